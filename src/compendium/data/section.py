@@ -1,0 +1,144 @@
+"""The Section: one tissue section with its spots, counts and image patches, in memory and on disk."""
+
+import dataclasses
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int32, UInt8
+from scipy.sparse import csr_matrix
+
+from compendium.disk import whole_folder
+from compendium.errors import BadInput
+
+NO_LABEL = ""
+FACTS = ("cohort", "name", "patient", "lab", "technology", "um_per_px", "thumbnail_scale", "sources")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Section:
+    """One tissue section. Immutable; arrays are shared, never copied.
+
+    counts: integer counts [spot gene], or None where they are hidden from a method.
+    patches: uint8 RGB [spot px px 3] centred on the spots, memory-mapped, or None for counts-only work.
+    grid: array coordinates (x, y) [spot 2]; pixels: full-resolution image position (x right, y down) [spot 2].
+    thumbnail: uint8 RGB [height width 3] of the whole image at `thumbnail_scale` (thumbnail px per image px).
+    labels: tissue class of each spot ("" where none), or None. sources: raw file -> checksum. digest: identity of the content.
+    """
+
+    cohort: str
+    name: str
+    patient: str
+    lab: str
+    technology: str
+    genes: np.ndarray
+    spots: np.ndarray
+    grid: Int32[np.ndarray, "spot 2"]
+    pixels: Float32[np.ndarray, "spot 2"]
+    um_per_px: float
+    counts: csr_matrix | None
+    patches: UInt8[np.ndarray, "spot px px 3"] | None = None
+    thumbnail: UInt8[np.ndarray, "height width 3"] | None = None
+    thumbnail_scale: float = 0.0
+    labels: np.ndarray | None = None
+    sources: dict[str, str] = field(default_factory=dict)
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no later step could repair."""
+        where = f"{self.cohort} section {self.name}"
+        for what, names in (("spot", self.spots), ("gene", self.genes)):
+            unique, times = np.unique(names, return_counts=True)
+            if len(unique) != len(names):
+                raise BadInput(f"{where}: {what} {unique[times > 1][0]} stands {times.max()} times; keep one row or column of each {what}")
+        n = len(self.spots)
+        for what, array in (("grid", self.grid), ("pixels", self.pixels), ("patches", self.patches), ("labels", self.labels)):
+            if array is not None and len(array) != n:
+                raise BadInput(f"{where}: {len(array)} rows of {what} for {n} spots; both must list the same spots")
+        if self.counts is not None:
+            self._check_counts(where)
+
+    def _check_counts(self, where: str) -> None:
+        if self.counts.shape != (len(self.spots), len(self.genes)):
+            raise BadInput(f"{where}: counts are {self.counts.shape}, expected ({len(self.spots)} spots, {len(self.genes)} genes)")
+        values = self.counts.data
+        if values.size and values.min() < 0:
+            raise BadInput(f"{where}: counts hold the negative value {values.min()}; give raw UMI counts")
+        if values.dtype.kind == "f" and not np.array_equal(values, np.round(values)):
+            raise BadInput(f"{where}: counts hold the non-integer value {values[values != np.round(values)][0]}; give raw UMI counts")
+
+    def __len__(self) -> int:
+        return len(self.spots)
+
+    def __repr__(self) -> str:
+        image = "no image" if self.patches is None else f"{self.patches.shape[1]} px patches"
+        return f"<Section {self.cohort}/{self.name}: patient {self.patient}, {len(self)} spots, {len(self.genes)} genes, {image}>"
+
+    def without_counts(self) -> "Section":
+        """The section as a method sees it at prediction: counts and labels are gone, not hidden."""
+        return dataclasses.replace(self, counts=None, labels=None)
+
+    def matrix(self, genes: list[str]) -> np.ndarray:
+        """Dense counts float32 [spot gene] of the named genes, in their order."""
+        where = {gene: i for i, gene in enumerate(self.genes)}
+        missing = [gene for gene in genes if gene not in where]
+        if missing:
+            raise BadInput(f"{self.cohort} section {self.name}: no counts for {len(missing)} genes of the panel, first {missing[0]}; choose genes that every section has")
+        return self.counts[:, [where[gene] for gene in genes]].toarray().astype(np.float32)
+
+    def totals(self, genes: list[str]) -> Float32[np.ndarray, "spot"]:
+        """UMI total of each spot over the named genes."""
+        chosen = np.isin(self.genes, genes).astype(np.float64)
+        return np.asarray(self.counts @ chosen, dtype=np.float32)
+
+    def tiles(self, px: int) -> UInt8[np.ndarray, "spot px px 3"]:
+        """Central `px` x `px` crops of the stored patches (a view)."""
+        if self.patches is None:
+            raise BadInput(f"{self.cohort} section {self.name} has no image: fetch its image and prepare it again, or leave the section out")
+        stored = self.patches.shape[1]
+        if px > stored:
+            raise BadInput(f"{self.cohort} section {self.name}: tiles of {px} px asked for, {stored} px stored; run compendium prepare {self.cohort} --tile-px {px}")
+        cut = (stored - px) // 2
+        return self.patches[:, cut : cut + px, cut : cut + px]
+
+    def save(self, folder: Path) -> "Section":
+        """Write the section to `folder`, whole or not at all, and open it from there."""
+        arrays = {"genes": self.genes, "spots": self.spots, "grid": self.grid, "pixels": self.pixels}
+        arrays |= {f"counts_{part}": getattr(self.counts, part) for part in ("data", "indices", "indptr")}
+        arrays |= {key: value for key, value in (("thumbnail", self.thumbnail), ("labels", self.labels)) if value is not None}
+        facts = {key: getattr(self, key) for key in FACTS}
+        with whole_folder(folder) as aside:
+            np.savez(aside / "arrays.npz", **arrays)
+            if self.patches is not None:
+                np.save(aside / "patches.npy", self.patches)
+            facts["digest"] = content_digest(arrays, self.patches, facts)
+            (aside / "section.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
+        return load(folder)
+
+
+def content_digest(arrays: dict[str, np.ndarray], patches: np.ndarray | None, facts: dict) -> str:
+    """sha256 over the facts and every array, whatever machine wrote them."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()) + ([] if patches is None else [("patches", patches)]):
+        digest.update(f"{name}{array.shape}{array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    return digest.hexdigest()
+
+
+def load(folder: Path) -> Section:
+    """Open a prepared section; patches stay on disk until they are read."""
+    if not (folder / "section.json").exists():
+        raise BadInput(f"no prepared section in {folder}: run compendium prepare {folder.parent.name} --sections {folder.name}")
+    try:
+        facts = json.loads((folder / "section.json").read_text())
+        with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
+            arrays = dict(stored)
+        patches = np.load(folder / "patches.npy", mmap_mode="r") if (folder / "patches.npy").exists() else None
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise BadInput(f"the prepared section in {folder} is damaged ({error}): delete the folder and prepare it again") from error
+    shape = (len(arrays["spots"]), len(arrays["genes"]))
+    counts = csr_matrix(tuple(arrays.pop(f"counts_{part}") for part in ("data", "indices", "indptr")), shape=shape)
+    return Section(counts=counts, patches=patches, **arrays, **facts)

@@ -1,0 +1,70 @@
+"""Where things lie, and how a folder or a file is written whole or not at all."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from compendium.errors import BadInput
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def home() -> Path:
+    """Folder of everything that is fetched or computed: COMPENDIUM_HOME, else data/ of the checkout or of the working folder."""
+    if chosen := os.environ.get("COMPENDIUM_HOME"):
+        return Path(chosen)
+    return (CHECKOUT if (CHECKOUT / "data" / "sources.yaml").exists() else Path.cwd()) / "data"
+
+
+def resource(name: str) -> Path:
+    """Path of a file that travels with the package (sources.yaml, genes/..., published/...)."""
+    packaged = Path(str(files("compendium"))) / "resources" / name
+    path = packaged if packaged.exists() else CHECKOUT / "data" / name
+    if not path.exists():
+        raise BadInput(f"{name} is not among the files of the package: reinstall compendium, or name a file that is")
+    return path
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A new folder beside `target` that takes its name (and its place) only if the block ends without an error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield aside
+        aside.chmod(0o755)
+        if target.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+            target.rename(old / "was")
+            aside.rename(target)
+            shutil.rmtree(old)
+        else:
+            aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """A path beside `target` that is renamed to it only if the block ends without an error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+    os.close(handle)
+    aside = Path(name)
+    try:
+        yield aside
+        aside.chmod(0o644)
+        aside.rename(target)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,55 @@
+"""What every test may ask for: the real data, an isolated home, a tiny section."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from compendium.data.section import Section
+
+SHARED = Path(os.environ.get("COMPENDIUM_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip, saying why; where CI=true a test that cannot run is a failure."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of the reference material (golden/, facts/, data/her2st)."""
+    if not (SHARED / "golden").exists():
+        skip_or_fail(f"no reference material in {SHARED}; set COMPENDIUM_SHARED to its folder")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def her2st(shared: Path) -> Path:
+    """Folder with real HER2+ files in the layout of the public repository."""
+    return shared / "data" / "her2st"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """An empty COMPENDIUM_HOME of the test's own."""
+    monkeypatch.setenv("COMPENDIUM_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def tiny_section(name: str = "S1", patient: str = "P1", lab: str = "L1", spots: int = 24, px: int = 64, genes: int = 12, seed: int = 0) -> Section:
+    """A section whose first genes follow the redness of its patches: a planted signal that every method can learn."""
+    rng = np.random.default_rng([seed, sum(map(ord, name))])
+    signal = rng.uniform(0, 1, spots)
+    patches = rng.integers(0, 60, (spots, px, px, 3), dtype=np.uint8)
+    patches[..., 0] += (signal * 190).astype(np.uint8)[:, None, None]
+    mean = np.exp(1 + np.outer(signal, np.linspace(2.5, -2.5, genes)))
+    side = int(np.ceil(np.sqrt(spots)))
+    grid = np.stack(np.divmod(np.arange(spots), side)[::-1], axis=1).astype(np.int32)
+    return Section(
+        cohort="tiny", name=name, patient=patient, lab=lab, technology="test",
+        genes=np.array([f"G{i}" for i in range(genes)]), spots=np.array([f"{x}x{y}" for x, y in grid]),
+        grid=grid, pixels=(grid * 80 + 40).astype(np.float32), um_per_px=0.7,
+        counts=csr_matrix(rng.poisson(mean).astype(np.int32)), patches=patches, digest=f"{name}-{seed}-{spots}-{px}-{genes}",
+    )
