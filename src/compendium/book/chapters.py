@@ -1,0 +1,135 @@
+"""Run chapters: find them, check their parameters, run them aside, and let only a notebook that ran to its end become a page."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compendium import __version__, disk
+from compendium.book import executed, parameters, profiles, site
+from compendium.book.commit import commit
+from compendium.book.execution import ChapterFailed, execute
+from compendium.book.fingerprint import fingerprint, prepared_sections
+from compendium.errors import BadInput
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+def to_stderr(line: str) -> None:
+    """Where progress goes unless the caller says otherwise."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def chapters(root: Path | None = None) -> dict[str, Path]:
+    """Name -> notebook of every chapter, in the order of their numbers: 02_id_loocv.ipynb is id-loocv."""
+    found = sorted(((root or profiles.root()) / "notebooks").glob("[0-9]*_*.ipynb"))
+    return {path.stem.split("_", 1)[1].replace("_", "-"): path for path in found}
+
+
+def find(name: str, root: Path | None = None) -> Path:
+    """The notebook of a chapter."""
+    known = chapters(root)
+    if name not in known:
+        raise BadInput(f"unknown chapter {name} (known: {', '.join(known) or 'none'})")
+    return known[name]
+
+
+def page_path(name: str, root: Path | None = None) -> Path:
+    """Where the executed notebook of a chapter lies when it is a page of the book."""
+    root = root or profiles.root()
+    return root / "book" / "chapters" / find(name, root).name
+
+
+def run_chapter(name: str, profile: str = "demo", overrides: dict[str, str] | None = None, out: Path | None = None, root: Path | None = None) -> Path:
+    """Run one chapter and put it into the book, or at `out`.
+
+    overrides: parameter -> text as given on a command line (YAML). An unknown chapter, profile or parameter, or a value of another
+    type, is a BadInput before anything runs. A run that fails is a ChapterFailed; the half-run notebook is kept under home()/failed.
+    """
+    root = root or profiles.root()
+    notebook = find(name, root)
+    chosen, resolved, stated = _resolve(notebook, name, profile, overrides or {}, root)
+    facts = {
+        "chapter": name, "notebook": notebook.name, "profile": stated.name, "banner": stated.banner, "cohort": stated.cohort, "parameters": resolved,
+        "commit": commit(root), "version": __version__, "date": date.today().isoformat(), "fingerprint": fingerprint(notebook, stated, resolved, root),
+    }  # fmt: skip
+    began = time.monotonic()
+    done = execute(notebook, name, chosen, root)
+    facts["seconds"] = round(time.monotonic() - began, 1)
+    facts["fingerprint"] |= prepared_sections(stated)  # a chapter may have prepared its cohort itself
+    try:
+        done = executed.clean(done, facts, executed.machine_paths(root))
+    except BadInput as error:
+        raise ChapterFailed(f"chapter {name}: {error}") from error
+    return _write(done, out or page_path(name, root))
+
+
+def _resolve(notebook: Path, name: str, profile: str, overrides: dict[str, str], root: Path) -> tuple[dict[str, Any], dict[str, Any], profiles.Profile]:
+    """What the reader chose, what the chapter will run with, and the profile."""
+    known = parameters.declared(notebook)
+    chosen = parameters.from_text(known, {"profile": profile} | overrides)
+    stated = profiles.load(chosen["profile"], root)
+    return chosen, profiles.resolve(known, chosen, stated, name), stated
+
+
+def _write(notebook: "NotebookNode", target: Path) -> Path:
+    import nbformat
+
+    with disk.whole_file(target) as aside:
+        aside.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return target
+
+
+def stale(name: str, profile: str = "demo", root: Path | None = None) -> str:
+    """Why a chapter's page is out of date, in words; "" if it is not."""
+    root = root or profiles.root()
+    notebook = find(name, root)
+    _, resolved, stated = _resolve(notebook, name, profile, {}, root)
+    try:
+        facts = json.loads(page_path(name, root).read_text(encoding="utf-8"))["metadata"]["compendium"]
+    except (OSError, ValueError, KeyError):
+        return "it has not been run"
+    if facts.get("profile") != profile:
+        return f"it was run with profile {facts.get('profile')}"
+    now = fingerprint(notebook, stated, resolved, root)
+    changed = [part for part, value in now.items() if facts.get("fingerprint", {}).get(part) != value]
+    return f"changed: {', '.join(changed)}" if changed else ""
+
+
+def is_fresh(name: str, profile: str = "demo", root: Path | None = None) -> bool:
+    """Whether the page of a chapter is what a run with this profile would make now."""
+    return not stale(name, profile, root)
+
+
+def build(profile: str = "demo", strict: bool = True, root: Path | None = None, report: Callable[[str], None] = to_stderr) -> Path:
+    """Run the chapters that are out of date, then build the site; the path of its first page."""
+    root = root or profiles.root()
+    run_stale(profile, root, report)
+    return site.render(root, strict)
+
+
+def run_stale(profile: str = "demo", root: Path | None = None, report: Callable[[str], None] = to_stderr) -> list[str]:
+    """Run every chapter that is out of date, side by side, and name them. If some fail, the others still become pages."""
+    root = root or profiles.root()
+    profiles.load(profile, root)
+    due = {name: reason for name in chapters(root) if (reason := stale(name, profile, root))}
+    for name, reason in due.items():
+        report(f"{name}: {reason}; running it")
+    failures = []
+    with ProcessPoolExecutor(max(1, min(len(due), os.cpu_count() or 1)), mp_context=get_context("spawn")) as pool:
+        for name, task in {name: pool.submit(run_chapter, name, profile, None, None, root) for name in due}.items():
+            try:
+                task.result()
+                report(f"{name}: done")
+            except BadInput as error:
+                failures.append(str(error))
+    if failures:
+        raise ChapterFailed("; ".join(failures))
+    return list(due)

@@ -1,0 +1,68 @@
+"""What becomes of a notebook after it ran: checked for what a page must not hold, and freed of all that is only about the machine."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compendium.book.show import PLOTLY, TABLE
+from compendium.errors import BadInput
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+def clean(notebook: "NotebookNode", facts: dict[str, Any], paths: dict[str, str]) -> "NotebookNode":
+    """The notebook as it goes into the book: `facts` in metadata.compendium, parameters out of sight, no times, widgets, progress or paths.
+
+    paths: text to replace in outputs (see machine_paths).
+    """
+    for cell in notebook.cells:
+        tags = list(cell.metadata.get("tags", []))
+        if {"parameters", "injected-parameters"} & set(tags):
+            tags.append("remove-cell")
+        cell.metadata = {"tags": tags} if tags else {}
+        if cell.cell_type == "code":
+            cell.outputs = [_without(paths, output) for output in cell.outputs if output.get("name") != "stderr"]
+    notebook.metadata = {key: notebook.metadata[key] for key in ("kernelspec", "language_info") if key in notebook.metadata} | {"compendium": facts}
+    check(notebook)
+    return notebook
+
+
+def _without(paths: dict[str, str], value: Any, key: str = "") -> Any:
+    """An output in which no text holds one of the paths; encoded arrays and images are left alone."""
+    if isinstance(value, dict):
+        return type(value)({name: _without(paths, inner, name) for name, inner in value.items()})
+    if isinstance(value, list):
+        return [_without(paths, inner, key) for inner in value]
+    if isinstance(value, str) and key != "bdata" and not key.startswith("image/") and not value.startswith("data:"):
+        for path, instead in paths.items():
+            value = value.replace(path, instead)
+    return value
+
+
+def check(notebook: "NotebookNode") -> None:
+    """Refuse an error among the outputs, and a name that two figures, tables or numbers share."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    for output in outputs:
+        if output.output_type == "error":
+            raise BadInput(f"a cell ended in {output.ename}: {output.evalue}")
+    names = Counter(name for output in outputs for name in names_of(output))
+    twice = [name for name, times in names.items() if times > 1]
+    if twice:
+        raise BadInput(f"{len(twice)} names stand twice, first {twice[0]!r}: give each figure, table and number of a chapter its own")
+
+
+def names_of(output: "NotebookNode") -> list[str]:
+    """The name of the figure, table or number that an output holds."""
+    data = output.get("data", {})
+    if PLOTLY in data:
+        return [data[PLOTLY]["layout"].get("meta", {}).get("name", "")]
+    if TABLE in data:
+        return [data[TABLE]["name"]]
+    return [output["metadata"]["scrapbook"]["name"]] if "scrapbook" in output.get("metadata", {}) else []
+
+
+def machine_paths(root: Path) -> dict[str, str]:
+    """Paths that say where a book was made, longest first, and what stands instead."""
+    home = str(Path.home())
+    return {f"{root}/": "", str(root): "."} | ({home: "~"} if len(home) > 1 else {})

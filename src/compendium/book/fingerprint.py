@@ -1,0 +1,56 @@
+"""What a chapter's page depends on, as one short hash a part: a page is fresh while every part is as it was."""
+
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from compendium import disk
+from compendium.book import profiles
+from compendium.errors import BadInput
+
+
+def fingerprint(notebook: Path, profile: profiles.Profile, parameters: dict[str, Any], root: Path) -> dict[str, str]:
+    """Part -> hash: the notebook's own text, the package, the files shipped with it, the profile, the parameters, the prepared sections."""
+    return {
+        "notebook": _hash(source(notebook)),
+        "package": _hash_files(Path(str(files("compendium"))), "**/*.py"),
+        "shipped data": _shipped(),
+        "profile": _hash(profiles.path(profile.name, root).read_text(encoding="utf-8")),
+        "parameters": _hash(json.dumps(parameters, sort_keys=True)),
+    } | prepared_sections(profile)
+
+
+def source(notebook: Path) -> str:
+    """What a notebook says, without what a run or an editor adds to it."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return json.dumps([[cell["cell_type"], "".join(cell["source"]), cell.get("metadata", {}).get("tags", [])] for cell in cells])
+
+
+def prepared_sections(profile: profiles.Profile) -> dict[str, str]:
+    """The part that a run may itself change: the identities of the cohort's prepared sections that lie on this machine."""
+    wanted = None if profile.sections is None else set(profile.sections)
+    found = sorted((disk.home() / "sections" / profile.cohort).glob("**/section.json"))
+    each = {file.parent.name: json.loads(file.read_text())["digest"] for file in found if wanted is None or file.parent.name in wanted}
+    return {"prepared sections": _hash(json.dumps(each))}
+
+
+def _shipped() -> str:
+    parts = []
+    for name in ("sources.yaml", "genes", "published"):
+        try:
+            where = disk.resource(name)
+        except BadInput:
+            continue
+        parts.append(_hash_files(where, "**/*") if where.is_dir() else disk.sha256(where))
+    return _hash("".join(parts))
+
+
+def _hash_files(folder: Path, pattern: str) -> str:
+    each = [f"{file.relative_to(folder).as_posix()} {disk.sha256(file)}" for file in sorted(folder.glob(pattern)) if file.is_file() and "__pycache__" not in file.parts]
+    return _hash("\n".join(each))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

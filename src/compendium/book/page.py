@@ -1,0 +1,100 @@
+"""The page a chapter writes: its parameters, its profile, its figures, tables and numbers, and the line that says what made them.
+
+The second cell of every chapter is `page = start("id-loocv", globals())`.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from compendium import __version__
+from compendium.book import chapters, profiles, rerun
+from compendium.book.commit import commit
+from compendium.book.parameters import check, declared, given
+from compendium.book.show import show, show_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+RECORD = "application/papermill.record/"
+
+
+class Choices(dict):
+    """The resolved parameters: choices["gene"] and choices.gene are the same."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"no parameter {name} (known: {', '.join(self)})") from None
+
+
+def start(name: str, namespace: dict[str, Any]) -> "Page":
+    """Check what the notebook was run with and open its page. `namespace` is the notebook's globals()."""
+    notebook = chapters.find(name)
+    known = declared(notebook)
+    values = check(known, given(namespace))
+    profile = profiles.load(values["profile"])
+    page = Page(name, notebook, profile, Choices(profiles.resolve(known, values, profile, name)))
+    page.show_banner()
+    return page
+
+
+class Page:
+    """One chapter's page.
+
+    profile: the Profile. parameters: what this run uses (see profiles.resolve for what wins). cohort, sections: the chapter's own
+    parameter of that name if it has one and it is given, else the profile's; sections is None for all. device: set by the chapter.
+    """
+
+    def __init__(self, name: str, notebook: Path, profile: profiles.Profile, parameters: Choices) -> None:
+        self.name, self.notebook, self.profile, self.parameters = name, notebook, profile, parameters
+        self.cohort: str = parameters.get("cohort") or profile.cohort
+        self.sections: list[str] | None = parameters.get("sections") or profile.sections
+        self.device = self.protocol = self.data_digest = ""
+        self._commit = commit(notebook.parent)
+
+    def made_from(self, data_digest: str = "", protocol: str = "", device: str = "") -> None:
+        """Say what the following figures rest on; words left out keep what was said before."""
+        self.data_digest = data_digest or self.data_digest
+        self.protocol = protocol or self.protocol
+        self.device = device or self.device
+
+    @property
+    def provenance(self) -> str:
+        """One line: profile, data, protocol, device, commit, version; what has not been said is left out."""
+        data = f"data {self.cohort} {self.data_digest[:10]}".strip()
+        parts = [f"profile {self.profile.name}", data, self.protocol and f"protocol {self.protocol}", self.device and f"device {self.device}"]
+        return " · ".join(part for part in [*parts, self._commit, f"compendium {__version__}"] if part)
+
+    def show(self, fig: "go.Figure", name: str, alt: str, caption: str, data: "pd.DataFrame") -> None:
+        """Publish a figure with this page's provenance (see compendium.book.show.show)."""
+        show(fig, name, alt, caption, data, self.provenance)
+
+    def table(self, df: "pd.DataFrame", name: str, caption: str) -> None:
+        """Publish a table with this page's provenance (see compendium.book.show.show_table)."""
+        show_table(df, name, caption, self.provenance)
+
+    def say(self, key: str, value: Any) -> None:
+        """Name a number or a text for the prose, here (glue:text role, key) and on other pages (chapters/FILE.ipynb::key)."""
+        from IPython.display import publish_display_data
+
+        plain = value.item() if isinstance(value, np.generic) else value
+        publish_display_data({f"{RECORD}text/plain": repr(plain)}, {"scrapbook": {"name": key, "mime_prefix": RECORD}})
+
+    def show_banner(self) -> None:
+        """Publish the profile's banner, so that neither page nor notebook can be mistaken for another cohort's."""
+        if self.profile.banner:
+            _html(rerun.banner(self.profile.banner), self.profile.banner)
+
+    def parameters_table(self) -> None:
+        """Publish the box that tells how to run this chapter again."""
+        _html(rerun.box(self.name, self.notebook.name, declared(self.notebook), self.parameters, self.profile.name), f"parameters: {dict(self.parameters)}")
+
+
+def _html(markup: str, plain: str) -> None:
+    from IPython.display import publish_display_data
+
+    publish_display_data({"text/html": markup, "text/plain": plain})

@@ -1,0 +1,44 @@
+"""The HTML that a chapter prints about itself: the banner, and the box that tells how to run it again."""
+
+import html
+import json
+import shlex
+from typing import Any
+
+from compendium.book.parameters import Parameter
+
+
+def banner(text: str) -> str:
+    """The profile's banner as HTML."""
+    return f'<p class="compendium-banner" role="note">{html.escape(text)}</p>'
+
+
+def box(chapter: str, notebook: str, known: list[Parameter], values: dict[str, Any], profile: str) -> str:
+    """A fold-out with every parameter (type, default, this run, help) and the commands that make this very page."""
+    rows = "".join(_row(parameter, values[parameter.name]) for parameter in known)
+    chosen = {p.name: values[p.name] for p in known if p.name != "profile" and p.is_given(values[p.name]) and values[p.name] != p.default}
+    ours = " ".join([f"compendium chapter {chapter} --profile {profile}", *(f"-p {shlex.quote(f'{name}={_text(value)}')}" for name, value in chosen.items())])
+    plain = " ".join([f"papermill notebooks/{notebook} out.ipynb -p profile {profile}", *(f"-y {shlex.quote(f'{name}: {_text(value)}')}" for name, value in chosen.items())])
+    return (
+        '<details class="compendium-rerun"><summary>Rerun this chapter</summary>'
+        '<div class="compendium-scroll" tabindex="0"><table><thead><tr><th scope="col">parameter</th><th scope="col">type</th><th scope="col">default</th>'
+        f'<th scope="col">this run</th><th scope="col">meaning</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f"<p>Change any of them and run the chapter again, checked and put into the book:</p>{_command(ours)}"
+        f"<p>or with plain papermill, into a notebook of its own:</p>{_command(plain)}</details>"
+    )
+
+
+def _row(parameter: Parameter, value: Any) -> str:
+    cells = [f"<code>{html.escape(text)}</code>" for text in (parameter.type, _text(parameter.default), _text(value))]
+    if parameter.is_open:
+        cells[1] = "<em>the profile’s</em>"
+    return f'<tr><th scope="row"><code>{html.escape(parameter.name)}</code></th>' + "".join(f"<td>{cell}</td>" for cell in [*cells, html.escape(parameter.help)]) + "</tr>"
+
+
+def _text(value: Any) -> str:
+    """A value as YAML on one line, which the command line and papermill -y both read."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _command(text: str) -> str:
+    return f'<div class="highlight-shell notranslate"><div class="highlight"><pre>{html.escape(text)}</pre></div></div>'

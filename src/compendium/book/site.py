@@ -1,0 +1,33 @@
+"""Build the site from the pages, strictly: a warning of any kind is an error, and a failed build leaves the site as it was."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from compendium.disk import whole_folder
+from compendium.errors import BadInput
+
+BUILDER = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+
+
+def render(root: Path, strict: bool = True) -> Path:
+    """Build book/ into _build/html and give the path of its first page. The builder's words go to _build/build.log."""
+    target = root / "_build" / "html"
+    target.parent.mkdir(exist_ok=True)
+    log = target.parent / "build.log"
+    with tempfile.TemporaryDirectory(prefix=".book.", dir=target.parent) as aside:
+        words = ["build", "book", "--all", "--path-output", aside, *(["-W", "-n", "--keep-going"] if strict else [])]
+        done = subprocess.run([sys.executable, "-c", BUILDER, *words], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        log.write_text(done.stdout.replace(aside, str(target.parent)), encoding="utf-8")
+        if done.returncode:
+            raise BadInput(f"the book was not built: {_first_complaint(done.stdout)} (all of it: {log})")
+        with whole_folder(target) as new:
+            new.rmdir()
+            (Path(aside) / "_build" / "html").rename(new)
+    return target / "index.html"
+
+
+def _first_complaint(log: str) -> str:
+    complaints = [line for line in log.splitlines() if "WARNING:" in line or "ERROR:" in line or "Error" in line]
+    return f"{len(complaints)} complaints, first {complaints[0].strip()}" if complaints else log.strip().splitlines()[-1]

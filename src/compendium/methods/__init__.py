@@ -1,0 +1,10 @@
+"""The methods, one file each, and the registry that tables, runs and tests read.
+
+Adding a method: one file with a registered class, one import line at the end of this file, one entry in references.bib.
+"""
+
+from compendium.methods.registry import METHODS, Recipe, names, recipe, register
+
+__all__ = ["METHODS", "Recipe", "names", "recipe", "register"]
+
+from compendium.methods import controls, histogene, stnet  # noqa: E402, F401  (each import registers)

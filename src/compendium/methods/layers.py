@@ -1,0 +1,121 @@
+"""What methods are made of: the batch, the contract, the image input, attention."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from compendium.images import encoders
+
+HEAD_WIDTH = 64
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Spots of one step: image tiles or features, array positions, and (in training) the target.
+
+    A batch of a method whose unit is the section holds the spots of exactly one section.
+    """
+
+    image: Float[Tensor, "spot 3 px px"] | Float[Tensor, "spot feature"]
+    grid: Int[Tensor, "spot 2"]
+    target: Float[Tensor, "spot gene"] | None = None
+
+    def to(self, device: str) -> "Batch":
+        """The same batch on another device."""
+        return replace(self, image=self.image.to(device), grid=self.grid.to(device), target=None if self.target is None else self.target.to(device))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a method is built for: number of genes, input kind and size, and its own encoder if it sees tiles."""
+
+    genes: int
+    mean: Float[Tensor, "gene"]
+    features: int = 0  # width of frozen features; 0 where the method sees tiles
+    tile_px: int = 0
+    encoder: str = ""
+    weights: str = ""
+
+
+class Method(nn.Module):
+    """A method has two verbs, `losses` and `forward`, and one more where it learns in closed form, `remember`."""
+
+    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+        """Predicted expression on the method's own target."""
+        raise TypeError(f"{type(self).__name__} does not say how it predicts")
+
+    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """Named, weighted terms whose sum is minimised; none for a method in closed form."""
+        return {}
+
+    def remember(self, batches: Iterable[Batch]) -> None:
+        """Learn in closed form from the training batches; called once, after gradient training."""
+
+    def predict(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+        """Prediction at test; a method that averages views overrides it."""
+        return self(batch)
+
+
+class ImageEncoder(nn.Module):
+    """Tiles through the method's own encoder, or frozen features as they come; `width` is what comes out."""
+
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.network = nn.Identity() if shape.features else encoders.encoder(shape.encoder, shape.weights)
+        self.width = shape.features or self.network.num_features
+
+    def forward(self, image: Tensor) -> Float[Tensor, "spot width"]:
+        """Features of each spot."""
+        return self.network(image)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over the spots of a section; heads are 64 wide, no N x N matrix is stored."""
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * heads * HEAD_WIDTH, bias=False)
+        self.out = nn.Sequential(nn.Linear(heads * HEAD_WIDTH, width), nn.Dropout(dropout))
+
+    def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
+        """Every spot attends to every spot."""
+        q, k, v = (part.unflatten(1, (self.heads, HEAD_WIDTH)).transpose(0, 1) for part in self.qkv(x).chunk(3, dim=1))  # (heads, spot, 64)
+        mixed = F.scaled_dot_product_attention(q[None], k[None], v[None])[0]
+        return self.out(mixed.transpose(0, 1).flatten(1))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block: attention and a GELU feed-forward layer, each added to its input."""
+
+    def __init__(self, width: int, heads: int, hidden: int, dropout: float):
+        super().__init__()
+        self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads, dropout)
+        self.norm2 = nn.LayerNorm(width)
+        self.feed = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, width), nn.Dropout(dropout))
+
+    def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
+        """Residual attention, residual feed-forward."""
+        x = x + self.attention(self.norm1(x))
+        return x + self.feed(self.norm2(x))
+
+
+class GridEmbedding(nn.Module):
+    """Two learned tables, one for each array coordinate, added together."""
+
+    def __init__(self, positions: int, width: int):
+        super().__init__()
+        self.x, self.y = nn.Embedding(positions, width), nn.Embedding(positions, width)
+
+    def forward(self, grid: Int[Tensor, "spot 2"]) -> Float[Tensor, "spot width"]:
+        """Embedding of each spot's array position; a position beyond the table is an IndexError of torch."""
+        return self.x(grid[:, 0]) + self.y(grid[:, 1])
+
+
+def no_image(spots: int) -> Float[Tensor, "spot 0"]:
+    """The image of a method that looks at none."""
+    return torch.zeros(spots, 0)

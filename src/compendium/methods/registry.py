@@ -1,0 +1,76 @@
+"""What a method's paper says, as data; and the table of all methods."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from compendium.errors import BadInput
+from compendium.methods.layers import Method
+
+OWN = "own"
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A registered method: its facts from the paper, and the words a run starts from.
+
+    unit: whether one training example is a spot or a whole section. tile_px: side of its tiles. encoder: the timm encoder it
+    trains end to end ("" where it has none of its own kind). target: what it is trained towards. model: words of its
+    architecture. laptop and smoke: the words that these budgets change. frozen: the only encoder word it takes, for controls.
+    """
+
+    name: str
+    title: str
+    build: type[Method]
+    unit: Literal["spot", "section"]
+    tile_px: int
+    target: str
+    citation: str
+    summary: str
+    encoder: str = ""
+    optimiser: Literal["adam", "adamw", "sgd", "closed form"] = "adam"
+    lr: float = 1e-3
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    batch: int = 32
+    epochs: int = 50
+    augment: str = "none"
+    scale: Literal["normalised", "0-255"] = "normalised"
+    permute: bool = False
+    frozen: str = ""
+    control: bool = False
+    model: Mapping[str, int | float | bool] = field(default_factory=dict)
+    laptop: Mapping[str, object] = field(default_factory=dict)
+    smoke: Mapping[str, object] = field(default_factory=dict)
+    deviations: tuple[str, ...] = ()
+
+
+METHODS: dict[str, Recipe] = {}
+
+
+def register(name: str, **facts) -> Callable[[type[Method]], type[Method]]:
+    """Class decorator that enters a method, or one more variant of it, into the registry."""
+
+    def enter(build: type[Method]) -> type[Method]:
+        if name in METHODS:
+            raise ValueError(f"method {name} is registered twice")
+        METHODS[name] = Recipe(name=name, build=build, **facts)
+        return build
+
+    return enter
+
+
+def names() -> list[str]:
+    """Registered methods, controls first, in the order of registration."""
+    return sorted(METHODS, key=lambda name: not METHODS[name].control)
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of a method; an unknown name lists the known ones."""
+    if name not in METHODS:
+        near = difflib.get_close_matches(name, METHODS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise BadInput(f"unknown method {name!r}; {hint}known: {', '.join(names())}")
+    return METHODS[name]

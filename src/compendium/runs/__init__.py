@@ -1,0 +1,6 @@
+"""Sections and runs -> predictions on disk."""
+
+from compendium.runs.execute import execute, run_once
+from compendium.runs.plan import Run, plan
+
+__all__ = ["Run", "execute", "plan", "run_once"]

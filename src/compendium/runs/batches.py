@@ -1,0 +1,85 @@
+"""Sections -> batches: what a method is shown, and in which order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int32, Shaped
+
+from compendium.data.expression import Target
+from compendium.data.section import Section
+from compendium.errors import BadInput
+from compendium.images import encoders
+from compendium.images.augment import random_symmetries
+from compendium.images.features import features
+from compendium.methods import recipe
+from compendium.methods.layers import Batch, no_image
+from compendium.methods.registry import NONE, OWN
+from compendium.runs.plan import Run
+from compendium.runs.seeds import seed_of
+
+PREDICT_SPOTS = 256
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """One section as a method may see it: tiles or features, array positions, and in training the fitted target."""
+
+    image: Shaped[np.ndarray, "spot *rest"]
+    grid: Int32[np.ndarray, "spot 2"]
+    target: Float32[np.ndarray, "spot gene"] | None
+
+    def __len__(self) -> int:
+        return len(self.grid)
+
+
+def inputs(run: Run, section: Section, target: Target | None, device: str) -> Inputs:
+    """Image input of a section, with its target if one is given; `permute` shuffles the images of a training section."""
+    if run.encoder == NONE:
+        image = no_image(len(section)).numpy()
+    elif run.encoder == OWN:
+        image = section.tiles(run.tile_px)
+    else:
+        image = features(section, run.encoder, run.tile_px, run.weights, device)
+    if run.permute and target is not None:
+        image = image[np.random.default_rng(seed_of("permute", run.seed, section.name)).permutation(len(image))]
+    positions = dict(run.model).get("positions")
+    if positions and section.grid.max() >= positions:
+        raise BadInput(f"{section.cohort} section {section.name}: array position {section.grid.max()} is beyond the {positions} of method {run.method}; set positions={section.grid.max() + 1}")
+    return Inputs(image, section.grid, target(section) if target else None)
+
+
+def training(run: Run, parts: list[Inputs], epoch: int) -> Iterator[Batch]:
+    """Batches of one epoch in an order that depends on seed and epoch only: sections, or spots mixed over all sections."""
+    rng = np.random.default_rng(seed_of("order", run.seed, epoch))
+    if recipe(run.method).unit == "section":
+        for i in rng.permutation(len(parts)):
+            yield batch(run, parts[i], np.arange(len(parts[i])), augment=True)
+        return
+    owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    row = np.concatenate([np.arange(len(part)) for part in parts])
+    order = rng.permutation(len(owner))
+    for start in range(0, len(order), run.batch):
+        chosen = order[start : start + run.batch]
+        pieces = [batch(run, parts[i], row[chosen[owner[chosen] == i]], augment=True) for i in np.unique(owner[chosen])]
+        yield Batch(*(torch.cat([getattr(piece, field) for piece in pieces]) for field in ("image", "grid", "target")))
+
+
+def in_order(run: Run, part: Inputs) -> Iterator[Batch]:
+    """Every spot of a section once, in its order: a whole section for section methods, else chunks."""
+    size = len(part) if recipe(run.method).unit == "section" else PREDICT_SPOTS
+    for start in range(0, len(part), size):
+        yield batch(run, part, np.arange(start, min(start + size, len(part))))
+
+
+def batch(run: Run, part: Inputs, rows: np.ndarray, augment: bool = False) -> Batch:
+    """Some rows of a section as tensors; uint8 tiles are scaled as the run says, and augmented in training."""
+    image = torch.from_numpy(np.ascontiguousarray(part.image[rows]))
+    if image.dtype == torch.uint8:
+        own = recipe(run.method).encoder
+        image = encoders.normalise(image, own) if run.scale == "normalised" else image.permute(0, 3, 1, 2).float()
+        if augment and run.augment == "symmetries":
+            image = random_symmetries(image)
+    target = None if part.target is None else torch.from_numpy(part.target[rows])
+    return Batch(image, torch.from_numpy(part.grid[rows]).long(), target)

@@ -1,0 +1,136 @@
+"""The Run: every word that decides a prediction, resolved, with an identity of its own."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from dataclasses import dataclass
+
+from compendium.data.section import Section
+from compendium.data.splits import Split, check_apart
+from compendium.errors import BadInput
+from compendium.images import encoders
+from compendium.images.augment import AUGMENTATIONS
+from compendium.images.features import COLOUR, COORDINATES
+from compendium.methods import recipe
+from compendium.methods.registry import NONE, OWN
+
+BUDGETS = ("smoke", "laptop", "full")
+# A protocol presets words; None means: as the method's recipe says.
+PROTOCOLS: dict[str, dict[str, str | None]] = {
+    "published": {"split": "section-out", "panel": "hvg_769", "target": None, "scale": None},
+    "clean": {"split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised"},
+}
+RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is called smoke, not a result
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fit and its predictions. Two runs with equal fields on equal data are the same run."""
+
+    cohort: str
+    method: str
+    split: Split
+    panel: str
+    seed: int
+    protocol: str
+    budget: str
+    target: str
+    encoder: str
+    weights: str
+    tile_px: int
+    scale: str
+    augment: str
+    permute: bool
+    optimiser: str
+    lr: float
+    momentum: float
+    weight_decay: float
+    batch: int
+    epochs: int
+    model: tuple[tuple[str, int | float | bool], ...]
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the method sees features instead of tiles."""
+        return self.encoder not in (OWN, NONE)
+
+    @property
+    def line(self) -> str:
+        """The protocol as a page names it, e.g. `clean, except split = section-out`."""
+        preset = PROTOCOLS[self.protocol]
+        is_now = {"split": self.split.rule, "panel": self.panel, "target": self.target, "scale": self.scale}
+        own = {"target": recipe(self.method).target, "scale": recipe(self.method).scale}
+        changed = [f"{word} = {is_now[word]}" for word, value in preset.items() if is_now[word] != (own[word] if value is None else value)]
+        return f"{self.protocol}, except {', '.join(changed)}" if changed else self.protocol
+
+    @property
+    def result(self) -> bool:
+        """Whether the run reaches the floor of anything called a result; below it a page says smoke."""
+        if self.budget == "smoke":
+            return False
+        width = dict(self.model).get("width", RESULT_WIDTH)
+        return recipe(self.method).unit == "spot" or (width >= RESULT_WIDTH and self.epochs >= RESULT_EPOCHS)
+
+    def identity(self, sections: list[Section]) -> str:
+        """Checksum of every field, the encoder's weights and the content of the sections."""
+        words = dataclasses.asdict(self) | {"data": {s.name: s.digest for s in sections}}
+        if self.encoder not in (NONE, COLOUR, COORDINATES):
+            name = recipe(self.method).encoder if self.encoder == OWN else self.encoder
+            words["weights"] = encoders.weights_id(name, self.weights) if name else ""
+        return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plan(
+    cohort: str, split: Split, method: str, *, sections: list[Section], panel: str = "", seed: int = 0, protocol: str = "clean", budget: str = "laptop",
+    encoder: str = encoders.FROZEN, weights: str = "", **words,
+) -> Run:
+    """Resolve a run: recipe, then budget, then protocol, then the words given. A misspelt or mistyped word is an error.
+
+    Controls that define their own input (`mean`, `colour`, `coordinates`) keep it whatever `encoder` says. Under the clean
+    protocol a split with a patient on both sides is an error unless its rule is named as published or as an arm.
+    """
+    facts = recipe(method)
+    for what, value, known in (("budget", budget, BUDGETS), ("protocol", protocol, tuple(PROTOCOLS))):
+        if value not in known:
+            raise BadInput(f"unknown {what} {value!r}; known: {', '.join(known)}")
+    if protocol == "clean" and split.rule not in ("section-out", "siblings"):
+        check_apart(split, sections)
+    preset = {word: value for word, value in PROTOCOLS[protocol].items() if value is not None}
+    changes = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget]
+    settled = _settled(facts, changes) | {word: preset[word] for word in ("target", "scale") if word in preset}
+    for word, value in words.items():
+        _check_word(method, word, value, settled)
+        settled[word] = float(value) if isinstance(settled[word], float) else value
+    _check_range(settled)
+    model = tuple(sorted((word, settled.pop(word)) for word in facts.model))
+    return Run(
+        cohort=cohort, method=method, split=split, panel=panel or str(preset["panel"]), seed=seed, protocol=protocol, budget=budget,
+        encoder=facts.frozen or encoder, weights=weights, model=model, **settled,
+    )
+
+
+def _settled(facts, changes) -> dict:
+    words = ("target", "tile_px", "scale", "augment", "permute", "optimiser", "lr", "momentum", "weight_decay", "batch", "epochs")
+    return {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
+
+
+def _check_word(method: str, word: str, value, known: dict) -> None:
+    if word not in known:
+        near = difflib.get_close_matches(word, known, n=1)
+        raise BadInput(f"method {method} has no parameter {word!r}; {f'did you mean {near[0]}? ' if near else ''}known: {', '.join(known)}")
+    wanted = type(known[word])
+    fits = isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))
+    if not fits and not (wanted is float and type(value) is int):
+        raise BadInput(f"parameter {word} of method {method} is {value!r}; it takes a {wanted.__name__}, e.g. {known[word]!r}")
+
+
+def _check_range(settled: dict) -> None:
+    for word in ("batch", "tile_px"):
+        if settled[word] < 1:
+            raise BadInput(f"parameter {word} is {settled[word]}; it must be at least 1")
+    if settled["epochs"] < 0 or settled["lr"] <= 0:
+        raise BadInput(f"epochs is {settled['epochs']} and lr is {settled['lr']}; epochs must be 0 or more, lr above 0")
+    for word, known in (("augment", AUGMENTATIONS), ("optimiser", ("adam", "adamw", "sgd", "closed form")), ("scale", ("normalised", "0-255"))):
+        if settled[word] not in known:
+            raise BadInput(f"unknown {word} {settled[word]!r}; known: {', '.join(known)}")
