@@ -65,6 +65,13 @@
     return loading;
   }
 
+  async function recolour(plot) {
+    if (plot.dataset.drawn === theme()) return;
+    const colours = theme();
+    await window.Plotly.relayout(plot, { template: template() });
+    plot.dataset.drawn = colours;
+  }
+
   async function draw(plot) {
     if (plot.dataset.drawn) return;
     plot.dataset.drawn = "coming";
@@ -74,9 +81,13 @@
       plot.replaceChildren();
       plot.authored = structuredClone(spec.layout);
       const image = { filename: spec.layout.meta.name, scale: 2 };
-      const config = { ...spec.config, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], toImageButtonOptions: image };
+      // Only these buttons: plotly's own set can send the figure's data to a cloud.
+      const buttons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
+      const config = { ...spec.config, modeBarButtons: buttons, plotlyServerURL: "", toImageButtonOptions: image };
+      const colours = theme();
       await Plotly.newPlot(plot, spec.data, fitted(spec.layout), config);
-      plot.dataset.drawn = theme();
+      plot.dataset.drawn = colours;
+      recolour(plot); // if the theme changed meanwhile
     } catch (error) {
       plot.dataset.drawn = "";
       plot.classList.add("compendium-missing");
@@ -92,17 +103,12 @@
   );
   plots.forEach((plot) => watcher.observe(plot));
 
-  const drawn = () => plots.filter((plot) => plot.authored && plot.layout);
-  new MutationObserver(() => drawn().forEach(async (plot) => {
-    if (plot.dataset.drawn === theme()) return;
-    await window.Plotly.relayout(plot, { template: template() });
-    plot.dataset.drawn = theme();
-  })).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-
+  const drawn = () => plots.filter((plot) => ["light", "dark"].includes(plot.dataset.drawn));
+  new MutationObserver(() => drawn().forEach(recolour)).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   narrow.addEventListener("change", () => drawn().forEach((plot) => {
-    const { margin, template: colours } = fitted(plot.authored);
-    const legend = fitted(plot.authored).legend || { orientation: "v", x: 1.02, xanchor: "left", y: 1, yanchor: "auto", ...plot.authored.legend };
-    window.Plotly.relayout(plot, { margin, legend, template: colours });
+    const { margin, legend, template: colours } = fitted(plot.authored);
+    const upright = { orientation: "v", x: 1.02, xanchor: "left", y: 1, yanchor: "auto", ...plot.authored.legend };
+    window.Plotly.relayout(plot, { margin, legend: narrow.matches ? legend : upright, template: colours });
   }));
   window.addEventListener("beforeprint", () => plots.forEach(draw));
 })();

@@ -46,9 +46,13 @@ def whole_folder(target: Path) -> Iterator[Path]:
         aside.chmod(0o755)
         if target.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-            target.rename(old / "was")
-            aside.rename(target)
-            shutil.rmtree(old)
+            try:
+                target.rename(old / "was")
+                aside.rename(target)
+            finally:
+                if not target.exists():
+                    (old / "was").rename(target)
+                shutil.rmtree(old)
         else:
             aside.rename(target)
     finally:

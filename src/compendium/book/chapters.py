@@ -59,7 +59,7 @@ def run_chapter(name: str, profile: str = "demo", overrides: dict[str, str] | No
     facts = {
         "chapter": name, "notebook": notebook.name, "profile": stated.name, "banner": stated.banner, "cohort": stated.cohort, "parameters": resolved,
         "commit": commit(root), "version": __version__, "date": date.today().isoformat(), "fingerprint": fingerprint(notebook, stated, resolved, root),
-    }  # fmt: skip
+    }
     began = time.monotonic()
     done = execute(notebook, name, chosen, root)
     facts["seconds"] = round(time.monotonic() - began, 1)

@@ -31,7 +31,7 @@ def execute(notebook: Path, name: str, values: dict[str, Any], folder: Path) -> 
             return papermill.execute_notebook(
                 notebook, half, parameters=values, kernel_name="python3", language="python", progress_bar=False, cwd=folder,
                 kernel_manager_class=_this_interpreter(), store_widget_state=False,
-            )  # fmt: skip
+            )
         except PapermillExecutionError as error:
             reason = f"cell [{error.exec_count}] ended in {error.ename}: {_one_line(error.evalue)}"
         except Exception as error:  # noqa: BLE001  # a dead kernel, lost output or full disk fails the chapter, not the program
@@ -48,7 +48,7 @@ def _this_interpreter() -> type:
     class ThisInterpreter(AsyncKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
-            return KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], display_name="Python 3", language="python")
+            return KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"], display_name="Python 3", language="python")
 
     return ThisInterpreter
 

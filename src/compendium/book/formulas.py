@@ -77,7 +77,7 @@ def visit_math(self: "HTML5Translator", node: nodes.math) -> None:
 def visit_math_block(self: "HTML5Translator", node: nodes.math_block) -> None:
     """Write a displayed formula, with its number where it has one."""
     self.body.append(self.starttag(node, "div", CLASS="math compendium-formula"))
-    self.body.append(_translate(node, display=True))
+    self.body.append(f'<div class="compendium-scroll">{_translate(node, display=True)}</div>')
     if node["number"]:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
         self.add_permalink_ref(node, "Link to this formula")

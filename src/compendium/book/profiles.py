@@ -56,7 +56,7 @@ def load(name: str, folder: Path | None = None) -> Profile:
     if not isinstance(stated, dict) or set(stated) - known:
         raise BadInput(f"profile {name} may hold only {', '.join(sorted(known))}, found {', '.join(map(str, stated or ['nothing']))}")
     try:
-        return TypeAdapter(Profile).validate_python({"name": name, "banner": "", "chapters": {}} | {k: v for k, v in stated.items() if v is not None}, strict=True)
+        return TypeAdapter(Profile).validate_python({"name": name, "banner": "", "chapters": {}} | {k: v for k, v in stated.items() if v is not None})
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInput(f"profile {name}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from error

@@ -37,7 +37,7 @@ def show(fig: "go.Figure", name: str, alt: str, caption: str, data: "pd.DataFram
     check_bundle(bundle, name)
     height = bundle["layout"].setdefault("height", 440)
     bundle["layout"]["meta"] = {"name": name, "alt": alt, "caption": caption, "csv": to_csv(data), "provenance": provenance}
-    bundle["config"] = {"responsive": True, "displaylogo": False}
+    bundle["config"] = {"responsive": True, "displaylogo": False, "plotlyServerURL": ""}
     _publish({PLOTLY: bundle, "text/plain": f"Figure {name} ({height} px): {alt}"})
 
 

@@ -1,5 +1,6 @@
 """Build the site from the pages, strictly: a warning of any kind is an error, and a failed build leaves the site as it was."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,5 +30,9 @@ def render(root: Path, strict: bool = True) -> Path:
 
 
 def _first_complaint(log: str) -> str:
-    complaints = [line for line in log.splitlines() if "WARNING:" in line or "ERROR:" in line or "Error" in line]
-    return f"{len(complaints)} complaints, first {complaints[0].strip()}" if complaints else log.strip().splitlines()[-1]
+    """The first warning and how many there are, or what a crash ended with."""
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in log.splitlines()]
+    warnings = [line for line in lines if "WARNING:" in line or "ERROR:" in line]
+    if warnings:
+        return f"{len(warnings)} warnings, first {warnings[0]}"
+    return next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "the builder said nothing")

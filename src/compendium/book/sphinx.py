@@ -66,14 +66,14 @@ def origin(app: "Sphinx", docname: str) -> dict[str, Any]:
 
 
 def tell_origin(app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Give templates `compendium`, end a chapter with what made it and its notebook, and repeat the chapters' banner on pages of prose."""
+    """Give templates `compendium`, end a chapter with what made it and its notebook, and repeat the chapters' banner where prose cites them."""
     context["compendium"] = facts = origin(app, pagename)
     if "body" not in context or doctree is None:
         return
     if facts:
         notebook = context["pathto"](f"_sources/{context['sourcename']}", 1)
         context["body"] += made_by(facts, notebook)
-    else:
+    elif pagename == app.config.root_doc or "chapters/" in Path(app.env.doc2path(pagename)).read_text(encoding="utf-8"):
         banners = {other.get("banner") for docname in sorted(app.env.found_docs) if (other := origin(app, docname))} - {"", None}
         context["body"] = context["body"].replace("</h1>", "</h1>" + "".join(map(banner, sorted(banners))), 1)
 

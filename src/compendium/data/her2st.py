@@ -78,7 +78,8 @@ def _integers(values: str, expected: int, where: str) -> np.ndarray:
         raise BadInput(f"{where}: {error}; counts must be integers") from error
     if len(line) != expected:
         raise BadInput(f"{where} has {len(line)} counts for {expected} genes: the file is truncated or damaged; fetch it again")
-    counts = line.astype(np.int32)
+    with np.errstate(invalid="ignore"):  # what no integer can hold is found in the comparison
+        counts = line.astype(np.int32)
     if not np.array_equal(counts, line) or counts.min() < 0:
         bad = line[(counts != line) | (line < 0)][0]
         raise BadInput(f"{where} holds {bad:g}: counts must be non-negative integers; give raw UMI counts")
@@ -87,10 +88,8 @@ def _integers(values: str, expected: int, where: str) -> np.ndarray:
 
 def read_spots(path: Path, spots: np.ndarray, where: str) -> pd.DataFrame:
     """Rows of the spot table (x, y, pixel_x, pixel_y, ...) in the order of the counted spots."""
-    table = pd.read_csv(path, sep="\t")
-    lacking = {"x", "y", "pixel_x", "pixel_y"} - set(table.columns)
-    if lacking:
-        raise BadInput(f"{where}: {path} lacks the column {sorted(lacking)[0]}; it should be a selection table with x, y, pixel_x, pixel_y")
+    table = _table(path, ("x", "y", "pixel_x", "pixel_y"), where)
+    _check_numbers(table[["x", "y", "pixel_x", "pixel_y"]], path, where)
     table.index = table["x"].astype(str) + "x" + table["y"].astype(str)
     twice = table.index[table.index.duplicated()]
     if len(twice):
@@ -103,13 +102,33 @@ def read_spots(path: Path, spots: np.ndarray, where: str) -> pd.DataFrame:
 
 def read_labels(path: Path, spots: np.ndarray, where: str) -> np.ndarray:
     """The pathologist's class of each spot ("" where none); joined on the rounded array position."""
-    table = pd.read_csv(path, sep="\t").dropna(subset=["x", "y"])
-    unknown = sorted(set(table["label"]) - set(LABELS))
+    table = _table(path, ("x", "y", "label"), where).dropna(subset=["x", "y"])
+    _check_numbers(table[["x", "y"]], path, where)
+    unknown = sorted(set(table["label"].astype(str)) - set(LABELS))
     if unknown:
         raise BadInput(f"{where}: label {unknown[0]!r} in {path} is none of {', '.join(LABELS)}; correct the table")
     position = table[["x", "y"]].round().astype(int).astype(str)
     by_spot = dict(zip(position["x"] + "x" + position["y"], table["label"], strict=True))
     return np.array([by_spot.get(spot, NO_LABEL) for spot in spots])
+
+
+def _table(path: Path, columns: tuple[str, ...], where: str) -> pd.DataFrame:
+    """A tab-separated table that has the named columns."""
+    try:
+        table = pd.read_csv(path, sep="\t")
+    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors, some of them with a line break
+        raise BadInput(f"{where}: {path} is no tab-separated table ({' '.join(str(error).split())}); fetch it again") from error
+    lacking = [column for column in columns if column not in table.columns]
+    if lacking:
+        raise BadInput(f"{where}: {path} lacks the column {lacking[0]}; it should be a tab-separated table with {', '.join(columns)}")
+    return table
+
+
+def _check_numbers(table: pd.DataFrame, path: Path, where: str) -> None:
+    for column in table.columns:
+        bad = table[column][~np.isfinite(pd.to_numeric(table[column], errors="coerce"))]
+        if len(bad):
+            raise BadInput(f"{where}: {path} holds {str(bad.iloc[0])!r} as {column}; positions must be numbers, correct the table or fetch it again")
 
 
 def spot_pitch(grid: np.ndarray, pixels: np.ndarray) -> float:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,8 +68,9 @@ class Section:
         values = self.counts.data
         if values.size and values.min() < 0:
             raise BadInput(f"{where}: counts hold the negative value {values.min()}; give raw UMI counts")
-        if values.dtype.kind == "f" and not np.array_equal(values, np.round(values)):
-            raise BadInput(f"{where}: counts hold the non-integer value {values[values != np.round(values)][0]}; give raw UMI counts")
+        whole = np.isfinite(values) & (values == np.round(values))
+        if not whole.all():
+            raise BadInput(f"{where}: counts hold the non-integer value {values[~whole][0]}; give raw UMI counts")
 
     def __len__(self) -> int:
         return len(self.spots)
@@ -101,7 +103,7 @@ class Section:
         stored = self.patches.shape[1]
         if px > stored:
             raise BadInput(f"{self.cohort} section {self.name}: tiles of {px} px asked for, {stored} px stored; run compendium prepare {self.cohort} --tile-px {px}")
-        cut = (stored - px) // 2
+        cut = stored // 2 - px // 2  # row px // 2 of every tile is the one of the spot's centre, odd sides too
         return self.patches[:, cut : cut + px, cut : cut + px]
 
     def save(self, folder: Path) -> "Section":
@@ -128,17 +130,23 @@ def content_digest(arrays: dict[str, np.ndarray], patches: np.ndarray | None, fa
     return digest.hexdigest()
 
 
+def digest(sections: Iterable[Section]) -> str:
+    """One short checksum of several sections, whatever their order."""
+    lines = sorted(f"{section.name} {section.digest}" for section in sections)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
 def load(folder: Path) -> Section:
     """Open a prepared section; patches stay on disk until they are read."""
     if not (folder / "section.json").exists():
         raise BadInput(f"no prepared section in {folder}: run compendium prepare {folder.parent.name} --sections {folder.name}")
     try:
         facts = json.loads((folder / "section.json").read_text())
-        with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
+        with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = dict(stored)
         patches = np.load(folder / "patches.npy", mmap_mode="r") if (folder / "patches.npy").exists() else None
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise BadInput(f"the prepared section in {folder} is damaged ({error}): delete the folder and prepare it again") from error
-    shape = (len(arrays["spots"]), len(arrays["genes"]))
-    counts = csr_matrix(tuple(arrays.pop(f"counts_{part}") for part in ("data", "indices", "indptr")), shape=shape)
-    return Section(counts=counts, patches=patches, **arrays, **facts)
+        shape = (len(arrays["spots"]), len(arrays["genes"]))
+        counts = csr_matrix(tuple(arrays.pop(f"counts_{part}") for part in ("data", "indices", "indptr")), shape=shape)
+        return Section(counts=counts, patches=patches, **arrays, **facts)
+    except (ValueError, TypeError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise BadInput(f"the prepared section in {folder} is damaged ({' '.join(str(error).split())}): delete the folder and prepare it again") from error

@@ -16,9 +16,9 @@ THUMBNAIL_PX = 640
 
 
 @contextmanager
-def _bound(pixels: int) -> Iterator[None]:
-    """Pillow's decompression-bomb limit, raised to `pixels` for the block and nowhere else."""
-    was, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
+def _own_bound() -> Iterator[None]:
+    """Pillow's decompression-bomb limit is off for the block and nowhere else: MAX_PIXELS is checked instead, before a pixel is decoded."""
+    was, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         yield
     finally:
@@ -37,14 +37,14 @@ class Slide:
 def read_slide(path: Path) -> Slide:
     """Decode a slide image once, as RGB."""
     try:
-        with _bound(MAX_PIXELS), Image.open(path) as image:
+        with _own_bound(), Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadInput(f"image {path} has {image.width} x {image.height} px, more than the bound of {MAX_PIXELS:,}; give a smaller export of the slide")
             rgb = image if image.mode == "RGB" else image.convert("RGB")
             scale = min(1.0, THUMBNAIL_PX / max(rgb.size))
-            small = rgb.resize((round(rgb.width * scale), round(rgb.height * scale)), Image.Resampling.BOX, reducing_gap=2.0)
+            small = rgb.resize((max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale))), Image.Resampling.BOX, reducing_gap=2.0)
             return Slide(np.asarray(rgb), np.asarray(small), scale)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise BadInput(f"image {path} cannot be read ({error}); fetch it again or export it as TIFF, JPEG or PNG") from error
 
 
@@ -54,13 +54,13 @@ def cut_patches(image: UInt8[np.ndarray, "height width 3"], pixels: Float32[np.n
     A spot whose centre lies outside the image is an error; a tile that crosses the border is filled with white.
     """
     height, width = image.shape[:2]
-    corner = np.floor(pixels).astype(int)
-    outside = (corner < 0).any(axis=1) | (corner[:, 0] >= width) | (corner[:, 1] >= height)
+    centre = np.floor(pixels)
+    outside = ~((centre >= 0) & (centre < (width, height))).all(axis=1)
     if outside.any():
         x, y = pixels[outside][0]
-        raise BadInput(f"{where}: {outside.sum()} spots lie outside the image of {width} x {height} px, first at ({x:.0f}, {y:.0f}); check that the spot table belongs to this image")
+        raise BadInput(f"{where}: {outside.sum()} spots lie outside the image of {width} x {height} px, first at ({x:.0f}, {y:.0f}); check that the spot table is of this image")
     patches = np.full((len(pixels), px, px, 3), 255, dtype=np.uint8)
-    for patch, (x, y) in zip(patches, corner - px // 2, strict=True):
+    for patch, (x, y) in zip(patches, centre.astype(int) - px // 2, strict=True):
         top, left, bottom, right = max(y, 0), max(x, 0), min(y + px, height), min(x + px, width)
         patch[top - y : bottom - y, left - x : right - x] = image[top:bottom, left:right]
     return patches

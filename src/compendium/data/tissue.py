@@ -107,8 +107,8 @@ def _visible(classes: np.ndarray, fields: np.ndarray) -> np.ndarray:
 
 
 def _around_spots(maps: np.ndarray, grid: np.ndarray) -> Float64[np.ndarray, "spot maps"]:
-    """Mean of each coarse map around the spots, under a Gaussian of 48 px (its weight lies within the 224 px tile)."""
-    blurred = gaussian_filter(maps, (0, 48 / CELL, 48 / CELL), truncate=2.5)
+    """Mean of each coarse map around the spots, under a Gaussian of 60 px (nearly all of its weight lies within 224 px)."""
+    blurred = gaussian_filter(maps, (0, 60 / CELL, 60 / CELL), truncate=2.5)
     at = (EDGE + grid * PITCH) // CELL
     return np.round(blurred[:, at[:, 1], at[:, 0]].T, 6)
 
@@ -190,7 +190,7 @@ def _fat(blue: np.ndarray, pink: np.ndarray, free: np.ndarray, tissue: Layout, a
     """Vacuoles: pale round cells of a Voronoi mosaic with thin membranes, larger where the field says so."""
     x, y = _lattice(21, 0.3, rng)
     size = tissue.fields[4][y.astype(np.intp) // 8, x.astype(np.intp) // 8]
-    kept = rng.uniform(size=len(x)) < np.clip(0.5 - 0.22 * size, 0.08, 1)
+    kept = rng.uniform(size=len(x)) < np.clip(0.45 - 0.25 * size, 0.07, 1)
     rows, columns = np.nonzero(adipose > 0.45)
     if not len(rows) or kept.sum() < 2:
         return
@@ -247,18 +247,18 @@ def _scattered(classes: np.ndarray, fields: np.ndarray, nests: np.ndarray, angle
     row, column = y.astype(np.intp), x.astype(np.intp)
     cancer, connective, adipose, immune, glands = classes[:, row, column]
     cells, size, lymph = fields[:3, row // 8, column // 8]
-    crowd = np.clip(1 + 0.3 * texture("cloud")[row % TEXTURE, column % TEXTURE], 0.3, 1.7)
+    crowd = np.clip(1 + 0.2 * texture("cloud")[row % TEXTURE, column % TEXTURE], 0.3, 1.7)
     nest = nests[row, column] > 0.5
     chance = np.stack([
-        cancer * nest * 0.4 * crowd * np.exp(0.4 * cells - 0.4 * size),
-        (connective * 0.08 + glands * 0.07 + cancer * ~nest * 0.07 + adipose * 0.03) * crowd * np.exp(0.4 * cells),
-        immune * 0.8 * crowd + (1 - adipose - immune) * 0.035 * np.exp(1.1 * lymph),
+        cancer * nest * 0.36 * crowd * np.exp(0.6 * cells - 0.5 * size),
+        (connective * 0.08 + glands * 0.07 + cancer * ~nest * 0.07 + adipose * 0.03) * crowd * np.exp(0.6 * cells),
+        immune * 0.8 * crowd + (1 - adipose - immune) * 0.04 * np.exp(1.2 * lymph),
     ])
     kind = (rng.uniform(size=len(x)) > np.cumsum(chance, axis=0)).sum(axis=0)
     real = kind < 3
     kind, x, y, size = kind[real], x[real], y[real], size[real]
     spread = np.clip(rng.normal(0, 1, (4, len(kind))), -2, 2)
-    long = np.choose(kind, [3.5 * np.exp(0.2 * size + 0.14 * spread[0]), 5.0 + 1.2 * spread[0], 2.2 + 0.15 * spread[0]])
+    long = np.choose(kind, [3.4 * np.exp(0.3 * size + 0.14 * spread[0]), 5.0 + 1.2 * spread[0], 2.2 + 0.15 * spread[0]])
     short = long * np.choose(kind, [0.82 + 0.08 * spread[1], 0.29 + 0.05 * spread[1], 0.92 + 0 * long])
     turn = np.where(kind == 1, angle[y.astype(np.intp) // 8, x.astype(np.intp) // 8] + 0.2 * spread[2], 1.6 * spread[2])
     dark = np.choose(kind, [1.6, 1.9, 2.5]) * (1 + 0.22 * spread[3])

@@ -33,11 +33,10 @@ def six_colours(section: Section, tile_px: int) -> Float32[np.ndarray, "spot 6"]
     return np.array(rows, dtype=np.float32).reshape(len(section), 6)
 
 
-def coordinates(section: Section) -> Float32[np.ndarray, "spot 5"]:
-    """Array position x, y scaled to the section's extent (-1 to 1), and x^2, y^2, xy."""
+def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
+    """Array position x, y scaled to the section's extent, -1 to 1."""
     low, high = section.grid.min(axis=0), section.grid.max(axis=0)
-    x, y = (2 * (section.grid - low) / np.maximum(high - low, 1) - 1).T
-    return np.stack([x, y, x**2, y**2, x * y], axis=1).astype(np.float32)
+    return (2 * (section.grid - low) / np.maximum(high - low, 1) - 1).astype(np.float32)
 
 
 def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: str) -> Float32[np.ndarray, "spot feature"]:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from compendium.errors import BadInput
 from compendium.images.features import COLOUR, COORDINATES
 from compendium.methods.layers import Batch, Method, Shape
 from compendium.methods.registry import NONE, register
@@ -27,39 +28,66 @@ class Mean(Method):
         return self.mean.expand(len(batch.grid), -1)
 
 
-RIDGE = {"unit": "spot", "target": "wide", "citation": "", "control": True, "optimiser": "closed form", "epochs": 0, "model": {"penalty": 1.0}}
+CONTROL = {"unit": "spot", "tile_px": 224, "target": "wide", "citation": "", "control": True, "optimiser": "closed form", "epochs": 0}
+PENALTIES = tuple(10.0**k for k in range(-2, 7))
 
 
 @register(
-    "permuted", title="Ridge, patches permuted", tile_px=224, permute=True, **RIDGE,
-    summary="Ridge on frozen features whose patches were shuffled within each training section: what section means alone give.",
+    "coordinates", title="Coordinates only", frozen=COORDINATES, model={"neighbours": 30}, **CONTROL,
+    summary="Mean of the 30 training spots nearest in position, scaled to each section's extent: tissue layout without any image.",
 )
-@register("coordinates", title="Ridge on coordinates", tile_px=224, frozen=COORDINATES, **RIDGE, summary="Ridge on array position (x, y, squares, product): tissue layout without any image.")
-@register("colour", title="Ridge on six colours", tile_px=224, frozen=COLOUR, **RIDGE, summary="Ridge on the mean and standard deviation of red, green and blue over the tile.")
-@register("ridge", title="Ridge on frozen features", tile_px=224, **RIDGE, summary="Ridge regression on the features of a frozen pre-trained encoder.")
-class Ridge(Method):
-    """Linear least squares with an L2 penalty on standardised features, in closed form.
+class Neighbours(Method):
+    """Mean target of the k training spots nearest in feature space (Euclidean), ties in training order."""
 
-    W = (Z'Z + penalty n I)^-1 Z'(Y - mean) with features Z standardised by the n training spots.
-    """
-
-    def __init__(self, shape: Shape, penalty: float = 1.0):
+    def __init__(self, shape: Shape, neighbours: int = 30):
         super().__init__()
-        self.penalty = penalty
-        self.register_buffer("weight", torch.zeros(shape.features, shape.genes))
-        self.register_buffer("centre", torch.zeros(shape.features))
-        self.register_buffer("spread", torch.ones(shape.features))
-        self.register_buffer("mean", shape.mean.clone())
+        self.neighbours = neighbours
+        self.register_buffer("places", torch.zeros(0, shape.features))
+        self.register_buffer("targets", torch.zeros(0, shape.genes))
 
     def remember(self, batches: Iterable[Batch]) -> None:
-        """Solve the normal equations in double precision over all training spots."""
+        """Keep every training spot."""
         seen = list(batches)
-        x, y = (torch.cat([getattr(batch, part) for batch in seen]).double() for part in ("image", "target"))
-        self.centre, self.spread, self.mean = x.mean(0).float(), x.std(0).clamp_min(1e-6).float(), y.mean(0).float()
-        z = (x - self.centre) / self.spread
-        penalty = self.penalty * len(z) * torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
-        self.weight = torch.linalg.solve(z.T @ z + penalty, z.T @ (y - y.mean(0))).float()
+        self.places, self.targets = (torch.cat([getattr(batch, part) for batch in seen]) for part in ("image", "target"))
+        if self.neighbours > len(self.places):
+            raise BadInput(f"neighbours={self.neighbours} is more than the {len(self.places)} training spots; lower it")
 
     def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
-        """Mean plus the weighted standardised features."""
-        return self.mean + ((batch.image - self.centre) / self.spread) @ self.weight
+        """Average over the nearest."""
+        distance = torch.cdist(batch.image, self.places, compute_mode="donot_use_mm_for_euclid_dist")
+        return self.targets[distance.argsort(dim=1, stable=True)[:, : self.neighbours]].mean(dim=1)
+
+
+@register(
+    "permuted", title="Ridge, patches permuted", permute=True, **CONTROL,
+    summary="Ridge on frozen features whose patches were shuffled within each training section: what section averages alone give.",
+)
+@register("colour", title="Six colour numbers", frozen=COLOUR, **CONTROL, summary="Ridge on the mean and standard deviation of red, green and blue over the tile.")
+@register("ridge", title="Ridge on frozen features", **CONTROL, summary="Ridge regression on the features of a frozen pre-trained encoder.")
+class Ridge(Method):
+    """Y = mean + Z W with standardised features Z, W the L2-penalised least-squares solution.
+
+    The penalty is the one of PENALTIES with the least leave-one-out error on the training spots (scikit-learn's RidgeCV).
+    """
+
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(shape.features, shape.genes))
+        self.register_buffer("bias", shape.mean.clone())
+
+    def remember(self, batches: Iterable[Batch]) -> None:
+        """Standardise, choose the penalty, solve; kept as one linear map of the raw features."""
+        from sklearn.linear_model import RidgeCV
+        from sklearn.preprocessing import StandardScaler
+
+        seen = list(batches)
+        x, y = (torch.cat([getattr(batch, part) for batch in seen]).double().cpu().numpy() for part in ("image", "target"))
+        scaler = StandardScaler().fit(x)
+        solved = RidgeCV(PENALTIES).fit(scaler.transform(x), y)
+        weight = solved.coef_.reshape(y.shape[1], -1) / scaler.scale_  # (gene, feature)
+        self.weight = torch.from_numpy(weight.T).to(self.weight)
+        self.bias = torch.from_numpy(solved.intercept_ - weight @ scaler.mean_).to(self.bias)
+
+    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+        """A linear map of the features."""
+        return self.bias + batch.image @ self.weight

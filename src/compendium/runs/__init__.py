@@ -2,5 +2,6 @@
 
 from compendium.runs.execute import execute, run_once
 from compendium.runs.plan import Run, plan
+from compendium.runs.study import study
 
-__all__ = ["Run", "execute", "plan", "run_once"]
+__all__ = ["Run", "execute", "plan", "run_once", "study"]

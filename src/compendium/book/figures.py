@@ -1,0 +1,50 @@
+"""What every figure shares: colours that read on light and dark, a slide under its spots, a plain layout."""
+
+import base64
+import io
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import UInt8
+from PIL import Image
+
+from compendium.data.section import Section
+
+# Okabe and Ito's palette without its black, in an order of contrast.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999", "#B8A800")
+SEQUENTIAL = "Viridis"
+DIVERGING = "RdBu_r"
+SLIDE_PX = 360
+
+
+def colour_of(names: list[str]) -> dict[str, str]:
+    """A colour for each name, the same in every figure that lists the names in the same order."""
+    return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+
+
+def data_uri(image: UInt8[np.ndarray, "height width 3"], longest: int = SLIDE_PX) -> str:
+    """The image as a small WebP inside the figure."""
+    picture = Image.fromarray(image)
+    scale = min(1.0, longest / max(picture.size))
+    picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=72, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def lay_slide(fig: go.Figure, section: Section, row: int = 1, col: int = 1, opacity: float = 1.0) -> None:
+    """Put the section's thumbnail under a panel whose axes are pixels of the full image, y down, equal scales."""
+    x, y = fig.get_subplot(row, col)
+    margin = 1.5 * 200 / section.um_per_px if section.um_per_px else 0
+    low, high = section.pixels.min(axis=0) - margin, section.pixels.max(axis=0) + margin
+    if section.thumbnail is not None:
+        height, width = section.thumbnail.shape[:2]
+        image = {"source": data_uri(section.thumbnail, 520), "x": 0, "y": 0, "sizex": width / section.thumbnail_scale, "sizey": height / section.thumbnail_scale}
+        fig.add_layout_image(image | {"xref": x.plotly_name.replace("axis", ""), "yref": y.plotly_name.replace("axis", ""), "sizing": "stretch", "layer": "below", "opacity": opacity})
+    fig.update_xaxes(range=[float(low[0]), float(high[0])], visible=False, constrain="domain", row=row, col=col)
+    fig.update_yaxes(range=[float(high[1]), float(low[1])], visible=False, scaleanchor=x.plotly_name.replace("axis", ""), constrain="domain", row=row, col=col)
+
+
+def plain(fig: go.Figure, height: int = 440, **layout) -> go.Figure:
+    """Margins and hover of the house; the page adds colours for its theme."""
+    return fig.update_layout(height=height, margin={"l": 60, "r": 20, "t": 40, "b": 60}, hovermode="closest", **layout)

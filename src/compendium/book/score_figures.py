@@ -1,0 +1,119 @@
+"""Figures of scores: boxes by method, section by method, the leakage dial, tissue maps, training curves."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from compendium.book.figures import COLOURS, DIVERGING, SEQUENTIAL, colour_of, lay_slide, plain
+from compendium.data.section import Section
+from compendium.evidence.dial import ARMS
+
+ARM_COLOUR = dict(zip(ARMS, (COLOURS[0], COLOURS[1], COLOURS[5], COLOURS[4]), strict=True))
+
+
+def quartiles(table: pd.DataFrame, by: list[str], value: str = "pcc") -> pd.DataFrame:
+    """What a box shows, for each group: quartiles, 5th and 95th percentile, number of values and of NaN."""
+    groups = table.groupby(by, sort=False)[value]
+    shares = {"low": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "high": 0.95}
+    columns = {name: groups.quantile(share) for name, share in shares.items()}
+    return pd.DataFrame(columns | {"values": groups.size(), "nan": groups.apply(lambda v: int(v.isna().sum()))}).reset_index()
+
+
+def boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
+    """One box a method and split from `quartiles` rows; whiskers reach the 5th and 95th percentile."""
+    fig = go.Figure()
+    for split, group in rows.groupby("split", sort=False):
+        group = group.set_index("method").reindex(methods)
+        fig.add_box(
+            x=[titles[method] for method in methods], q1=group["q25"], median=group["median"], q3=group["q75"], lowerfence=group["low"], upperfence=group["high"],
+            name=split, marker_color=ARM_COLOUR.get(split, COLOURS[2]), line_width=1.5, hoverinfo="y+name",
+        )
+    fig.add_hline(y=0, line_width=1, line_dash="dot", line_color="#888888")
+    return plain(fig, 460, boxmode="group", yaxis_title="PCC per gene and section", xaxis_tickangle=-25, legend={"orientation": "h", "y": 1.08, "x": 0})
+
+
+def section_by_method(medians: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
+    """Median PCC over genes: sections down, methods across, one panel a split; a blank cell is a run that does not exist."""
+    splits = list(dict.fromkeys(medians["split"]))
+    fig = make_subplots(1, len(splits), subplot_titles=splits, shared_yaxes=True, horizontal_spacing=0.04)
+    bound = float(np.nanmax(np.abs(medians["median"]))) or 1.0
+    for col, split in enumerate(splits, start=1):
+        cells = medians[medians["split"] == split].pivot(index="section", columns="method", values="median").reindex(columns=methods)
+        cells = cells.reindex(index=sorted(set(medians["section"]), reverse=True))
+        text = [["" if np.isnan(v) else f"{v:.2f}" for v in row] for row in cells.to_numpy()]
+        fig.add_heatmap(
+            z=cells.to_numpy(), x=[titles[m] for m in methods], y=list(cells.index), text=text, texttemplate="%{text}", coloraxis="coloraxis", xgap=1, ygap=1,
+            hovertemplate="%{y}, %{x}: median PCC %{z:.3f}<extra></extra>", row=1, col=col,
+        )
+    fig.update_xaxes(tickangle=-35)
+    bar = {"title": "median PCC", "thickness": 12}
+    return plain(fig, 200 + 26 * medians["section"].nunique() + 90, coloraxis={"colorscale": DIVERGING, "cmin": -bound, "cmax": bound, "colorbar": bar})
+
+
+def dial_arms(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """The four arms of the leakage dial: one panel a method, one line a section."""
+    methods = list(dict.fromkeys(rows["method"]))
+    fig = make_subplots(1, len(methods), subplot_titles=[titles[m] for m in methods], shared_yaxes=True, horizontal_spacing=0.05)
+    sections = list(dict.fromkeys(rows["section"]))
+    colours = colour_of(sections)
+    for col, method in enumerate(methods, start=1):
+        for section, values in rows[rows["method"] == method].set_index("section")[list(ARMS)].iterrows():
+            fig.add_scatter(
+                x=list(ARMS), y=values, name=section, legendgroup=section, showlegend=col == 1, mode="lines+markers", line={"width": 1.5, "color": colours[section]},
+                hovertemplate=f"{section}, %{{x}}: %{{y:.3f}}<extra></extra>", row=1, col=col,
+            )
+    fig.add_vline(x=1.5, line_width=1, line_dash="dot", line_color="#888888")
+    fig.update_xaxes(tickangle=-35)
+    return plain(fig, 420, legend={"orientation": "h", "y": 1.18, "x": 0}).update_yaxes(title_text="median PCC over genes", col=1)
+
+
+def tissue_pair(section: Section, gene: str, measured: np.ndarray, predicted: dict[str, np.ndarray], titles: dict[str, str], pccs: dict[str, float]) -> go.Figure:
+    """Measured against predicted expression of one gene on the tissue; a menu chooses the method. Colours are standardised within each panel."""
+    fig = make_subplots(1, 2, subplot_titles=[f"measured {gene}", "predicted"], horizontal_spacing=0.02)
+    for col in (1, 2):
+        lay_slide(fig, section, 1, col, opacity=0.45)
+    for i, (name, values) in enumerate([("measured", measured), *predicted.items()]):
+        label = name if name == "measured" else f"{titles[name]}, PCC {pccs[name]:.2f}"
+        fig.add_scatter(
+            x=section.pixels[:, 0], y=section.pixels[:, 1], mode="markers", visible=i < 2, name=label, showlegend=False, row=1, col=1 if i == 0 else 2,
+            marker={"color": standardised(values), "coloraxis": "coloraxis", "size": 7, "line": {"width": 0}}, customdata=np.round(values, 3),
+            hovertemplate=f"{label}<br>ln(1 + CP10k) %{{customdata}}<extra></extra>",
+        )
+    buttons = [
+        {"label": f"{titles[name]} (PCC {pccs[name]:.2f})", "method": "update", "args": [{"visible": [True] + [other == name for other in predicted]}]} for name in predicted
+    ]
+    menu = {"buttons": buttons, "x": 1, "xanchor": "right", "y": 1.14, "yanchor": "bottom", "direction": "down"}
+    axis = {"colorscale": SEQUENTIAL, "cmin": -2, "cmax": 2, "colorbar": {"title": "z", "thickness": 12}}
+    return plain(fig, 480, updatemenus=[menu], coloraxis=axis).update_layout(margin={"l": 10, "r": 20, "t": 90, "b": 10})
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Zero mean, unit spread; a constant stays zero."""
+    spread = values.std()
+    return np.round((values - values.mean()) / spread, 2) if spread > 0 else np.zeros(len(values))
+
+
+def against_attainable(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """Each gene's PCC against the best that any image-based method can reach; only a cohort with a known model has this."""
+    fig = go.Figure()
+    for (method, group), colour in zip(rows.groupby("method", sort=False), COLOURS, strict=False):
+        fig.add_scatter(
+            x=group["image_attainable"], y=group["pcc"], mode="markers", name=titles[method], marker={"size": 6, "color": colour, "opacity": 0.75}, text=group["gene"],
+            hovertemplate="%{text}: attainable %{x:.2f}, reached %{y:.2f}<extra></extra>",
+        )
+    fig.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#888888", "width": 1}, hoverinfo="skip", showlegend=False)
+    top = float(max(rows["image_attainable"].max(), rows["pcc"].max())) + 0.05
+    axes = {"xaxis": {"title": "image-attainable PCC", "range": [-0.05, top]}, "yaxis": {"title": "PCC reached, mean over sections", "range": [-0.15, top]}}
+    return plain(fig, 440, **axes, legend={"orientation": "h", "y": 1.1, "x": 0})
+
+
+def curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """Training loss by epoch relative to the first epoch, one thin line a fold."""
+    fig = go.Figure()
+    for (method, group), colour in zip(rows.groupby("method", sort=False), COLOURS, strict=False):
+        for i, (_, fold) in enumerate(group.groupby("fold", sort=False)):
+            fig.add_scatter(
+                x=fold["epoch"], y=fold["relative"], mode="lines", line={"width": 1.2, "color": colour}, name=titles[method], legendgroup=method, showlegend=i == 0, opacity=0.7,
+            )
+    return plain(fig, 340, xaxis_title="epoch", yaxis={"title": "training loss / first epoch", "type": "log"}, legend={"orientation": "h", "y": 1.12, "x": 0})

@@ -1,0 +1,92 @@
+"""Scores: derived from stored predictions and measured counts, one row a run, section and gene; cached, never stored by a run."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy.stats import pearsonr, rankdata
+
+from compendium.data.expression import SCORING, Target, fit_target
+from compendium.data.panels import shared_genes
+from compendium.data.section import Section
+from compendium.disk import home, whole_file
+from compendium.runs.execute import training_set, used
+from compendium.runs.plan import Run
+from compendium.runs.store import Record
+
+KEYS = ["cohort", "method", "protocol", "split", "panel", "encoder", "seed", "section", "patient"]
+VERSION = 1
+
+
+def scores(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
+    """One tidy table: KEYS, gene, spots, pcc, spearman, rmse on the scoring target (wide log1p), pcc_native on the method's own.
+
+    A correlation is NaN where prediction or measurement is constant; NaN is kept and counted, never filled.
+    """
+    return pd.concat([_cached(run, record, sections) for run, record in zip(runs, records, strict=True)], ignore_index=True)
+
+
+def _cached(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame:
+    facts = f"{VERSION} {record.id} {record.facts['predictions_sha256']}"
+    path = home() / "scores" / run.cohort / f"{hashlib.sha256(facts.encode()).hexdigest()[:16]}.parquet"
+    if not path.exists():
+        table = score(run, record, sections)
+        with whole_file(path) as aside:
+            table.to_parquet(aside)
+    return pd.read_parquet(path)
+
+
+def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame:
+    """Score every test section of one record."""
+    tested = {section.name: section for section in used(run, sections)}
+    wide = scoring_target(record.genes, list(tested.values()))
+    native = wide if run.target == SCORING else training_set(run, sections)[1]
+    parts = []
+    for name, predicted in record.predictions.items():
+        section = tested[name]
+        facts = {
+            "cohort": run.cohort, "method": run.method, "protocol": run.line, "split": run.split.rule, "panel": run.panel, "encoder": run.encoder, "seed": run.seed,
+            "section": name, "patient": section.patient, "gene": record.genes, "spots": len(section),
+        }
+        parts.append(pd.DataFrame(facts | agreement(predicted, wide(section)) | {"pcc_native": pcc(predicted, native(section))}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def scoring_target(genes: list[str], sections: Sequence[Section]) -> Target:
+    """Wide log1p over the cohort's shared genes: needs no fit, so any sections give the same."""
+    return fit_target(SCORING, genes, list(sections), shared_genes(list(sections)))
+
+
+def agreement(predicted: Float[np.ndarray, "spot gene"], measured: Float[np.ndarray, "spot gene"]) -> dict[str, Float[np.ndarray, "gene"]]:
+    """PCC, Spearman and root mean squared error of each gene over the spots of one section."""
+    return {
+        "pcc": pcc(predicted, measured),
+        "spearman": pcc(rankdata(predicted, axis=0), rankdata(measured, axis=0)),
+        "rmse": np.sqrt(np.mean((predicted.astype(np.float64) - measured) ** 2, axis=0)),
+    }
+
+
+def pcc(predicted: Float[np.ndarray, "spot gene"], measured: Float[np.ndarray, "spot gene"]) -> Float[np.ndarray, "gene"]:
+    """Pearson correlation of each gene over spots, in double precision; NaN where either side is constant."""
+    predicted, measured = predicted.astype(np.float64), measured.astype(np.float64)
+    varies = (np.ptp(predicted, axis=0) > 0) & (np.ptp(measured, axis=0) > 0)
+    result = np.full(predicted.shape[1], np.nan)
+    if varies.any() and len(predicted) > 1:
+        result[varies] = pearsonr(predicted[:, varies], measured[:, varies], axis=0).statistic
+    return result
+
+
+def summary(table: pd.DataFrame, by: Sequence[str] = ("method", "split", "section"), value: str = "pcc") -> pd.DataFrame:
+    """Median, mean and quartiles of a score over genes within each group, with the number of genes and of NaN among them."""
+    groups = table.groupby(list(by), sort=False)[value]
+    return groups.agg(
+        genes="size", nan=lambda v: int(v.isna().sum()), median="median", mean="mean", q25=lambda v: v.quantile(0.25), q75=lambda v: v.quantile(0.75)
+    ).reset_index()
+
+
+def per_patient(table: pd.DataFrame, by: Sequence[str] = ("method", "split"), value: str = "pcc") -> pd.DataFrame:
+    """Mean over a patient's sections of the section medians: one number a patient, the unit that may be counted."""
+    sections = summary(table, (*by, "patient", "section"), value)
+    return sections.groupby([*by, "patient"], sort=False)["median"].agg(sections="size", median="mean").reset_index()

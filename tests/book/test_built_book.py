@@ -1,0 +1,259 @@
+"""The built book in a browser that reaches nothing but the book: _build/html, or the folder that COMPENDIUM_HTML names."""
+
+import functools
+import gzip
+import http.server
+import json
+import os
+import re
+import shutil
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from compendium.book.show import strings
+from compendium.disk import CHECKOUT
+from conftest import skip_or_fail
+
+HTML = Path(os.environ.get("COMPENDIUM_HTML", CHECKOUT / "_build" / "html"))
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+DRAWN = """plot => [
+  plot._fullData.filter(trace => trace.visible === true).length,
+  plot.querySelectorAll(".point, .trace path, .hm image, .imagelayer image").length,
+]"""
+BUTTONS = {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}
+COLD_MB, PAGE_KB = 3.0, 600
+
+
+def pages() -> list[str]:
+    """Every page of the book, as a path in the site."""
+    own = sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html") if "_static" not in path.parts)
+    return [page for page in own if page not in ("genindex.html", "search.html", "index.html")]
+
+
+class Parts(HTMLParser):
+    """What a page refers to, and what in it can be referred to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.links: list[tuple[str, str]] = []
+        self.anchors: set[str] = set()
+        self.feed((HTML / page).read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        found = {name: value for name, value in attributes if value is not None}
+        self.anchors.add(found.get("id", ""))
+        for name in ("href", "src"):
+            if found.get(name):
+                self.links.append((f"{tag} {found.get('rel', '')}".strip(), found[name]))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built() -> None:
+    if not (HTML / "index.html").exists():
+        skip_or_fail(f"no built book in {HTML}: run make book")
+
+
+def specs(page: str) -> list[dict]:
+    """The figures of a page as plotly gets them."""
+    text = (HTML / page).read_text(encoding="utf-8")
+    return [json.loads(spec.replace("<\\/", "</")) for spec in re.findall(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)]
+
+
+def test_the_book_has_chapters_with_figures():
+    assert sum(len(specs(page)) for page in pages()) > 0
+    assert any(page.startswith("chapters/") for page in pages())
+
+
+def test_every_link_leads_somewhere_and_nothing_is_loaded_from_elsewhere():
+    parts = {page: Parts(page) for page in pages()}
+    wrong = []
+    for page, part in parts.items():
+        for what, link in part.links:
+            address = urlsplit(link)
+            if address.scheme or address.netloc:
+                wrong += [f"{page}: {what} {link}"] * (what.startswith(("script", "img", "iframe")) or "stylesheet" in what)
+                continue
+            target = (HTML / page).parent / unquote(address.path) if address.path else HTML / page
+            if not target.exists():
+                wrong.append(f"{page}: {link} does not exist")
+            elif address.fragment and target.suffix == ".html":
+                name = target.resolve().relative_to(HTML.resolve()).as_posix()
+                if unquote(address.fragment) not in (parts[name] if name in parts else Parts(name)).anchors:
+                    wrong.append(f"{page}: {link} has no such anchor")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_figure_has_words_and_data():
+    for page in pages():
+        text = (HTML / page).read_text(encoding="utf-8")
+        figures = re.findall(r'<figure class="[^"]*compendium-(?:figure|table).*?</figure>', text, re.DOTALL)
+        assert len(figures) >= len(specs(page))
+        for figure in figures:
+            csv = re.search(r'class="compendium-csv" href="([^"]+)"', figure)
+            assert csv, f"{page}: a figure without data"
+            assert len(((HTML / page).parent / csv[1]).read_text().splitlines()) > 1
+            assert re.search(r'caption-text">\S', figure) and re.search(r'compendium-provenance">profile ', figure)
+        assert all(re.findall(r'class="compendium-plot" role="group" aria-label="([^"]*)"', text))
+
+
+def test_figures_hold_no_formulas_and_no_templates():
+    for page in pages():
+        for spec in specs(page):
+            assert not [text for text in strings(spec) if "$" in text], page
+            assert "template" not in spec["layout"]
+
+
+def test_pages_are_light_and_plain():
+    for page in pages():
+        text = (HTML / page).read_text(encoding="utf-8")
+        assert len(text.encode()) <= PAGE_KB * 1000, f"{page}: {len(text.encode()) / 1000:.0f} kB of html"
+        assert not re.search(r"\\\(|\\\[|<script[^>]*mathjax|require\.min\.js|fontawesome\.js", text), f"{page}: a formula or a script that the book does without"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves the book and says nothing."""
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(built):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(HTML)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def chromium(address):
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        skip_or_fail("no playwright: pip install -e .[test]")
+    path = os.environ.get("COMPENDIUM_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        skip_or_fail("no chromium: install Debian's package chromium, or name a browser in COMPENDIUM_CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A fresh browser on one page: what it asked for, what it complained about."""
+
+    def __init__(self, browser, address: str, page: str, theme: str = "light", width: int = 1280) -> None:
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+        self.loaded: dict[str, int] = {}
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+        self.tab = self.context.new_page()
+        self.tab.route("**/*", lambda route: route.continue_() if self._inside(route.request.url, address) else route.abort())
+        self.tab.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.tab.on("response", lambda answer: self.loaded.setdefault(urlsplit(answer.url).path, answer.status))
+        self.tab.goto(address + page, wait_until="load")
+
+    def _inside(self, url: str, address: str) -> bool:
+        if not url.startswith((address, "data:", "blob:")):
+            self.outside.append(url)
+        return url.startswith((address, "data:", "blob:"))
+
+    def draw(self, theme: str = "light"):
+        """Scroll to every figure and wait until it is drawn in the colours of the theme."""
+        plots = self.tab.locator(".compendium-plot")
+        for i in range(plots.count()):
+            plots.nth(i).scroll_into_view_if_needed()
+            self.tab.wait_for_function("([i, theme]) => document.querySelectorAll('.compendium-plot')[i].dataset.drawn === theme", arg=[i, theme], timeout=30_000)
+        return plots
+
+    def colours(self) -> list[str]:
+        """The colour of the first text of each figure."""
+        return self.tab.eval_on_selector_all(".compendium-plot", "all => all.map(plot => getComputedStyle(plot.querySelector('svg text')).fill)")
+
+    def close(self) -> None:
+        self.context.close()
+
+
+@pytest.fixture
+def visit(chromium, address):
+    visits: list[Visit] = []
+
+    def go(page: str, **how) -> Visit:
+        visits.append(Visit(chromium, address, page, **how))
+        return visits[-1]
+
+    yield go
+    for each in visits:
+        each.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_figure_is_drawn_without_an_error_or_a_request_elsewhere(visit, theme):
+    for page in pages():
+        there = visit(page, theme=theme)
+        plots = there.draw(theme)
+        assert plots.count() == len(specs(page)), page
+        for i in range(plots.count()):
+            assert plots.nth(i).locator("svg.main-svg").count() >= 1
+            assert min(plots.nth(i).evaluate(DRAWN)) > 0, f"{page}: figure {i + 1} is empty"
+        buttons = set(there.tab.eval_on_selector_all(".modebar-btn", "all => all.map(button => button.dataset.title)"))
+        assert buttons <= BUTTONS, f"{page}: {buttons - BUTTONS}"
+        assert (there.errors, there.outside) == ([], []), page
+        assert set(there.loaded.values()) <= {200, 304}, page
+        assert ("/_static/vendor/plotly.min.js" in there.loaded) == bool(specs(page)), "plotly is loaded where there are figures, and only there"
+        there.close()
+
+
+def test_the_theme_button_recolours_the_figures(visit):
+    page = next(page for page in pages() if specs(page))
+    there = visit(page)
+    there.draw()
+    before = there.colours()
+    for _ in range(3):  # auto, light, dark in turn
+        there.tab.locator("button.theme-switch-button").first.click()
+        if there.tab.evaluate("document.documentElement.dataset.theme") == "dark":
+            break
+    there.draw("dark")
+    assert all(new != old for old, new in zip(before, there.colours(), strict=True))
+    assert there.errors == []
+
+
+def test_nothing_is_wider_than_a_phone(visit):
+    for page in pages():
+        there = visit(page, width=390)
+        there.draw()
+        there.tab.eval_on_selector_all("details", "all => all.forEach(each => { each.open = true })")
+        assert there.tab.evaluate("document.documentElement.scrollWidth") <= 390, page
+        assert all(width <= 390 for width in there.tab.eval_on_selector_all(".compendium-plot svg.main-svg", "all => all.map(svg => svg.getBoundingClientRect().right)")), page
+        there.close()
+
+
+def test_a_cold_page_is_light(visit):
+    for page in pages():
+        there = visit(page)
+        there.draw()
+        there.tab.wait_for_load_state("networkidle")
+        files = [HTML / unquote(path).lstrip("/") for path in there.loaded]
+        weight = sum(len(gzip.compress(file.read_bytes(), 6)) if file.suffix not in (".woff2", ".jpg", ".png", ".webp") else file.stat().st_size for file in files) / 1e6
+        assert weight <= COLD_MB, f"{page}: {weight:.2f} MB"
+        there.close()
+
+
+def test_search_finds_a_chapter_by_a_word_of_its_title(visit):
+    page = next(page for page in pages() if page.startswith("chapters/"))
+    title = re.search(r"<h1>(?:<span[^>]*>[^<]*</span>)?([^<]+)", (HTML / page).read_text(encoding="utf-8"))[1]
+    word = max(re.findall(r"[A-Za-z]+", title), key=len).lower()
+    there = visit(f"search.html?q={word}")
+    there.tab.wait_for_selector("#search-results li a", timeout=15_000)
+    found = there.tab.eval_on_selector_all("#search-results li a", "all => all.map(link => link.href)")
+    assert any(page in link for link in found), (word, found)
+    assert (there.errors, there.outside) == ([], [])

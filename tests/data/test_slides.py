@@ -1,0 +1,149 @@
+"""Slide images: read within bounds, cut where the spots are, and refused in one line."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from compendium.data import slides
+from compendium.data.slides import THUMBNAIL_PX, cut_patches, read_slide
+from compendium.errors import BadInput
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def refusal(broken) -> str:
+    with pytest.raises(BadInput) as caught:
+        broken()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_lossless_image_comes_as_it_is(tmp_path, suffix):
+    image = noise(60, 90)
+    Image.fromarray(image).save(tmp_path / f"he.{suffix}")
+    slide = read_slide(tmp_path / f"he.{suffix}")
+    assert np.array_equal(slide.image, image)
+    assert slide.scale == 1.0
+    assert np.array_equal(slide.thumbnail, image)
+
+
+@pytest.mark.parametrize(("mode", "first"), [("L", (7, 7, 7)), ("RGBA", (7, 8, 9)), ("P", (7, 8, 9))])
+def test_other_colour_modes_become_rgb(tmp_path, mode, first):
+    colour = Image.new("RGB", (20, 10), (7, 8, 9))
+    picture = {"L": Image.new("L", (20, 10), 7), "RGBA": colour.convert("RGBA"), "P": colour.quantize(2)}[mode]
+    picture.save(tmp_path / "he.png")
+    slide = read_slide(tmp_path / "he.png")
+    assert slide.image.shape == (10, 20, 3)
+    assert tuple(slide.image[0, 0]) == first
+
+
+@pytest.mark.parametrize(("width", "height", "small"), [(1300, 650, (640, 320)), (650, 1300, (320, 640)), (2000, 1, (640, 1))])
+def test_the_thumbnail_is_the_whole_image_at_the_stated_scale(tmp_path, width, height, small):
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    image[:, : width // 2] = (200, 40, 90)
+    Image.fromarray(image).save(tmp_path / "he.png")
+    slide = read_slide(tmp_path / "he.png")
+    assert (slide.thumbnail.shape[1], slide.thumbnail.shape[0]) == small
+    assert slide.scale == THUMBNAIL_PX / max(width, height)
+    assert tuple(slide.thumbnail[0, 2]) == (200, 40, 90)
+    assert tuple(slide.thumbnail[-1, -2]) == (0, 0, 0)
+
+
+def test_patches_lie_where_the_convention_says():
+    image = noise(50, 70)
+    pixels = np.array([[20.99, 30.0], [35.0, 18.5]], dtype=np.float32)
+    patches = cut_patches(image, pixels, 8, "here")
+    assert np.array_equal(patches[0], image[26:34, 16:24])
+    assert np.array_equal(patches[1], image[14:22, 31:39])
+    assert np.array_equal(patches[:, 4, 4], image[[30, 18], [20, 35]])
+
+
+@settings(deadline=None)
+@given(x=st.floats(0, 69.875, width=32), y=st.floats(0, 49.875, width=32), px=st.integers(1, 40))
+def test_a_patch_is_a_window_of_the_image_on_white(x, y, px):
+    image = noise(50, 70) // 2
+    patch = cut_patches(image, np.array([[x, y]], dtype=np.float32), px, "here")[0]
+    padded = np.pad(image, ((px, px), (px, px), (0, 0)), constant_values=255)
+    top, left = int(y) - px // 2 + px, int(x) - px // 2 + px
+    assert np.array_equal(patch, padded[top : top + px, left : left + px])
+
+
+@pytest.mark.parametrize("spot", [(70.0, 10.0), (10.0, 50.0), (-0.5, 10.0), (10.0, -0.01), (np.nan, 10.0), (10.0, np.inf)])
+def test_a_spot_outside_the_image_is_refused(spot):
+    pixels = np.array([[5.0, 5.0], spot, [69.9, 49.9]], dtype=np.float32)
+    message = refusal(lambda: cut_patches(noise(50, 70), pixels, 8, "her2st section B4"))
+    assert message.startswith("her2st section B4: 1 spots lie outside the image of 70 x 50 px")
+    assert f"({pixels[1, 0]:.0f}, {pixels[1, 1]:.0f})" in message
+
+
+def test_too_large_an_image_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    Image.fromarray(noise(40, 50)).save(tmp_path / "he.png")
+    monkeypatch.setattr(Image.Image, "resize", lambda *args, **kwargs: pytest.fail("decoded"))
+    for bound in (1999, 700):  # just over, and over twice the bound
+        monkeypatch.setattr(slides, "MAX_PIXELS", bound)
+        message = refusal(lambda: read_slide(tmp_path / "he.png"))
+        assert "50 x 40 px" in message
+        assert f"{bound:,}" in message
+        assert "smaller export" in message
+
+
+def test_an_image_at_the_bound_is_read_and_pillows_own_limit_is_left_alone(tmp_path, monkeypatch):
+    Image.fromarray(noise(40, 50)).save(tmp_path / "he.png")
+    monkeypatch.setattr(slides, "MAX_PIXELS", 2000)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
+    assert read_slide(tmp_path / "he.png").image.shape == (40, 50, 3)
+    assert Image.MAX_IMAGE_PIXELS == 300
+    (tmp_path / "he.png").write_bytes(b"no image")
+    refusal(lambda: read_slide(tmp_path / "he.png"))
+    assert Image.MAX_IMAGE_PIXELS == 300
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image\n\nat all", b"\xff\xd8\xff\xe0" + bytes(200), b"\x89PNG\r\n\x1a\n" + bytes(50)])
+def test_garbage_is_refused_with_its_path(tmp_path, content):
+    path = tmp_path / "he.jpg"
+    path.write_bytes(content)
+    message = refusal(lambda: read_slide(path))
+    assert str(path) in message
+    assert "cannot be read" in message
+    assert "export it as TIFF, JPEG or PNG" in message
+
+
+def test_a_missing_image_is_refused_with_its_path(tmp_path):
+    assert str(tmp_path / "gone.jpg") in refusal(lambda: read_slide(tmp_path / "gone.jpg"))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_an_image_cut_in_the_middle_is_refused(tmp_path, kind):
+    buffer = io.BytesIO()
+    Image.fromarray(noise(64, 64)).save(buffer, kind)
+    (tmp_path / "he").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    assert "cannot be read" in refusal(lambda: read_slide(tmp_path / "he"))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's remarks on what it could still read
+@settings(deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=st.floats(0, 0.9999), byte=st.integers(1, 255), cut=st.booleans())
+def test_a_damaged_image_is_read_or_refused_and_nothing_else(tmp_path, kind, where, byte, cut):
+    buffer = io.BytesIO()
+    Image.fromarray(noise(24, 24)).save(buffer, kind)
+    content = bytearray(buffer.getvalue())
+    at = int(where * len(content))
+    if cut:
+        del content[at:]
+    else:
+        content[at] ^= byte
+    (tmp_path / "he").write_bytes(content)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(slides, "MAX_PIXELS", 100_000)
+            assert read_slide(tmp_path / "he").image.shape[2] == 3
+    except BadInput as error:
+        assert "\n" not in str(error)
