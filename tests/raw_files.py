@@ -1,4 +1,4 @@
-"""Raw HER2+ files for tests: a small made-up cohort folder, ways to damage it, and the real sections read once a session."""
+"""Raw HER2+ files for tests: a small made-up cohort folder, ways to damage it, what is then said, and the real sections read once a session."""
 
 import gzip
 from collections.abc import Callable
@@ -6,12 +6,14 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from compendium.data import her2st
 from compendium.data.section import Section
 from compendium.data.sources import cohort
 from compendium.disk import resource
+from compendium.errors import BadInput
 
 GENES, PITCH, WIDTH, HEIGHT = 30, 150, 1200, 1050
 UNCOUNTED = "30x30"  # in the spot table of every made-up section, not in its counts
@@ -88,6 +90,14 @@ def change_cell(path: Path, line: int, column: int, value: str) -> None:
 def files_below(folder: Path) -> set[str]:
     """Relative paths of every file under a folder, hidden and left-over ones too; nothing where there is no folder."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} if folder.exists() else set()
+
+
+def refusal(broken: Callable[[], object]) -> str:
+    """The one line with which bad input is refused."""
+    with pytest.raises(BadInput) as caught:
+        broken()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 @cache

@@ -15,7 +15,7 @@ from compendium.data.section import FACTS, Section, load
 from compendium.data.slides import cut_patches
 from compendium.errors import BadInput
 from conftest import tiny_section
-from raw_files import files_below
+from raw_files import files_below, refusal
 
 FIELDS = [field.name for field in dataclasses.fields(Section)]
 
@@ -143,13 +143,6 @@ def test_tiles_are_the_patches_that_would_have_been_cut_at_that_size(stored, px)
     else:
         assert np.array_equal(section.tiles(px), cut_patches(image, pixels, px, "here"))
         assert section.tiles(px).base is not None
-
-
-def refusal(broken) -> str:
-    with pytest.raises(BadInput) as caught:
-        broken()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_larger_tiles_than_stored_name_the_cure(full):

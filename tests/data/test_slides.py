@@ -11,17 +11,11 @@ from PIL import Image
 from compendium.data import slides
 from compendium.data.slides import THUMBNAIL_PX, cut_patches, read_slide
 from compendium.errors import BadInput
+from raw_files import refusal
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def refusal(broken) -> str:
-    with pytest.raises(BadInput) as caught:
-        broken()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])

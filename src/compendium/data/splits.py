@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from compendium.errors import BadInput
 
 
+@runtime_checkable
 class Placed(Protocol):
     """What a split needs to know of a section: a Section, or its entry in the catalogue."""
 

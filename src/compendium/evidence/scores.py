@@ -12,7 +12,7 @@ from compendium.data.expression import SCORING, Target, fit_target
 from compendium.data.panels import shared_genes
 from compendium.data.section import Section
 from compendium.disk import home, whole_file
-from compendium.runs.execute import training_set, used
+from compendium.runs.engine import training_set, used
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
 

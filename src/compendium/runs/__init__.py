@@ -1,6 +1,6 @@
 """Sections and runs -> predictions on disk."""
 
-from compendium.runs.execute import execute, run_once
+from compendium.runs.engine import execute, run_once
 from compendium.runs.plan import Run, plan
 from compendium.runs.study import study
 

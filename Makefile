@@ -1,0 +1,43 @@
+# make book: install, run the chapters on the demo cohort, build the pages. make test: install, run every test.
+PYTHON ?= python3
+PROFILE ?= demo
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Compiled modules are kept: importing torch and scanpy from source takes ten times as long.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: book test chapter lint clean lock
+
+book: $(READY)
+	$(BIN)/compendium book --profile $(PROFILE)
+	@echo "open _build/html/index.html"
+
+test: $(READY) _build/html/index.html
+	$(BIN)/pytest
+
+chapter: $(READY)
+	$(BIN)/compendium chapter $(NAME) --profile $(PROFILE)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+# The browser tests look at the built book; an older one is brought up to date first.
+_build/html/index.html: FORCE $(READY)
+	$(BIN)/compendium book --profile $(PROFILE)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13) and 'compendium needs Python 3.11 or 3.12, this is %d.%d; call make PYTHON=python3.11' % sys.version_info[:2])"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+lock:
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --all-extras --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf _build book/chapters
+
+FORCE:

@@ -1,0 +1,154 @@
+"""What the data hold before anything is learned: spots, depth, genes and scale of each section, genes that do not vary, colours."""
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from compendium.data.section import Section
+from compendium.data.sources import cohort
+from compendium.disk import resource
+
+CHANNELS = ("red", "green", "blue")
+LEGACY_SPOT_UM = 100.0  # diameter on the legacy array (Ståhl et al. 2016), which the demo cohort imitates
+TILES = {112: "HisToGene, Hist2ST", 224: "ST-Net, DeepSpaCE, BLEEP", 299: "STimage"}  # Table S1 of the benchmark
+
+
+def spot_um(technology: str) -> float:
+    """Diameter of a spot in µm as the technology's name states it, else that of the legacy array."""
+    stated = re.search(r"(\d+) µm spots", technology)
+    return float(stated[1]) if stated else LEGACY_SPOT_UM
+
+
+def section_numbers(sections: Iterable[Section]) -> pd.DataFrame:
+    """One row a section: [section, patient, lab, spots, empty_spots, labelled_spots, genes, umi_q1 ... genes_q3, image, um_per_px, spot_px].
+
+    genes: names in its count table. umi_* and genes_*: quartiles over its spots of the UMI total and of the number of genes with a count,
+    over every gene of the table. empty_spots: spots without a count. spot_px: diameter of a spot in pixels of the full image.
+    """
+    return pd.DataFrame([_numbers(section) for section in sections])
+
+
+def _numbers(section: Section) -> dict[str, object]:
+    totals = np.asarray(section.counts.sum(axis=1)).ravel()
+    found = np.diff(section.counts.indptr) if section.counts.data.all() else np.asarray((section.counts > 0).sum(axis=1)).ravel()
+    quartiles = {f"{what}_{q}": value for what, each in (("umi", totals), ("genes", found)) for q, value in zip(("q1", "median", "q3"), np.quantile(each, [0.25, 0.5, 0.75]), strict=True)}
+    return {
+        "section": section.name, "patient": section.patient, "lab": section.lab, "spots": len(section), "empty_spots": int((totals == 0).sum()),
+        "labelled_spots": 0 if section.labels is None else int((section.labels != "").sum()), "genes": len(section.genes), **quartiles,
+        "image": section.patches is not None, "um_per_px": section.um_per_px, "spot_px": spot_um(section.technology) / section.um_per_px,
+    }  # fmt: skip
+
+
+def measured_everywhere(sections: Iterable[Section]) -> list[str]:
+    """Genes that every section's count table names, in the order of the first; recomputed from the tables, no published list is used."""
+    common: dict[str, None] = {}
+    for number, section in enumerate(sections):
+        here = dict.fromkeys(section.genes.tolist())
+        common = here if number == 0 else {gene: None for gene in common if gene in here}
+    return list(common)
+
+
+def constant_pairs(sections: Iterable[Section], genes: list[str]) -> pd.DataFrame:
+    """The (section, gene) pairs whose count is the same in every spot: [section, gene, count]. No correlation is defined for them."""
+    rows = []
+    for section in sections:
+        counts = section.matrix(genes)
+        still = np.flatnonzero(counts.max(axis=0) == counts.min(axis=0))
+        rows += [{"section": section.name, "gene": genes[i], "count": int(counts[0, i])} for i in still]
+    return pd.DataFrame(rows, columns=["section", "gene", "count"])
+
+
+def printed(cohort_name: str) -> dict[str, object]:
+    """What the benchmark prints about a cohort (data/published/table1.csv), or {} for a cohort that it does not have."""
+    table = pd.read_csv(resource("published/table1.csv"))
+    rows = table[table["cohort"] == cohort_name]
+    return {} if rows.empty else rows.iloc[0].to_dict()
+
+
+def cohort_table(numbers: pd.DataFrame, shared: list[str], catalogued: int, stated: dict[str, object]) -> pd.DataFrame:
+    """Table 1's row recomputed: [row, patients, sections, spots, shared genes]; with a `stated` row its numbers before it and the differences after.
+
+    catalogued: how many sections the cohort has; where fewer are in `numbers`, the row says of how many it was computed.
+    """
+    ours = {"patients": numbers["patient"].nunique(), "sections": len(numbers), "spots": int(numbers["spots"].sum()), "shared genes": len(shared)}
+    name = "recomputed" if len(numbers) == catalogued else f"recomputed from {len(numbers)} of {catalogued} sections"
+    if not stated:
+        return pd.DataFrame([{"row": name} | ours])
+    theirs = {"patients": int(stated["patients"]), "sections": int(stated["sections"]), "spots": int(stated["spots"]), "shared genes": int(stated["genes"])}
+    gap = {key: ours[key] - theirs[key] for key in ours}
+    return pd.DataFrame([{"row": "printed"} | theirs, {"row": name} | ours, {"row": "difference"} | gap])
+
+
+def patients_of(cohort_name: str, names: list[str]) -> int:
+    """How many patients or donors the catalogue gives for the named sections."""
+    return len({cohort(cohort_name).section(name).patient for name in names})
+
+
+def scale_by_patient(numbers: pd.DataFrame, tiles: Iterable[int] = TILES) -> pd.DataFrame:
+    """Physical scale of each patient's images, averaged over sections: [patient, sections, µm per px, spot in px, N px in spots ...]."""
+    rows = []
+    for patient, group in numbers.groupby("patient", sort=False):
+        spot_px = group["spot_px"].mean()
+        row = {"patient": patient, "sections": span(group["section"].tolist()), "µm per px": group["um_per_px"].mean(), "spot diameter, px": round(spot_px, 1)}
+        rows.append(row | {f"{px} px tile, spot diameters": round(px / spot_px, 2) for px in tiles})
+    return pd.DataFrame(rows)
+
+
+def span(names: list[str]) -> str:
+    """A1, A2, A3 -> A1–A3; names that are no run of numbers are listed."""
+    parts = [re.fullmatch(r"(\D*)(\d+)", name) for name in names]
+    if len(names) > 2 and all(parts) and len({part[1] for part in parts}) == 1:
+        numbers = [int(part[2]) for part in parts]
+        if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+            return f"{names[0]}–{names[-1]}"
+    return ", ".join(names)
+
+
+def depth_contrast(numbers: pd.DataFrame) -> dict[str, object]:
+    """The deepest and the shallowest section and patient by median UMIs a spot.
+
+    Keys low, high (sections) and low_umi, high_umi, fold; between: fold between patients' mean medians; within: the largest fold between two sections of a patient.
+    """
+    ordered = numbers.sort_values("umi_median")
+    low, high = ordered.iloc[0], ordered.iloc[-1]
+    groups = numbers.groupby("patient")["umi_median"]
+    return {
+        "low": low["section"], "high": high["section"], "low_umi": low["umi_median"], "high_umi": high["umi_median"], "fold": _fold(high["umi_median"], low["umi_median"]),
+        "between": _fold(groups.mean().max(), groups.mean().min()), "within": float((groups.max() / groups.min().clip(lower=1)).max()),
+    }  # fmt: skip
+
+
+def _fold(high: float, low: float) -> float:
+    return float(high / max(low, 1))
+
+
+def channel_shares(sections: Iterable[Section], bins: int = 32, step: int = 8) -> pd.DataFrame:
+    """How often each brightness occurs around the spots: [section, patient, lab, channel, level, share]; share sums to 1 over the levels.
+
+    Every `step`-th row and column of every stored patch is counted; level is the middle of its bin, 0 (dark) to 255. Sections without image are left out.
+    """
+    rows = []
+    for section in sections:
+        if section.patches is None:
+            continue
+        pixels = np.asarray(section.patches[:, step // 2 :: step, step // 2 :: step]).reshape(-1, 3)
+        for channel, values in zip(CHANNELS, pixels.T, strict=True):
+            counts, edges = np.histogram(values, bins=bins, range=(0, 256))
+            facts = {"section": section.name, "patient": section.patient, "lab": section.lab, "channel": channel}
+            rows += [facts | {"level": level, "share": share} for level, share in zip((edges[:-1] + edges[1:] - 1) / 2, counts / counts.sum(), strict=True)]
+    return pd.DataFrame(rows, columns=["section", "patient", "lab", "channel", "level", "share"])
+
+
+def channel_overlap(shares: pd.DataFrame) -> pd.DataFrame:
+    """Shared area of two sections' colour histograms, mean of the channels, 0 to 1: [one, other, same_patient, same_lab, overlap]."""
+    wide = shares.pivot(index=["channel", "level"], columns="section", values="share")
+    facts = shares.drop_duplicates("section").set_index("section")
+    rows = []
+    for i, one in enumerate(facts.index):
+        for other in facts.index[i + 1 :]:
+            overlap = float(np.minimum(wide[one], wide[other]).sum() / len(CHANNELS))
+            same = {f"same_{what}": bool(facts[what][one] == facts[what][other]) for what in ("patient", "lab")}
+            rows.append({"one": one, "other": other, **same, "overlap": overlap})
+    return pd.DataFrame(rows, columns=["one", "other", "same_patient", "same_lab", "overlap"])

@@ -1,0 +1,226 @@
+"""Gene panels: the published lists, and genes chosen on training sections and nothing else."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix, vstack
+
+from compendium.data.panels import PUBLISHED, highly_variable, normalised_dispersion, panel, published, shared_genes
+from compendium.data.section import Section
+from compendium.data.sources import catalogue
+from compendium.disk import resource
+from conftest import tiny_section
+from raw_files import panel_genes, real_section, refusal
+
+MARKERS = "COX6C TTLL12 HSP90AB1 TFF3 ATP1A1 B2M FASN SPARC CD74 CD63 CD24 CD81"  # methods.md 1.5
+
+
+def section_of(counts: np.ndarray, genes: list[str], cohort: str = "tiny", name: str = "S1") -> Section:
+    """A counts-only section."""
+    n = len(counts)
+    grid = np.stack([np.arange(n), np.ones(n)], axis=1).astype(np.int32)
+    return Section(
+        cohort=cohort, name=name, patient="P", lab="L", technology="test", genes=np.array(genes), spots=np.array([f"{i}x1" for i in range(n)]),
+        grid=grid, pixels=grid.astype(np.float32), um_per_px=1.0, counts=csr_matrix(counts),
+    )
+
+
+def varied(spots: int, genes: int, seed: int, name: str = "S1", cohort: str = "tiny") -> Section:
+    """Counts whose means and dispersions both range widely over the genes."""
+    rng = np.random.default_rng(seed)
+    mean = rng.lognormal(0, 1.5, genes) * rng.lognormal(0, rng.uniform(0.05, 1.5, genes), (spots, genes))
+    return section_of(rng.poisson(mean).astype(np.int32), [f"G{i}" for i in range(genes)], cohort, name)
+
+
+# ---- published lists
+
+
+@pytest.mark.parametrize(("name", "size"), [("markers_12", 12), ("hvg_769", 769), ("hvg_685", 685), ("hvg_785", 785)])
+def test_published_lists_have_the_published_sizes(name, size):
+    genes = published(name)
+    assert len(genes) == len(set(genes)) == size
+
+
+def test_the_markers_are_the_twelve_and_overlap_the_other_lists_as_known():
+    assert published("markers_12") == tuple(MARKERS.split())
+    assert {name: set(published("markers_12")) & set(published(name)) for name in PUBLISHED[1:]} == {
+        "hvg_769": {"TFF3", "CD24"}, "hvg_685": {"TFF3", "CD24"}, "hvg_785": {"TFF3", "FASN", "SPARC", "CD74"},
+    }
+    assert len(set(published("hvg_785")) & set(published("hvg_769"))) == 114
+
+
+def test_the_685_are_those_of_the_769_that_visium_measures():
+    assert set(published("hvg_685")) < set(published("hvg_769"))
+    assert [gene for gene in published("hvg_769") if gene in set(published("hvg_685"))] == list(published("hvg_685"))
+
+
+def test_every_marker_is_shared_by_the_her2st_sections():
+    shared = resource("genes/her2_common_11871.txt").read_text().split()
+    assert len(shared) == len(set(shared)) == 11_871
+    assert set(published("markers_12")) | set(published("hvg_769")) <= set(shared)
+
+
+# ---- words
+
+
+GENES = list(panel_genes()) + ["OTHER1", "OTHER2"]
+
+
+@pytest.fixture
+def train() -> list[Section]:
+    rng = np.random.default_rng(2)
+    return [section_of(rng.poisson(rng.lognormal(0, 1, len(GENES)), (40, len(GENES))).astype(np.int32), GENES)]
+
+
+def test_a_published_word_gives_its_genes_that_are_measured(train):
+    assert panel("markers_12", train, GENES) == list(published("markers_12"))
+    assert panel("markers_12", train, ["CD81", "FASN", "OTHER1"]) == ["FASN", "CD81"]
+
+
+def test_all_means_the_shared_genes(train):
+    assert panel("all", train, GENES) == GENES
+    assert panel("all", train, GENES[5:9]) == GENES[5:9]
+
+
+def test_a_union_keeps_the_order_and_no_gene_twice(train):
+    chosen = highly_variable(train, 20, GENES)
+    union = panel("markers_12+hvg(20)", train, GENES)
+    assert union[:12] == list(published("markers_12"))
+    assert union[12:] == [gene for gene in chosen if gene not in published("markers_12")]
+    assert set(chosen) & set(published("markers_12"))
+    assert set(panel("hvg(20)+markers_12", train, GENES)) == set(union)
+    assert panel("hvg(5)+hvg(20)", train, GENES) == panel("hvg(20)", train, GENES)
+
+
+@pytest.mark.parametrize("word", ["hvg_700", "hvg(12", "hvg()", "hvg(-3)", "", "markers_12+", "markers_12,hvg(5)"])
+def test_an_unknown_word_lists_the_known(train, word):
+    message = refusal(lambda: panel(word, train, GENES))
+    assert "unknown panel" in message
+    assert all(name in message for name in (*PUBLISHED, "hvg(N)", "all"))
+
+
+@pytest.mark.parametrize("n", [0, 33, 100_000])
+def test_a_number_of_genes_out_of_range_names_the_range(train, n):
+    message = refusal(lambda: panel(f"hvg({n})", train, GENES))
+    assert f"asks for {n} of 32 shared genes" in message
+    assert "give 1 to 32" in message
+
+
+def test_a_panel_without_overlap_is_refused():
+    section = tiny_section()
+    message = refusal(lambda: panel("markers_12+hvg_769", [section], list(section.genes)))
+    assert "markers_12+hvg_769 shares no gene with the sections of tiny" in message
+    assert "hvg(100)" in message
+
+
+# ---- shared genes
+
+
+def test_shared_genes_of_a_known_cohort_come_from_its_list():
+    assert catalogue()["her2st"].shared_genes == "her2_common_11871"
+    genes = ["COX6C", "NOT_A_GENE", "FASN", "CD24"]
+    counts = np.ones((3, 4), dtype=np.int32)
+    assert shared_genes([section_of(counts, genes, "her2st")]) == ["COX6C", "FASN", "CD24"]
+    assert shared_genes([section_of(counts, genes, "her2st"), section_of(counts[:, :2], ["FASN", "X"], "her2st")]) == ["FASN"]
+
+
+def test_shared_genes_of_another_cohort_are_what_its_sections_share():
+    counts = np.ones((3, 3), dtype=np.int32)
+    sections = [section_of(counts, ["b", "a", "c"]), section_of(counts, ["c", "b", "z"])]
+    assert shared_genes(sections) == ["b", "c"]
+
+
+def test_sections_that_share_no_gene_are_refused():
+    counts = np.ones((3, 2), dtype=np.int32)
+    sections = [section_of(counts, ["TP53", "ESR1"], name="one"), section_of(counts, ["ENSG1", "ENSG2"], name="two")]
+    message = refusal(lambda: shared_genes(sections))
+    assert "sections one, two of tiny share no gene" in message
+
+
+def test_real_sections_share_the_cohorts_list_whichever_are_at_hand(her2st):
+    one, two = real_section(her2st, "C2"), real_section(her2st, "B4")
+    shared = set(resource("genes/her2_common_11871.txt").read_text().split())
+    assert set(shared_genes([one])) == set(shared_genes([two, one])) == shared
+
+
+# ---- highly variable genes
+
+
+def scanpys(sections: list[Section], n: int, shared: list[str]) -> tuple[list[str], np.ndarray]:
+    """Names and scores by scanpy on the same counts, normalised and logged by scanpy."""
+    import anndata
+    import scanpy
+
+    columns = [[list(section.genes).index(gene) for gene in shared] for section in sections]
+    data = anndata.AnnData(vstack([section.counts[:, where] for section, where in zip(sections, columns, strict=True)]).astype(np.float64).tocsr())
+    data.var_names = shared
+    scanpy.pp.normalize_total(data, target_sum=1e4)
+    scanpy.pp.log1p(data)
+    scanpy.pp.highly_variable_genes(data, flavor="seurat", n_top_genes=n)
+    return list(data.var_names[data.var["highly_variable"]]), data.var["dispersions_norm"].to_numpy()
+
+
+def test_chosen_genes_are_scanpys_on_two_real_sections(her2st):
+    sections = [real_section(her2st, name) for name in ("C2", "B4")]
+    shared = shared_genes(sections)
+    for n in (100, 1000):
+        assert set(highly_variable(sections, n, shared)) == set(scanpys(sections, n, shared)[0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_chosen_genes_are_scanpys_best_first(seed):
+    sections = [varied(60, 200, seed), varied(45, 200, seed + 10)]
+    shared = [f"G{i}" for i in range(199, -1, -1)]
+    chosen = highly_variable(sections, 50, shared)
+    names, scores = scanpys(sections, 50, shared)
+    assert set(chosen) == set(names)
+    assert np.all(np.diff([scores[shared.index(gene)] for gene in chosen]) <= 1e-6)
+
+
+def test_genes_never_seen_come_last_and_empty_spots_do_not_matter():
+    section = varied(50, 40, 3)
+    counts = section.counts.toarray()
+    counts[:, 7] = 0
+    seen = section_of(counts, list(section.genes))
+    assert highly_variable([seen], 40, list(section.genes))[-1] == "G7"
+    padded = section_of(np.vstack([counts, np.zeros((5, 40), np.int32)]), list(section.genes))
+    assert highly_variable([padded], 20, list(section.genes)) == highly_variable([seen], 20, list(section.genes))
+
+
+def test_a_gene_alone_in_its_bin_scores_one():
+    scores = normalised_dispersion(np.array([1.0, 1.01, 1.02, 5000.0]), np.array([1.0, 2.0, 3.0, 9000.0]))
+    assert scores[3] == pytest.approx(1)
+    assert np.isfinite(scores).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 30), factor=st.integers(2, 9))
+def test_choice_depends_on_composition_not_on_depth_or_spot_order(seed, n, factor):
+    section = varied(30, 30, seed)
+    shared = list(section.genes)
+    chosen = highly_variable([section], n, shared)
+    assert len(set(chosen)) == n
+    assert chosen == highly_variable([section], 30, shared)[:n]
+    counts = section.counts.toarray()
+    assert highly_variable([section_of(counts * factor, shared)], 30, shared)[:1] == highly_variable([section], 30, shared)[:1]
+    halves = [section_of(counts[15:], shared), section_of(counts[:15], shared)]
+    assert highly_variable(halves, 30, shared)[:1] == highly_variable([section], 30, shared)[:1]
+
+
+def test_the_test_section_has_no_say_in_the_panel():
+    """As a run does it: shared genes over all sections at hand, genes chosen on the training sections."""
+    train, test = varied(40, 60, 1, "train"), varied(40, 60, 2, "test")
+    shuffled = np.random.default_rng(0).permuted(test.counts.toarray() * 50, axis=1)
+    other = dataclasses.replace(test, counts=csr_matrix(shuffled))
+    chosen = [panel("hvg(15)", [train], shared_genes([train, section])) for section in (test, other)]
+    assert chosen[0] == chosen[1]
+    assert chosen[0] != panel("hvg(15)", [train, other], shared_genes([train, other]))
+
+
+def test_the_shared_genes_decide_what_a_library_is():
+    section = varied(60, 80, 4)
+    genes = list(section.genes)
+    assert set(highly_variable([section], 10, genes[:40])) <= set(genes[:40])

@@ -1,0 +1,85 @@
+"""Encoders have the weights they claim, or say that they have none."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_section
+
+from compendium.errors import BadInput
+from compendium.images import encoders
+from compendium.images.augment import SYMMETRIES, random_symmetries, symmetry
+from compendium.images.features import coordinates, encode, features, six_colours
+
+
+def test_lite0_has_the_packaged_networks_logits_on_real_patches(her2st):
+    from compendium.data import slides
+    from efficientnet_lite_pytorch import EfficientNet
+
+    image = slides.read_slide(next(her2st.glob("data/ST-imgs/C/C2/*.jpg"))).image
+    centres = np.array([[4000, 4000], [5000, 5500], [6000, 4500]], dtype=np.float32)
+    tiles = encoders.normalise(torch.from_numpy(slides.cut_patches(image, centres, 224, "C2")), encoders.FROZEN)
+    packaged = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=str(encoders.lite0_file())).eval()
+    ours = encoders.classifier(encoders.FROZEN).eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(tiles), packaged(tiles), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "weights", "says"), [
+    ("densenet999", "", "unknown encoder"),
+    ("densenet121.no_such_tag", "", "unknown encoder"),
+    (encoders.FROZEN, "/nowhere/weights.pth", "no weights file"),
+])
+def test_what_is_not_there_is_an_error(name, weights, says):
+    with pytest.raises(BadInput, match=says) as error:
+        encoders.encoder(name, weights)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_weights_are_never_random(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import timm
+
+    def refuse(name, pretrained=False, **options):
+        assert pretrained
+        raise OSError("no network")
+
+    monkeypatch.setattr(timm, "create_model", refuse)
+    with pytest.raises(BadInput, match="give weights=FILE"):
+        encoders.encoder("resnet50.tv_in1k")
+
+
+def test_a_weights_file_is_used(tmp_path):
+    torch.manual_seed(0)
+    first = encoders.encoder("test_resnet.r160_in1k", "random")
+    torch.save(first.state_dict(), tmp_path / "w.pth")
+    again = encoders.encoder("test_resnet.r160_in1k", str(tmp_path / "w.pth"))
+    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+def test_features_are_computed_once(home, monkeypatch):
+    section = tiny_section(spots=4)
+    first = features(section, encoders.FROZEN, 64)
+    assert first.shape == (4, 1280)
+    np.testing.assert_array_equal(first, encode(section, encoders.FROZEN, 64))
+    monkeypatch.setattr("compendium.images.features.encode", lambda *a: pytest.fail("computed again"))
+    np.testing.assert_array_equal(features(section, encoders.FROZEN, 64), first)
+
+
+def test_colours_and_coordinates():
+    section = tiny_section()
+    tile = section.patches[3].astype(float)
+    np.testing.assert_allclose(six_colours(section, 64)[3], [*tile.mean((0, 1)), *tile.std((0, 1))], rtol=1e-5)
+    assert coordinates(section).min() == -1
+    assert coordinates(section).max() == 1
+
+
+def test_the_eight_symmetries_are_eight_and_drawn_for_each_patch():
+    patch = torch.arange(3 * 4 * 4.0).reshape(1, 3, 4, 4)
+    views = {tuple(symmetry(patch, which).flatten().tolist()) for which in range(SYMMETRIES)}
+    assert len(views) == SYMMETRIES
+    torch.manual_seed(0)
+    drawn = random_symmetries(patch.repeat(200, 1, 1, 1))
+    counts = np.unique(drawn.flatten(1).numpy(), axis=0, return_counts=True)[1]
+    assert len(counts) == SYMMETRIES
+    assert counts.min() > 10

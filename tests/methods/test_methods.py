@@ -1,0 +1,156 @@
+"""The contract of every registered method, on tiny twins and a planted signal."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_section
+
+from compendium.data.splits import Split
+from compendium.errors import BadInput
+from compendium.methods import METHODS, names, recipe
+from compendium.methods.histogene import HisToGene
+from compendium.methods.layers import Shape
+from compendium.methods.registry import register
+from compendium.methods.stnet import STNet
+from compendium.runs import plan
+from compendium.runs.batches import batch, in_order, inputs
+from compendium.runs.engine import training_set
+from compendium.runs.fit import build, fit, predict
+
+SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
+SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
+
+
+def smoke(method: str, **words):
+    """A smoke run on the six colour numbers: real features without a network."""
+    return plan("tiny", SPLIT, method, sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, **words)
+
+
+def fitted(method: str, tmp_path, **words):
+    """Fit on S1 and S2; the run, the method and its training inputs."""
+    run = smoke(method, **words)
+    train, target = training_set(run, SECTIONS)
+    parts = [inputs(run, section, target, "cpu") for section in train]
+    return run, fit(run, parts, [], len(target.genes), "cpu", tmp_path / "checkpoint.pt"), parts
+
+
+@pytest.fixture(params=names())
+def method(request):
+    return request.param
+
+
+def test_loss_is_finite_and_falls(method, tmp_path):
+    if recipe(method).optimiser == "closed form":
+        _, result, _ = fitted(method, tmp_path)
+        assert result.curve == []
+        return
+    _, result, _ = fitted(method, tmp_path, epochs=25, lr=1e-2)
+    losses = [sum(row.values()) for row in result.curve]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_every_spot_is_predicted_once_and_twice_the_same(method, tmp_path):
+    run, result, _ = fitted(method, tmp_path)
+    first, second = (predict(run, result.method, SECTIONS[2], "cpu") for _ in range(2))
+    assert first.shape == (24, 12)
+    assert np.isfinite(first).all()
+    np.testing.assert_array_equal(first, second)
+
+
+def test_predictions_do_not_move_with_the_test_sections_counts(method, tmp_path):
+    import dataclasses
+
+    run, result, _ = fitted(method, tmp_path)
+    other = dataclasses.replace(SECTIONS[2], counts=SECTIONS[2].counts * 7)
+    np.testing.assert_array_equal(predict(run, result.method, SECTIONS[2], "cpu"), predict(run, result.method, other, "cpu"))
+
+
+def test_permuting_spots_permutes_predictions(method, tmp_path):
+    run, result, parts = fitted(method, tmp_path)
+    order = np.random.default_rng(0).permutation(24)
+    result.method.eval()
+    with torch.inference_mode():
+        straight = result.method(next(in_order(run, parts[0])))
+        mixed = result.method(batch(run, parts[0], order))
+    torch.testing.assert_close(mixed, straight[torch.from_numpy(order)], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", [name for name in names() if recipe(name).optimiser != "closed form"])
+def test_a_state_dict_round_trip_is_bit_equal(method, tmp_path):
+    run, result, parts = fitted(method, tmp_path)
+    twin = build(run, parts, 12)
+    twin.load_state_dict(result.method.state_dict())
+    np.testing.assert_array_equal(predict(run, twin, SECTIONS[2], "cpu"), predict(run, result.method, SECTIONS[2], "cpu"))
+
+
+def test_two_fits_are_the_same_fit(method, tmp_path):
+    (run, one, _), (_, two, _) = fitted(method, tmp_path / "a"), fitted(method, tmp_path / "b")
+    np.testing.assert_array_equal(predict(run, one.method, SECTIONS[2], "cpu"), predict(run, two.method, SECTIONS[2], "cpu"))
+
+
+@pytest.mark.parametrize("method", ["colour", "ridge", "stnet"])
+def test_planted_signal_is_found_and_lost_when_patches_are_permuted(method, tmp_path):
+    words = {"epochs": 60, "lr": 1e-2} if method == "stnet" else {}
+    found = {}
+    for permute in (False, True):
+        run, result, _ = fitted(method, tmp_path / str(permute), permute=permute, **words)
+        _, target = training_set(run, SECTIONS)
+        predicted, measured = predict(run, result.method, SECTIONS[2], "cpu"), target(SECTIONS[2])
+        found[permute] = np.mean([np.corrcoef(predicted[:, g], measured[:, g])[0, 1] for g in (0, 1, 10, 11)])
+    assert found[False] > 0.5
+    assert found[True] < found[False] - 0.3
+
+
+@pytest.mark.parametrize(("genes", "histogene", "stnet"), [(785, 106_648_337, 7_758_481), (12, 105_856_012, 6_966_156)])
+def test_parameter_counts_are_the_published_ones(genes, histogene, stnet):
+    with torch.device("meta"):
+        mean = torch.zeros(genes)
+        assert count(HisToGene(Shape(genes, mean, tile_px=112))) == histogene
+    assert count(STNet(Shape(genes, torch.zeros(genes), tile_px=224, encoder="densenet121.tv_in1k", weights="random"))) == stnet
+
+
+def count(method: torch.nn.Module) -> int:
+    return sum(p.numel() for p in method.parameters() if p.requires_grad)
+
+
+def test_stnet_starts_from_the_training_mean_and_averages_eight_views():
+    mean = torch.arange(3.0)
+    net = STNet(Shape(3, mean, tile_px=64, encoder="test_resnet.r160_in1k", weights="random")).eval()
+    from compendium.methods.layers import Batch
+
+    tiles = Batch(torch.randn(2, 3, 64, 64), torch.zeros(2, 2, dtype=torch.long))
+    torch.testing.assert_close(net(tiles), mean.expand(2, -1))
+    torch.nn.init.normal_(net.head.weight)
+    from compendium.images.augment import symmetry
+
+    turned = Batch(symmetry(tiles.image, 5), tiles.grid)
+    with torch.inference_mode():
+        torch.testing.assert_close(net.predict(tiles), net.predict(turned), rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(net(tiles), net(turned), rtol=1e-3)
+
+
+def test_ridge_is_scikit_learns():
+    from sklearn.linear_model import RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from compendium.methods.controls import PENALTIES, Ridge
+    from compendium.methods.layers import Batch
+
+    x, y = torch.randn(50, 8), torch.randn(50, 3)
+    grid = torch.zeros(50, 2, dtype=torch.long)
+    ridge = Ridge(Shape(3, y.mean(0), features=8))
+    ridge.remember([Batch(x[:20], grid[:20], y[:20]), Batch(x[20:], grid[20:], y[20:])])
+    reference = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(x.double().numpy(), y.double().numpy())
+    np.testing.assert_allclose(ridge(Batch(x, grid)), reference.predict(x.double().numpy()), rtol=1e-4, atol=1e-5)
+
+
+def test_unknown_method_names_the_nearest():
+    with pytest.raises(BadInput, match="did you mean histogene"):
+        recipe("histogne")
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(ValueError, match="twice"):
+        register("ridge", title="", unit="spot", tile_px=1, target="raw", citation="", summary="")(METHODS["ridge"].build)

@@ -1,0 +1,186 @@
+"""Runs: identity, resume to identical numbers, the store that is the truth."""
+
+import dataclasses
+import json
+import logging
+
+import numpy as np
+import pytest
+from conftest import tiny_section
+
+from compendium.data.splits import Split, folds
+from compendium.errors import BadInput
+from compendium.runs import execute, plan, run_once, store, study
+from compendium.runs.engine import training_set
+from compendium.runs.fit import pick_device
+from compendium.runs.matching import matched, size, subset, thinned
+from compendium.runs.study import distinct
+
+SECTIONS = [tiny_section("S1"), tiny_section("S2"), tiny_section("S3", patient="P2"), tiny_section("S4", patient="P3")]
+GENES = list(SECTIONS[0].genes)
+
+
+def smoke(method: str = "histogene", **words):
+    split = folds("section-out", SECTIONS)[0]
+    return plan("tiny", split, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+
+
+class Interrupted(Exception):
+    """Stands for a killed process."""
+
+
+@pytest.mark.parametrize("method", ["histogene", "stnet"])
+def test_an_interrupted_fit_continues_to_identical_numbers(method, home, monkeypatch):
+    run = smoke(method, epochs=6)
+    straight = run_once(run, SECTIONS, "cpu").predictions["S1"]
+    monkeypatch.setenv("COMPENDIUM_HOME", str(home.with_name("second")))
+    monkeypatch.setattr("compendium.runs.fit.CHECKPOINT_SECONDS", 0.0)
+
+    def interrupt(epoch):
+        if epoch == 3:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run_once(run, SECTIONS, "cpu", after_epoch=interrupt)
+    seen = []
+    record = run_once(run, SECTIONS, "cpu", after_epoch=seen.append)
+    assert seen == [4, 5]
+    assert len(record.facts["curve"]) == 6
+    np.testing.assert_array_equal(record.predictions["S1"], straight)
+
+
+def test_a_finished_run_is_never_repeated(home, monkeypatch):
+    first = run_once(smoke("ridge"), SECTIONS, "cpu")
+    monkeypatch.setattr("compendium.runs.engine.fit", lambda *a, **k: pytest.fail("fitted again"))
+    again = run_once(smoke("ridge"), SECTIONS, "cpu")
+    np.testing.assert_array_equal(first.predictions["S1"], again.predictions["S1"])
+    assert not list(home.rglob("*.partial"))
+
+
+def test_a_damaged_record_is_reported_and_done_again(home, caplog):
+    first = run_once(smoke("ridge"), SECTIONS, "cpu")
+    path = first.folder / "predictions.npz"
+    path.write_bytes(path.read_bytes()[:-40] + b"x" * 40)
+    with caplog.at_level(logging.WARNING):
+        again = run_once(smoke("ridge"), SECTIONS, "cpu")
+    assert "damaged" in caplog.text
+    np.testing.assert_array_equal(first.predictions["S1"], again.predictions["S1"])
+    assert store.read(first.folder) is not None
+
+
+def test_a_record_of_other_code_is_marked_and_kept(home):
+    record = run_once(smoke("ridge"), SECTIONS, "cpu")
+    assert not record.stale
+    facts = json.loads((record.folder / "run.json").read_text())
+    (record.folder / "run.json").write_text(json.dumps(facts | {"fingerprint": "other"}))
+    assert run_once(smoke("ridge"), SECTIONS, "cpu").stale
+
+
+def test_identity_follows_every_field_and_the_data():
+    run = smoke()
+    ids = {run.identity(SECTIONS)}
+    for change in ({"seed": 1}, {"lr": 0.5}, {"panel": "hvg(3)"}, {"epochs": 4}, {"width": 16}, {"permute": True}, {"tile_px": 16}):
+        ids.add(smoke(**change).identity(SECTIONS))
+    ids.add(run.identity([dataclasses.replace(SECTIONS[0], digest="other"), *SECTIONS[1:]]))
+    assert len(ids) == 9
+    assert smoke().identity(SECTIONS) == run.identity(SECTIONS)
+
+
+def test_a_distinct_fold_is_planned_once():
+    splits = distinct(["section-out", "patient-out"], SECTIONS)
+    assert [(s.rule, s.test) for s in splits if "S3" in s.test] == [("section-out", ("S3",))]
+    assert [(s.rule, s.test) for s in splits if s.rule == "patient-out"] == [("patient-out", ("S1", "S2"))]
+    assert len(study("tiny", SECTIONS, ["section-out"], ["mean", "colour"], panel="all")) == 8
+
+
+def test_a_patient_on_both_sides_is_refused_under_clean():
+    crossed = Split("my-split", ("S1", "S3"), (), ("S2",), "section S2")
+    with pytest.raises(BadInput, match="patient P1 is in training and in test"):
+        plan("tiny", crossed, "ridge", sections=SECTIONS)
+    assert plan("tiny", crossed, "ridge", sections=SECTIONS, protocol="published")
+
+
+def test_the_protocol_line_names_what_was_overridden():
+    assert smoke("ridge").line == "clean, except split = section-out, panel = all"
+    patient = folds("patient-out", SECTIONS)[0]
+    assert plan("tiny", patient, "ridge", sections=SECTIONS).line == "clean"
+    published = plan("tiny", folds("section-out", SECTIONS)[0], "histogene", sections=SECTIONS, protocol="published")
+    assert (published.line, published.target, published.scale) == ("published", "scprep", "0-255")
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    ({"epoch": 3}, "did you mean epochs"),
+    ({"epochs": "3"}, "takes a int"),
+    ({"epochs": True}, "takes a int"),
+    ({"lr": 0.0}, "lr above 0"),
+    ({"batch": 0}, "at least 1"),
+    ({"budget": "big"}, "unknown budget"),
+    ({"protocol": "dirty"}, "unknown protocol"),
+    ({"optimiser": "adagrad"}, "unknown optimiser"),
+])
+def test_misspelt_and_mistyped_words_are_errors(words, says):
+    with pytest.raises(BadInput, match=says) as error:
+        smoke(**words)
+    assert "\n" not in str(error.value)
+
+
+def test_below_the_floor_is_not_a_result():
+    assert not smoke().result
+    assert smoke(budget="laptop").result
+    assert not smoke(budget="laptop", width=64).result
+    assert not smoke(budget="laptop", epochs=10).result
+    assert smoke("ridge", budget="laptop").result
+
+
+def test_cuda_without_a_gpu_is_an_error(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(BadInput, match="no usable GPU"):
+        pick_device("cuda")
+    assert pick_device("auto") == "cpu"
+
+
+def test_positions_beyond_the_table_are_an_error(home):
+    with pytest.raises(BadInput, match="set positions="):
+        run_once(smoke(positions=3), SECTIONS, "cpu")
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_nothing(home):
+    with pytest.raises(BadInput, match="lower lr"):
+        run_once(smoke("stnet", lr=1e30, epochs=30), SECTIONS, "cpu")
+    assert not list(home.rglob("run.json"))
+
+
+def test_an_executor_gives_the_same_records(home):
+    from concurrent.futures import ThreadPoolExecutor
+
+    runs = study("tiny", SECTIONS, ["section-out"], ["mean", "colour"], panel="all", tile_px=32)
+    with ThreadPoolExecutor(2) as pool:
+        parallel = execute(runs, SECTIONS, device="cpu", executor=pool)
+    assert [r.id for r in parallel] == [r.id for r in execute(runs, SECTIONS, device="cpu")]
+
+
+def test_both_arms_are_matched_in_spots_and_depth():
+    deep = [dataclasses.replace(s, counts=s.counts * 10) for s in SECTIONS[:2]]
+    shallow = [tiny_section("S9", patient="P9", spots=30)]
+    for mine, other in ((deep, shallow), (shallow, deep)):
+        cut = matched(mine, other, GENES, seed=0)
+        assert size(cut, GENES)[0] == 30
+        assert size(cut, GENES)[1] == pytest.approx(size(shallow, GENES)[1], rel=0.15)
+    assert matched(shallow, deep, GENES, seed=0) == shallow
+
+
+def test_matching_is_deterministic_and_used_by_the_arms():
+    arm = next(f for f in folds("siblings", SECTIONS) if f.test == ("S1",))
+    run = plan("tiny", arm, "ridge", sections=SECTIONS, panel="all")
+    one, two = (training_set(run, SECTIONS)[0] for _ in range(2))
+    assert [len(s) for s in one] == [24]
+    assert all((a.counts != b.counts).nnz == 0 for a, b in zip(one, two, strict=True))
+
+
+def test_thinning_keeps_molecules_and_subset_keeps_rows():
+    half = thinned(SECTIONS[0], 0.5, np.random.default_rng(0))
+    assert (half.counts.toarray() <= SECTIONS[0].counts.toarray()).all()
+    assert half.counts.sum() == pytest.approx(SECTIONS[0].counts.sum() / 2, rel=0.1)
+    some = subset(SECTIONS[0], np.array([2, 5]))
+    assert some.spots.tolist() == SECTIONS[0].spots[[2, 5]].tolist()
+    assert some.digest != SECTIONS[0].digest

@@ -1,0 +1,141 @@
+"""Files and folders are written whole or not at all; where things lie."""
+
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+
+from compendium import disk
+from compendium.disk import home, resource, sha256, whole_file, whole_folder
+from compendium.errors import BadInput
+from raw_files import files_below, refusal
+
+
+class Interrupted(Exception):
+    """Stands for whatever may end a block early."""
+
+
+def fill(folder: Path, text: str) -> None:
+    with whole_folder(folder) as aside:
+        (aside / "deep").mkdir()
+        (aside / "deep" / "a.txt").write_text(text)
+
+
+def test_a_folder_appears_only_when_the_block_has_ended(tmp_path):
+    target = tmp_path / "new" / "run"
+    with whole_folder(target) as aside:
+        (aside / "a.txt").write_text("one")
+        assert aside.parent == target.parent
+        assert not target.exists()
+    assert files_below(tmp_path) == {"new/run/a.txt"}
+    assert stat.S_IMODE(target.stat().st_mode) == 0o755
+
+
+def test_a_folder_replaces_the_old_one_altogether(tmp_path):
+    fill(tmp_path / "run", "old")
+    (tmp_path / "run" / "stray.txt").write_text("of the old one")
+    fill(tmp_path / "run", "new")
+    assert files_below(tmp_path) == {"run/deep/a.txt"}
+    assert (tmp_path / "run" / "deep" / "a.txt").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("error", [Interrupted, KeyboardInterrupt, BadInput])
+def test_an_interrupted_folder_leaves_the_old_one_and_nothing_else(tmp_path, error):
+    fill(tmp_path / "run", "old")
+    with pytest.raises(error), whole_folder(tmp_path / "run") as aside:
+        (aside / "a.txt").write_text("half")
+        raise error
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert files_below(tmp_path) == {"run/deep/a.txt"}
+    assert (tmp_path / "run" / "deep" / "a.txt").read_text() == "old"
+
+
+def test_an_interrupted_first_folder_leaves_nothing(tmp_path):
+    with pytest.raises(Interrupted), whole_folder(tmp_path / "run") as aside:
+        (aside / "a.txt").write_text("half")
+        raise Interrupted
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_replacement_that_fails_puts_the_old_folder_back(tmp_path, monkeypatch, failing, error):
+    fill(tmp_path / "run", "old")
+    rename, calls = Path.rename, []
+
+    def failing_rename(path: Path, target: Path) -> Path:
+        calls.append(path)
+        if len(calls) == failing:
+            raise error("the disk is full")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing_rename)
+    with pytest.raises(error):
+        fill(tmp_path / "run", "new")
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert (tmp_path / "run" / "deep" / "a.txt").read_text() == "old"
+
+
+def test_a_file_appears_only_when_the_block_has_ended(tmp_path):
+    target = tmp_path / "new" / "table.csv"
+    with whole_file(target) as aside:
+        aside.write_text("one")
+        assert aside.suffix == ".csv"
+        assert aside.parent == target.parent
+        assert not target.exists()
+    assert files_below(tmp_path) == {"new/table.csv"}
+    assert stat.S_IMODE(target.stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("error", [Interrupted, KeyboardInterrupt])
+def test_an_interrupted_file_leaves_the_old_one_and_nothing_else(tmp_path, error):
+    target = tmp_path / "table.csv"
+    target.write_text("old")
+    with pytest.raises(error), whole_file(target) as aside:
+        aside.write_text("half")
+        raise error
+    assert files_below(tmp_path) == {"table.csv"}
+    assert target.read_text() == "old"
+
+
+def test_a_file_replaces_the_old_one(tmp_path):
+    for text in ("old", "new"):
+        with whole_file(tmp_path / "table.csv") as aside:
+            aside.write_text(text)
+    assert (tmp_path / "table.csv").read_text() == "new"
+    assert files_below(tmp_path) == {"table.csv"}
+
+
+def test_home_is_the_folder_that_was_chosen(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMPENDIUM_HOME", str(tmp_path / "mine"))
+    assert home() == tmp_path / "mine"
+    assert not (tmp_path / "mine").exists()
+
+
+def test_home_is_data_of_the_checkout_or_of_the_working_folder(tmp_path, monkeypatch):
+    for unset in ("", None):
+        monkeypatch.setenv("COMPENDIUM_HOME", unset) if unset is not None else monkeypatch.delenv("COMPENDIUM_HOME")
+        assert home() == disk.CHECKOUT / "data"
+    monkeypatch.setattr(disk, "CHECKOUT", tmp_path / "site-packages")
+    monkeypatch.chdir(tmp_path)
+    assert home() == tmp_path / "data"
+
+
+def test_files_of_the_package_are_found_whatever_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert resource("genes/markers_12.txt").read_text().split()[0] == "COX6C"
+    assert resource("sources.yaml").exists()
+
+
+def test_a_file_that_is_not_there_is_named():
+    assert refusal(lambda: resource("genes/hvg_9.txt")).startswith("genes/hvg_9.txt is not among the files of the package")
+
+
+def test_sha256_is_that_of_the_bytes(tmp_path):
+    content = bytes(range(256)) * 5000
+    (tmp_path / "a").write_bytes(content)
+    assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+    assert sha256(tmp_path / "a") == sha256(tmp_path / "a") != hashlib.sha256(content[:-1]).hexdigest()
