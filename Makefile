@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Compiled modules are kept: importing torch and scanpy from source takes ten times as long.
 export PYTHONDONTWRITEBYTECODE :=
+# Threads that wait for others must not spin: chapters run side by side.
+export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: book test chapter lint clean lock
 

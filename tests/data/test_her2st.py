@@ -107,7 +107,7 @@ def test_counts_of_one_gene_are_read(tmp_path):
     assert (list(spots), list(genes), counts.toarray().tolist()) == (["2x2", "3x2"], ["FN1"], [[0], [7]])
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b""), gzip.compress(b"\tFN1\tCD24\n"), gzip.compress(b"\n")])
+@pytest.mark.parametrize("content", [b"", gzip.compress(b""), gzip.compress(b"\tFN1\tCD24\n"), gzip.compress(b"\n")], ids=["no bytes", "no text", "no rows", "no genes"])
 def test_a_table_without_counts_is_refused(tmp_path, content):
     (tmp_path / "c.tsv.gz").write_bytes(content)
     message = refusal(lambda: read_counts(tmp_path / "c.tsv.gz", "her2st section B1"))
@@ -115,7 +115,11 @@ def test_a_table_without_counts_is_refused(tmp_path, content):
     assert str(tmp_path / "c.tsv.gz") in message
 
 
-@pytest.mark.parametrize("content", [b"\tFN1\n2x2\t3\n", gzip.compress(b"\tFN1\n" + b"2x2\t3\n" * 50)[:-9], gzip.compress(b"\tFN1\n\xff\xfe\t3\n")])
+@pytest.mark.parametrize(
+    "content",
+    [b"\tFN1\n2x2\t3\n", gzip.compress(b"\tFN1\n" + b"2x2\t3\n" * 50)[:-9], gzip.compress(b"\tFN1\n\xff\xfe\t3\n")],
+    ids=["plain text", "cut", "no text"],
+)
 def test_counts_that_are_no_whole_gzipped_text_are_refused(tmp_path, content):
     (tmp_path / "c.tsv.gz").write_bytes(content)
     assert "truncated or damaged" in refusal(lambda: read_counts(tmp_path / "c.tsv.gz", "here"))

@@ -199,6 +199,7 @@ def test_an_interruption_while_writing_leaves_nothing(pristine, home, monkeypatc
         (lambda raw: open_sections("mouse"), ("unknown cohort: mouse",)),
         (lambda raw: open_sections("her2st", ["C2"]), ("no prepared section in", "compendium prepare her2st --sections C2")),
     ],
+    ids=["section", "cohort", "reader", "small tiles", "large tiles", "section to open", "cohort to open", "not prepared"],
 )
 def test_a_wrong_word_is_refused_before_anything_is_read(pristine, home, ask, words):
     message = refusal(lambda: ask(pristine))

@@ -99,7 +99,7 @@ def test_an_image_at_the_bound_is_read_and_pillows_own_limit_is_left_alone(tmp_p
     assert Image.MAX_IMAGE_PIXELS == 300
 
 
-@pytest.mark.parametrize("content", [b"", b"not an image\n\nat all", b"\xff\xd8\xff\xe0" + bytes(200), b"\x89PNG\r\n\x1a\n" + bytes(50)])
+@pytest.mark.parametrize("content", [b"", b"not an image\n\nat all", b"\xff\xd8\xff\xe0" + bytes(200), b"\x89PNG\r\n\x1a\n" + bytes(50)], ids=["nothing", "text", "jpeg", "png"])
 def test_garbage_is_refused_with_its_path(tmp_path, content):
     path = tmp_path / "he.jpg"
     path.write_bytes(content)

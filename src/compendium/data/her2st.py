@@ -41,6 +41,12 @@ def read(root: Path, name: str, px: int) -> Section:
     )
 
 
+def counted(root: Path) -> list[str]:
+    """Names of the sections whose count table lies under `root`."""
+    listed = cohort("her2st").sections
+    return [name for name, facts in listed.items() if any("/ST-cnts/" in path and (root / path).exists() for path in facts.files)]
+
+
 def _present(root: Path, catalogued: dict[str, str], where: str) -> dict[str, str]:
     """Kind of file -> relative path, for the catalogued files that lie under `root`; counts and spots must."""
     kinds = {"ST-cnts": "counts", "ST-spotfiles": "spots", "ST-imgs": "image", "ST-pat": "labels"}

@@ -1,13 +1,13 @@
 """Raw files -> prepared sections under COMPENDIUM_HOME, and opening them again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
 from compendium.data import her2st, section, synthetic
 from compendium.data.section import Section
-from compendium.data.sources import cohort, raw_folder
+from compendium.data.sources import Cohort, cohort, raw_folder
 from compendium.disk import home
 from compendium.errors import BadInput
 
@@ -24,16 +24,34 @@ def folder(cohort_name: str, name: str) -> Path:
 
 
 def prepare(cohort_name: str, names: list[str] | None = None, tile_px: int = TILE_PX, raw: Path | None = None) -> list[Section]:
-    """Read, check and write sections (all of the cohort by default); each is written whole or not at all."""
+    """Read, check and write sections (by default all whose counts are there); each is written whole or not at all."""
     facts = cohort(cohort_name)
     if facts.name not in READERS:
         raise BadInput(f"cohort {facts.name} has no reader yet; cohorts that can be prepared: {', '.join(READERS)}")
     if not 16 <= tile_px <= 1024:
         raise BadInput(f"--tile-px {tile_px} is out of range; give 16 to 1024")
-    names = [facts.section(name).name for name in names] if names else list(facts.sections)
     root = raw or raw_folder(facts.name)
+    names = [facts.section(name).name for name in names] if names else _countable(facts, root)
     bar = tqdm(names, desc=f"prepare {facts.name}", disable=None)
     return [READERS[facts.name](root, name, tile_px).save(folder(facts.name, name)) for name in bar]
+
+
+def _countable(facts: Cohort, root: Path) -> list[str]:
+    """Sections whose counts lie under `root`; all of them where none do, so that the reader says what is missing."""
+    counted = her2st.counted(root) if facts.name == "her2st" else []
+    return counted or list(facts.sections)
+
+
+def prepared_names(cohort_name: str) -> list[str]:
+    """Sections of a cohort that lie prepared on this machine, in the catalogue's order; all of a cohort that is generated on first use."""
+    facts = cohort(cohort_name)
+    return [name for name in facts.sections if facts.generator or (folder(facts.name, name) / "section.json").exists()]
+
+
+def one_by_one(cohort_name: str, names: list[str]) -> Iterator[Section]:
+    """Prepared sections, opened one at a time: as many as there are never fill the memory."""
+    for name in names:
+        yield open_sections(cohort_name, [name])[0]
 
 
 def open_sections(cohort_name: str, names: list[str] | None = None) -> list[Section]:

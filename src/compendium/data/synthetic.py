@@ -5,15 +5,14 @@ Counts of gene g in spot i are negative binomial with mean depth_i * rate_gi and
 Unlearnable genes (share 0) and the others are normalised apart, and depth is independent of the tissue: no morphology leaks into an unlearnable gene.
 """
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
+from jaxtyping import Float64, Int32
 from scipy.sparse import csr_matrix
-from scipy.stats import nbinom
+from scipy.special import gammaln
 
 from compendium.data import tissue
 from compendium.data.section import Section
@@ -99,16 +98,20 @@ def make(name: str, px: int = 224) -> Section:
     """One section of the demo cohort with square tiles of `px` pixels (16 to 376), the same bytes every time."""
     if not 16 <= px <= 2 * EDGE:
         raise BadInput(f"{COHORT} section {name}: tiles of {px} px cannot be cut; give 16 to {2 * EDGE}")
-    place, plan, number = _place(name), _layout(name), _number(name)
-    image = tissue.draw(plan, _stain(place), _rng("image", number))
-    counts = _counts(np.exp(_log_rate(name)), _depth(name, _rng("spot depth", number)), _rng("counts", number))
+    place, plan = _place(name), _layout(name)
+    image = tissue.draw(plan, _stain(place), _rng("image", _number(name)))
     corners, grid = plan.pixels.astype(int) - px // 2, plan.grid + 2
     return Section(
         cohort=COHORT, name=name, patient=place.patient, lab=place.lab, technology="synthetic ST", genes=GENES, spots=np.array([f"{x}x{y}" for x, y in grid]),
-        grid=grid, pixels=plan.pixels, um_per_px=200 / PITCH, counts=csr_matrix(counts), patches=np.stack([image[y : y + px, x : x + px] for x, y in corners]),
+        grid=grid, pixels=plan.pixels, um_per_px=200 / PITCH, counts=csr_matrix(counts(name)), patches=np.stack([image[y : y + px, x : x + px] for x, y in corners]),
         thumbnail=tissue.thumbnail(image), thumbnail_scale=1 / SHRINK, labels=np.array(CLASSES)[plan.morphology[:, : len(CLASSES)].argmax(axis=1)],
         sources={"synthetic": f"seed {MODEL.seed}, version {VERSION}"},
     )
+
+
+def counts(name: str) -> Int32[np.ndarray, "spot gene"]:
+    """The UMI counts of a section, without drawing its image."""
+    return _counts(np.exp(_log_rate(name)), _depth(name, _rng("spot depth", _number(name))), _rng("counts", _number(name)))
 
 
 def oracle(name: str) -> tuple[Float64[np.ndarray, "spot gene"], Float64[np.ndarray, "spot gene"]]:
@@ -162,12 +165,9 @@ def _place(name: str) -> Place:
     return known[name]
 
 
-def _number(name: str) -> int:
-    return SECTIONS.index(_place(name))
-
-
-def _patient(name: str) -> int:
-    return PATIENTS.index(_place(name).patient)
+def _number(name: str, patient: bool = False) -> int:
+    """Where the section, or its patient, stands in the cohort."""
+    return PATIENTS.index(_place(name).patient) if patient else SECTIONS.index(_place(name))
 
 
 def _rng(stream: str, number: int = 0) -> np.random.Generator:
@@ -179,13 +179,13 @@ def _rng(stream: str, number: int = 0) -> np.random.Generator:
 def _layout(name: str) -> Layout:
     """Where everything is on a section; 90 to 114 spots."""
     section = _rng("section tissue", _number(name))
-    return tissue.layout(_rng("patient tissue", _patient(name)), section, spots=int(section.integers(90, 115)))
+    return tissue.layout(_rng("patient tissue", _number(name, patient=True)), section, spots=int(section.integers(90, 115)))
 
 
 def _stain(place: Place) -> Stain:
     """The laboratory's look, with the amounts of dye of this patient's slides and of this section."""
-    strength = _rng("patient stain", _patient(place.name)).normal(0, 0.12, 2) + _rng("section stain", _number(place.name)).normal(0, 0.03, 2)
-    return dataclasses.replace(LOOKS[place.lab], strength=tuple(np.round(np.exp(strength), 3)))
+    strength = _rng("patient stain", _number(place.name, patient=True)).normal(0, 0.12, 2) + _rng("section stain", _number(place.name)).normal(0, 0.03, 2)
+    return replace(LOOKS[place.lab], strength=tuple(np.round(np.exp(strength), 3)))
 
 
 @cache
@@ -206,13 +206,12 @@ def _unit(weights: np.ndarray) -> np.ndarray:
 def _visible(name: str, common: bool = False) -> np.ndarray:
     """Log rate [spot gene] without the hidden part, not normalised; with the slopes of the patient and laboratory or the common ones."""
     table, weights, shift = genes(), genes().weights, genes().base
-    patient, lab = _rng("patient", _patient(name)), _rng("lab", list(LOOKS).index(_place(name).lab))
+    patient, lab = _rng("patient", _number(name, patient=True)), _rng("lab", list(LOOKS).index(_place(name).lab))
     for rng, slope, size in ((patient, MODEL.patient_slope, MODEL.patient_shift), (lab, MODEL.lab_slope, MODEL.lab_shift)):
         weights = weights + (0 if common else slope) * _unit(rng.standard_normal(weights.shape))
         shift = shift + size * rng.standard_normal(len(shift))
     mean, spread, _ = _scales()
-    signal = np.einsum("sk,kg->sg", (_layout(name).morphology - mean) / spread, _unit(weights))
-    return np.round(shift + table.scale * np.sqrt(table.share) * signal, 5)
+    return np.round(shift + table.scale * np.sqrt(table.share) * np.einsum("sk,kg->sg", (_layout(name).morphology - mean) / spread, _unit(weights)), 5)
 
 
 @cache
@@ -246,7 +245,7 @@ def _mixing(name: str) -> np.ndarray:
 
 def _typical_depth(name: str) -> float:
     """Median UMI total of a section's spots."""
-    return round(MODEL.depth[_patient(name)] * np.exp(MODEL.depth_section * _rng("section depth", _number(name)).standard_normal()), 3)
+    return round(MODEL.depth[_number(name, patient=True)] * np.exp(MODEL.depth_section * _rng("section depth", _number(name)).standard_normal()), 3)
 
 
 def _depth(name: str, rng: np.random.Generator) -> np.ndarray:
@@ -268,8 +267,8 @@ def _truth(name: str, draws: int = 40) -> np.ndarray:
     score = np.zeros((len(ORACLES), MODEL.genes))
     for _ in range(draws):
         rate = _normalised(visible + tau * _hidden(name, rng))
-        counts = _counts(np.exp(rate), _depth(name, rng), rng)
-        target = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))
+        measured = _counts(np.exp(rate), _depth(name, rng), rng)
+        target = np.log1p(1e4 * measured / measured.sum(axis=1, keepdims=True))
         score += [pearson(prediction, target) / draws for prediction in (seen, _expected(name, rate), common)]
     return score
 
@@ -280,9 +279,8 @@ LOG_MEAN, LOG_RATE = np.linspace(np.log(1e-3), np.log(2e4), 120), np.linspace(-1
 
 def _expected(name: str, rate: np.ndarray, tau: np.ndarray | None = None) -> np.ndarray:
     """E[ln(1 + 1e4 count / total)] for normalised log rates; for log rates known up to normal noise, give its deviation tau and they are normalised."""
-    rate, spread, out = (rate if tau is None else _normalised(rate, tau)), (0 if tau is None else tau), np.zeros(rate.shape)
-    nodes = [(0.0, 1.0)] if tau is None else zip(NODES, MASS / MASS.sum(), strict=True)
-    for node, mass in nodes:
+    rate, spread, out = (rate, 0.0, np.zeros(rate.shape)) if tau is None else (_normalised(rate, tau), tau, np.zeros(rate.shape))
+    for node, mass in [(0.0, 1.0)] if tau is None else zip(NODES, MASS / MASS.sum(), strict=True):
         for alpha in MODEL.dispersions:
             some = genes().alpha == alpha
             out[:, some] += mass * np.interp((rate + node * spread)[:, some], LOG_RATE, _curve(alpha, _typical_depth(name)))
@@ -293,10 +291,10 @@ def _expected(name: str, rate: np.ndarray, tau: np.ndarray | None = None) -> np.
 def _curve(alpha: float, depth: float) -> np.ndarray:
     """Expected target at LOG_RATE where spots have log-normal depth around `depth`; many counts are summed over an even thinning of them."""
     mean = np.exp(LOG_MEAN)[:, None]
-    counts = np.ceil((mean + 10 * np.sqrt(mean + alpha * mean**2) + 20) / 400) * np.arange(400)
-    chance = nbinom.pmf(counts, 1 / alpha, 1 / (1 + alpha * mean))
+    count = np.ceil((mean + 10 * np.sqrt(mean + alpha * mean**2) + 20) / 400) * np.arange(400)
+    chance = np.exp(gammaln(count + 1 / alpha) - gammaln(count + 1) - count * np.log1p(1 / (alpha * mean)))  # negative binomial up to a factor, which the sum gives
     chance, curve = chance / chance.sum(axis=1, keepdims=True), np.zeros(len(LOG_RATE))
     for node, mass in zip(NODES, MASS / MASS.sum(), strict=True):
         total = depth * np.exp(MODEL.depth_spot * node)
-        curve += mass * np.interp(LOG_RATE + np.log(total), LOG_MEAN, (chance * np.log1p(1e4 * counts / total)).sum(axis=1))
+        curve += mass * np.interp(LOG_RATE + np.log(total), LOG_MEAN, (chance * np.log1p(1e4 * count / total)).sum(axis=1))
     return curve

@@ -16,7 +16,8 @@ SIDE = 12  # grid positions on a side
 EDGE = 188  # image px from the outermost spot centre to the image border: room for tiles of 376 px
 CELL = 16  # image px a cell of the coarse fields
 CELLS = ((SIDE - 1) * PITCH + 2 * EDGE) // CELL  # coarse cells on a side: 183
-DRAWN = CELLS * CELL // 2  # the layers are drawn at half the resolution of the image, then enlarged
+ZOOM = CELL // 2  # drawn px a coarse cell: the layers are drawn at half the resolution of the image, then enlarged
+DRAWN = CELLS * ZOOM
 SHRINK = 6  # image px a thumbnail px
 
 
@@ -68,27 +69,22 @@ def smooth_noise(rng: np.random.Generator, count: int, size: int, width: tuple[f
     return np.round(field / field.std(axis=(1, 2), keepdims=True), 4)
 
 
-def layout(patient: np.random.Generator, section: np.random.Generator, spots: int, kinship: float = 0.85) -> Layout:
-    """One section with exactly `spots` spots; sections of one patient (same patient stream) share `kinship` of their large structures."""
-    count = len(MORPHOLOGY) + 1
-    cell = PITCH / CELL
-    shared = smooth_noise(patient, count, 256, (1.3 * cell, 1.3 * cell))
-    large = kinship * shared + np.sqrt(1 - kinship**2) * smooth_noise(section, count, 256, (1.3 * cell, 1.3 * cell))
-    small = smooth_noise(section, count, 256, (0.4 * cell, 0.4 * cell))
+def layout(patient: np.random.Generator, section: np.random.Generator, spots: int, kinship: float = 0.9) -> Layout:
+    """One section with exactly `spots` spots; the large structures of one patient's sections (same patient stream) correlate by `kinship`."""
+    wide, narrow = (1.3 * PITCH / CELL,) * 2, (0.4 * PITCH / CELL,) * 2
+    common, own, small = (smooth_noise(rng, len(MORPHOLOGY) + 1, 256, width) for rng, width in ((patient, wide), (section, wide), (section, narrow)))
+    large = np.sqrt(kinship) * common + np.sqrt(1 - kinship) * own
     mixed = (np.sqrt(0.7) * large + np.sqrt(0.3) * small)[:, :CELLS, :CELLS]
     richness = np.array([0.45, 0.25, 0.0, -0.2, -0.2]) + patient.normal(0, 0.25, len(CLASSES))
     score = np.exp((mixed[: len(CLASSES)] + richness[:, None, None]) / 0.22)
-    classes = np.round(score / score.sum(axis=0), 5)
-    fields = mixed[len(CLASSES) : -1]
+    classes, fields = np.round(score / score.sum(axis=0), 5), mixed[len(CLASSES) : -1]
     grid, outline = _outline(mixed[-1], patient, section, spots)
-    pixels = (EDGE + grid * PITCH).astype(np.float32)
-    return Layout(grid, pixels, classes, fields, outline, _around_spots(_visible(classes, fields), grid))
+    return Layout(grid, (EDGE + grid * PITCH).astype(np.float32), classes, fields, outline, _around_spots(_visible(classes, fields), grid))
 
 
 def _outline(noise: np.ndarray, patient: np.random.Generator, section: np.random.Generator, spots: int) -> tuple[np.ndarray, np.ndarray]:
     """Grid positions of the `spots` positions deepest in a wobbly ellipse, and the ellipse as a field that is positive inside."""
-    tilt, stretch = patient.uniform(0, np.pi), patient.uniform(1.0, 1.3)
-    shift = section.normal(0, 0.05, 2)
+    tilt, stretch, shift = patient.uniform(0, np.pi), patient.uniform(1.0, 1.3), section.normal(0, 0.05, 2)
     y, x = np.mgrid[-1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j]
     u = (x - shift[0]) * np.cos(tilt) + (y - shift[1]) * np.sin(tilt)
     v = (y - shift[1]) * np.cos(tilt) - (x - shift[0]) * np.sin(tilt)
@@ -115,13 +111,13 @@ def _around_spots(maps: np.ndarray, grid: np.ndarray) -> Float64[np.ndarray, "sp
 
 def draw(tissue: Layout, stain: Stain, rng: np.random.Generator) -> UInt8[np.ndarray, "height width 3"]:
     """The image of a section: amounts of haematoxylin and eosin are painted, then turned into colour."""
-    classes = enlarge(tissue.classes.astype(np.float32), CELL // 2)
+    classes = enlarge(tissue.classes.astype(np.float32), ZOOM)
     flow, angle = _flow(rng)
     nests = np.clip(texture("nests")[_laid(rng)] * 2 + 1.8, 0, 1)  # 1 where invasive cancer lies in nests, 0 where stroma runs between them
-    blue, pink, free = _ground(classes, enlarge(tissue.fields[[3, 5]].astype(np.float32), CELL // 2), nests, flow, rng)
+    blue, pink, free = _ground(classes, enlarge(tissue.fields[[3, 5]].astype(np.float32), ZOOM), nests, flow, rng)
     _fat(blue, pink, free, tissue, classes[2], rng)
     glands = _glands(blue, pink, free, tissue, rng)
-    inside = enlarge(tissue.outline[None].astype(np.float32), CELL // 2)[0] + 0.008 * texture("ragged")[_laid(rng)] > 0
+    inside = enlarge(tissue.outline[None].astype(np.float32), ZOOM)[0] + 0.008 * texture("ragged")[_laid(rng)] > 0
     nuclei = np.concatenate([_scattered(classes, tissue.fields, nests, angle, rng), glands])
     column, row = nuclei[:, 0].astype(np.intp), nuclei[:, 1].astype(np.intp)
     _stamp(blue, nuclei[(inside & free)[row, column] | (nuclei[:, 5] < 0)])
@@ -149,26 +145,24 @@ WIDTHS = {"fine": (1.0, 14.0), "coarse": (3.6, 40.0), "nests": (9.0, 16.0), "clo
 @cache
 def texture(name: str) -> Float32[np.ndarray, "side side"]:
     """A periodic texture in drawn px: fibres along the rows, cell nests, clouds, the ragged edge, grain."""
-    rng = np.random.default_rng([7, list(WIDTHS).index(name)])
-    return smooth_noise(rng, 1, TEXTURE, WIDTHS[name])[0].astype(np.float32)
+    return smooth_noise(np.random.default_rng([7, list(WIDTHS).index(name)]), 1, TEXTURE, WIDTHS[name])[0].astype(np.float32)
 
 
 def _flow(rng: np.random.Generator) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Texture index (across, along) that follows bent fibres, and the direction of the fibres in each coarse cell."""
     turn, bend = rng.uniform(0, np.pi), smooth_noise(rng, 2, 256, (11, 11))[:, :CELLS, :CELLS]
-    y, x = np.mgrid[0:CELLS, 0:CELLS] * (CELL / 2)
+    y, x = np.mgrid[0:CELLS, 0:CELLS] * ZOOM
     along = x * np.cos(turn) + y * np.sin(turn) + 25 * bend[0]
     across = y * np.cos(turn) - x * np.sin(turn) + 60 * bend[1]
     rise_y, rise_x = np.gradient(across)
-    index = np.floor(enlarge(np.round(np.stack([across, along]), 2).astype(np.float32), CELL // 2)).astype(np.intp) % TEXTURE
+    index = np.floor(enlarge(np.round(np.stack([across, along]), 2).astype(np.float32), ZOOM)).astype(np.intp) % TEXTURE
     return (index[0], index[1]), np.round(np.arctan2(-rise_x, rise_y), 4)
 
 
 def _laid(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Index that lays a periodic texture over the drawing from a random corner."""
-    row, column = rng.integers(0, TEXTURE, 2)
-    steps = np.arange(DRAWN)
-    return ((steps + row) % TEXTURE)[:, None], ((steps + column) % TEXTURE)[None]
+    row, column = (np.arange(DRAWN) + rng.integers(0, TEXTURE, (2, 1))) % TEXTURE
+    return row[:, None], column[None]
 
 
 def _ground(classes: np.ndarray, fields: np.ndarray, nests: np.ndarray, flow: tuple, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -182,24 +176,21 @@ def _ground(classes: np.ndarray, fields: np.ndarray, nests: np.ndarray, flow: tu
     pink = (stroma * np.clip(0.42 + 0.24 * fibres, 0.04, 2) + cancer * (0.22 + 0.05 * lumps) + immune * 0.15 + adipose * 0.3) * strength
     blue = stroma * np.clip(0.15 + 0.05 * fibres, 0, 1) + cancer * (0.28 + 0.07 * lumps) + immune * 0.22 + adipose * 0.08
     torn = ((fibres < -1.35 - 0.3 * cloud) & (stroma > 0.5)) | ((lumps < -1.5 - 0.3 * cloud) & (stroma < 0.5))
-    fade = np.where(torn, np.float32(0.12), np.float32(1))
+    fade = 1 - np.float32(0.88) * torn
     return blue * fade, pink * fade, ~torn
 
 
 def _fat(blue: np.ndarray, pink: np.ndarray, free: np.ndarray, tissue: Layout, adipose: np.ndarray, rng: np.random.Generator) -> None:
     """Vacuoles: pale round cells of a Voronoi mosaic with thin membranes, larger where the field says so."""
     x, y = _lattice(21, 0.3, rng)
-    size = tissue.fields[4][y.astype(np.intp) // 8, x.astype(np.intp) // 8]
+    size = tissue.fields[4][y.astype(np.intp) // ZOOM, x.astype(np.intp) // ZOOM]
     kept = rng.uniform(size=len(x)) < np.clip(0.45 - 0.25 * size, 0.07, 1)
     rows, columns = np.nonzero(adipose > 0.45)
-    if not len(rows) or kept.sum() < 2:
-        return
     near, _ = cKDTree(np.stack([y[kept], x[kept]], axis=1)).query(np.stack([rows, columns], axis=1), k=3)
     wall, corner = near[:, 1] - near[:, 0], near[:, 1] + near[:, 2] - 2 * near[:, 0]
     hole = (wall > 2.0 + 0.7 * texture("ragged")[rows % TEXTURE, columns % TEXTURE]) & (corner > 9)
-    blue[rows[hole], columns[hole]] *= 0.1
-    pink[rows[hole], columns[hole]] *= 0.1
-    free[rows[hole], columns[hole]] = False
+    for layer, factor in ((blue, 0.1), (pink, 0.1), (free, False)):
+        layer[rows[hole], columns[hole]] *= factor
 
 
 def _lattice(spacing: float, jitter: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -212,9 +203,9 @@ def _lattice(spacing: float, jitter: float, rng: np.random.Generator) -> tuple[n
 def _glands(blue: np.ndarray, pink: np.ndarray, free: np.ndarray, tissue: Layout, rng: np.random.Generator) -> np.ndarray:
     """Paint gland rings around open lumina; returns their nuclei (see _scattered), darkness negative: they lie wherever they are put."""
     x, y = _lattice(78, 0.12, rng)
-    chosen = tissue.classes[4][y.astype(np.intp) // 8, x.astype(np.intp) // 8] > 0.45
-    nuclei = [np.zeros((0, 6))]
-    for cx, cy in zip(x[chosen], y[chosen], strict=True):
+    cell = y.astype(np.intp) // ZOOM, x.astype(np.intp) // ZOOM
+    chosen, nuclei = tissue.classes[4][cell] > 0.45, [np.zeros((0, 6))]
+    for cx, cy, size in zip(x[chosen], y[chosen], tissue.fields[1][cell][chosen], strict=True):
         radius, lumen, wobble = rng.uniform(20, 36), rng.uniform(0.4, 0.72), rng.uniform(0, 2 * np.pi, 2)
         row, column = (slice(max(int(c) - 48, 0), int(c) + 48) for c in (cy, cx))
         dy, dx = np.mgrid[row, column][:, : blue[row, column].shape[0], : blue[row, column].shape[1]] - np.array([cy, cx])[:, None, None]
@@ -223,7 +214,7 @@ def _glands(blue: np.ndarray, pink: np.ndarray, free: np.ndarray, tissue: Layout
         blue[row, column][ring], pink[row, column][ring] = 0.6, 0.3
         blue[row, column][hollow], pink[row, column][hollow] = 0.02, 0.03
         free[row, column][depth < 1.05] = False
-        nuclei.append(_ring_nuclei(cx, cy, radius, lumen, wobble, rng))
+        nuclei.append(_ring_nuclei(cx, cy, radius, lumen, wobble, size, rng))
     return np.concatenate(nuclei)
 
 
@@ -231,14 +222,14 @@ def _wobbly(turn: np.ndarray, radius: float, phase: np.ndarray) -> np.ndarray:
     return radius * (1 + 0.22 * np.sin(2 * turn + phase[0]) + 0.1 * np.sin(3 * turn + phase[1]))
 
 
-def _ring_nuclei(cx: float, cy: float, radius: float, lumen: float, phase: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Two rows of epithelial nuclei between lumen and rim."""
-    count = int(2.6 * radius)
+def _ring_nuclei(cx: float, cy: float, radius: float, lumen: float, phase: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
+    """Two rows of epithelial nuclei between lumen and rim; the larger, the fewer."""
+    large = np.exp(0.3 * np.clip(size, -2, 2))
+    count = int(2.6 * radius / large)
     turn = rng.uniform(0, 2 * np.pi, count)
-    depth = lumen + (1 - lumen) * np.where(np.arange(count) % 2, 0.3, 0.78)
-    reach = depth * _wobbly(turn, radius, phase)
+    reach = (lumen + (1 - lumen) * np.where(np.arange(count) % 2, 0.3, 0.78)) * _wobbly(turn, radius, phase)
     x, y = (np.clip(c, 0, DRAWN - 1) for c in (cx + reach * np.cos(turn), cy + reach * np.sin(turn)))
-    return np.stack([x, y, np.full(count, 3.1), np.full(count, 2.2), turn, -rng.uniform(1.6, 2.6, count)], axis=1)
+    return np.stack([x, y, np.full(count, 3.1 * large), np.full(count, 2.2 * large), turn, -rng.uniform(1.6, 2.6, count)], axis=1)
 
 
 def _scattered(classes: np.ndarray, fields: np.ndarray, nests: np.ndarray, angle: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -246,7 +237,7 @@ def _scattered(classes: np.ndarray, fields: np.ndarray, nests: np.ndarray, angle
     x, y = _lattice(4.6, 0.3, rng)
     row, column = y.astype(np.intp), x.astype(np.intp)
     cancer, connective, adipose, immune, glands = classes[:, row, column]
-    cells, size, lymph = fields[:3, row // 8, column // 8]
+    cells, size, lymph = np.clip(fields[:3, row // ZOOM, column // ZOOM], -2.2, 2.2)
     crowd = np.clip(1 + 0.2 * texture("cloud")[row % TEXTURE, column % TEXTURE], 0.3, 1.7)
     nest = nests[row, column] > 0.5
     chance = np.stack([
@@ -255,12 +246,11 @@ def _scattered(classes: np.ndarray, fields: np.ndarray, nests: np.ndarray, angle
         immune * 0.8 * crowd + (1 - adipose - immune) * 0.04 * np.exp(1.2 * lymph),
     ])
     kind = (rng.uniform(size=len(x)) > np.cumsum(chance, axis=0)).sum(axis=0)
-    real = kind < 3
-    kind, x, y, size = kind[real], x[real], y[real], size[real]
+    kind, x, y, size = (part[kind < 3] for part in (kind, x, y, size))
     spread = np.clip(rng.normal(0, 1, (4, len(kind))), -2, 2)
     long = np.choose(kind, [3.4 * np.exp(0.3 * size + 0.14 * spread[0]), 5.0 + 1.2 * spread[0], 2.2 + 0.15 * spread[0]])
     short = long * np.choose(kind, [0.82 + 0.08 * spread[1], 0.29 + 0.05 * spread[1], 0.92 + 0 * long])
-    turn = np.where(kind == 1, angle[y.astype(np.intp) // 8, x.astype(np.intp) // 8] + 0.2 * spread[2], 1.6 * spread[2])
+    turn = np.where(kind == 1, angle[y.astype(np.intp) // ZOOM, x.astype(np.intp) // ZOOM] + 0.2 * spread[2], 1.6 * spread[2])
     dark = np.choose(kind, [1.6, 1.9, 2.5]) * (1 + 0.22 * spread[3])
     return np.stack([x, y, long, short, turn, dark], axis=1)
 
@@ -268,12 +258,14 @@ def _scattered(classes: np.ndarray, fields: np.ndarray, nests: np.ndarray, angle
 def _stamp(blue: np.ndarray, nuclei: np.ndarray) -> None:
     """Lay ellipses into the haematoxylin layer; where nuclei overlap the darker one shows."""
     for low, high in ((0, 2.7), (2.7, 4.5), (4.5, 9)):
-        some = nuclei[(nuclei[:, 2] > low) & (nuclei[:, 2] <= high)].astype(np.float32)
+        chosen = (nuclei[:, 2] > low) & (nuclei[:, 2] <= high)
+        some = nuclei[chosen].astype(np.float32)
         reach = np.arange(-int(high) - 1, int(high) + 2)
-        x, y, long, short, turn, dark = some.T[:, :, None, None]
+        x, y, long, short, _, dark = some.T[:, :, None, None]
+        cos, sin = (np.round(f(nuclei[chosen, 4]), 4).astype(np.float32)[:, None, None] for f in (np.cos, np.sin))
         column, row = np.floor(x).astype(np.intp) + reach[None, None], np.floor(y).astype(np.intp) + reach[None, :, None]
         dx, dy = column - x, row - y
-        u, v = (dx * np.cos(turn) + dy * np.sin(turn)) / long, (dy * np.cos(turn) - dx * np.sin(turn)) / short
+        u, v = (dx * cos + dy * sin) / long, (dy * cos - dx * sin) / short
         depth = 1 - u * u - v * v
         value = np.abs(dark) * np.clip(2.2 * depth, 0, 1) * (1 - 0.25 * np.clip(depth, 0, 1))
         hit = (value > 0) & (row >= 0) & (row < DRAWN) & (column >= 0) & (column < DRAWN)
@@ -283,11 +275,11 @@ def _stamp(blue: np.ndarray, nuclei: np.ndarray) -> None:
 def _colour(blue: np.ndarray, pink: np.ndarray, stain: Stain, rng: np.random.Generator) -> UInt8[np.ndarray, "height width 3"]:
     """Blur, grain, enlarge to the size of the image, and look the colour of each pair of dye amounts up."""
     grain = texture("grain")[_laid(rng)]
-    table, amounts = stain.table(), []
+    amounts = []
     for layer, rough, steps in ((blue, 0.14, 64), (pink, 0.08, 128)):
         grained = (gaussian_filter(layer, 0.6, truncate=2) * (1 + rough * grain) + 0.01) * steps + 0.5
         amounts.append(_doubled(np.clip(grained, 0, 255).astype(np.uint8)))
-    return table.reshape(-1, 3)[amounts[0].astype(np.uint16) * 256 + amounts[1]]
+    return stain.table().reshape(-1, 3)[amounts[0].astype(np.uint16) * 256 + amounts[1]]
 
 
 def _doubled(layer: UInt8[np.ndarray, "side side"]) -> UInt8[np.ndarray, "large large"]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 
 from compendium.data.section import Section
 from compendium.data.sources import cohort
@@ -33,12 +34,16 @@ def section_numbers(sections: Iterable[Section]) -> pd.DataFrame:
 def _numbers(section: Section) -> dict[str, object]:
     totals = np.asarray(section.counts.sum(axis=1)).ravel()
     found = np.diff(section.counts.indptr) if section.counts.data.all() else np.asarray((section.counts > 0).sum(axis=1)).ravel()
-    quartiles = {f"{what}_{q}": value for what, each in (("umi", totals), ("genes", found)) for q, value in zip(("q1", "median", "q3"), np.quantile(each, [0.25, 0.5, 0.75]), strict=True)}
+    quartiles = _quartiles("umi", totals) | _quartiles("genes", found)
     return {
         "section": section.name, "patient": section.patient, "lab": section.lab, "spots": len(section), "empty_spots": int((totals == 0).sum()),
         "labelled_spots": 0 if section.labels is None else int((section.labels != "").sum()), "genes": len(section.genes), **quartiles,
         "image": section.patches is not None, "um_per_px": section.um_per_px, "spot_px": spot_um(section.technology) / section.um_per_px,
     }  # fmt: skip
+
+
+def _quartiles(what: str, values: np.ndarray) -> dict[str, float]:
+    return dict(zip((f"{what}_q1", f"{what}_median", f"{what}_q3"), np.quantile(values, [0.25, 0.5, 0.75]).tolist(), strict=True))
 
 
 def measured_everywhere(sections: Iterable[Section]) -> list[str]:
@@ -67,6 +72,15 @@ def printed(cohort_name: str) -> dict[str, object]:
     return {} if rows.empty else rows.iloc[0].to_dict()
 
 
+def missing_in_print(cohort_name: str, genes: int) -> dict[str, int]:
+    """Method -> correlations that are missing over all sections in the authors' own result tables of that many genes (data/published/scores.csv)."""
+    stated = printed(cohort_name)
+    table = pd.read_csv(resource("published/scores.csv"))
+    rows = table[(table["cohort"] == stated.get("dataset")) & (table["genes"] == genes)]
+    whole = rows.groupby("method").filter(lambda group: group["section"].nunique() == stated["sections"])
+    return {method: int(count) for method, count in whole.groupby("method")["nan"].sum().items()}
+
+
 def cohort_table(numbers: pd.DataFrame, shared: list[str], catalogued: int, stated: dict[str, object]) -> pd.DataFrame:
     """Table 1's row recomputed: [row, patients, sections, spots, shared genes]; with a `stated` row its numbers before it and the differences after.
 
@@ -87,12 +101,12 @@ def patients_of(cohort_name: str, names: list[str]) -> int:
 
 
 def scale_by_patient(numbers: pd.DataFrame, tiles: Iterable[int] = TILES) -> pd.DataFrame:
-    """Physical scale of each patient's images, averaged over sections: [patient, sections, µm per px, spot in px, N px in spots ...]."""
+    """Physical scale of each patient's images, mean over sections: [patient, sections, µm per px, spot in px, N px tile ...], tiles in spot diameters."""
     rows = []
     for patient, group in numbers.groupby("patient", sort=False):
         spot_px = group["spot_px"].mean()
-        row = {"patient": patient, "sections": span(group["section"].tolist()), "µm per px": group["um_per_px"].mean(), "spot diameter, px": round(spot_px, 1)}
-        rows.append(row | {f"{px} px tile, spot diameters": round(px / spot_px, 2) for px in tiles})
+        row = {"patient": patient, "sections": span(group["section"].tolist()), "µm per px": group["um_per_px"].mean(), "spot, px": round(spot_px)}
+        rows.append(row | {f"{px} px tile": px / spot_px for px in tiles})
     return pd.DataFrame(rows)
 
 
@@ -122,6 +136,36 @@ def depth_contrast(numbers: pd.DataFrame) -> dict[str, object]:
 
 def _fold(high: float, low: float) -> float:
     return float(high / max(low, 1))
+
+
+def image_sides(section: Section) -> tuple[int, int]:
+    """Width and height in pixels of the full image that a section's thumbnail was made from, to about one pixel of the thumbnail."""
+    height, width = section.thumbnail.shape[:2]
+    return round(width / section.thumbnail_scale), round(height / section.thumbnail_scale)
+
+
+def image_facts(sections: list[Section]) -> pd.DataFrame:
+    """One row a section with an image: [section, patient, lab, image_width_px, image_height_px, um_per_px]."""
+    columns = ("image_width_px", "image_height_px")
+    return pd.DataFrame([{"section": s.name, "patient": s.patient, "lab": s.lab, **dict(zip(columns, image_sides(s), strict=True)), "um_per_px": s.um_per_px} for s in sections])
+
+
+def spot_facts(section: Section) -> pd.DataFrame:
+    """One row a spot: [section, spot, x, y, umi, class], x and y in pixels of the full image."""
+    umi = np.asarray(section.counts.sum(axis=1)).ravel()
+    labels = "" if section.labels is None else section.labels
+    return pd.DataFrame({"section": section.name, "spot": section.spots, "x": section.pixels[:, 0], "y": section.pixels[:, 1], "umi": umi, "class": labels})
+
+
+def depth_and_darkness(sections: list[Section], step: int = 8) -> pd.DataFrame:
+    """Spearman correlation, over a section's spots, of UMI total and darkness (255 less the mean brightness) of the stored patch: [section, spearman]."""
+    rows = []
+    for section in sections:
+        if section.patches is not None:
+            brightness = np.asarray(section.patches[:, step // 2 :: step, step // 2 :: step]).reshape(len(section), -1).mean(axis=1)
+            totals = np.asarray(section.counts.sum(axis=1)).ravel()
+            rows.append({"section": section.name, "spearman": float(spearmanr(totals, 255 - brightness).statistic)})
+    return pd.DataFrame(rows, columns=["section", "spearman"])
 
 
 def channel_shares(sections: Iterable[Section], bins: int = 32, step: int = 8) -> pd.DataFrame:

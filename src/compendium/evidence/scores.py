@@ -16,8 +16,8 @@ from compendium.runs.engine import training_set, used
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
-KEYS = ["cohort", "method", "protocol", "split", "panel", "encoder", "seed", "section", "patient"]
-VERSION = 1
+KEYS = ["cohort", "method", "protocol", "split", "panel", "encoder", "seed", "permuted", "section", "patient"]
+VERSION = 2
 
 
 def scores(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
     for name, predicted in record.predictions.items():
         section = tested[name]
         facts = {
-            "cohort": run.cohort, "method": run.method, "protocol": run.line, "split": run.split.rule, "panel": run.panel, "encoder": run.encoder, "seed": run.seed,
+            "cohort": run.cohort, "method": run.method, "protocol": run.line, "split": run.split.rule, "panel": run.panel, "encoder": run.encoder, "seed": run.seed, "permuted": run.permute,
             "section": name, "patient": section.patient, "gene": record.genes, "spots": len(section),
         }
         parts.append(pd.DataFrame(facts | agreement(predicted, wide(section)) | {"pcc_native": pcc(predicted, native(section))}))
