@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
 
     book = commands.add_parser("book", help="run the chapters that are out of date and build the pages")
     book.add_argument("--profile", default="demo", help="what the chapters are run on (default: %(default)s)")
+    book.add_argument("--no-run", action="store_true", help="build the pages from the chapters as they were last run, whatever has changed")
     book.set_defaults(do=_book)
     return top
 
@@ -72,9 +73,9 @@ def _chapter(options: argparse.Namespace) -> None:
 
 
 def _book(options: argparse.Namespace) -> None:
-    from compendium.book.chapters import build
+    from compendium.book import chapters, profiles, site
 
-    print(build(options.profile))
+    print(site.render(profiles.root()) if options.no_run else chapters.build(options.profile))
 
 
 def main(arguments: list[str] | None = None) -> int:

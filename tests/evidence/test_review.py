@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from compendium.data.panels import published
 from compendium.data.section import Section
 from compendium.data.sources import cohort
+from compendium.errors import BadInput
 from compendium.evidence import review
 from conftest import tiny_section
 
@@ -122,6 +123,12 @@ def test_colour_shares_sum_to_one_and_leave_out_sections_without_image():
     assert shares.groupby(["section", "channel"])["share"].sum().to_numpy() == pytest.approx(np.ones(6))
     filled = shares[(shares["section"] == "S2") & (shares["share"] == 1)].set_index("channel")["level"]
     assert filled.to_dict() == {"red": 31.5, "green": 159.5, "blue": 223.5}
+
+
+@pytest.mark.parametrize("bins", [0, 257])
+def test_bins_that_no_colour_fills_are_refused(bins):
+    with pytest.raises(BadInput, match=f"channel_bins {bins} is out of range"):
+        review.channel_shares([], bins)
 
 
 def test_overlap_is_one_for_equal_colours_and_zero_for_disjoint_ones():

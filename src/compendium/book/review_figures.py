@@ -114,7 +114,7 @@ def gallery(sections: list[Section], columns: int = 3) -> go.Figure:
     for i in range(len(sections), rows * columns):
         fig.update_xaxes(visible=False, row=i // columns + 1, col=i % columns + 1)
         fig.update_yaxes(visible=False, row=i // columns + 1, col=i % columns + 1)
-    return plain(fig, 40 + 215 * rows, showlegend=False).update_layout(margin={"l": 4, "r": 4, "t": 36, "b": 8})
+    return plain(fig, 40 + 200 * rows, showlegend=False).update_layout(margin={"l": 4, "r": 4, "t": 36, "b": 8})
 
 
 def widest(sections: list[Section]) -> float:

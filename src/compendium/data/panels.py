@@ -4,7 +4,6 @@ import re
 from functools import cache, reduce
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import vstack
 
 from compendium.data.section import Section
@@ -77,6 +76,8 @@ def highly_variable(sections: list[Section], n: int, shared: list[str]) -> list[
 
 def normalised_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """log(variance / mean) of each gene as a z-score among genes of like mean; genes never seen come last."""
+    import pandas as pd
+
     with np.errstate(divide="ignore", invalid="ignore"):
         dispersion = np.log(np.where(mean > 0, variance / mean, np.nan))
     dispersion[~np.isfinite(dispersion)] = np.nan

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from compendium.data.section import Section
 from compendium.data.sources import cohort
 from compendium.disk import resource
+from compendium.errors import BadInput
 
 CHANNELS = ("red", "green", "blue")
 LEGACY_SPOT_UM = 100.0  # diameter on the legacy array (Ståhl et al. 2016), which the demo cohort imitates
@@ -173,6 +174,8 @@ def channel_shares(sections: Iterable[Section], bins: int = 32, step: int = 8) -
 
     Every `step`-th row and column of every stored patch is counted; level is the middle of its bin, 0 (dark) to 255. Sections without image are left out.
     """
+    if not 2 <= bins <= 256:
+        raise BadInput(f"channel_bins {bins} is out of range: colours have 256 levels; give 2 to 256")
     rows = []
     for section in sections:
         if section.patches is None:

@@ -1,0 +1,122 @@
+"""The command line: every bad input ends in one clear line and exit status 2, and leaves nothing half-written."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from raw_files import change_cell, change_lines, files_below, raw_path, write_raw
+
+from compendium.__main__ import main
+from compendium.data.prepare import folder, open_sections
+
+
+def said(capsys, *arguments: str) -> str:
+    """The one line that a refused command prints."""
+    assert main(list(arguments)) == 2
+    out, err = capsys.readouterr()
+    lines = [line for line in err.splitlines() if line and "%|" not in line]
+    assert out == ""
+    assert len(lines) == 1, err
+    assert lines[0].startswith("compendium: ")
+    return lines[0]
+
+
+@pytest.fixture
+def raw(home):
+    """A made-up raw HER2+ folder in its place under home."""
+    return write_raw(home / "raw" / "her2st")
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def garble(path):
+    path.write_bytes(b"no image at all")
+
+
+# what is broken, in which file, what the line must say
+BROKEN = {
+    "truncated counts": ("counts", truncate, "truncated or damaged"),
+    "a line with too few counts": ("counts", lambda p: change_lines(p, lambda rows: [*rows[:3], rows[3].rsplit("\t", 4)[0], *rows[4:]]), "has 26 counts for 30 genes"),
+    "non-integer counts": ("counts", lambda p: change_cell(p, 2, 3, "1.5"), "holds 1.5"),
+    "negative counts": ("counts", lambda p: change_cell(p, 2, 3, "-4"), "holds -4"),
+    "counts without spots": ("spots", lambda p: change_lines(p, lambda rows: rows[:-3]), "have no row"),
+    "duplicate spots": ("spots", lambda p: change_lines(p, lambda rows: [*rows, rows[2]]), "stands twice"),
+    "spot outside the image": ("spots", lambda p: change_cell(p, 2, 4, "99999"), "outside the image of 1200 x 1050 px"),
+    "unreadable image": ("image", garble, "cannot be read"),
+    "duplicate genes": ("counts", lambda p: change_cell(p, 0, 5, "COX6C"), "COX6C stands 2 times"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_broken_raw_files(what, raw, home, capsys):
+    kind, damage, says = BROKEN[what]
+    damage(raw_path(raw, "B4", kind))
+    line = said(capsys, "prepare", "her2st", "--sections", "B4")
+    assert says in line
+    assert "B4" in line
+    assert files_below(home / "sections") == set()
+
+
+def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
+    assert main(["prepare", "her2st", "--sections", "B4", "--tile-px", "64"]) == 0
+    before = files_below(home / "sections")
+    truncate(raw_path(raw, "B4", "counts"))
+    capsys.readouterr()
+    said(capsys, "prepare", "her2st", "--sections", "B4")
+    assert files_below(home / "sections") == before
+    assert len(open_sections("her2st", ["B4"])[0]) == 25
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (("prepare", "her2"), "unknown cohort: her2; did you mean her2st"),
+    (("prepare", "her2st", "--sections", "B9"), "unknown section"),
+    (("prepare", "her2st", "--sections", "B4"), "no counts file under"),
+    (("prepare", "her2st", "--tile-px", "big"), "invalid int value: 'big'"),
+    (("prepare", "her2st", "--tile-px", "4"), "give 16 to 1024"),
+    (("prepare", "wu"), "no reader yet"),
+    (("fetch", "her2st", "--from", "/no/such/folder"), "/no/such/folder"),
+    (("fetch", "her2st"), "--from FOLDER"),
+    (("fetch", "demo", "--from", "."), "generated"),
+    (("frobnicate",), "invalid choice"),
+    ((), "the following arguments are required"),
+    (("chapter", "no-such-chapter"), "unknown chapter no-such-chapter (known: data-review, id-loocv)"),
+    (("chapter", "id-loocv", "--profile", "dream"), "unknown profile dream"),
+    (("chapter", "id-loocv", "-p", "method=[ridge]"), "method"),
+    (("chapter", "id-loocv", "-p", "methods=ridge"), "parameter methods must be list[str]"),
+    (("chapter", "id-loocv", "-p", "seed=first"), "parameter seed must be int"),
+    (("chapter", "id-loocv", "-p", "seed"), "KEY=VALUE"),
+    (("book", "--profile", "dream"), "unknown profile dream"),
+])
+def test_what_a_person_mistypes(arguments, says, home, capsys):
+    assert says in said(capsys, *arguments)
+    assert files_below(home) == set()
+
+
+def test_a_wrong_byte_names_both_ids_and_copies_nothing(her2st, home, tmp_path, capsys):
+    source = her2st / "data/ST-spotfiles/B4_selection.tsv"
+    wrong = tmp_path / "from" / "data" / "ST-spotfiles" / source.name
+    wrong.parent.mkdir(parents=True)
+    shutil.copyfile(source, wrong)
+    wrong.chmod(0o644)
+    wrong.write_bytes(wrong.read_bytes()[:-1] + b"9")
+    line = said(capsys, "fetch", "her2st", "--from", str(tmp_path / "from"))
+    assert "expected git blob" in line
+    assert "found" in line
+    assert files_below(home) == set()
+
+
+def test_fetch_and_prepare_a_real_section(her2st, home, capsys):
+    assert main(["fetch", "her2st", "--from", str(her2st), "--sections", "C2"]) == 0
+    assert "verified" in capsys.readouterr().out
+    assert main(["prepare", "her2st", "--sections", "C2"]) == 0
+    assert "<Section her2st/C2: patient C, 187 spots, 15706 genes, 224 px patches>" in capsys.readouterr().out
+    assert (folder("her2st", "C2") / "patches.npy").exists()
+
+
+def test_the_exit_status_reaches_the_shell():
+    done = subprocess.run([sys.executable, "-m", "compendium", "prepare", "nothing"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1

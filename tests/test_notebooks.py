@@ -1,0 +1,63 @@
+"""The chapters' own notebooks: clean sources, and as strict under plain papermill as under the command line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from compendium.__main__ import main
+from compendium.book.chapters import chapters
+from compendium.book.parameters import declared
+
+SMALL = ["-p", "profile", "demo", "-y", "{sections: [P1a, P1b, P2a], methods: [mean, colour], dial: []}"]
+
+
+def papermill(notebook, out, *arguments):
+    """Plain papermill, as a reader would call it."""
+    return subprocess.run(
+        [sys.executable, "-m", "papermill", str(notebook), str(out), "--no-progress-bar", "-k", "python3", *arguments], capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_sources_are_clean(name):
+    path = chapters()[name]
+    notebook = json.loads(path.read_text())
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert all(parameter.help for parameter in declared(path))
+    assert any("parameters_table()" in "".join(cell["source"]) for cell in code)
+
+
+def test_plain_papermill_runs_a_chapter(home, tmp_path):
+    done = papermill(chapters()["id-loocv"], tmp_path / "out.ipynb", *SMALL)
+    assert done.returncode == 0, done.stderr[-2000:]
+    outputs = [o for cell in json.loads((tmp_path / "out.ipynb").read_text())["cells"] for o in cell.get("outputs", [])]
+    figures = [o["data"]["application/vnd.plotly.v1+json"] for o in outputs if "application/vnd.plotly.v1+json" in o.get("data", {})]
+    assert {"boxes-by-method", "section-by-method", "tissue-map"} <= {figure["layout"]["meta"]["name"] for figure in figures}
+    assert all("profile demo" in figure["layout"]["meta"]["provenance"] for figure in figures)
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (["-p", "profile", "demo", "-p", "metods", "[ridge]"], "metods"),
+    (["-p", "profile", "demo", "-p", "seed", "first"], "parameter seed must be int"),
+])
+def test_plain_papermill_is_as_strict(arguments, says, home, tmp_path):
+    done = papermill(chapters()["id-loocv"], tmp_path / "out.ipynb", *arguments)
+    assert done.returncode != 0
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize(("parameters", "says"), [
+    (["panel=hvg_769"], "shares no gene"),
+    (["methods=[rigde]"], "did you mean ridge"),
+])
+def test_a_chapter_that_cannot_run_says_why_and_leaves_no_page(parameters, says, home, tmp_path, capsys):
+    words = [word for value in ["sections=[P1a, P1b, P2a]", "dial=[]", *(parameters if "methods" in parameters[0] else ["methods=[mean]", *parameters])] for word in ("-p", value)]
+    assert main(["chapter", "id-loocv", *words, "--out", str(tmp_path / "page.ipynb")]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("compendium: ")]
+    assert len(lines) == 1
+    assert says in lines[0]
+    assert not (tmp_path / "page.ipynb").exists()
