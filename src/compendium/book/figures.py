@@ -47,4 +47,5 @@ def lay_slide(fig: go.Figure, section: Section, row: int = 1, col: int = 1, opac
 
 def plain(fig: go.Figure, height: int = 440, **layout) -> go.Figure:
     """Margins and hover of the house; the page adds colours for its theme."""
+    fig.update_xaxes(automargin=True).update_yaxes(automargin=True)
     return fig.update_layout(height=height, margin={"l": 60, "r": 20, "t": 40, "b": 60}, hovermode="closest", **layout)

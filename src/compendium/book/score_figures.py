@@ -23,6 +23,7 @@ def quartiles(table: pd.DataFrame, by: list[str], value: str = "pcc") -> pd.Data
 def boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
     """One box a method and split from `quartiles` rows; whiskers reach the 5th and 95th percentile."""
     fig = go.Figure()
+    methods = [method for method in methods if rows.loc[rows["method"] == method, "median"].notna().any()]
     for split, group in rows.groupby("split", sort=False):
         group = group.set_index("method").reindex(methods)
         fig.add_box(
@@ -34,38 +35,38 @@ def boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.
 
 
 def section_by_method(medians: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
-    """Median PCC over genes: sections down, methods across, one panel a split; a blank cell is a run that does not exist."""
-    splits = list(dict.fromkeys(medians["split"]))
-    fig = make_subplots(1, len(splits), subplot_titles=splits, shared_yaxes=True, horizontal_spacing=0.04)
-    bound = float(np.nanmax(np.abs(medians["median"]))) or 1.0
-    for col, split in enumerate(splits, start=1):
-        cells = medians[medians["split"] == split].pivot(index="section", columns="method", values="median").reindex(columns=methods)
-        cells = cells.reindex(index=sorted(set(medians["section"]), reverse=True))
-        text = [["" if np.isnan(v) else f"{v:.2f}" for v in row] for row in cells.to_numpy()]
+    """Median PCC over genes: sections down, methods across, one panel a split; methods without any correlation are left out."""
+    drawn = medians.dropna(subset="median")
+    methods = [method for method in methods if method in set(drawn["method"])]
+    splits = list(dict.fromkeys(drawn["split"]))
+    sizes = [drawn.loc[drawn["split"] == split, "section"].nunique() for split in splits]
+    fig = make_subplots(len(splits), 1, subplot_titles=splits, shared_xaxes=True, vertical_spacing=0.09, row_heights=sizes)
+    bound = float(drawn["median"].abs().max()) if len(drawn) else 1.0
+    for row, split in enumerate(splits, start=1):
+        cells = drawn[drawn["split"] == split].pivot(index="section", columns="method", values="median").reindex(columns=methods).sort_index(ascending=False)
+        text = [["" if np.isnan(v) else f"{round(v, 2) + 0:.2f}" for v in line] for line in cells.to_numpy()]
         fig.add_heatmap(
             z=cells.to_numpy(), x=[titles[m] for m in methods], y=list(cells.index), text=text, texttemplate="%{text}", coloraxis="coloraxis", xgap=1, ygap=1,
-            hovertemplate="%{y}, %{x}: median PCC %{z:.3f}<extra></extra>", row=1, col=col,
+            hovertemplate="%{y}, %{x}: median PCC %{z:.3f}<extra></extra>", row=row, col=1,
         )
-    fig.update_xaxes(tickangle=-35)
+    fig.update_xaxes(tickangle=-35, showgrid=False).update_yaxes(type="category", showgrid=False)
     bar = {"title": "median PCC", "thickness": 12}
-    return plain(fig, 200 + 26 * medians["section"].nunique() + 90, coloraxis={"colorscale": DIVERGING, "cmin": -bound, "cmax": bound, "colorbar": bar})
+    return plain(fig, 190 + 30 * sum(sizes) + 40 * len(splits), coloraxis={"colorscale": DIVERGING, "cmin": -bound, "cmax": bound, "colorbar": bar})
 
 
 def dial_arms(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     """The four arms of the leakage dial: one panel a method, one line a section."""
-    methods = list(dict.fromkeys(rows["method"]))
-    fig = make_subplots(1, len(methods), subplot_titles=[titles[m] for m in methods], shared_yaxes=True, horizontal_spacing=0.05)
-    sections = list(dict.fromkeys(rows["section"]))
+    methods, sections = (list(dict.fromkeys(rows[column])) for column in ("method", "section"))
+    fig = make_subplots(len(methods), 1, subplot_titles=[titles[m] for m in methods], shared_xaxes=True, vertical_spacing=0.08)
     colours = colour_of(sections)
-    for col, method in enumerate(methods, start=1):
+    for row, method in enumerate(methods, start=1):
         for section, values in rows[rows["method"] == method].set_index("section")[list(ARMS)].iterrows():
             fig.add_scatter(
-                x=list(ARMS), y=values, name=section, legendgroup=section, showlegend=col == 1, mode="lines+markers", line={"width": 1.5, "color": colours[section]},
-                hovertemplate=f"{section}, %{{x}}: %{{y:.3f}}<extra></extra>", row=1, col=col,
+                x=list(ARMS), y=values, name=section, legendgroup=section, showlegend=row == 1, mode="lines+markers", line={"width": 1.5, "color": colours[section]},
+                hovertemplate=f"{section}, %{{x}}: %{{y:.3f}}<extra></extra>", row=row, col=1,
             )
     fig.add_vline(x=1.5, line_width=1, line_dash="dot", line_color="#888888")
-    fig.update_xaxes(tickangle=-35)
-    return plain(fig, 420, legend={"orientation": "h", "y": 1.18, "x": 0}).update_yaxes(title_text="median PCC over genes", col=1)
+    return plain(fig, 120 + 190 * len(methods), legend={"orientation": "h", "y": 1.08, "x": 0}).update_yaxes(title_text="median PCC")
 
 
 def tissue_pair(section: Section, gene: str, measured: np.ndarray, predicted: dict[str, np.ndarray], titles: dict[str, str], pccs: dict[str, float]) -> go.Figure:
@@ -84,8 +85,9 @@ def tissue_pair(section: Section, gene: str, measured: np.ndarray, predicted: di
         {"label": f"{titles[name]} (PCC {pccs[name]:.2f})", "method": "update", "args": [{"visible": [True] + [other == name for other in predicted]}]} for name in predicted
     ]
     menu = {"buttons": buttons, "x": 1, "xanchor": "right", "y": 1.14, "yanchor": "bottom", "direction": "down"}
-    axis = {"colorscale": SEQUENTIAL, "cmin": -2, "cmax": 2, "colorbar": {"title": "z", "thickness": 12}}
-    return plain(fig, 480, updatemenus=[menu], coloraxis=axis).update_layout(margin={"l": 10, "r": 20, "t": 90, "b": 10})
+    bar = {"title": {"text": "standard deviations from the section's mean", "side": "top"}, "orientation": "h", "thickness": 10, "len": 0.6, "y": -0.02, "yanchor": "top"}
+    axis = {"colorscale": SEQUENTIAL, "cmin": -2, "cmax": 2, "colorbar": bar}
+    return plain(fig, 500, updatemenus=[menu], coloraxis=axis).update_layout(margin={"l": 10, "r": 10, "t": 90, "b": 70})
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
