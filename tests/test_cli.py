@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from raw_files import change_cell, change_lines, files_below, raw_path, write_raw
 
 from compendium.__main__ import main
 from compendium.data.prepare import folder, open_sections
+from raw_files import change_cell, change_lines, files_below, raw_path, write_raw
 
 
 def said(capsys, *arguments: str) -> str:

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import tiny_section
 
 from compendium.evidence.dial import dial, removed_overall
 from compendium.evidence.scores import agreement, pcc, per_patient, scores, scoring_target, summary
 from compendium.runs import execute, study
+from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2"), tiny_section("S3", patient="P2"), tiny_section("S4", patient="P2")]
 

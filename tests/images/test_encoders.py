@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_section
 
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment import SYMMETRIES, random_symmetries, symmetry
 from compendium.images.features import coordinates, encode, features, six_colours
+from conftest import tiny_section
 
 
 def test_lite0_has_the_packaged_networks_logits_on_real_patches(her2st):
-    from compendium.data import slides
     from efficientnet_lite_pytorch import EfficientNet
+
+    from compendium.data import slides
 
     image = slides.read_slide(next(her2st.glob("data/ST-imgs/C/C2/*.jpg"))).image
     centres = np.array([[4000, 4000], [5000, 5500], [6000, 4500]], dtype=np.float32)

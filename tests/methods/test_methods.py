@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_section
 
 from compendium.data.splits import Split
 from compendium.errors import BadInput
@@ -16,6 +15,7 @@ from compendium.runs import plan
 from compendium.runs.batches import batch, in_order, inputs
 from compendium.runs.engine import training_set
 from compendium.runs.fit import build, fit, predict
+from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
 SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")

@@ -6,7 +6,6 @@ import logging
 
 import numpy as np
 import pytest
-from conftest import tiny_section
 
 from compendium.data.splits import Split, folds
 from compendium.errors import BadInput
@@ -15,6 +14,7 @@ from compendium.runs.engine import training_set
 from compendium.runs.fit import pick_device
 from compendium.runs.matching import matched, size, subset, thinned
 from compendium.runs.study import distinct
+from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2"), tiny_section("S3", patient="P2"), tiny_section("S4", patient="P3")]
 GENES = list(SECTIONS[0].genes)

@@ -34,15 +34,16 @@ def data_uri(image: UInt8[np.ndarray, "height width 3"], longest: int = SLIDE_PX
 
 def lay_slide(fig: go.Figure, section: Section, row: int = 1, col: int = 1, opacity: float = 1.0) -> None:
     """Put the section's thumbnail under a panel whose axes are pixels of the full image, y down, equal scales."""
-    x, y = fig.get_subplot(row, col)
+    x, y = (axis.plotly_name.replace("axis", "") for axis in fig.get_subplot(row, col))
     margin = 1.5 * 200 / section.um_per_px if section.um_per_px else 0
     low, high = section.pixels.min(axis=0) - margin, section.pixels.max(axis=0) + margin
     if section.thumbnail is not None:
-        height, width = section.thumbnail.shape[:2]
-        image = {"source": data_uri(section.thumbnail, 520), "x": 0, "y": 0, "sizex": width / section.thumbnail_scale, "sizey": height / section.thumbnail_scale}
-        fig.add_layout_image(image | {"xref": x.plotly_name.replace("axis", ""), "yref": y.plotly_name.replace("axis", ""), "sizing": "stretch", "layer": "below", "opacity": opacity})
+        height, width = (float(side) / section.thumbnail_scale for side in section.thumbnail.shape[:2])
+        fig.add_layout_image(
+            source=data_uri(section.thumbnail, 520), x=0, y=0, sizex=width, sizey=height, xref=x, yref=y, sizing="stretch", layer="below", opacity=opacity
+        )
     fig.update_xaxes(range=[float(low[0]), float(high[0])], visible=False, constrain="domain", row=row, col=col)
-    fig.update_yaxes(range=[float(high[1]), float(low[1])], visible=False, scaleanchor=x.plotly_name.replace("axis", ""), constrain="domain", row=row, col=col)
+    fig.update_yaxes(range=[float(high[1]), float(low[1])], visible=False, scaleanchor=x, constrain="domain", row=row, col=col)
 
 
 def plain(fig: go.Figure, height: int = 440, **layout) -> go.Figure:

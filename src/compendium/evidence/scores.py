@@ -47,8 +47,8 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
     for name, predicted in record.predictions.items():
         section = tested[name]
         facts = {
-            "cohort": run.cohort, "method": run.method, "protocol": run.line, "split": run.split.rule, "panel": run.panel, "encoder": run.encoder, "seed": run.seed, "permuted": run.permute,
-            "section": name, "patient": section.patient, "gene": record.genes, "spots": len(section),
+            "cohort": run.cohort, "method": run.method, "protocol": run.line, "split": run.split.rule, "panel": run.panel, "encoder": run.encoder,
+            "seed": run.seed, "permuted": run.permute, "section": name, "patient": section.patient, "gene": record.genes, "spots": len(section),
         }
         parts.append(pd.DataFrame(facts | agreement(predicted, wide(section)) | {"pcc_native": pcc(predicted, native(section))}))
     return pd.concat(parts, ignore_index=True)

@@ -45,8 +45,9 @@ def inputs(run: Run, section: Section, target: Target | None, device: str) -> In
     if run.permute and target is not None:
         image = image[np.random.default_rng(seed_of("permute", run.seed, section.name)).permutation(len(image))]
     positions = dict(run.model).get("positions")
-    if positions and section.grid.max() >= positions:
-        raise BadInput(f"{section.cohort} section {section.name}: array position {section.grid.max()} is beyond the {positions} of method {run.method}; set positions={section.grid.max() + 1}")
+    furthest = int(section.grid.max())
+    if positions and furthest >= positions:
+        raise BadInput(f"{section.cohort} section {section.name}: array position {furthest} is beyond the {positions} of method {run.method}; set positions={furthest + 1}")
     return Inputs(image, section.grid, target(section) if target else None)
 
 
