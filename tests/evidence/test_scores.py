@@ -40,7 +40,7 @@ def test_one_tidy_table_scored_against_the_wide_target(home):
     pd.testing.assert_frame_equal(table, scores(runs, records, SECTIONS))
     rows = summary(table).set_index(["method", "section"])
     assert rows.loc[("mean", "S1"), "nan"] == 12
-    assert rows.loc[("colour", "S1"), "genes"] == 12
+    assert rows.loc[("colour", "S1"), "values"] == 12
 
 
 def test_native_target_is_a_second_column(home):

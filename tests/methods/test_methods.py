@@ -30,7 +30,7 @@ def fitted(method: str, tmp_path, **words):
     """Fit on S1 and S2; the run, the method and its training inputs."""
     run = smoke(method, **words)
     train, target = training_set(run, SECTIONS)
-    parts = [inputs(run, section, target, "cpu") for section in train]
+    parts = [inputs(run, part, target, "cpu", training=True) for part in train]
     return run, fit(run, parts, [], len(target.genes), "cpu", tmp_path / "checkpoint.pt"), parts
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from compendium.data.splits import Split, folds
 from compendium.errors import BadInput
 from compendium.runs import execute, plan, run_once, store, study
+from compendium.runs.batches import inputs
 from compendium.runs.engine import training_set
 from compendium.runs.fit import pick_device
-from compendium.runs.matching import matched, size, subset, thinned
+from compendium.runs.matching import Part, matched, size, subset, thinned
 from compendium.runs.study import distinct
 from conftest import tiny_section
 
@@ -29,6 +31,16 @@ class Interrupted(Exception):
     """Stands for a killed process."""
 
 
+def interrupt_at(last: int):
+    """Ends a fit after an epoch."""
+
+    def interrupt(epoch):
+        if epoch == last:
+            raise Interrupted
+
+    return interrupt
+
+
 @pytest.mark.parametrize("method", ["histogene", "stnet"])
 def test_an_interrupted_fit_continues_to_identical_numbers(method, home, monkeypatch):
     run = smoke(method, epochs=6)
@@ -36,12 +48,8 @@ def test_an_interrupted_fit_continues_to_identical_numbers(method, home, monkeyp
     monkeypatch.setenv("COMPENDIUM_HOME", str(home.with_name("second")))
     monkeypatch.setattr("compendium.runs.fit.CHECKPOINT_SECONDS", 0.0)
 
-    def interrupt(epoch):
-        if epoch == 3:
-            raise Interrupted
-
     with pytest.raises(Interrupted):
-        run_once(run, SECTIONS, "cpu", after_epoch=interrupt)
+        run_once(run, SECTIONS, "cpu", after_epoch=interrupt_at(3))
     seen = []
     record = run_once(run, SECTIONS, "cpu", after_epoch=seen.append)
     assert seen == [4, 5]
@@ -101,11 +109,18 @@ def test_a_patient_on_both_sides_is_refused_under_clean():
 
 
 def test_the_protocol_line_names_what_was_overridden():
-    assert smoke("ridge").line == "clean, except split = section-out, panel = all"
+    assert smoke("ridge").line == "clean, except split = section-out, panel = all, encoder = colour, budget = smoke"
     patient = folds("patient-out", SECTIONS)[0]
-    assert plan("tiny", patient, "ridge", sections=SECTIONS).line == "clean"
-    published = plan("tiny", folds("section-out", SECTIONS)[0], "histogene", sections=SECTIONS, protocol="published")
-    assert (published.line, published.target, published.scale) == ("published", "scprep", "0-255")
+    assert plan("tiny", patient, "ridge", sections=SECTIONS, budget="full").line == "clean"
+    published = plan("tiny", folds("section-out", SECTIONS)[0], "histogene", sections=SECTIONS, protocol="published", budget="full")
+    assert (published.line, published.target, published.scale, published.encoder) == ("published", "scprep", "0-255", "own")
+    assert plan("tiny", folds("section-out", SECTIONS)[0], "ridge", sections=SECTIONS, protocol="published", budget="full").line == "published"
+
+
+def test_a_head_on_frozen_features_is_called_what_it_is():
+    assert smoke("stnet").title == "ST-Net head on frozen features"
+    assert smoke("stnet", encoder="own").title == "ST-Net"
+    assert smoke("histogene").title == "HisToGene on frozen features"
 
 
 @pytest.mark.parametrize(("words", "says"), [
@@ -117,6 +132,11 @@ def test_the_protocol_line_names_what_was_overridden():
     ({"budget": "big"}, "unknown budget"),
     ({"protocol": "dirty"}, "unknown protocol"),
     ({"optimiser": "adagrad"}, "unknown optimiser"),
+    ({"optimiser": "closed form"}, "unknown optimiser"),
+    ({"dropout": 1.5}, "below 1"),
+    ({"width": 0}, "at least 1"),
+    ({"encoder": "none"}, "cannot learn without an image"),
+    ({"method": "ridge", "encoder": "own"}, "no encoder of its own"),
 ])
 def test_misspelt_and_mistyped_words_are_errors(words, says):
     with pytest.raises(BadInput, match=says) as error:
@@ -148,6 +168,34 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_nothing(home):
     with pytest.raises(BadInput, match="lower lr"):
         run_once(smoke("stnet", lr=1e30, epochs=30), SECTIONS, "cpu")
     assert not list(home.rglob("run.json"))
+    assert not list(home.rglob("*.partial"))
+
+
+def test_a_checkpoint_that_cannot_be_continued_is_reported_and_left_behind(home, monkeypatch, caplog):
+    monkeypatch.setattr("compendium.runs.fit.CHECKPOINT_SECONDS", 0.0)
+    run = smoke("histogene", epochs=4)
+    straight = run_once(run, SECTIONS, "cpu")
+    shutil.rmtree(straight.folder)
+    for damage in (lambda p: p.write_bytes(b"not a checkpoint"), lambda p: p.write_bytes(b""), lambda p: None):
+        with pytest.raises(Interrupted):
+            run_once(run, SECTIONS, "cpu", after_epoch=interrupt_at(2))
+        (checkpoint,) = home.rglob(store.CHECKPOINT)
+        damage(checkpoint)
+        if checkpoint.stat().st_size > 100:
+            monkeypatch.setattr("compendium.runs.fit.fingerprint", lambda method: "other code")
+        caplog.clear()
+        again = run_once(run, SECTIONS, "cpu")
+        assert "cannot be continued" in caplog.text
+        np.testing.assert_array_equal(again.predictions["S1"], straight.predictions["S1"])
+        shutil.rmtree(again.folder)
+
+
+def test_stale_records_are_made_again_when_asked(home):
+    record = run_once(smoke("ridge"), SECTIONS, "cpu")
+    facts = json.loads((record.folder / "run.json").read_text())
+    (record.folder / "run.json").write_text(json.dumps(facts | {"fingerprint": "other"}))
+    assert execute([smoke("ridge")], SECTIONS, device="cpu")[0].stale
+    assert not execute([smoke("ridge")], SECTIONS, device="cpu", redo_stale=True)[0].stale
 
 
 def test_an_executor_gives_the_same_records(home):
@@ -163,18 +211,25 @@ def test_both_arms_are_matched_in_spots_and_depth():
     deep = [dataclasses.replace(s, counts=s.counts * 10) for s in SECTIONS[:2]]
     shallow = [tiny_section("S9", patient="P9", spots=30)]
     for mine, other in ((deep, shallow), (shallow, deep)):
-        cut = matched(mine, other, GENES, seed=0)
+        cut = [part.section for part in matched(mine, other, GENES, seed=0)]
         assert size(cut, GENES)[0] == 30
         assert size(cut, GENES)[1] == pytest.approx(size(shallow, GENES)[1], rel=0.15)
-    assert matched(shallow, deep, GENES, seed=0) == shallow
+    assert [part.section for part in matched(shallow, deep, GENES, seed=0)] == shallow
+
+
+def test_features_of_a_cut_section_are_those_of_the_whole():
+    (part,) = matched(SECTIONS[:1], [tiny_section("S9", patient="P9", spots=9)], GENES, seed=0)
+    whole, cut = (inputs(smoke("coordinates"), each, None, "cpu") for each in (Part(SECTIONS[0], SECTIONS[0]), part))
+    assert len(cut) == 9
+    np.testing.assert_array_equal(cut.image, whole.image[part.rows])
 
 
 def test_matching_is_deterministic_and_used_by_the_arms():
     arm = next(f for f in folds("siblings", SECTIONS) if f.test == ("S1",))
     run = plan("tiny", arm, "ridge", sections=SECTIONS, panel="all")
     one, two = (training_set(run, SECTIONS)[0] for _ in range(2))
-    assert [len(s) for s in one] == [24]
-    assert all((a.counts != b.counts).nnz == 0 for a, b in zip(one, two, strict=True))
+    assert [len(part.section) for part in one] == [24]
+    assert all((a.section.counts != b.section.counts).nnz == 0 for a, b in zip(one, two, strict=True))
 
 
 def test_thinning_keeps_molecules_and_subset_keeps_rows():
@@ -183,4 +238,4 @@ def test_thinning_keeps_molecules_and_subset_keeps_rows():
     assert half.counts.sum() == pytest.approx(SECTIONS[0].counts.sum() / 2, rel=0.1)
     some = subset(SECTIONS[0], np.array([2, 5]))
     assert some.spots.tolist() == SECTIONS[0].spots[[2, 5]].tolist()
-    assert some.digest != SECTIONS[0].digest
+    assert (some.counts != SECTIONS[0].counts[[2, 5]]).nnz == 0

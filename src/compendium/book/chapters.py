@@ -103,11 +103,6 @@ def stale(name: str, profile: str = "demo", root: Path | None = None) -> str:
     return f"changed: {', '.join(changed)}" if changed else ""
 
 
-def is_fresh(name: str, profile: str = "demo", root: Path | None = None) -> bool:
-    """Whether the page of a chapter is what a run with this profile would make now."""
-    return not stale(name, profile, root)
-
-
 def build(profile: str = "demo", strict: bool = True, root: Path | None = None, report: Callable[[str], None] = to_stderr) -> Path:
     """Run the chapters that are out of date, then build the site; the path of its first page."""
     root = root or profiles.root()
@@ -117,11 +112,15 @@ def build(profile: str = "demo", strict: bool = True, root: Path | None = None, 
 
 def run_stale(profile: str = "demo", root: Path | None = None, report: Callable[[str], None] = to_stderr) -> list[str]:
     """Run every chapter that is out of date, side by side, and name them. If some fail, the others still become pages."""
+    from compendium.data.prepare import generate
+
     root = root or profiles.root()
-    profiles.load(profile, root)
+    stated = profiles.load(profile, root)
     due = {name: reason for name in chapters(root) if (reason := stale(name, profile, root))}
     for name, reason in due.items():
         report(f"{name}: {reason}; running it")
+    if due:
+        generate(stated.cohort)  # before any chapter notes which sections it was run on
     failures = []
     with ProcessPoolExecutor(max(1, min(len(due), os.cpu_count() or 1)), mp_context=get_context("spawn")) as pool:
         for name, task in {name: pool.submit(run_chapter, name, profile, None, None, root) for name in due}.items():

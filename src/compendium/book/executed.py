@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compendium.book.fingerprint import SHOWN
 from compendium.book.show import PLOTLY, TABLE
 from compendium.errors import BadInput
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def clean(notebook: "NotebookNode", facts: dict[str, Any], paths: dict[str, str]) -> "NotebookNode":
-    """The notebook as it goes into the book: `facts` in metadata.compendium, parameters out of sight, no times, widgets, progress or paths.
+    """The notebook as it goes into the book: `facts` in metadata.compendium, parameters out of sight, of each cell's
+    metadata only what decides how the page shows it (fingerprint.SHOWN), no times, widgets, progress or paths.
 
     paths: text to replace in outputs (see machine_paths).
     """
@@ -20,7 +22,8 @@ def clean(notebook: "NotebookNode", facts: dict[str, Any], paths: dict[str, str]
         tags = list(cell.metadata.get("tags", []))
         if {"parameters", "injected-parameters"} & set(tags):
             tags.append("remove-cell")
-        cell.metadata = {"tags": tags} if tags else {}
+        shown = {key: cell.metadata[key] for key in SHOWN if key in cell.metadata}
+        cell.metadata = shown | ({"tags": tags} if tags else {})
         if cell.cell_type == "code":
             cell.outputs = [_without(paths, output) for output in cell.outputs if output.get("name") != "stderr"]
     notebook.metadata = {key: notebook.metadata[key] for key in ("kernelspec", "language_info") if key in notebook.metadata} | {"compendium": facts}

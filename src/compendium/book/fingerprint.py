@@ -11,8 +11,11 @@ from compendium.book import profiles
 from compendium.errors import BadInput
 
 
+SHOWN = ("tags", "mystnb")  # metadata of a cell that decide how the page shows it
+
+
 def fingerprint(notebook: Path, profile: profiles.Profile, parameters: dict[str, Any], root: Path) -> dict[str, str]:
-    """Part -> hash: the notebook's own text, the package, the files shipped with it, the profile, the parameters, the prepared sections."""
+    """Part -> hash: the notebook's own text, the package, the files shipped with it, the profile, the parameters, the cohort's prepared sections."""
     return {
         "notebook": _hash(source(notebook)),
         "package": _hash_files(Path(str(files("compendium"))), "**/*.py"),
@@ -25,15 +28,16 @@ def fingerprint(notebook: Path, profile: profiles.Profile, parameters: dict[str,
 def source(notebook: Path) -> str:
     """What a notebook says, without what a run or an editor adds to it."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return json.dumps([[cell["cell_type"], "".join(cell["source"]), cell.get("metadata", {}).get("tags", [])] for cell in cells])
+    return json.dumps([[cell["cell_type"], "".join(cell["source"]), *(cell.get("metadata", {}).get(key) for key in SHOWN)] for cell in cells])
 
 
 def prepared_sections(profile: profiles.Profile) -> dict[str, str]:
-    """The part that a run may itself change: the identities of the cohort's prepared sections that lie on this machine."""
-    wanted = None if profile.sections is None else set(profile.sections)
-    found = sorted((disk.home() / "sections" / profile.cohort).glob("**/section.json"))
-    each = {file.parent.name: json.loads(file.read_text())["digest"] for file in found if wanted is None or file.parent.name in wanted}
-    return {"prepared sections": _hash(json.dumps(each))}
+    """The part that a run may itself change: names and digests of all sections of the cohort that lie prepared on this machine.
+
+    A profile's own sections are not enough: the data review counts every prepared one.
+    """
+    found = sorted((disk.home() / "sections" / profile.cohort).glob("[!.]*/section.json"))
+    return {"prepared sections": _hash(json.dumps({file.parent.name: json.loads(file.read_text())["digest"] for file in found}))}
 
 
 def _shipped() -> str:

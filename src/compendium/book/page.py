@@ -38,6 +38,9 @@ def start(name: str, namespace: dict[str, Any]) -> "Page":
     values = check(known, given(namespace))
     profile = profiles.load(values["profile"])
     page = Page(name, notebook, profile, Choices(profiles.resolve(known, values, profile, name)))
+    usual = profiles.resolve(known, {"profile": profile.name}, profile, name)
+    usual = {p.name: usual.get(p.name, p.default) for p in known}
+    page.overrides = {word: value for word, value in page.parameters.items() if value != usual[word]}
     page.show_banner()
     return page
 
@@ -54,6 +57,7 @@ class Page:
         self.cohort: str = parameters.get("cohort") or profile.cohort
         self.sections: list[str] | None = parameters.get("sections") or profile.sections
         self.device = self.protocol = self.data_digest = ""
+        self.overrides: dict[str, Any] = {}  # parameters that are neither the profile's nor the notebook's own
         self._commit = commit(notebook.parent)
 
     def made_from(self, data_digest: str = "", protocol: str = "", device: str = "") -> None:
@@ -66,7 +70,8 @@ class Page:
     def provenance(self) -> str:
         """One line: profile, data, protocol, device, commit, version; what has not been said is left out."""
         data = f"data {self.cohort} {self.data_digest[:10]}".strip()
-        parts = [f"profile {self.profile.name}", data, self.protocol and f"protocol {self.protocol}", self.device and f"device {self.device}"]
+        other = ", ".join(f"{word} = {value}" for word, value in self.overrides.items())
+        parts = [f"profile {self.profile.name}{other and f', except {other}'}", data, self.protocol and f"protocol {self.protocol}", self.device and f"device {self.device}"]
         return " · ".join(part for part in [*parts, self._commit, f"compendium {__version__}"] if part)
 
     def show(self, fig: "go.Figure", name: str, alt: str, caption: str, data: "pd.DataFrame") -> None:

@@ -12,16 +12,8 @@ from compendium.evidence.dial import ARMS
 ARM_COLOUR = dict(zip(ARMS, (COLOURS[0], COLOURS[1], COLOURS[5], COLOURS[4]), strict=True))
 
 
-def quartiles(table: pd.DataFrame, by: list[str], value: str = "pcc") -> pd.DataFrame:
-    """What a box shows, for each group: quartiles, 5th and 95th percentile, number of values and of NaN."""
-    groups = table.groupby(by, sort=False)[value]
-    shares = {"low": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "high": 0.95}
-    columns = {name: groups.quantile(share) for name, share in shares.items()}
-    return pd.DataFrame(columns | {"values": groups.size(), "nan": groups.apply(lambda v: int(v.isna().sum()))}).reset_index()
-
-
 def boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
-    """One box a method and split from `quartiles` rows; whiskers reach the 5th and 95th percentile."""
+    """One box a method and split from `summary` rows; whiskers reach the 5th and 95th percentile."""
     fig = go.Figure()
     methods = [method for method in methods if rows.loc[rows["method"] == method, "median"].notna().any()]
     for split, group in rows.groupby("split", sort=False):
@@ -72,17 +64,21 @@ def dial_arms(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
 def tissue_pair(section: Section, gene: str, measured: np.ndarray, predicted: dict[str, np.ndarray], titles: dict[str, str], pccs: dict[str, float]) -> go.Figure:
     """Measured against predicted expression of one gene on the tissue; a menu chooses the method. Colours are standardised within each panel."""
     fig = make_subplots(1, 2, subplot_titles=[f"measured {gene}", "predicted"], horizontal_spacing=0.02)
+
+    def named(name: str) -> str:
+        return f"{titles[name]}, PCC {pccs[name]:.2f}" if np.isfinite(pccs[name]) else f"{titles[name]}, no PCC"
+
     for col in (1, 2):
         lay_slide(fig, section, 1, col, opacity=0.45)
     for i, (name, values) in enumerate([("measured", measured), *predicted.items()]):
-        label = name if name == "measured" else f"{titles[name]}, PCC {pccs[name]:.2f}"
+        label = name if name == "measured" else named(name)
         fig.add_scatter(
             x=section.pixels[:, 0], y=section.pixels[:, 1], mode="markers", visible=i < 2, name=label, showlegend=False, row=1, col=1 if i == 0 else 2,
             marker={"color": standardised(values), "coloraxis": "coloraxis", "size": 7, "line": {"width": 0}}, customdata=np.round(values, 3),
             hovertemplate=f"{label}<br>ln(1 + CP10k) %{{customdata}}<extra></extra>",
         )
     buttons = [
-        {"label": f"{titles[name]} (PCC {pccs[name]:.2f})", "method": "update", "args": [{"visible": [True] + [other == name for other in predicted]}]} for name in predicted
+        {"label": named(name), "method": "update", "args": [{"visible": [True] + [other == name for other in predicted]}]} for name in predicted
     ]
     menu = {"buttons": buttons, "x": 1, "xanchor": "right", "y": 1.14, "yanchor": "bottom", "direction": "down"}
     bar = {"title": {"text": "standard deviations from the section's mean", "side": "top"}, "orientation": "h", "thickness": 10, "len": 0.6, "y": -0.02, "yanchor": "top"}

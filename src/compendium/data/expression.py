@@ -12,6 +12,7 @@ from compendium.errors import BadInput
 Transform = Literal["raw", "log1p", "logcpm", "minmax", "pearson", "scprep", "wide"]
 TRANSFORMS = get_args(Transform)
 SCORING: Transform = "wide"  # every method is scored on this one target
+FITTED = ("minmax", "pearson")  # the transforms that have parameters
 THETA = 100.0  # overdispersion of the analytic Pearson residuals (Lause et al. 2021)
 
 
@@ -61,13 +62,16 @@ class Target:
 
 
 def fit_target(transform: str, genes: list[str], train: list[Section], shared: list[str]) -> Target:
-    """Fit a target on training sections; what has no parameters is fitted too, so that there is one path."""
+    """Fit a target on training sections; low, high and share stay empty where the transform has no parameters."""
     if transform not in TRANSFORMS:
         raise BadInput(f"unknown target {transform!r}; known: {', '.join(TRANSFORMS)}")
+    spots, nothing = sum(len(section) for section in train), np.zeros(0, dtype=np.float32)
+    if transform not in FITTED:
+        return Target(transform, genes, shared, nothing, nothing, nothing, spots)
     counts = np.concatenate([section.matrix(genes) for section in train])
     total = sum(float(section.totals(shared).sum()) for section in train)
     share = (counts.sum(axis=0) / max(total, 1.0)).astype(np.float32)
-    return Target(transform, genes, shared, counts.min(axis=0), counts.max(axis=0), share, len(counts))
+    return Target(transform, genes, shared, counts.min(axis=0), counts.max(axis=0), share, spots)
 
 
 def _per(counts: np.ndarray, total: np.ndarray, scale: float) -> Float32[np.ndarray, "spot gene"]:

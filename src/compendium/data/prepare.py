@@ -1,5 +1,6 @@
 """Raw files -> prepared sections under COMPENDIUM_HOME, and opening them again."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from tqdm import tqdm
 from compendium.data import her2st, section, synthetic
 from compendium.data.section import Section
 from compendium.data.sources import Cohort, cohort, raw_folder
-from compendium.disk import home
+from compendium.disk import home, locked
 from compendium.errors import BadInput
 
 TILE_PX = 224
@@ -16,6 +17,7 @@ READERS: dict[str, Callable[[Path, str, int], Section]] = {
     "her2st": her2st.read,
     "demo": lambda root, name, px: synthetic.make(name, px),
 }
+SOURCES: dict[str, dict[str, str]] = {"demo": synthetic.SOURCES}  # of the sections of each generated cohort
 
 
 def folder(cohort_name: str, name: str) -> Path:
@@ -55,11 +57,35 @@ def one_by_one(cohort_name: str, names: list[str]) -> Iterator[Section]:
 
 
 def open_sections(cohort_name: str, names: list[str] | None = None) -> list[Section]:
-    """Prepared sections by name; without names, every section of the cohort (the demo cohort is generated on first use)."""
+    """Prepared sections by name; without names, every section of the cohort (the demo cohort is generated on first use, and again when its generator changes)."""
     facts = cohort(cohort_name)
     names = [facts.section(name).name for name in names] if names else list(facts.sections)
     if facts.generator:
-        missing = [name for name in names if not (folder(facts.name, name) / "section.json").exists()]
-        if missing:
-            prepare(facts.name, missing)
+        generate(facts.name, names)
     return [section.load(folder(facts.name, name)) for name in names]
+
+
+def generate(cohort_name: str, names: list[str] | None = None) -> None:
+    """Make those sections of a generated cohort (by default all) that are not there or that another version of the generator made.
+
+    One process at a time: another that asks for the same sections waits, and then finds them made. Measured cohorts are left alone.
+    """
+    facts = cohort(cohort_name)
+    wanted = list(names or facts.sections) if facts.generator else []
+    if _outdated(facts.name, wanted):
+        with locked(home() / "sections" / facts.name / ".lock"):
+            if missing := _outdated(facts.name, wanted):
+                prepare(facts.name, missing)
+
+
+def _outdated(cohort_name: str, names: list[str]) -> list[str]:
+    """The named sections whose sources are not stated as today's generator states them."""
+    return [name for name in names if _sources(folder(cohort_name, name) / "section.json") != SOURCES[cohort_name]]
+
+
+def _sources(path: Path) -> dict[str, str] | None:
+    """What a prepared section says that it was made from; None where there is none to ask."""
+    try:
+        return json.loads(path.read_text())["sources"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

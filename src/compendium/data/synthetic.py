@@ -73,6 +73,7 @@ class Model:
 
 
 MODEL = Model()
+SOURCES = {"synthetic": f"seed {MODEL.seed}, version {VERSION}"}  # of every section; sections that state others are made again
 GENES = np.array([f"DEMO{i + 1:03d}" for i in range(MODEL.genes)])
 ORACLES = ("image_attainable", "measurement_limited", "new_patient")
 STREAMS = ("genes", "patient tissue", "section tissue", "image", "patient", "lab", "patient stain", "section stain", "section depth", "spot depth", "hidden", "counts", "truth")
@@ -104,8 +105,7 @@ def make(name: str, px: int = 224) -> Section:
     return Section(
         cohort=COHORT, name=name, patient=place.patient, lab=place.lab, technology="synthetic ST", genes=GENES, spots=np.array([f"{x}x{y}" for x, y in grid]),
         grid=grid, pixels=plan.pixels, um_per_px=200 / PITCH, counts=csr_matrix(counts(name)), patches=np.stack([image[y : y + px, x : x + px] for x, y in corners]),
-        thumbnail=tissue.thumbnail(image), thumbnail_scale=1 / SHRINK, labels=np.array(CLASSES)[plan.morphology[:, : len(CLASSES)].argmax(axis=1)],
-        sources={"synthetic": f"seed {MODEL.seed}, version {VERSION}"},
+        thumbnail=tissue.thumbnail(image), thumbnail_scale=1 / SHRINK, labels=np.array(CLASSES)[plan.morphology[:, : len(CLASSES)].argmax(axis=1)], sources=dict(SOURCES),
     )
 
 

@@ -14,7 +14,9 @@ from compendium.errors import BadInput
 
 CHANNELS = ("red", "green", "blue")
 LEGACY_SPOT_UM = 100.0  # diameter on the legacy array (Ståhl et al. 2016), which the demo cohort imitates
-TILES = {112: "HisToGene, Hist2ST", 224: "ST-Net, DeepSpaCE, BLEEP", 299: "STimage"}  # Table S1 of the benchmark
+# Side of the square cut from the image, px. Table S1 of the benchmark; there DeepSpaCE stands with 224, the side to which its code shrinks what it cuts (2.5 radii of 75 px each way).
+TILES = {112: "HisToGene, Hist2ST", 224: "ST-Net, BLEEP", 299: "STimage", 376: "DeepSpaCE (shrunk to 224)"}
+CHANCE = 0.6  # below this share of comparisons won (half is chance) colours are not said to tell anything
 
 
 def spot_um(technology: str) -> float:
@@ -137,6 +139,39 @@ def depth_contrast(numbers: pd.DataFrame) -> dict[str, object]:
 
 def _fold(high: float, low: float) -> float:
     return float(high / max(low, 1))
+
+
+def typical_folds(numbers: pd.DataFrame) -> tuple[float, float]:
+    """Geometric mean of the fold between the median UMIs of two sections, of one patient and of different ones; NaN where there is no such pair."""
+    log, patient = np.log(numbers["umi_median"].clip(lower=1)).to_numpy(), numbers["patient"].to_numpy()
+    one, other = np.triu_indices(len(numbers), k=1)
+    fold, same = np.abs(log[one] - log[other]), patient[one] == patient[other]
+    within, between = (float(np.exp(fold[pairs].mean())) if pairs.any() else np.nan for pairs in (same, ~same))
+    return within, between
+
+
+def depth_words(numbers: pd.DataFrame) -> str:
+    """What the sections say about depth within and between patients, as a sentence or two."""
+    within, between = typical_folds(numbers)
+    if np.isnan([within, between]).any():
+        return "Whether sections of one patient are more alike in depth than patients are cannot be seen here: it takes two sections of one patient and one of another."
+    told = f"Two sections of one patient differ {within:.1f}-fold in depth on average, two of different patients {between:.1f}-fold."
+    if round(between, 1) > round(within, 1):
+        return f"{told} Training on sections of the same patient tells a method what to expect, before it has looked at any tissue."
+    return f"{told} Here another section of the same patient says no more about depth than one of another patient."
+
+
+def colour_words(overlaps: pd.DataFrame, kind: str, word: str) -> str:
+    """Whether colour tells where a section comes from. overlaps: channel_overlap; kind: patient or lab, called `word` in the sentence."""
+    alike = overlaps[f"same_{kind}"].astype(bool)
+    same, other = overlaps.loc[alike, "overlap"].to_numpy(), overlaps.loc[~alike, "overlap"].to_numpy()
+    if not (len(same) and len(other)):
+        return f"Whether colour tells one {word} from another cannot be seen on these sections."
+    won = float((np.sign(same[:, None] - other).mean() + 1) / 2)
+    told = f"In {won:.0%} of all comparisons a pair of one {word} is more alike than a pair of different ones (half would be chance)."
+    if won < CHANCE:
+        return f"{told} On these sections colour says little or nothing about where a section comes from."
+    return f"{told} Colour alone thus carries a part of the information on where a section comes from, and a method that learns from colour learns some of that."
 
 
 def image_sides(section: Section) -> tuple[int, int]:

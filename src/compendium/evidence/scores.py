@@ -11,25 +11,26 @@ from scipy.stats import pearsonr, rankdata
 from compendium.data.expression import SCORING, Target, fit_target
 from compendium.data.panels import shared_genes
 from compendium.data.section import Section
-from compendium.disk import home, whole_file
+from compendium.disk import home, source_hash, whole_file
 from compendium.runs.engine import training_set, used
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
-KEYS = ["cohort", "method", "protocol", "split", "panel", "encoder", "seed", "permuted", "section", "patient"]
-VERSION = 2
+KEYS = ["cohort", "method", "protocol", "split", "panel", "encoder", "seed", "permuted", "stale", "section", "patient"]
+CODE = ("evidence/scores.py", "data/expression.py", "data/panels.py")
 
 
 def scores(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
-    """One tidy table: KEYS, gene, spots, pcc, spearman, rmse on the scoring target (wide log1p), pcc_native on the method's own.
+    """One tidy table: KEYS (stale: made by other code than today's), gene, spots, pcc, spearman, rmse on the scoring target (wide log1p), pcc_native on the method's own.
 
     A correlation is NaN where prediction or measurement is constant; NaN is kept and counted, never filled.
     """
-    return pd.concat([_cached(run, record, sections) for run, record in zip(runs, records, strict=True)], ignore_index=True)
+    tables = [_cached(run, record, sections).assign(stale=record.stale) for run, record in zip(runs, records, strict=True)]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _cached(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame:
-    facts = f"{VERSION} {record.id} {record.facts['predictions_sha256']}"
+    facts = f"{source_hash(*CODE)} {record.id} {record.facts['predictions_sha256']}"
     path = home() / "scores" / run.cohort / f"{hashlib.sha256(facts.encode()).hexdigest()[:16]}.parquet"
     if not path.exists():
         table = score(run, record, sections)
@@ -78,12 +79,14 @@ def pcc(predicted: Float[np.ndarray, "spot gene"], measured: Float[np.ndarray, "
     return result
 
 
+SHARES = {"low": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "high": 0.95}
+
+
 def summary(table: pd.DataFrame, by: Sequence[str] = ("method", "split", "section"), value: str = "pcc") -> pd.DataFrame:
-    """Median, mean and quartiles of a score over genes within each group, with the number of genes and of NaN among them."""
+    """Quartiles, 5th and 95th percentile and mean of a score within each group, with the number of values and of NaN among them."""
     groups = table.groupby(list(by), sort=False)[value]
-    return groups.agg(
-        genes="size", nan=lambda v: int(v.isna().sum()), median="median", mean="mean", q25=lambda v: v.quantile(0.25), q75=lambda v: v.quantile(0.75)
-    ).reset_index()
+    counted = {"values": groups.size(), "nan": groups.apply(lambda v: int(v.isna().sum()))}
+    return pd.DataFrame(counted | {name: groups.quantile(share) for name, share in SHARES.items()} | {"mean": groups.mean()}).reset_index()
 
 
 def per_patient(table: pd.DataFrame, by: Sequence[str] = ("method", "split"), value: str = "pcc") -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import hashlib
 from functools import lru_cache
+from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from jaxtyping import Float32
 from tqdm import tqdm
 
 from compendium.data.section import Section
-from compendium.disk import home, whole_file
+from compendium.disk import home, source_hash, whole_file
 from compendium.images import encoders
 
 COLOUR = "colour"
@@ -41,7 +42,8 @@ def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
 
 def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: str) -> Float32[np.ndarray, "spot feature"]:
     """Computed once a section and encoder, then read; the file's name is the checksum of all that decides its content."""
-    facts = f"{section.digest} {encoder} {encoders.weights_id(encoder, weights)} {tile_px}"
+    made_by = f"{source_hash('images/encoders.py', 'images/features.py')} timm {version('timm')} {device}"
+    facts = f"{section.digest} {encoder} {encoders.weights_id(encoder, weights)} {tile_px} {made_by}"
     path = home() / "features" / encoder / f"{section.cohort}-{section.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"
     if path.exists():
         return np.load(path)

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float32, Int32, Shaped
 
 from compendium.data.expression import Target
-from compendium.data.section import Section
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment import random_symmetries
@@ -16,6 +15,7 @@ from compendium.images.features import features
 from compendium.methods import recipe
 from compendium.methods.layers import Batch, no_image
 from compendium.methods.registry import NONE, OWN
+from compendium.runs.matching import Part
 from compendium.runs.plan import Run
 from compendium.runs.seeds import seed_of
 
@@ -34,21 +34,23 @@ class Inputs:
         return len(self.grid)
 
 
-def inputs(run: Run, section: Section, target: Target | None, device: str) -> Inputs:
-    """Image input of a section, with its target if one is given; `permute` shuffles the images of a training section."""
+def inputs(run: Run, part: Part, target: Target | None, device: str, training: bool = False) -> Inputs:
+    """Image input of a section, with its target if one is given; a run with `permute` shuffles the images of a training section."""
+    section = part.whole
     if run.encoder == NONE:
         image = no_image(len(section)).numpy()
     elif run.encoder == OWN:
         image = section.tiles(run.tile_px)
     else:
         image = features(section, run.encoder, run.tile_px, run.weights, device)
-    if run.permute and target is not None:
+    image = image if part.rows is None else image[part.rows]
+    if run.permute and training:
         image = image[np.random.default_rng(seed_of("permute", run.seed, section.name)).permutation(len(image))]
     positions = dict(run.model).get("positions")
     furthest = int(section.grid.max())
     if positions and furthest >= positions:
         raise BadInput(f"{section.cohort} section {section.name}: array position {furthest} is beyond the {positions} of method {run.method}; set positions={furthest + 1}")
-    return Inputs(image, section.grid, target(section) if target else None)
+    return Inputs(image, part.section.grid, target(part.section) if target else None)
 
 
 def training(run: Run, parts: list[Inputs], epoch: int) -> Iterator[Batch]:

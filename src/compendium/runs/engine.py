@@ -4,72 +4,84 @@ import datetime
 import logging
 import platform
 import resource
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
-import compendium
 from compendium.data.expression import Target, fit_target
 from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
+from compendium.methods.layers import Method
 from compendium.runs import store
 from compendium.runs.batches import inputs
 from compendium.runs.fit import fit, pick_device, predict
-from compendium.runs.matching import matched
+from compendium.runs.matching import Part, matched, uncut
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
 log = logging.getLogger(__name__)
 
 
-def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "auto", executor: Executor | None = None) -> list[Record]:
-    """The record of every run, in order. Without an executor one after the other; with one, wherever it computes."""
+def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "auto", redo_stale: bool = False, executor: Executor | None = None) -> list[Record]:
+    """The record of every run, in order. Without an executor one after the other; with one, wherever it computes.
+
+    A record made by other code than today's is kept as it is, unless `redo_stale` asks for it to be made again.
+    """
     if executor is None:
-        return [run_once(run, sections, device) for run in runs]
-    return list(executor.map(run_once, runs, [sections] * len(runs), [device] * len(runs)))
+        return [run_once(run, sections, device, redo_stale) for run in runs]
+    return list(executor.map(run_once, runs, [sections] * len(runs), [device] * len(runs), [redo_stale] * len(runs)))
 
 
-def run_once(run: Run, sections: Sequence[Section], device: str = "auto", after_epoch: Callable[[int], None] | None = None) -> Record:
+def run_once(run: Run, sections: Sequence[Section], device: str = "auto", redo_stale: bool = False, after_epoch: Callable[[int], None] | None = None) -> Record:
     """The stored record if there is a good one; else fit, predict and store. An interrupted fit goes on from its checkpoint."""
     device = pick_device(device)
     target = store.folder(run, run.identity(used(run, sections)))
-    if record := _stored(target):
+    if record := _stored(target, redo_stale):
         return record
     with store.locked(target) as work:
-        record = _stored(target) or _make(run, sections, device, target, work, after_epoch)
-        shutil.rmtree(work, ignore_errors=True)
+        record = _stored(target, redo_stale) or _make(run, sections, device, target, work / store.CHECKPOINT, after_epoch)
+        (work / store.CHECKPOINT).unlink(missing_ok=True)
     return record
 
 
-def _stored(target) -> Record | None:
+def _stored(target: Path, redo_stale: bool) -> Record | None:
     try:
-        return store.read(target)
+        record = store.read(target)
     except store.Damaged as error:
         log.warning("%s", error)
         return None
+    return None if record and redo_stale and record.stale else record
 
 
-def _make(run: Run, sections: Sequence[Section], device: str, target, work, after_epoch) -> Record:
-    began = time.monotonic()
+def _make(run: Run, sections: Sequence[Section], device: str, target: Path, checkpoint: Path, after_epoch: Callable[[int], None] | None) -> Record:
     train, expression = training_set(run, sections)
     by_name = {section.name: section for section in sections}
-    parts = [inputs(run, section, expression, device) for section in train]
-    valid = [inputs(run, by_name[name], expression, device) for name in run.split.valid]
-    fitted = fit(run, parts, valid, len(expression.genes), device, work / "checkpoint.pt", after_epoch)
-    predictions = {name: predict(run, fitted.method, by_name[name], device) for name in run.split.test}
+    valid, test = (uncut([by_name[name] for name in names]) for names in (run.split.valid, run.split.test))
+    parts, checks = [inputs(run, part, expression, device, training=True) for part in train], [inputs(run, part, expression, device) for part in valid]
+    for part in test:
+        inputs(run, part, None, device)  # frozen features are computed once a section and are no cost of this run
+    began = time.monotonic()
+    fitted = fit(run, parts, checks, len(expression.genes), device, checkpoint, after_epoch)
+    predictions = {part.whole.name: predict(run, fitted.method, part.whole, device) for part in test}
+    size = {"training_spots": sum(len(part) for part in parts), "parameters": count(fitted.method), "trainable": count(fitted.method, trainable=True)}
     facts = {
-        "run": asdict(run), "line": run.line, "result": run.result, "data": {s.name: s.digest for s in used(run, sections)}, "fingerprint": store.fingerprint(run.method),
-        "training_spots": sum(len(s) for s in train), "parameters": sum(p.numel() for p in fitted.method.parameters()),
-        "trainable": sum(p.numel() for p in fitted.method.parameters() if p.requires_grad), "curve": fitted.curve, "best_epoch": fitted.best_epoch,
-        "seconds": round(time.monotonic() - began, 2), "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "device": device_line(device), "precision": "float32", "threads": torch.get_num_threads(), "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {"compendium": compendium.__version__, "python": platform.python_version(), "torch": torch.__version__},
+        "run": asdict(run), "line": run.line, "data": {s.name: s.digest for s in used(run, sections)}, "fingerprint": store.fingerprint(run.method),
+        "curve": fitted.curve, "best_epoch": fitted.best_epoch, "seconds": round(time.monotonic() - began, 2),
+        "process_peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "device": device_line(device), "precision": "float32",
+        "threads": torch.get_num_threads(), "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in ("compendium", "torch", "numpy", "scipy", "scikit-learn", "timm")},
     }
-    return store.write(target, facts, expression.genes, predictions)
+    return store.write(target, facts | size, expression.genes, predictions)
+
+
+def count(method: Method, trainable: bool = False) -> int:
+    """Number of parameters of a method."""
+    return sum(p.numel() for p in method.parameters() if p.requires_grad or not trainable)
 
 
 def used(run: Run, sections: Sequence[Section]) -> list[Section]:
@@ -78,14 +90,14 @@ def used(run: Run, sections: Sequence[Section]) -> list[Section]:
     return [section for section in sections if section.name in names]
 
 
-def training_set(run: Run, sections: Sequence[Section]) -> tuple[list[Section], Target]:
+def training_set(run: Run, sections: Sequence[Section]) -> tuple[list[Part], Target]:
     """The training sections (matched where the split says so) and the target fitted on them; the same at every call."""
     by_name = {section.name: section for section in sections}
     shared = shared_genes(used(run, sections))
-    train = [by_name[name] for name in run.split.train]
-    if run.split.match:
-        train = matched(train, [by_name[name] for name in run.split.match], shared, run.seed)
-    return train, fit_target(run.target, panel(run.panel, train, shared), train, shared)
+    train, others = ([by_name[name] for name in names] for names in (run.split.train, run.split.match))
+    parts = matched(train, others, shared, run.seed) if others else uncut(train)
+    trained = [part.section for part in parts]
+    return parts, fit_target(run.target, panel(run.panel, trained, shared), trained, shared)
 
 
 def device_line(device: str) -> str:

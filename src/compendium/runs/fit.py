@@ -1,5 +1,7 @@
 """The loop: one method, its training sections, a checkpoint it can continue from."""
 
+import logging
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +19,13 @@ from compendium.methods import recipe
 from compendium.methods.layers import Method, Shape
 from compendium.methods.registry import NONE, OWN
 from compendium.runs.batches import Inputs, in_order, inputs, training
+from compendium.runs.matching import Part
 from compendium.runs.plan import Run
 from compendium.runs.seeds import seed_of
+from compendium.runs.store import fingerprint
 
 CHECKPOINT_SECONDS = 20.0
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def fit(run: Run, parts: list[Inputs], valid: list[Inputs], genes: int, device: 
 
 def _epochs(run: Run, method: Method, parts: list[Inputs], valid: list[Inputs], device: str, checkpoint: Path, after_epoch) -> list[dict[str, float]]:
     optimiser = _optimiser(run, method)
-    state = _resume(checkpoint, method, optimiser, device)
+    state = _resume(run, checkpoint, method, optimiser, device)
     saved = time.monotonic()
     for epoch in tqdm(range(len(state["curve"]), run.epochs), desc=f"{run.method} {run.split.name}", disable=None):
         torch.manual_seed(seed_of("epoch", run.seed, epoch))
@@ -125,22 +130,37 @@ def _optimiser(run: Run, method: Method) -> torch.optim.Optimizer:
     return make(parameters, lr=run.lr, weight_decay=run.weight_decay)
 
 
-def _resume(checkpoint: Path, method: Method, optimiser: torch.optim.Optimizer, device: str) -> dict:
-    """Curve and best weights so far; nothing where there is no checkpoint."""
+def _maker(run: Run) -> str:
+    """What must be the same for a fit to go on where it stopped: the code and torch."""
+    return f"{fingerprint(run.method)} torch {torch.__version__}"
+
+
+def _resume(run: Run, checkpoint: Path, method: Method, optimiser: torch.optim.Optimizer, device: str) -> dict:
+    """Curve and best weights so far; nothing where there is no checkpoint, or one that is damaged or of other code (reported)."""
+    fresh = {"curve": [], "best": {}, "maker": _maker(run)}
     if not checkpoint.exists():
-        return {"curve": [], "best": {}}
+        return fresh
+    start = {key: value.clone() for key, value in method.state_dict().items()}
     try:
         state = torch.load(checkpoint, weights_only=True, map_location=device)
+        if state["maker"] != fresh["maker"]:
+            raise ValueError("it was made by other code")
         method.load_state_dict(state.pop("method"))
         optimiser.load_state_dict(state.pop("optimiser"))
-    except (RuntimeError, ValueError, KeyError, EOFError, OSError) as error:
-        raise BadInput(f"checkpoint {checkpoint} cannot be continued ({str(error).splitlines()[0]}); delete it and run again") from error
+    except (RuntimeError, ValueError, KeyError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        log.warning("checkpoint %s cannot be continued (%s); training starts again", checkpoint, " ".join(str(error).split())[:200])
+        method.load_state_dict(start)
+        return fresh
     return state
 
 
 @torch.inference_mode()
 def predict(run: Run, method: Method, section: Section, device: str) -> Float32[np.ndarray, "spot gene"]:
     """Predicted expression of every spot of a section whose counts are gone."""
-    part = inputs(run, section.without_counts(), None, device)
+    hidden = section.without_counts()
+    part = inputs(run, Part(hidden, hidden), None, device)
     method.eval()
-    return torch.cat([method.predict(batch.to(device)).float().cpu() for batch in in_order(run, part)]).numpy()
+    predicted = torch.cat([method.predict(batch.to(device)).float().cpu() for batch in in_order(run, part)]).numpy()
+    if not np.isfinite(predicted).all():
+        raise BadInput(f"method {run.method} on {run.split.name}: {(~np.isfinite(predicted)).sum()} predictions for {section.name} are not finite; lower lr (now {run.lr:g})")
+    return predicted

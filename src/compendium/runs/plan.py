@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compendium.data.section import Section
@@ -12,14 +13,14 @@ from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment import AUGMENTATIONS
 from compendium.images.features import COLOUR, COORDINATES
-from compendium.methods import recipe
+from compendium.methods import Recipe, recipe
 from compendium.methods.registry import NONE, OWN
 
 BUDGETS = ("smoke", "laptop", "full")
 # A protocol presets words; None means: as the method's recipe says.
 PROTOCOLS: dict[str, dict[str, str | None]] = {
-    "published": {"split": "section-out", "panel": "hvg_769", "target": None, "scale": None},
-    "clean": {"split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised"},
+    "published": {"split": "section-out", "panel": "hvg_769", "target": None, "scale": None, "encoder": OWN, "budget": "full"},
+    "clean": {"split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised", "encoder": encoders.FROZEN, "budget": "full"},
 }
 RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is called smoke, not a result
 
@@ -51,26 +52,31 @@ class Run:
     model: tuple[tuple[str, int | float | bool], ...]
 
     @property
-    def frozen(self) -> bool:
-        """Whether the method sees features instead of tiles."""
-        return self.encoder not in (OWN, NONE)
+    def title(self) -> str:
+        """What a row is called: a published method that sees frozen features is a head on them, not the method itself."""
+        facts = recipe(self.method)
+        if facts.control or self.encoder == OWN:
+            return facts.title
+        return f"{facts.title} head on frozen features" if facts.unit == "spot" else f"{facts.title} on frozen features"
 
     @property
     def line(self) -> str:
-        """The protocol as a page names it, e.g. `clean, except split = section-out`."""
-        preset = PROTOCOLS[self.protocol]
-        is_now = {"split": self.split.rule, "panel": self.panel, "target": self.target, "scale": self.scale}
-        own = {"target": recipe(self.method).target, "scale": recipe(self.method).scale}
-        changed = [f"{word} = {is_now[word]}" for word, value in preset.items() if is_now[word] != (own[word] if value is None else value)]
+        """The protocol as a page names it, e.g. `clean, except split = section-out, budget = laptop`."""
+        facts = recipe(self.method)
+        own = {"target": facts.target, "scale": facts.scale}
+        preset = {word: own[word] if value is None else value for word, value in PROTOCOLS[self.protocol].items()}
+        preset["encoder"] = _encoder(facts, "", self.protocol)
+        changed = [f"{word} = {now}" for word, value in preset.items() if (now := self.split.rule if word == "split" else getattr(self, word)) != value]
         return f"{self.protocol}, except {', '.join(changed)}" if changed else self.protocol
 
     @property
     def result(self) -> bool:
         """Whether the run reaches the floor of anything called a result; below it a page says smoke."""
-        if self.budget == "smoke":
-            return False
+        facts = recipe(self.method)
+        if facts.control or self.budget == "smoke":
+            return facts.control
         width = dict(self.model).get("width", RESULT_WIDTH)
-        return recipe(self.method).unit == "spot" or (width >= RESULT_WIDTH and self.epochs >= RESULT_EPOCHS)
+        return self.epochs >= RESULT_EPOCHS and (facts.unit == "spot" or width >= RESULT_WIDTH)
 
     def identity(self, sections: list[Section]) -> str:
         """Checksum of every field, the encoder's weights and the content of the sections."""
@@ -83,7 +89,7 @@ class Run:
 
 def plan(
     cohort: str, split: Split, method: str, *, sections: list[Section], panel: str = "", seed: int = 0, protocol: str = "clean", budget: str = "laptop",
-    encoder: str = encoders.FROZEN, weights: str = "", **words,
+    encoder: str = "", weights: str = "", **words,
 ) -> Run:
     """Resolve a run: recipe, then budget, then protocol, then the words given. A misspelt or mistyped word is an error.
 
@@ -102,15 +108,28 @@ def plan(
     for word, value in words.items():
         _check_word(method, word, value, settled)
         settled[word] = float(value) if isinstance(settled[word], float) else value
-    _check_range(settled)
+    _check_range(facts, settled)
     model = tuple(sorted((word, settled.pop(word)) for word in facts.model))
     return Run(
         cohort=cohort, method=method, split=split, panel=panel or str(preset["panel"]), seed=seed, protocol=protocol, budget=budget,
-        encoder=facts.frozen or encoder, weights=weights, model=model, **settled,
+        encoder=_encoder(facts, encoder, protocol), weights=weights, model=model, **settled,
     )
 
 
-def _settled(facts, changes) -> dict:
+def _encoder(facts: Recipe, asked: str, protocol: str) -> str:
+    """The encoder word of a run: a control's own input, else what was asked for, else the protocol's."""
+    if facts.frozen:
+        return facts.frozen
+    if asked == NONE:
+        raise BadInput(f"method {facts.name} cannot learn without an image; give encoder={OWN} or a timm name, e.g. {encoders.FROZEN}")
+    if facts.control and (asked or PROTOCOLS[protocol]["encoder"]) == OWN:
+        if asked:
+            raise BadInput(f"method {facts.name} works on frozen features and has no encoder of its own; give a timm name, e.g. {encoders.FROZEN}")
+        return encoders.FROZEN
+    return asked or str(PROTOCOLS[protocol]["encoder"])
+
+
+def _settled(facts: Recipe, changes: Mapping[str, object]) -> dict:
     words = ("target", "tile_px", "scale", "augment", "permute", "optimiser", "lr", "momentum", "weight_decay", "batch", "epochs")
     return {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
 
@@ -125,12 +144,16 @@ def _check_word(method: str, word: str, value, known: dict) -> None:
         raise BadInput(f"parameter {word} of method {method} is {value!r}; it takes a {wanted.__name__}, e.g. {known[word]!r}")
 
 
-def _check_range(settled: dict) -> None:
-    for word in ("batch", "tile_px"):
-        if settled[word] < 1:
-            raise BadInput(f"parameter {word} is {settled[word]}; it must be at least 1")
+def _check_range(facts: Recipe, settled: dict) -> None:
+    for word, value in settled.items():
+        counts = word in ("batch", "tile_px") or (word in facts.model and type(value) is int)
+        if counts and value < 1:
+            raise BadInput(f"parameter {word} of method {facts.name} is {value}; it must be at least 1")
+        if word == "dropout" and not 0 <= value < 1:
+            raise BadInput(f"parameter dropout of method {facts.name} is {value}; it must be at least 0 and below 1")
     if settled["epochs"] < 0 or settled["lr"] <= 0:
         raise BadInput(f"epochs is {settled['epochs']} and lr is {settled['lr']}; epochs must be 0 or more, lr above 0")
-    for word, known in (("augment", AUGMENTATIONS), ("optimiser", ("adam", "adamw", "sgd", "closed form")), ("scale", ("normalised", "0-255"))):
+    optimisers = ("closed form",) if facts.optimiser == "closed form" else ("adam", "adamw", "sgd")
+    for word, known in (("augment", AUGMENTATIONS), ("optimiser", optimisers), ("scale", ("normalised", "0-255"))):
         if settled[word] not in known:
-            raise BadInput(f"unknown {word} {settled[word]!r}; known: {', '.join(known)}")
+            raise BadInput(f"unknown {word} {settled[word]!r} for method {facts.name}; known: {', '.join(known)}")

@@ -3,6 +3,8 @@
 import fcntl
 import hashlib
 import json
+import os
+import shutil
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -10,16 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from jaxtyping import Float32
 
-import compendium
-from compendium.disk import home, sha256, whole_folder
+from compendium.disk import home, sha256, source_hash, whole_folder
 from compendium.errors import BadInput
 from compendium.methods import recipe
 from compendium.runs.plan import Run
 
+CHECKPOINT = "checkpoint.pt"
 FINGERPRINTED = ("data/*.py", "images/*.py", "runs/*.py", "methods/layers.py", "methods/registry.py")
 
 
@@ -55,12 +58,8 @@ def folder(run: Run, identity: str) -> Path:
 @cache
 def fingerprint(method: str) -> str:
     """Checksum of the code that can change a prediction: data, images, runs, the shared layers and the method's own file."""
-    package = Path(compendium.__file__).parent
     own = Path(sys.modules[recipe(method).build.__module__].__file__)
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in FINGERPRINTED for path in package.glob(pattern)} | {own}):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+    return hashlib.sha256(source_hash(*FINGERPRINTED).encode() + own.read_bytes()).hexdigest()[:16]
 
 
 def write(target: Path, facts: dict, genes: list[str], predictions: dict[str, np.ndarray]) -> Record:
@@ -90,9 +89,29 @@ def read(target: Path) -> Record | None:
 
 @contextmanager
 def locked(target: Path) -> Iterator[Path]:
-    """Hold the run's lock and give its work folder, where the checkpoint lies; the lock ends with the process that holds it."""
+    """Hold the run's lock and give its work folder, where the checkpoint lies; the lock ends with the process that holds it.
+
+    The folder is removed at the end unless it holds a checkpoint to go on from.
+    """
     work = target.with_name(f"{target.name}.partial")
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = _hold(work)
+    try:
         yield work
+    finally:
+        if not (work / CHECKPOINT).exists():
+            shutil.rmtree(work, ignore_errors=True)
+        lock.close()
+
+
+def _hold(work: Path) -> IO[str]:
+    """The lock file, held. One that was removed while we waited for it protects nothing: try again."""
+    while True:
+        work.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = (work / "lock").open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.fstat(lock.fileno()).st_ino == (work / "lock").stat().st_ino:
+                return lock
+            lock.close()
+        except FileNotFoundError:
+            continue
