@@ -1,6 +1,7 @@
 # make book: install, run the chapters on the demo cohort, build the pages. make test: install, run every test.
 PYTHON ?= python3
 PROFILE ?= demo
+NAME ?= id-loocv
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -9,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Threads that wait for others must not spin: chapters run side by side.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: book test chapter lint clean lock
+.PHONY: book test chapter lint clean lock FORCE
 
 book: $(READY)
 	$(BIN)/compendium book --profile $(PROFILE)
@@ -19,7 +20,7 @@ test: $(READY) _build/html/index.html
 	$(BIN)/pytest
 
 chapter: $(READY)
-	$(BIN)/compendium chapter $(NAME) --profile $(PROFILE)
+	$(BIN)/compendium chapter $(NAME) --profile $(PROFILE) $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -116,6 +116,15 @@ def test_fetch_and_prepare_a_real_section(her2st, home, capsys):
     assert (folder("her2st", "C2") / "patches.npy").exists()
 
 
+def test_a_disk_that_refuses_is_one_line(home, capsys, monkeypatch):
+    def refuse(*arguments, **arrays):
+        raise OSError(28, "No space left on device", "arrays.npz")
+
+    monkeypatch.setattr("numpy.savez", refuse)
+    assert "arrays.npz cannot be read or written (No space left on device)" in said(capsys, "prepare", "demo", "--sections", "P1a")
+    assert not {path for path in files_below(home) if "P1a" in path}
+
+
 def test_the_exit_status_reaches_the_shell():
     done = subprocess.run([sys.executable, "-m", "compendium", "prepare", "nothing"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2

@@ -1,6 +1,7 @@
 """The chapters' own notebooks: clean sources, and as strict under plain papermill as under the command line."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -40,6 +41,21 @@ def test_plain_papermill_runs_a_chapter(home, tmp_path):
     assert all("profile demo" in figure["layout"]["meta"]["provenance"] for figure in figures)
 
 
+def keys_said(notebook: dict) -> set[str]:
+    return {o["metadata"]["scrapbook"]["name"] for cell in notebook["cells"] for o in cell.get("outputs", []) if "scrapbook" in o.get("metadata", {})}
+
+
+@pytest.mark.parametrize("parameters", [["methods=[ridge,stnet]", "budget=smoke"], ["methods=[colour]", "dial=[]", "panel=hvg(20)"]])
+def test_the_chapter_says_every_number_that_its_prose_needs(parameters, home, tmp_path):
+    page = tmp_path / "page.ipynb"
+    words = [word for value in ["sections=[P1a, P1b, P2a]", *parameters] for word in ("-p", value)]
+    assert main(["chapter", "id-loocv", "--profile", "demo", *words, "--out", str(page)]) == 0
+    notebook = json.loads(page.read_text())
+    prose = "".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    assert set(re.findall(r"{glue:text}`(\w+)", prose)) <= keys_said(notebook)
+    assert "except" in json.dumps(notebook["cells"])
+
+
 @pytest.mark.parametrize(("arguments", "says"), [
     (["-p", "profile", "demo", "-p", "metods", "[ridge]"], "metods"),
     (["-p", "profile", "demo", "-p", "seed", "first"], "parameter seed must be int"),
@@ -55,7 +71,7 @@ def test_plain_papermill_is_as_strict(arguments, says, home, tmp_path):
     (["methods=[rigde]"], "did you mean ridge"),
 ])
 def test_a_chapter_that_cannot_run_says_why_and_leaves_no_page(parameters, says, home, tmp_path, capsys):
-    words = [word for value in ["sections=[P1a, P1b, P2a]", "dial=[]", *(parameters if "methods" in parameters[0] else ["methods=[mean]", *parameters])] for word in ("-p", value)]
+    words = [word for value in ["sections=[P1a, P1b, P2a]", "dial=[]", *(parameters if "methods" in parameters[0] else ["methods=[colour]", *parameters])] for word in ("-p", value)]
     assert main(["chapter", "id-loocv", *words, "--out", str(tmp_path / "page.ipynb")]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("compendium: ")]
     assert len(lines) == 1

@@ -89,6 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
     except MemoryError:
         print("compendium: out of memory; run fewer sections at once, or lower batch, width or --tile-px", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"compendium: {error.filename or 'a file'} cannot be read or written ({error.strerror or error}); check the disk and its permissions", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("compendium: interrupted; what was finished is kept, run the same command to continue", file=sys.stderr)
         return 130

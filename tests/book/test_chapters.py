@@ -5,11 +5,13 @@ import nbformat
 import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
-from tiny_book import FIGURE, make_root
 
 from compendium.book import chapters as book
-from compendium.book import execution
+from compendium.book import executed, execution
+from compendium.book.fingerprint import prepared_sections, source
+from compendium.book.profiles import Profile
 from compendium.errors import BadInput
+from tiny_book import FIGURE, make_root
 
 NOISE = "import sys, warnings; print('at', page.notebook); print('loud', file=sys.stderr)"
 
@@ -68,13 +70,15 @@ def test_a_chapter_becomes_a_page_that_says_what_made_it_and_not_where(root):
     assert "at notebooks/01_tiny.ipynb\n" in [output.get("text") for output in outputs]
     assert "loud" not in [output.get("text", "").strip() for output in outputs]
     assert str(root) not in text and not re.search(r"\d\d:\d\d:\d\d", text)
-    assert not book.is_fresh("tiny", root=root), "run with other parameters than the profile's"
+    assert "parameters" in book.stale("tiny", root=root), "run with other parameters than the profile's"
 
 
 def test_a_page_is_fresh_until_what_made_it_changes(root, home, monkeypatch):
+    generated = []
+    monkeypatch.setattr("compendium.data.prepare.generate", generated.append)
     assert book.stale("tiny", root=root) == "it has not been run"
     assert book.run_stale(root=root, report=lambda line: None) == ["tiny"]
-    assert book.is_fresh("tiny", root=root)
+    assert book.stale("tiny", root=root) == ""
     monkeypatch.setattr(book, "execute", None)
     assert book.run_stale(root=root) == []
     make_root(root, FIGURE, NOISE, "page.parameters_table()  # again")
@@ -82,10 +86,55 @@ def test_a_page_is_fresh_until_what_made_it_changes(root, home, monkeypatch):
     make_root(root, FIGURE, NOISE, "page.parameters_table()", profile="title: D\ncohort: demo\nchapters: {tiny: {methods: [stnet]}}\n")
     assert book.stale("tiny", root=root) == "changed: profile, parameters"
     make_root(root, FIGURE, NOISE, "page.parameters_table()")
-    section = home / "sections" / "demo" / "S1" / "section.json"
-    section.parent.mkdir(parents=True)
-    section.write_text(json.dumps({"digest": "d1"}))
+    assert book.stale("tiny", root=root) == ""
+    assert generated == ["demo"], "the cohort is made before the chapters run, and only if one has to"
+
+
+def prepared(home, cohort: str, name: str, digest: str) -> None:
+    """As much of a prepared section as a fingerprint looks at."""
+    folder = home / "sections" / cohort / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "section.json").write_text(json.dumps({"digest": digest}))
+
+
+def test_every_prepared_section_of_the_cohort_counts_even_outside_the_profile(home):
+    def now() -> str:
+        return prepared_sections(Profile("subset", "Two", "her2st", sections=["B4"]))["prepared sections"]
+
+    seen = [now()]
+    for name, digest in (("B4", "d1"), ("A1", "d1"), ("A1", "d2")):
+        prepared(home, "her2st", name, digest)
+        seen.append(now())
+    assert len(set(seen)) == 4
+    prepared(home, "demo", "P1a", "d1")
+    prepared(home, "her2st", ".A2.aside", "d1")
+    assert now() == seen[-1], "neither another cohort nor a section that is being written"
+
+
+def test_a_page_is_out_of_date_once_more_sections_are_prepared(root, home):
+    make_root(root, profile="title: D\ncohort: demo\nsections: [P1a]\n")
+    prepared(home, "demo", "P1a", "d1")
+    book.run_chapter("tiny", root=root)
+    assert book.stale("tiny", root=root) == ""
+    prepared(home, "demo", "P1b", "d2")
     assert book.stale("tiny", root=root) == "changed: prepared sections"
+
+
+def test_what_a_cell_says_to_the_page_is_kept_and_fingerprinted(tmp_path):
+    def cell(**metadata):
+        return nbformat.v4.new_code_cell("1", metadata=metadata)
+
+    prompt = {"code_prompt_show": "Show the solution"}
+    notebook = nbformat.v4.new_notebook(cells=[cell(tags=["hide-cell"], mystnb=prompt, papermill={"duration": 1}, collapsed=True), cell(scrolled=True), cell(mystnb=prompt)])
+    sources = set()
+    for path in (tmp_path / "one", tmp_path / "two", tmp_path / "three"):
+        nbformat.write(notebook, path)
+        sources.add(source(path))
+        notebook.cells[0].metadata.pop("papermill" if path.name == "one" else "mystnb", None)
+    assert len(sources) == 2, "a prompt counts, what a run adds does not"
+    notebook.cells[0].metadata.mystnb = prompt
+    kept = [cell.metadata for cell in executed.clean(notebook, {}, {}).cells]
+    assert kept == [{"mystnb": prompt, "tags": ["hide-cell"]}, {}, {"mystnb": prompt}]
 
 
 def test_a_failed_chapter_leaves_the_page_as_it_was_and_keeps_the_half_run_notebook(root, home):

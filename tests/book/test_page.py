@@ -2,13 +2,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from tiny_book import PARAMETERS, make_root
 
 from compendium.book import commit as commits
 from compendium.book.page import start
 from compendium.book.profiles import load
 from compendium.book.show import PLOTLY, TABLE
 from compendium.errors import BadInput
+from tiny_book import PARAMETERS, make_root
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ import os
 import typing
 
 import pytest
-from tiny_book import PARAMETERS, make_root
 
 from compendium.book.parameters import Parameter, check, declared, from_text, given, parse
 from compendium.errors import BadInput
+from tiny_book import PARAMETERS, make_root
 
 CELL = """from typing import Literal
 profile: str = "demo"  # what to run with

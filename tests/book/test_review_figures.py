@@ -110,3 +110,19 @@ def test_the_chapter_says_every_number_that_its_prose_asks_for():
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
     assert all(cell["metadata"].get("tags") for cell in cells if cell["cell_type"] == "code")
     assert [parameter.name for parameter in declared(CHAPTER)] == ["profile", "sections", "panel", "channel_bins", "slides"]
+
+
+def test_the_conclusions_of_the_chapter_are_those_of_its_run():
+    cells = json.loads(CHAPTER.read_text())["cells"]
+    prose = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    assert "{glue:text}`depth_words`" in prose and "{glue:text}`colour_words`" in prose
+    assert not re.search(r"more alike|Colour alone|one patient only|errs in four", prose)
+
+
+def test_the_banner_is_seen_and_solutions_are_called_solutions():
+    cells = [cell for cell in json.loads(CHAPTER.read_text())["cells"] if cell["cell_type"] == "code"]
+    (start,) = [cell for cell in cells if 'start("data-review"' in "".join(cell["source"])]
+    assert not {"hide-cell", "hide-output", "remove-cell", "remove-output"} & set(start["metadata"].get("tags", []))
+    folded = [cell["metadata"] for cell in cells if "hide-cell" in cell["metadata"].get("tags", [])]
+    assert len(folded) == 3
+    assert all(each["mystnb"]["code_prompt_show"] == "Show the solution" for each in folded)

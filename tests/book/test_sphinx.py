@@ -4,7 +4,6 @@ import re
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from tiny_book import make_site
 
 from compendium.book.address import links
 from compendium.book.formulas import to_mathml
@@ -12,6 +11,7 @@ from compendium.book.page import RECORD
 from compendium.book.show import show, show_table
 from compendium.book.site import render
 from compendium.errors import BadInput
+from tiny_book import make_site
 
 DATA = pd.DataFrame({"gene": ["ERBB2", "GNAS"], "pcc": [0.5, 0.25]})
 PIXEL = "data:image/png;base64," + base64.b64encode(b"any bytes").decode()

@@ -1,14 +1,19 @@
 """From raw files to prepared sections: written whole or not at all, and refused in one line with nothing left behind."""
 
+import json
+import os
 import shutil
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from compendium.data import prepare as preparing
-from compendium.data import slides
+from compendium.data import slides, synthetic
 from compendium.data.prepare import folder, open_sections, prepare
 from compendium.data.section import Section, load
 from compendium.data.slides import read_slide
@@ -216,16 +221,80 @@ def test_a_damaged_prepared_section_names_its_folder(pristine, home):
     assert "prepare it again" in message
 
 
-def test_the_demo_cohort_is_made_on_first_use_and_then_only_opened(home, monkeypatch):
-    made = []
+def small(root: Path, name: str, px: int) -> Section:
+    """A section that states today's generator, and is made quickly."""
+    return replace(tiny_section(name, px=32), sources=dict(preparing.SOURCES["demo"]))
 
-    def make(root: Path, name: str, px: int) -> Section:
-        made.append((name, px))
-        return tiny_section(name, px=32)
 
-    monkeypatch.setitem(preparing.READERS, "demo", make)
+@pytest.fixture
+def made(home, monkeypatch) -> list[tuple[str, int]]:
+    """The (name, px) of every demo section that is generated in a test."""
+    asked = []
+    monkeypatch.setitem(preparing.READERS, "demo", lambda root, name, px: asked.append((name, px)) or small(root, name, px))
+    return asked
+
+
+def test_the_demo_cohort_is_made_on_first_use_and_then_only_opened(made):
     first = open_sections("demo", ["P1a", "P2a"])
     again = open_sections("demo", ["P1b", "P2a"])
     assert [section.name for section in first + again] == ["P1a", "P2a", "P1b", "P2a"]
     assert made == [(name, preparing.TILE_PX) for name in ("P1a", "P2a", "P1b")]
     assert first[1].digest == again[1].digest
+
+
+def test_demo_sections_of_another_version_of_the_generator_are_made_again(made, monkeypatch):
+    old = open_sections("demo", ["P1a", "P1b"])
+    made.clear()
+    monkeypatch.setitem(preparing.SOURCES, "demo", {"synthetic": "seed 20240, version next"})
+    new = open_sections("demo", ["P1a"])
+    assert made == [("P1a", preparing.TILE_PX)]
+    assert new[0].sources == {"synthetic": "seed 20240, version next"}
+    assert new[0].digest != old[0].digest
+    assert open_sections("demo", ["P1a"])[0].digest == new[0].digest
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}"])
+def test_a_demo_section_whose_facts_are_damaged_is_made_again(made, text):
+    open_sections("demo", ["P1a"])
+    (folder("demo", "P1a") / "section.json").write_text(text)
+    assert open_sections("demo", ["P1a"])[0].name == "P1a"
+    assert len(made) == 2
+
+
+def test_the_generator_states_what_it_is_compared_with():
+    assert preparing.SOURCES["demo"] == synthetic.make("P1a", 16).sources
+
+
+def open_two(home: str, made: str, gate) -> None:
+    """What one of two processes does: wait for the other, then open two sections, noting on disk which it generates."""
+
+    def make(root: Path, name: str, px: int) -> Section:
+        with Path(made).open("a") as lines:
+            lines.write(f"{name}\n")
+        time.sleep(0.3)
+        return small(root, name, px)
+
+    os.environ["COMPENDIUM_HOME"] = home
+    preparing.READERS["demo"] = make
+    gate.wait(60)
+    assert [section.name for section in open_sections("demo", ["P1a", "P1b"])] == ["P1a", "P1b"]
+
+
+def test_two_processes_generate_each_section_once(home, tmp_path):
+    context = get_context("spawn")
+    gate = context.Barrier(2)
+    both = [context.Process(target=open_two, args=(str(home), str(tmp_path / "made"), gate)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(120)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert (tmp_path / "made").read_text().split() == ["P1a", "P1b"]
+    assert json.loads((folder("demo", "P1b") / "section.json").read_text())["sources"] == synthetic.SOURCES
+    assert files_below(home) == {"sections/demo/.lock", *(f"sections/demo/{name}/{file}" for name in ("P1a", "P1b") for file in WHOLE)}
+
+
+def test_measured_cohorts_are_never_generated(home):
+    preparing.generate("her2st")
+    assert files_below(home) == set()

@@ -154,3 +154,55 @@ def test_image_and_spot_facts():
     assert review.image_facts([section])[["image_width_px", "image_height_px"]].to_numpy().tolist() == [[400, 300]]
     spots = review.spot_facts(section)
     assert list(spots.columns) == ["section", "spot", "x", "y", "umi", "class"] and spots["umi"].sum() == section.counts.sum()
+
+
+def depths(**sections: int) -> pd.DataFrame:
+    """Numbers of sections with these median UMIs; the first letter is the patient."""
+    return pd.DataFrame([{"section": name, "patient": name[0], "umi_median": float(umi)} for name, umi in sections.items()])
+
+
+def test_typical_folds_are_over_all_pairs():
+    within, between = review.typical_folds(depths(A1=100, A2=200, B1=800))
+    assert (within, between) == pytest.approx((2, (8 * 4) ** 0.5))
+    assert np.isnan(review.typical_folds(depths(A1=1, B1=2))[0]) and np.isnan(review.typical_folds(depths(A1=1, A2=2))[1])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says", "not_said"),
+    [
+        (depths(A1=100, A2=110, B1=900, B2=950), "tells a method what to expect", "says no more"),
+        (depths(A1=100, A2=900, B1=100, B2=900), "says no more about depth", "what to expect"),
+        (depths(A1=100, B1=900), "cannot be seen here", "fold"),
+        (depths(A1=100, A2=900), "cannot be seen here", "fold"),
+    ],
+    ids=["alike", "as different as strangers", "no siblings", "one patient"],
+)
+def test_what_is_said_about_depth_follows_from_the_numbers(numbers, says, not_said):
+    words = review.depth_words(numbers)
+    assert says in words and not_said not in words
+
+
+@pytest.mark.parametrize(
+    ("same", "other", "says", "not_said"),
+    [
+        ([0.9, 0.8], [0.5, 0.6], "In 100% of all comparisons a pair of one laboratory", "little or nothing"),
+        ([0.5, 0.7], [0.6, 0.6], "In 50% of all comparisons", "Colour alone thus"),
+        ([0.4], [0.6], "little or nothing", "Colour alone thus"),
+        ([], [0.6], "cannot be seen", "comparisons"),
+        ([0.6], [], "cannot be seen", "comparisons"),
+    ],
+    ids=["apart", "chance", "reversed", "no pair of one", "no pair of two"],
+)
+def test_what_is_said_about_colour_follows_from_the_overlaps(same, other, says, not_said):
+    overlaps = pd.DataFrame({"same_lab": [True] * len(same) + [False] * len(other), "overlap": [*same, *other]})
+    words = review.colour_words(overlaps, "lab", "laboratory")
+    assert says in words and not_said not in words
+
+
+def test_nothing_is_said_about_colours_that_are_not_there():
+    assert "cannot be seen" in review.colour_words(review.channel_overlap(review.channel_shares([])), "patient", "patient")
+
+
+def test_tiles_are_those_that_are_cut_from_the_image():
+    assert {px for px, methods in review.TILES.items() if "DeepSpaCE" in methods} == {376}
+    assert sum(len(methods.split(", ")) for methods in review.TILES.values()) == 6

@@ -10,7 +10,6 @@ from compendium import disk
 from compendium.book import profiles
 from compendium.errors import BadInput
 
-
 SHOWN = ("tags", "mystnb")  # metadata of a cell that decide how the page shows it
 
 

@@ -14,7 +14,7 @@ from compendium.errors import BadInput
 
 CHANNELS = ("red", "green", "blue")
 LEGACY_SPOT_UM = 100.0  # diameter on the legacy array (Ståhl et al. 2016), which the demo cohort imitates
-# Side of the square cut from the image, px. Table S1 of the benchmark; there DeepSpaCE stands with 224, the side to which its code shrinks what it cuts (2.5 radii of 75 px each way).
+# Side of the square cut from the image, px: Table S1 of the benchmark, which gives DeepSpaCE the 224 to which its code shrinks what it cuts, 2.5 radii of 75 px each way.
 TILES = {112: "HisToGene, Hist2ST", 224: "ST-Net, BLEEP", 299: "STimage", 376: "DeepSpaCE (shrunk to 224)"}
 CHANCE = 0.6  # below this share of comparisons won (half is chance) colours are not said to tell anything
 
