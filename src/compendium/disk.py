@@ -6,10 +6,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import IO
 
 from compendium.errors import BadInput
 
@@ -51,10 +52,23 @@ def source_hash(*patterns: str) -> str:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file at `path`, after waiting for whoever holds it; the lock ends with the block or with the process that holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # whoever held it removed the folder
+            lock = path.open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if _lies_at(path, lock):
+                break
+            lock.close()  # a lock file that was removed while we waited protects nothing
+    with lock:
         yield
+
+
+def _lies_at(path: Path, lock: IO[str]) -> bool:
+    try:
+        return os.fstat(lock.fileno()).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -1,9 +1,7 @@
 """The store: a folder that is complete is a finished run; there is no database."""
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import sys
 import zipfile
@@ -12,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from jaxtyping import Float32
 
+from compendium import disk
 from compendium.disk import home, sha256, source_hash, whole_folder
 from compendium.errors import BadInput
 from compendium.methods import recipe
@@ -94,24 +92,9 @@ def locked(target: Path) -> Iterator[Path]:
     The folder is removed at the end unless it holds a checkpoint to go on from.
     """
     work = target.with_name(f"{target.name}.partial")
-    lock = _hold(work)
-    try:
-        yield work
-    finally:
-        if not (work / CHECKPOINT).exists():
-            shutil.rmtree(work, ignore_errors=True)
-        lock.close()
-
-
-def _hold(work: Path) -> IO[str]:
-    """The lock file, held. One that was removed while we waited for it protects nothing: try again."""
-    while True:
-        work.mkdir(parents=True, exist_ok=True)
+    with disk.locked(work / "lock"):
         try:
-            lock = (work / "lock").open("w")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if os.fstat(lock.fileno()).st_ino == (work / "lock").stat().st_ino:
-                return lock
-            lock.close()
-        except FileNotFoundError:
-            continue
+            yield work
+        finally:
+            if not (work / CHECKPOINT).exists():
+                shutil.rmtree(work, ignore_errors=True)
