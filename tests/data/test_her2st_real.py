@@ -10,7 +10,7 @@ from compendium.data.her2st import LABELS, read, read_labels, read_spots, spot_p
 from compendium.data.sources import cohort
 from raw_files import counted_spots, raw_path, real_section
 
-SPOTS = {  # methods.md 1.1, recomputed from the public counts
+SPOTS = {  # spots of each section in order, counted in the public count tables
     "A": (346, 325, 359, 343, 332, 360), "B": (295, 270, 298, 283, 289, 277), "C": (176, 187, 180, 184, 181, 178), "D": (306, 303, 301, 302, 306, 315),
     "E": (587, 572, 570), "F": (691, 695, 712), "G": (441, 467, 463), "H": (613, 603, 510),
 }

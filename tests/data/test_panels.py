@@ -16,7 +16,7 @@ from compendium.disk import resource
 from conftest import tiny_section
 from raw_files import panel_genes, real_section, refusal
 
-MARKERS = "COX6C TTLL12 HSP90AB1 TFF3 ATP1A1 B2M FASN SPARC CD74 CD63 CD24 CD81"  # methods.md 1.5
+MARKERS = "COX6C TTLL12 HSP90AB1 TFF3 ATP1A1 B2M FASN SPARC CD74 CD63 CD24 CD81"  # the benchmark's twelve cancer markers
 
 
 def section_of(counts: np.ndarray, genes: list[str], cohort: str = "tiny", name: str = "S1") -> Section:

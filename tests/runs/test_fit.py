@@ -10,6 +10,7 @@ import pytest
 
 from compendium.data.splits import Split, folds
 from compendium.errors import BadInput
+from compendium.methods import names, recipe
 from compendium.runs import execute, plan, run_once, store, study
 from compendium.runs.batches import inputs
 from compendium.runs.engine import training_set
@@ -41,7 +42,7 @@ def interrupt_at(last: int):
     return interrupt
 
 
-@pytest.mark.parametrize("method", ["histogene", "stnet"])
+@pytest.mark.parametrize("method", [name for name in names() if recipe(name).optimiser != "closed form"])
 def test_an_interrupted_fit_continues_to_identical_numbers(method, home, monkeypatch):
     run = smoke(method, epochs=6)
     straight = run_once(run, SECTIONS, "cpu").predictions["S1"]
