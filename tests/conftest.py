@@ -1,6 +1,9 @@
 """What every test may ask for: the real data, an isolated home, a tiny section."""
 
 import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the Makefile does, before torch starts its threads
+
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +32,12 @@ def shared() -> Path:
 def her2st(shared: Path) -> Path:
     """Folder with real HER2+ files in the layout of the public repository."""
     return shared / "data" / "her2st"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_in_the_checkout(tmp_path_factory) -> None:
+    """What a test computes lands in a temporary home, whether it asks for one of its own or not."""
+    os.environ["COMPENDIUM_HOME"] = str(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture

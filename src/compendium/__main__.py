@@ -84,18 +84,20 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         options.do(options)
     except BadInput as error:
-        print(f"compendium: {error}", file=sys.stderr)
-        return 2
+        return _ended(str(error), 2)
     except MemoryError:
-        print("compendium: out of memory; run fewer sections at once, or lower batch, width or --tile-px", file=sys.stderr)
-        return 2
+        return _ended("out of memory; run fewer sections at once, or lower batch, width or --tile-px", 2)
     except OSError as error:
-        print(f"compendium: {error.filename or 'a file'} cannot be read or written ({error.strerror or error}); check the disk and its permissions", file=sys.stderr)
-        return 2
+        return _ended(f"{error.filename or 'a file'} cannot be read or written ({error.strerror or error}); check the disk and its permissions", 2)
     except KeyboardInterrupt:
-        print("compendium: interrupted; what was finished is kept, run the same command to continue", file=sys.stderr)
-        return 130
+        return _ended("interrupted; what was finished is kept, run the same command to continue", 130)
     return 0
+
+
+def _ended(line: str, status: int) -> int:
+    """Say in one line how a command ended."""
+    print(f"compendium: {' '.join(line.split())}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Numbers that describe each spot: features of a frozen encoder (cached once a section), six colours, coordinates."""
+"""Numbers that describe each spot: features of a frozen encoder and six colours (both cached once a section), coordinates."""
 
 import hashlib
 from functools import lru_cache
@@ -22,8 +22,6 @@ def features(section: Section, encoder: str, tile_px: int, weights: str = "", de
     """Features of every spot: `colour`, `coordinates`, or the pooled output of a frozen timm encoder on tiles of `tile_px`."""
     if encoder == COORDINATES:
         return coordinates(section)
-    if encoder == COLOUR:
-        return six_colours(section, tile_px)
     return _cached(section, encoder, tile_px, weights, device)
 
 
@@ -42,12 +40,12 @@ def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
 
 def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: str) -> Float32[np.ndarray, "spot feature"]:
     """Computed once a section and encoder, then read; the file's name is the checksum of all that decides its content."""
-    made_by = f"{source_hash('images/encoders.py', 'images/features.py')} timm {version('timm')} {device}"
-    facts = f"{section.digest} {encoder} {encoders.weights_id(encoder, weights)} {tile_px} {made_by}"
+    network = "" if encoder == COLOUR else f"{encoders.weights_id(encoder, weights)} timm {version('timm')} {device}"
+    facts = f"{section.digest} {encoder} {tile_px} {network} {source_hash('images/encoders.py', 'images/features.py')}"
     path = home() / "features" / encoder / f"{section.cohort}-{section.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"
     if path.exists():
         return np.load(path)
-    values = encode(section, encoder, tile_px, weights, device)
+    values = six_colours(section, tile_px) if encoder == COLOUR else encode(section, encoder, tile_px, weights, device)
     with whole_file(path) as aside:
         np.save(aside, values)
     return values
