@@ -145,6 +145,13 @@ def test_misspelt_and_mistyped_words_are_errors(words, says):
     assert "\n" not in str(error.value)
 
 
+def test_frozen_features_are_the_same_for_every_method():
+    split = folds("section-out", SECTIONS)[0]
+    runs = [plan("tiny", split, name, sections=SECTIONS) for name in ("ridge", "stnet", "histogene")]
+    assert len({(run.encoder, run.tile_px, run.augment) for run in runs}) == 1
+    assert plan("tiny", split, "histogene", sections=SECTIONS, encoder="own").tile_px == 112
+
+
 def test_below_the_floor_is_not_a_result():
     assert not smoke().result
     assert smoke(budget="laptop").result

@@ -22,6 +22,7 @@ PROTOCOLS: dict[str, dict[str, str | None]] = {
     "published": {"split": "section-out", "panel": "hvg_769", "target": None, "scale": None, "encoder": OWN, "budget": "full"},
     "clean": {"split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised", "encoder": encoders.FROZEN, "budget": "full"},
 }
+FROZEN_TILE_PX = 224  # every method that sees frozen features sees those of the same tiles
 RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is called smoke, not a result
 
 
@@ -93,7 +94,8 @@ def plan(
 ) -> Run:
     """Resolve a run: recipe, then budget, then protocol, then the words given. A misspelt or mistyped word is an error.
 
-    Controls that define their own input (`mean`, `colour`, `coordinates`) keep it whatever `encoder` says. Under the clean
+    Controls that define their own input (`mean`, `colour`, `coordinates`) keep it whatever `encoder` says. On frozen features all
+    methods see the same tiles and none augments. Under the clean
     protocol a split with a patient on both sides is an error unless its rule is named as published or as an arm.
     """
     facts = recipe(method)
@@ -104,7 +106,9 @@ def plan(
         check_apart(split, sections)
     preset = {word: value for word, value in PROTOCOLS[protocol].items() if value is not None}
     changes = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget]
+    encoder = _encoder(facts, encoder, protocol)
     settled = _settled(facts, changes) | {word: preset[word] for word in ("target", "scale") if word in preset}
+    settled |= {} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"}
     for word, value in words.items():
         _check_word(method, word, value, settled)
         settled[word] = float(value) if isinstance(settled[word], float) else value
@@ -112,7 +116,7 @@ def plan(
     model = tuple(sorted((word, settled.pop(word)) for word in facts.model))
     return Run(
         cohort=cohort, method=method, split=split, panel=panel or str(preset["panel"]), seed=seed, protocol=protocol, budget=budget,
-        encoder=_encoder(facts, encoder, protocol), weights=weights, model=model, **settled,
+        encoder=encoder, weights=weights, model=model, **settled,
     )
 
 
