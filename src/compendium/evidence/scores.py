@@ -16,13 +16,13 @@ from compendium.runs.engine import training_set, used
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
-KEYS = ["cohort", "method", "protocol", "split", "panel", "encoder", "seed", "permuted", "stale", "section", "patient"]
 CODE = ("evidence/scores.py", "data/expression.py", "data/panels.py")
 
 
 def scores(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
-    """One tidy table: KEYS (stale: made by other code than today's), gene, spots, pcc, spearman, rmse on the scoring target (wide log1p), pcc_native on the method's own.
+    """One tidy table, a row a run, section and gene: what the run was, pcc, spearman and rmse on the scoring target (wide log1p), pcc_native on its own.
 
+    stale: made by other code than today's. spots: number of spots the score is over.
     A correlation is NaN where prediction or measurement is constant; NaN is kept and counted, never filled.
     """
     tables = [_cached(run, record, sections).assign(stale=record.stale) for run, record in zip(runs, records, strict=True)]
