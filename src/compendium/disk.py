@@ -64,6 +64,18 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock file at `path`; a file that its holder left behind is not held."""
+    try:
+        with path.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
 def _lies_at(path: Path, lock: IO[str]) -> bool:
     try:
         return os.fstat(lock.fileno()).st_ino == path.stat().st_ino

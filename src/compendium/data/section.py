@@ -79,6 +79,12 @@ class Section:
         image = "no image" if self.patches is None else f"{self.patches.shape[1]} px patches"
         return f"<Section {self.cohort}/{self.name}: patient {self.patient}, {len(self)} spots, {len(self.genes)} genes, {image}>"
 
+    def __reduce__(self) -> tuple:
+        """To another process a stored section travels as its folder; a changed copy of it (dataclasses.replace) has none and travels whole."""
+        if folder := getattr(self, "_folder", None):
+            return _reopen, (folder, self.digest)
+        return Section, tuple(getattr(self, each.name) for each in dataclasses.fields(self))
+
     def without_counts(self) -> "Section":
         """The section as a method sees it at prediction: counts and labels are gone, not hidden."""
         return dataclasses.replace(self, counts=None, labels=None)
@@ -147,6 +153,16 @@ def load(folder: Path) -> Section:
         patches = np.load(folder / "patches.npy", mmap_mode="r") if (folder / "patches.npy").exists() else None
         shape = (len(arrays["spots"]), len(arrays["genes"]))
         counts = csr_matrix(tuple(arrays.pop(f"counts_{part}") for part in ("data", "indices", "indptr")), shape=shape)
-        return Section(counts=counts, patches=patches, **arrays, **facts)
+        section = Section(counts=counts, patches=patches, **arrays, **facts)
     except (ValueError, TypeError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise BadInput(f"the prepared section in {folder} is damaged ({' '.join(str(error).split())}): delete the folder and prepare it again") from error
+    object.__setattr__(section, "_folder", folder)  # no field: a copy that is changed must not pass for what lies there
+    return section
+
+
+def _reopen(folder: Path, digest: str) -> Section:
+    """A section that was sent from another process, if what lies in the folder is still that section."""
+    section = load(folder)
+    if section.digest != digest:
+        raise BadInput(f"the prepared section in {folder} has changed since the work on it began; start again, so that all of it sees the same data")
+    return section

@@ -3,6 +3,7 @@
 import hashlib
 from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -39,16 +40,21 @@ def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
 
 
 def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: str) -> Float32[np.ndarray, "spot feature"]:
-    """Computed once a section and encoder, then read; the file's name is the checksum of all that decides its content."""
-    network = "" if encoder == COLOUR else f"{encoders.weights_id(encoder, weights)} timm {version('timm')} {device}"
-    facts = f"{section.digest} {encoder} {tile_px} {network} {source_hash('images/encoders.py', 'images/features.py')}"
-    path = home() / "features" / encoder / f"{section.cohort}-{section.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"
+    """Computed once a section and encoder, then read."""
+    path = cache_path(section, encoder, tile_px, weights, device)
     if path.exists():
         return np.load(path)
     values = six_colours(section, tile_px) if encoder == COLOUR else encode(section, encoder, tile_px, weights, device)
     with whole_file(path) as aside:
         np.save(aside, values)
     return values
+
+
+def cache_path(section: Section, encoder: str, tile_px: int, weights: str, device: str) -> Path:
+    """Where a section's features lie once they are computed; the file's name is the checksum of all that decides its content."""
+    network = "" if encoder == COLOUR else f"{encoders.weights_id(encoder, weights)} timm {version('timm')} {device}"
+    facts = f"{section.digest} {encoder} {tile_px} {network} {source_hash('images/encoders.py', 'images/features.py')}"
+    return home() / "features" / encoder / f"{section.cohort}-{section.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"
 
 
 @torch.inference_mode()

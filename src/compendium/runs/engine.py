@@ -2,6 +2,7 @@
 
 import datetime
 import logging
+import os
 import platform
 import resource
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict
 from importlib.metadata import version
+from itertools import repeat
 from pathlib import Path
 
 import torch
@@ -16,9 +18,12 @@ import torch
 from compendium.data.expression import Target, fit_target
 from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
+from compendium.disk import home
+from compendium.errors import BadInput
 from compendium.methods.layers import Method
 from compendium.runs import store
 from compendium.runs.batches import inputs
+from compendium.runs.engines import Serial
 from compendium.runs.fit import fit, pick_device, predict
 from compendium.runs.matching import Part, matched, uncut
 from compendium.runs.plan import Run
@@ -27,14 +32,44 @@ from compendium.runs.store import Record
 log = logging.getLogger(__name__)
 
 
-def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "auto", redo_stale: bool = False, executor: Executor | None = None) -> list[Record]:
-    """The record of every run, in order. Without an executor one after the other; with one, wherever it computes.
+class RunsFailed(BadInput):
+    """Some runs ended without a record; the others are stored."""
 
-    A record made by other code than today's is kept as it is, unless `redo_stale` asks for it to be made again.
+
+def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "auto", redo_stale: bool = False, executor: Executor | None = None) -> list[Record]:
+    """The record of every run, in order: computed wherever the executor computes (see compendium.runs.engines), without one here, one after the other.
+
+    A run that fails does not stop the others; RunsFailed then says how many failed, and why. A record made by other code than today's is kept
+    as it is, unless `redo_stale` asks for it to be made again.
     """
-    if executor is None:
-        return [run_once(run, sections, device, redo_stale) for run in runs]
-    return list(executor.map(run_once, runs, [sections] * len(runs), [device] * len(runs), [redo_stale] * len(runs)))
+    needed = [used(run, sections) for run in runs]
+    try:
+        ends = list((executor or Serial()).map(attempt, runs, needed, repeat(device), repeat(redo_stale), repeat(str(home()))))
+    except Exception as error:  # whatever an engine raises when it loses its workers; what a run raises is an end of that run
+        raise RunsFailed(f"the engine gave up ({store.reason(error)}); finished runs are stored, run the same again to continue") from error
+    failed = [(run, end) for run, end in zip(runs, ends, strict=True) if isinstance(end, str)]
+    if failed:
+        run, why = failed[0]
+        raise RunsFailed(f"{len(failed)} of {len(runs)} runs failed, the others are stored; {'first ' if failed[1:] else ''}{run.method} {run.split.name}: {why}")
+    return [_read(end) for end in ends]
+
+
+def attempt(run: Run, sections: Sequence[Section], device: str, redo_stale: bool, at: str) -> Path | str:
+    """What an engine computes: the folder of the run's record below the home `at`, or the line that says why there is none."""
+    if at != str(home()):
+        os.environ["COMPENDIUM_HOME"] = at  # a worker that was started elsewhere
+    try:
+        return run_once(run, sections, device, redo_stale).folder
+    except Exception as error:  # written down, and told by execute
+        if not isinstance(error, BadInput):
+            log.exception("%s %s", run.method, run.split.name)
+        return store.reason(error)
+
+
+def _read(folder: Path) -> Record:
+    if record := store.read(folder):
+        return record
+    raise RunsFailed(f"a worker stored its record in {folder}, which is not there; all workers must see the same COMPENDIUM_HOME")
 
 
 def run_once(run: Run, sections: Sequence[Section], device: str = "auto", redo_stale: bool = False, after_epoch: Callable[[int], None] | None = None) -> Record:
@@ -44,7 +79,8 @@ def run_once(run: Run, sections: Sequence[Section], device: str = "auto", redo_s
     if record := _stored(target, redo_stale):
         return record
     with store.locked(target) as work:
-        record = _stored(target, redo_stale) or _make(run, sections, device, target, work / store.CHECKPOINT, after_epoch)
+        with store.failure_noted(target):
+            record = _stored(target, redo_stale) or _make(run, sections, device, target, work / store.CHECKPOINT, after_epoch)
         (work / store.CHECKPOINT).unlink(missing_ok=True)
     return record
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from compendium.errors import BadInput
 from compendium.methods import recipe
 from compendium.runs.plan import Run
 
-CHECKPOINT = "checkpoint.pt"
+CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 FINGERPRINTED = ("data/*.py", "images/*.py", "runs/*.py", "methods/layers.py", "methods/registry.py")
 
 
@@ -85,14 +85,46 @@ def read(target: Path) -> Record | None:
     return Record(target, facts, genes, predictions)
 
 
+def workplace(target: Path) -> Path:
+    """Folder beside a record to be, with the lock of whoever makes it and the checkpoint."""
+    return target.with_name(f"{target.name}.partial")
+
+
+def failure(target: Path) -> Path:
+    """Where the reason lies why a run ended without a record, one line; it goes when the run is tried again."""
+    return target.with_name(f"{target.name}.failed")
+
+
+@contextmanager
+def failure_noted(target: Path) -> Iterator[None]:
+    """Write down why the block failed, for whoever asks how a study stands."""
+    failure(target).unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        with suppress(OSError), disk.whole_file(failure(target)) as aside:  # a disk that is full must not hide the reason
+            aside.write_text(reason(error))
+        raise
+
+
+def reason(error: Exception) -> str:
+    """One line that says why a run failed."""
+    said = " ".join(str(error).split())[:400]
+    if isinstance(error, BadInput):
+        return said
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"out of memory; lower batch, width or the number of workers ({said})"
+    return f"{type(error).__name__}: {said}"
+
+
 @contextmanager
 def locked(target: Path) -> Iterator[Path]:
     """Hold the run's lock and give its work folder, where the checkpoint lies; the lock ends with the process that holds it.
 
     The folder is removed at the end unless it holds a checkpoint to go on from.
     """
-    work = target.with_name(f"{target.name}.partial")
-    with disk.locked(work / "lock"):
+    work = workplace(target)
+    with disk.locked(work / LOCK):
         try:
             yield work
         finally:

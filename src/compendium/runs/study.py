@@ -8,7 +8,7 @@ from compendium.runs.plan import Run, plan
 
 
 def study(cohort: str, sections: Sequence[Section], rules: Sequence[str], methods: Sequence[str], **words) -> list[Run]:
-    """Plan runs; `words` go to `plan`, and each method takes of them what it has."""
+    """Plan runs; `words` go to `plan`, for every method alike."""
     return [plan(cohort, split, method, sections=list(sections), **words) for split in distinct(rules, sections) for method in methods]
 
 

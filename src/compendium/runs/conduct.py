@@ -1,0 +1,127 @@
+"""Conduct a study: say what it will cost, compute it, and say while it runs what is done, running, failed or stale, and the time left."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+
+from compendium.data.section import Section
+from compendium.runs import cost, store
+from compendium.runs.engine import execute
+from compendium.runs.plan import Run
+from compendium.runs.states import FINISHED, STATES, State, folders, state
+from compendium.runs.store import Record
+
+EVERY_SECONDS = 2.0
+Tell = Callable[[str], None]
+
+
+def conduct(
+    runs: Sequence[Run], sections: Sequence[Section], executor: Executor, tell: Tell, *, workers: int = 1, device: str = "auto", redo_stale: bool = False
+) -> list[Record]:
+    """The records of the runs. `tell` gets one line before, one whenever a run begins, ends or fails, and those are few."""
+    watch = Watch(runs, sections, workers, redo_stale)
+    watch.price(sections, device)
+    tell(watch.announcement())
+    with watch.telling(tell):
+        return execute(runs, sections, device=device, redo_stale=redo_stale, executor=executor)
+
+
+class Watch:
+    """The runs of a study, how each stands, and what those that are left will take.
+
+    A run that was stale when the study began, and is to be made again, counts as waiting until it is done.
+    """
+
+    def __init__(self, runs: Sequence[Run], sections: Sequence[Section], workers: int = 1, redo_stale: bool = False) -> None:
+        self.runs, self.workers, self.redo_stale = list(runs), workers, redo_stale
+        self.targets = folders(runs, sections)
+        self.due = [i for i, now in enumerate(self.now()) if not self.finished(now)]
+        self.seconds = [0.0] * len(self.runs)  # of each run that is due
+        self.features = 0.0  # seconds of the frozen encoders
+        self.told: set[str] = set()
+
+    def price(self, sections: Sequence[Section], device: str) -> None:
+        """Estimate what the runs that are due will take."""
+        due = [self.runs[i] for i in self.due]
+        self.features = cost.features_left(due, sections, device)
+        for i, seconds in zip(self.due, cost.estimate(due, sections, device), strict=True):
+            self.seconds[i] = seconds
+
+    def now(self) -> list[State]:
+        """How each run stands."""
+        return [state(run, target) for run, target in zip(self.runs, self.targets, strict=True)]
+
+    def finished(self, now: State) -> bool:
+        """Whether nothing is left to do for a run."""
+        return now.word == "done" or (now.word in FINISHED and not self.redo_stale)
+
+    def announcement(self) -> str:
+        """What is there, what is to do, what it will cost."""
+        line = f"{len(self.runs)} runs: {len(self.runs) - len(self.due)} stored, {len(self.due)} to do"
+        if not self.due:
+            return line
+        count = Counter(self.runs[i].method for i in self.due)
+        spent = {method: sum(self.seconds[i] for i in self.due if self.runs[i].method == method) for method in count}
+        parts = [f"{method} {times} x {duration(spent[method] / times)}" for method, times in count.items()]
+        parts += [f"features of the frozen encoder {duration(self.features)}"] if self.features else []
+        many = f" on {self.workers} workers" if self.workers > 1 else ""
+        return f"{line}; about {duration((sum(self.seconds) + self.features) / self.workers)}{many} ({', '.join(parts)})"
+
+    def line(self) -> str:
+        """How many runs stand how, and the time left."""
+        now = self.now()
+        count = Counter(s.word for s in now)
+        going = [i for i in self.due if not self.finished(now[i]) and now[i].word != "failed"]
+        left = sum(max(0.0, self.seconds[i] - (now[i].seconds if now[i].word == "running" else 0.0)) for i in going)
+        left += self.features * len(going) / max(len(self.due), 1)
+        return f"{', '.join(f'{count[word]} {word}' for word in STATES if count[word])}; about {duration(left / self.workers)} left"
+
+    def failures(self) -> list[str]:
+        """One line for each run that has failed since it was last asked."""
+        lines = [f"failed: {s.run.method} {s.run.split.name} seed {s.run.seed}: {s.reason}" for s in self.now() if s.word == "failed"]
+        new = [line for line in lines if line not in self.told]
+        self.told.update(new)
+        return new
+
+    @contextmanager
+    def telling(self, tell: Tell):
+        """Tell the line whenever a count in it changes, as long as the block runs."""
+        ended, last = threading.Event(), ""
+
+        def look() -> None:
+            nonlocal last
+            while not ended.wait(EVERY_SECONDS):
+                line = self.line()
+                if line.split(";")[0] != last:
+                    last = line.split(";")[0]
+                    for said in [*self.failures(), line]:
+                        tell(said)
+
+        for i in self.due:
+            store.failure(self.targets[i]).unlink(missing_ok=True)  # of an earlier attempt
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            for said in [*self.failures(), self.line()]:
+                tell(said)
+
+
+def report(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:
+    """One line a run: how it stands, what it is, how long it took, where its record lies or why there is none."""
+    now = [state(run, target) for run, target in zip(runs, folders(runs, sections), strict=True)]
+    rows = [(s.word, s.run.method, s.run.split.name, f"seed {s.run.seed}", duration(s.seconds) if s.seconds else "-", s.reason or s.target.name) for s in now]
+    width = [max(len(row[i]) for row in rows) for i in range(5)]
+    return ["  ".join([*(cell.ljust(size) for cell, size in zip(row, width, strict=False)), row[5]]) for row in rows]
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, as exact as an estimate is."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,122 @@
+"""Engines: where runs are computed. Each is a concurrent.futures.Executor, so that one `execute` serves them all.
+
+    serial   in this process, one after the other
+    local    processes on this machine, one a GPU, or one a core
+    dask     the workers of a running Dask scheduler, over loopback or TLS
+    slurm    one job array of a Slurm cluster; a job that is put back into the queue goes on from its checkpoint
+
+All workers must see the same COMPENDIUM_HOME, over a file system on which flock works: the store is where results are handed over, and two workers
+that want the same run make it once.
+"""
+
+import ipaddress
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.queues import Queue
+from urllib.parse import urlsplit
+
+import torch
+
+from compendium.errors import BadInput
+
+ENGINES = ("serial", "local", "dask", "slurm")
+
+
+class Serial(Executor):
+    """Computes each call where and when it is submitted."""
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        """A future that is already done."""
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  what a future is for
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def engine(word: str = "serial", *, workers: int = 0, address: str = "", slurm: Mapping[str, object] | None = None) -> Iterator[tuple[Executor, int]]:
+    """The named engine, for the length of the block, and how many runs it computes at once.
+
+    workers: how many at once; 0 takes one a GPU or core (local), or as many as the cluster allows (slurm). Dask and serial have what they have.
+    address: of the Dask scheduler, e.g. tcp://127.0.0.1:8786 or tls://HOST:8786. slurm: parameters of submitit, e.g. slurm_partition, timeout_min.
+    """
+    if word not in ENGINES:
+        raise BadInput(f"unknown engine {word!r}; known: {', '.join(ENGINES)}")
+    if workers < 0:
+        raise BadInput(f"workers is {workers}; give 1 or more, or 0 for as many as there are")
+    for what, given, fits in (("--address", address, ("dask",)), ("--slurm", slurm, ("slurm",)), ("--workers", workers, ("local", "slurm"))):
+        if given and word not in fits:
+            raise BadInput(f"{what} goes with engine {' or '.join(fits)}, not with {word}")
+    match word:
+        case "serial":
+            yield Serial(), 1
+        case "local":
+            count = workers or torch.cuda.device_count() or cores()
+            with _local(count) as pool:
+                yield pool, count
+        case "dask":
+            with _dask(address) as found:
+                yield found
+        case _:
+            from compendium.runs.slurm import JobArray
+
+            yield JobArray(workers, slurm or {}), workers or 1
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _local(count: int) -> ProcessPoolExecutor:
+    """Processes that share the GPUs, or else the cores, among them."""
+    context = multiprocessing.get_context("spawn")
+    turns = context.Queue()
+    for turn in range(count):
+        turns.put(turn)
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_claim, initargs=(turns, torch.cuda.device_count(), max(1, cores() // count)))
+
+
+def _claim(turns: "Queue[int]", gpus: int, threads: int) -> None:
+    """Give a new worker a GPU of its own, as far as there are any, and its share of the cores."""
+    turn = turns.get()
+    if gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(turn % gpus)
+    torch.set_num_threads(threads)
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[tuple[Executor, int]]:
+    from distributed import Client
+
+    check_address(address)
+    try:
+        client = Client(address, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"no Dask scheduler answers at {address} ({' '.join(str(error).split())[:120]}); start one with: dask scheduler") from error
+    with client:
+        threads = client.nthreads().values()
+        if not threads:
+            raise BadInput(f"the Dask scheduler at {address} has no workers; start some with: dask worker --nthreads 1 {address}")
+        yield client.get_executor(), sum(threads)
+
+
+def check_address(address: str) -> None:
+    """Refuse a scheduler that anybody on the network could talk to: Dask runs whatever it is sent."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("tcp", "tls") or not parts.hostname or not parts.port:
+        raise BadInput(f"--address {address!r} is no address of a Dask scheduler; give e.g. tcp://127.0.0.1:8786 or tls://HOST:8786")
+    if parts.scheme == "tcp" and not _is_loopback(parts.hostname):
+        raise BadInput(f"--address {address} would carry code over the network unprotected; use tls://, or tcp:// on this machine only")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

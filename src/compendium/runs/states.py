@@ -1,0 +1,70 @@
+"""How runs stand, read off the disk: there is no other record of it, so any process may ask at any time."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compendium.data.section import Section
+from compendium.disk import is_locked
+from compendium.runs import store
+from compendium.runs.engine import used
+from compendium.runs.plan import Run
+
+STATES = ("done", "stale", "damaged", "running", "failed", "interrupted", "waiting")
+FINISHED = ("done", "stale")
+
+
+@dataclass(frozen=True)
+class State:
+    """One run now.
+
+    word: done; stale (made by other code than today's); damaged (what lies there cannot be read); running (somebody holds its lock); failed
+    (the reason is written down); interrupted (a checkpoint lies there, nobody holds it); waiting. seconds: that it took, or that it has run.
+    """
+
+    run: Run
+    target: Path
+    word: str
+    reason: str = ""
+    seconds: float = 0.0
+
+
+def states(runs: Sequence[Run], sections: Sequence[Section]) -> list[State]:
+    """The state of every run, in order."""
+    return [state(run, target) for run, target in zip(runs, folders(runs, sections), strict=True)]
+
+
+def folders(runs: Sequence[Run], sections: Sequence[Section]) -> list[Path]:
+    """Where the record of each run lies, or will lie."""
+    return [store.folder(run, run.identity(used(run, sections))) for run in runs]
+
+
+def state(run: Run, target: Path) -> State:
+    """The state of the run whose record lies, or will lie, in `target`."""
+    work, failure = store.workplace(target), store.failure(target)
+    if is_locked(work / store.LOCK):
+        return State(run, target, "running", seconds=_since(work / store.LOCK))
+    if target.exists():
+        return _finished(run, target)
+    if failure.exists():
+        return State(run, target, "failed", reason=failure.read_text())
+    return State(run, target, "interrupted" if (work / store.CHECKPOINT).exists() else "waiting")
+
+
+def _finished(run: Run, target: Path) -> State:
+    try:
+        facts = json.loads((target / "run.json").read_text())
+        word = "done" if facts["fingerprint"] == store.fingerprint(run.method) else "stale"
+        return State(run, target, word, seconds=facts["seconds"])
+    except (OSError, ValueError, KeyError) as error:
+        return State(run, target, "damaged", reason=" ".join(str(error).split()))
+
+
+def _since(lock: Path) -> float:
+    """Seconds since the lock was taken."""
+    try:
+        return max(0.0, time.time() - lock.stat().st_mtime)
+    except FileNotFoundError:  # it has just ended
+        return 0.0
