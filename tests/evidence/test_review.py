@@ -39,11 +39,6 @@ def test_a_stored_zero_is_no_gene_found():
     assert (row["umi_median"], row["genes_median"]) == (3, 1)
 
 
-@pytest.mark.parametrize(("technology", "um"), [("10x Visium, 55 µm spots, FFPE", 55), ("Spatial Transcriptomics, 100 µm spots, fresh frozen", 100), ("synthetic ST", 100)])
-def test_the_technology_says_how_wide_a_spot_is(technology, um):
-    assert review.spot_um(technology) == um
-
-
 def test_shared_genes_are_those_of_every_table():
     one, two = counted([[1, 2, 3]]), counted([[1, 2, 3]], "S2", genes=np.array(["G2", "G0", "X"]))
     assert review.measured_everywhere(iter([one, two])) == ["G0", "G2"]

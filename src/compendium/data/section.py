@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from compendium.disk import whole_folder
 from compendium.errors import BadInput
 
 NO_LABEL = ""
+LEGACY_SPOT_UM = 100.0  # diameter on the legacy array (Ståhl et al. 2016), which the demo cohort imitates
 FACTS = ("cohort", "name", "patient", "lab", "technology", "um_per_px", "thumbnail_scale", "sources")
 
 
@@ -78,6 +80,12 @@ class Section:
     def __repr__(self) -> str:
         image = "no image" if self.patches is None else f"{self.patches.shape[1]} px patches"
         return f"<Section {self.cohort}/{self.name}: patient {self.patient}, {len(self)} spots, {len(self.genes)} genes, {image}>"
+
+    @property
+    def spot_um(self) -> float:
+        """Diameter of a spot in µm as the technology states it ("55 µm spots"), else that of the legacy array."""
+        stated = re.search(r"(\d+) µm spots", self.technology)
+        return float(stated[1]) if stated else LEGACY_SPOT_UM
 
     def __reduce__(self) -> tuple:
         """To another process a stored section travels as its folder; a changed copy of it (dataclasses.replace) has none and travels whole."""

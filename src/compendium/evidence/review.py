@@ -13,16 +13,9 @@ from compendium.disk import resource
 from compendium.errors import BadInput
 
 CHANNELS = ("red", "green", "blue")
-LEGACY_SPOT_UM = 100.0  # diameter on the legacy array (Ståhl et al. 2016), which the demo cohort imitates
 # Side of the square cut from the image, px: Table S1 of the benchmark, which gives DeepSpaCE the 224 to which its code shrinks what it cuts, 2.5 radii of 75 px each way.
 TILES = {112: "HisToGene, Hist2ST", 224: "ST-Net, BLEEP", 299: "STimage", 376: "DeepSpaCE (shrunk to 224)"}
 CHANCE = 0.6  # below this share of comparisons won (half is chance) colours are not said to tell anything
-
-
-def spot_um(technology: str) -> float:
-    """Diameter of a spot in µm as the technology's name states it, else that of the legacy array."""
-    stated = re.search(r"(\d+) µm spots", technology)
-    return float(stated[1]) if stated else LEGACY_SPOT_UM
 
 
 def section_numbers(sections: Iterable[Section]) -> pd.DataFrame:
@@ -41,7 +34,7 @@ def _numbers(section: Section) -> dict[str, object]:
     return {
         "section": section.name, "patient": section.patient, "lab": section.lab, "spots": len(section), "empty_spots": int((totals == 0).sum()),
         "labelled_spots": 0 if section.labels is None else int((section.labels != "").sum()), "genes": len(section.genes), **quartiles,
-        "image": section.patches is not None, "um_per_px": section.um_per_px, "spot_px": spot_um(section.technology) / section.um_per_px,
+        "image": section.patches is not None, "um_per_px": section.um_per_px, "spot_px": section.spot_um / section.um_per_px,
     }  # fmt: skip
 
 

@@ -74,9 +74,12 @@ class Watch:
         now = self.now()
         count = Counter(s.word for s in now)
         going = [i for i in self.due if not self.finished(now[i]) and now[i].word != "failed"]
+        stand = ", ".join(f"{count[word]} {word}" for word in STATES if count[word])
+        if not going:
+            return stand
         left = sum(max(0.0, self.seconds[i] - (now[i].seconds if now[i].word == "running" else 0.0)) for i in going)
         left += self.features * len(going) / max(len(self.due), 1)
-        return f"{', '.join(f'{count[word]} {word}' for word in STATES if count[word])}; about {duration(left / self.workers)} left"
+        return f"{stand}; about {duration(left / self.workers)} left"
 
     def failures(self) -> list[str]:
         """One line for each run that has failed since it was last asked."""

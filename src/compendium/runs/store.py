@@ -21,7 +21,11 @@ from compendium.methods import recipe
 from compendium.runs.plan import Run
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
-FINGERPRINTED = ("data/*.py", "images/*.py", "runs/*.py", "methods/layers.py", "methods/registry.py")
+# Code that can change a prediction. How a section was read is not here: it shows in the section's digest. A test asks of every new file where it belongs.
+FINGERPRINTED = (
+    *(f"data/{name}.py" for name in ("expression", "panels", "section", "splits")), "images/*.py", "methods/layers.py", "methods/registry.py",
+    *(f"runs/{name}.py" for name in ("batches", "engine", "fit", "matching", "plan", "seeds")),
+)
 
 
 @dataclass(frozen=True)
