@@ -248,6 +248,35 @@ def test_a_cold_page_is_light(visit):
         there.close()
 
 
+def test_the_welcome_page_leads_three_ways(visit):
+    there = visit("intro.html")
+    ways = there.tab.eval_on_selector_all(".sd-card", "all => all.map(card => [card.querySelector('.sd-card-title').innerText, card.querySelector('a').hash])")
+    assert [name for name, _ in ways] == ["Read", "Rerun", "Join the lab"]
+    for name, place in ways:
+        there.tab.locator(f".sd-card:has-text('{name}')").click()
+        there.tab.wait_for_function("place => location.hash === place && Math.abs(document.querySelector(place).getBoundingClientRect().top) < 200", arg=place)
+        assert there.tab.locator(f"section:has({place}) > h2, section{place} > h2").first.inner_text().startswith(name)
+    led = set(there.tab.eval_on_selector_all("article a", "all => all.map(link => link.getAttribute('href').split('#')[0])"))
+    assert {page for page in pages() if page != "intro.html"} <= led
+    assert (there.errors, there.outside) == ([], [])
+
+
+def test_the_status_page_lists_each_chapter_with_what_made_it(visit):
+    there = visit("status.html")
+    rows = there.tab.eval_on_selector_all(".compendium-status tbody tr", "all => all.map(row => [row.querySelector('a').getAttribute('href'), row.innerText])")
+    assert [link for link, _ in rows] == [page for page in pages() if page.startswith("chapters/")]
+    for i, (link, told) in enumerate(rows):
+        facts = json.loads((HTML / "_sources" / link).with_suffix(".ipynb").read_text(encoding="utf-8"))["metadata"]["compendium"]
+        assert [what for what in ("date", "profile", "device", "commit") if facts[what].removeprefix("commit ") not in told] == []
+        assert ("up to date" in told) != ("out of date" in told)
+        box = there.tab.locator("details.compendium-rerun").nth(i)
+        assert not box.locator("table").first.is_visible()
+        box.locator("summary").click()
+        listed = {tuple(row.split("\t")) for row in box.inner_text().splitlines()}
+        assert {(name, json.dumps(value, ensure_ascii=False)) for name, value in facts["parameters"].items()} <= listed
+        assert {("compendium", facts["version"]), *facts["versions"].items()} <= listed
+
+
 def test_search_finds_a_chapter_by_a_word_of_its_title(visit):
     page = next(page for page in pages() if page.startswith("chapters/"))
     title = re.search(r"<h1>(?:<span[^>]*>[^<]*</span>)?([^<]+)", (HTML / page).read_text(encoding="utf-8"))[1]

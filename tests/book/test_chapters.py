@@ -1,5 +1,6 @@
 import json
 import re
+from importlib.metadata import version
 
 import nbformat
 import papermill
@@ -10,15 +11,17 @@ from compendium.book import chapters as book
 from compendium.book import executed, execution
 from compendium.book.fingerprint import prepared_sections, source
 from compendium.book.profiles import Profile
+from compendium.book.show import DEVICE
 from compendium.errors import BadInput
 from tiny_book import FIGURE, make_root
 
 NOISE = "import sys, warnings; print('at', page.notebook); print('loud', file=sys.stderr)"
+CELLS = (FIGURE, NOISE, "page.made_from(device='an abacus')", "page.parameters_table()")
 
 
 @pytest.fixture
 def root(tmp_path, home):
-    return make_root(tmp_path / "checkout", FIGURE, NOISE, "page.parameters_table()")
+    return make_root(tmp_path / "checkout", *CELLS)
 
 
 @pytest.fixture
@@ -62,6 +65,9 @@ def test_a_chapter_becomes_a_page_that_says_what_made_it_and_not_where(root):
     facts = notebook.metadata.compendium
     assert facts.parameters == {"profile": "demo", "spots": 4, "methods": ["ridge"]}
     assert (facts.profile, facts.cohort, facts.banner, facts.commit) == ("demo", "demo", "Made up.", "no git")
+    assert facts.device == "an abacus" and DEVICE not in text and "computed on" not in text
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC", facts.date)
+    assert facts.versions["torch"] == version("torch") and {"python", "timm", "numpy", "plotly", "papermill", "jupyter-book"} <= set(facts.versions)
     assert set(notebook.metadata) == {"kernelspec", "language_info", "compendium"}
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     assert [each for each in tags if each] == [["parameters", "remove-cell"], ["injected-parameters", "remove-cell"]]
@@ -81,11 +87,11 @@ def test_a_page_is_fresh_until_what_made_it_changes(root, home, monkeypatch):
     assert book.stale("tiny", root=root) == ""
     monkeypatch.setattr(book, "execute", None)
     assert book.run_stale(root=root) == []
-    make_root(root, FIGURE, NOISE, "page.parameters_table()  # again")
+    make_root(root, "1")
     assert book.stale("tiny", root=root) == "changed: notebook"
-    make_root(root, FIGURE, NOISE, "page.parameters_table()", profile="title: D\ncohort: demo\nchapters: {tiny: {methods: [stnet]}}\n")
+    make_root(root, *CELLS, profile="title: D\ncohort: demo\nchapters: {tiny: {methods: [stnet]}}\n")
     assert book.stale("tiny", root=root) == "changed: profile, parameters"
-    make_root(root, FIGURE, NOISE, "page.parameters_table()")
+    make_root(root, *CELLS)
     assert book.stale("tiny", root=root) == ""
     assert generated == ["demo"], "the cohort is made before the chapters run, and only if one has to"
 
@@ -135,6 +141,14 @@ def test_what_a_cell_says_to_the_page_is_kept_and_fingerprinted(tmp_path):
     notebook.cells[0].metadata.mystnb = prompt
     kept = [cell.metadata for cell in executed.clean(notebook, {}, {}).cells]
     assert kept == [{"mystnb": prompt, "tags": ["hide-cell"]}, {}, {"mystnb": prompt}]
+
+
+def test_devices_are_told_once_each_and_paths_of_the_machine_never():
+    said = [nbformat.v4.new_output("display_data", {DEVICE: {"device": name}, "text/plain": ""}) for name in ("CPU", "one GPU", "CPU")]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=said)])
+    cleaned = executed.clean(notebook, {"parameters": {"weights": "/a/checkout/w.pt"}}, {"/a/checkout/": ""})
+    assert cleaned.metadata.compendium == {"parameters": {"weights": "w.pt"}, "device": "CPU, one GPU"}
+    assert cleaned.cells[0].outputs == []
 
 
 def test_a_failed_chapter_leaves_the_page_as_it_was_and_keeps_the_half_run_notebook(root, home):

@@ -6,7 +6,7 @@ import pytest
 from compendium.book import commit as commits
 from compendium.book.page import start
 from compendium.book.profiles import load
-from compendium.book.show import PLOTLY, TABLE
+from compendium.book.show import DEVICE, PLOTLY, TABLE
 from compendium.errors import BadInput
 from tiny_book import PARAMETERS, make_root
 
@@ -78,7 +78,9 @@ def test_provenance_says_what_was_said(book, published, monkeypatch):
     monkeypatch.setattr("compendium.book.page.commit", lambda folder: "commit 1a2b3c4+changes")
     page = start("tiny", notebook())
     page.made_from(data_digest="0123456789abcdef", protocol="clean")
-    page.device = "cpu"
+    assert not any(DEVICE in bundle for bundle, _ in published), "no device was named"
+    page.made_from(device="cpu")
+    assert published[-1][0][DEVICE] == {"device": "cpu"}
     assert page.provenance.startswith("profile demo · data demo 0123456789 · protocol clean · device cpu · commit 1a2b3c4+changes · compendium ")
     page.show(go.Figure(go.Bar(y=[1])), "bars", "one bar", "One bar.", pd.DataFrame({"y": [1]}))
     page.table(pd.DataFrame({"y": [1]}), "ones", "One row.")

@@ -22,7 +22,7 @@ TEXT = "# A tiny chapter\n\nThe score $r_g$ is\n\n$$r = \\frac{a}{b}$$ (score)\n
 def outputs(monkeypatch) -> list[tuple[dict, dict]]:
     """What a chapter with two figures that share an image, a table and a number publishes."""
     published: list[tuple[dict, dict]] = []
-    monkeypatch.setattr("IPython.display.publish_display_data", lambda bundle: published.append((bundle, {})))
+    monkeypatch.setattr("IPython.display.publish_display_data", lambda bundle, metadata=None: published.append((bundle, {})))
     for name in ("line", "bars"):
         fig = go.Figure(go.Bar(y=[1, 2], name="</script><b>")).update_layout(images=[{"source": PIXEL, "x": 0, "y": 1}])
         show(fig, name, "two & bars", "It *rises*, $r = 1$ {cite}`one2020`.", DATA, "profile demo · commit <1>")

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compendium.data.her2st import LABELS, read, read_counts, read_labels, read_spots, spot_pitch
+from compendium.data.checks import blob_id
+from compendium.data.her2st import LABELS, read, read_labels, read_spots
 from compendium.data.section import load
-from compendium.data.sources import blob_id, cohort
+from compendium.data.sources import cohort
+from compendium.data.tables import read_counts, spot_pitch
 from raw_files import PITCH, UNCOUNTED, change_cell, change_lines, files_below, panel_genes, raw_path, refusal, spot_table, write_raw
 
 
@@ -202,7 +204,7 @@ def test_a_malformed_label_table_is_refused(tmp_path, text, words):
 def test_a_missing_folder_or_file_names_the_fetch(tmp_path, raw):
     message = refusal(lambda: read(tmp_path / "nowhere", "B4", 64))
     assert str(tmp_path / "nowhere") in message
-    assert "compendium fetch her2st --from FOLDER" in message
+    assert "compendium fetch her2st" in message
     raw_path(raw, "B1", "spots").unlink()
     assert "no spots file" in refusal(lambda: read(raw, "B1", 64))
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compendium.data.her2st import LABELS, read, read_labels, read_spots, spot_pitch
+from compendium.data.her2st import LABELS, read, read_labels, read_spots
 from compendium.data.sources import cohort
+from compendium.data.tables import spot_pitch
 from raw_files import counted_spots, raw_path, real_section
 
 SPOTS = {  # spots of each section in order, counted in the public count tables

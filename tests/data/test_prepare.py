@@ -142,9 +142,9 @@ DAMAGE = {
     "ragged spot table": (ragged_spot_table, ("no tab-separated table", "saw 9")),
     "unreadable image": (garbage_image, ("BT10737_D2_HE.jpg cannot be read", "fetch it again")),
     "truncated image": (half_image, ("BT10737_D2_HE.jpg cannot be read", "fetch it again")),
-    "missing counts": (lambda raw: raw_path(raw, "B4", "counts").unlink(), ("no counts file under", "compendium fetch her2st --from FOLDER")),
-    "missing spot table": (lambda raw: raw_path(raw, "B4", "spots").unlink(), ("no spots file under", "compendium fetch her2st --from FOLDER")),
-    "missing folder": (shutil.rmtree, ("no counts file under", "compendium fetch her2st --from FOLDER")),
+    "missing counts": (lambda raw: raw_path(raw, "B4", "counts").unlink(), ("no counts file under", "compendium fetch her2st")),
+    "missing spot table": (lambda raw: raw_path(raw, "B4", "spots").unlink(), ("no spots file under", "compendium fetch her2st")),
+    "missing folder": (shutil.rmtree, ("no counts file under", "compendium fetch her2st")),
 }
 
 
@@ -221,7 +221,7 @@ def test_a_damaged_prepared_section_names_its_folder(pristine, home):
     assert "prepare it again" in message
 
 
-def small(root: Path, name: str, px: int) -> Section:
+def small(name: str, px: int) -> Section:
     """A section that states today's generator, and is made quickly."""
     return replace(tiny_section(name, px=32), sources=dict(preparing.SOURCES["demo"]))
 
@@ -230,7 +230,7 @@ def small(root: Path, name: str, px: int) -> Section:
 def made(home, monkeypatch) -> list[tuple[str, int]]:
     """The (name, px) of every demo section that is generated in a test."""
     asked = []
-    monkeypatch.setitem(preparing.READERS, "demo", lambda root, name, px: asked.append((name, px)) or small(root, name, px))
+    monkeypatch.setattr(synthetic, "make", lambda name, px: asked.append((name, px)) or small(name, px))
     return asked
 
 
@@ -269,14 +269,14 @@ def test_the_generator_states_what_it_is_compared_with():
 def open_two(home: str, made: str, gate) -> None:
     """What one of two processes does: wait for the other, then open two sections, noting on disk which it generates."""
 
-    def make(root: Path, name: str, px: int) -> Section:
+    def make(name: str, px: int) -> Section:
         with Path(made).open("a") as lines:
             lines.write(f"{name}\n")
         time.sleep(0.3)
-        return small(root, name, px)
+        return small(name, px)
 
     os.environ["COMPENDIUM_HOME"] = home
-    preparing.READERS["demo"] = make
+    synthetic.make = make
     gate.wait(60)
     assert [section.name for section in open_sections("demo", ["P1a", "P1b"])] == ["P1a", "P1b"]
 

@@ -1,19 +1,18 @@
 """Run chapters: find them, check their parameters, run them aside, and let only a notebook that ran to its end become a page."""
 
-import json
 import os
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from datetime import date
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compendium import __version__, disk
 from compendium.book import executed, parameters, profiles, site
-from compendium.book.commit import commit
+from compendium.book.commit import commit, versions
 from compendium.book.execution import ChapterFailed, execute
 from compendium.book.fingerprint import fingerprint, prepared_sections
 from compendium.errors import BadInput
@@ -58,7 +57,8 @@ def run_chapter(name: str, profile: str = "demo", overrides: dict[str, str] | No
     chosen, resolved, stated = _resolve(notebook, name, profile, overrides or {}, root)
     facts = {
         "chapter": name, "notebook": notebook.name, "profile": stated.name, "banner": stated.banner, "cohort": stated.cohort, "parameters": resolved,
-        "commit": commit(root), "version": __version__, "date": date.today().isoformat(), "fingerprint": fingerprint(notebook, stated, resolved, root),
+        "commit": commit(root), "version": __version__, "versions": versions(), "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "fingerprint": fingerprint(notebook, stated, resolved, root),
     }
     began = time.monotonic()
     done = execute(notebook, name, chosen, root)
@@ -93,9 +93,9 @@ def stale(name: str, profile: str = "demo", root: Path | None = None) -> str:
     notebook = find(name, root)
     _, resolved, stated = _resolve(notebook, name, profile, {}, root)
     try:
-        facts = json.loads(page_path(name, root).read_text(encoding="utf-8"))["metadata"]["compendium"]
-    except (OSError, ValueError, KeyError):
-        return "it has not been run"
+        facts = executed.facts_of(page_path(name, root))
+    except BadInput as error:
+        return str(error)
     if facts.get("profile") != profile:
         return f"it was run with profile {facts.get('profile')}"
     now = fingerprint(notebook, stated, resolved, root)

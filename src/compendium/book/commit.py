@@ -1,7 +1,16 @@
-"""Which code made this."""
+"""Which code made this: the commit, and the versions of what it ran on."""
 
+import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
+
+LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy", "scikit-learn", "scikit-image", "plotly", "papermill", "jupyter-book")
+
+
+def versions() -> dict[str, str]:
+    """Name -> version of Python and of the libraries that a chapter's numbers and figures come from."""
+    return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
 
 
 def commit(folder: Path) -> str:

@@ -1,11 +1,12 @@
 """What becomes of a notebook after it ran: checked for what a page must not hold, and freed of all that is only about the machine."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compendium.book.fingerprint import SHOWN
-from compendium.book.show import PLOTLY, TABLE
+from compendium.book.show import DEVICE, PLOTLY, TABLE
 from compendium.errors import BadInput
 
 if TYPE_CHECKING:
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
 
 
 def clean(notebook: "NotebookNode", facts: dict[str, Any], paths: dict[str, str]) -> "NotebookNode":
-    """The notebook as it goes into the book: `facts` in metadata.compendium, parameters out of sight, of each cell's
+    """The notebook as it goes into the book: `facts` and the device in metadata.compendium, parameters out of sight, of each cell's
     metadata only what decides how the page shows it (fingerprint.SHOWN), no times, widgets, progress or paths.
 
-    paths: text to replace in outputs (see machine_paths).
+    paths: text to replace in outputs and facts (see machine_paths).
     """
+    facts = _without(paths, facts | {"device": device(notebook)})
     for cell in notebook.cells:
         tags = list(cell.metadata.get("tags", []))
         if {"parameters", "injected-parameters"} & set(tags):
@@ -25,10 +27,26 @@ def clean(notebook: "NotebookNode", facts: dict[str, Any], paths: dict[str, str]
         shown = {key: cell.metadata[key] for key in SHOWN if key in cell.metadata}
         cell.metadata = shown | ({"tags": tags} if tags else {})
         if cell.cell_type == "code":
-            cell.outputs = [_without(paths, output) for output in cell.outputs if output.get("name") != "stderr"]
+            cell.outputs = [_without(paths, output) for output in cell.outputs if output.get("name") != "stderr" and DEVICE not in output.get("data", {})]
     notebook.metadata = {key: notebook.metadata[key] for key in ("kernelspec", "language_info") if key in notebook.metadata} | {"compendium": facts}
     check(notebook)
     return notebook
+
+
+def device(notebook: "NotebookNode") -> str:
+    """Every device that the chapter said it computed on (page.made_from), or "" if it named none."""
+    said = [output["data"][DEVICE]["device"] for cell in notebook.cells for output in cell.get("outputs", []) if DEVICE in output.get("data", {})]
+    return ", ".join(dict.fromkeys(said))
+
+
+def facts_of(page: Path) -> dict[str, Any]:
+    """What was noted when a chapter's page was made; a page that is not there or not whole is a BadInput that says so."""
+    try:
+        return dict(json.loads(page.read_text(encoding="utf-8"))["metadata"]["compendium"])
+    except FileNotFoundError:
+        raise BadInput("it has not been run") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"its page cannot be read ({error.__class__.__name__})") from error
 
 
 def _without(paths: dict[str, str], value: Any, key: str = "") -> Any:

@@ -67,6 +67,9 @@ def _keep(half: Path) -> Path | None:
     if not half.exists():
         return None
     kept = disk.home() / "failed" / half.name
-    with disk.whole_file(kept) as aside:
-        shutil.copyfile(half, aside)
+    try:
+        with disk.whole_file(kept) as aside:
+            shutil.copyfile(half, aside)
+    except OSError:  # a disk that is full must not hide why the chapter failed
+        return None
     return kept

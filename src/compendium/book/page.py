@@ -12,7 +12,7 @@ from compendium import __version__
 from compendium.book import chapters, profiles, rerun
 from compendium.book.commit import commit
 from compendium.book.parameters import check, declared, given
-from compendium.book.show import show, show_table
+from compendium.book.show import DEVICE, publish, show, show_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,10 +61,12 @@ class Page:
         self._commit = commit(notebook.parent)
 
     def made_from(self, data_digest: str = "", protocol: str = "", device: str = "") -> None:
-        """Say what the following figures rest on; words left out keep what was said before."""
+        """Say what the following figures rest on; words left out keep what was said before. The device is also noted for the status page."""
         self.data_digest = data_digest or self.data_digest
         self.protocol = protocol or self.protocol
         self.device = device or self.device
+        if device:
+            publish({DEVICE: {"device": device}, "text/plain": f"computed on {device}"})
 
     @property
     def provenance(self) -> str:
@@ -84,22 +86,15 @@ class Page:
 
     def say(self, key: str, value: Any) -> None:
         """Name a number or a text for the prose, here (glue:text role, key) and on other pages (chapters/FILE.ipynb::key)."""
-        from IPython.display import publish_display_data
-
         plain = value.item() if isinstance(value, np.generic) else value
-        publish_display_data({f"{RECORD}text/plain": repr(plain)}, {"scrapbook": {"name": key, "mime_prefix": RECORD}})
+        publish({f"{RECORD}text/plain": repr(plain)}, {"scrapbook": {"name": key, "mime_prefix": RECORD}})
 
     def show_banner(self) -> None:
         """Publish the profile's banner, so that neither page nor notebook can be mistaken for another cohort's."""
         if self.profile.banner:
-            _html(rerun.banner(self.profile.banner), self.profile.banner)
+            publish({"text/html": rerun.banner(self.profile.banner), "text/plain": self.profile.banner})
 
     def parameters_table(self) -> None:
         """Publish the box that tells how to run this chapter again."""
-        _html(rerun.box(self.name, self.notebook.name, declared(self.notebook), self.parameters, self.profile.name), f"parameters: {dict(self.parameters)}")
-
-
-def _html(markup: str, plain: str) -> None:
-    from IPython.display import publish_display_data
-
-    publish_display_data({"text/html": markup, "text/plain": plain})
+        box = rerun.box(self.name, self.notebook.name, declared(self.notebook), self.parameters, self.profile.name)
+        publish({"text/html": box, "text/plain": f"parameters: {dict(self.parameters)}"})

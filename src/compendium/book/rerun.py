@@ -17,8 +17,8 @@ def box(chapter: str, notebook: str, known: list[Parameter], values: dict[str, A
     """A fold-out with every parameter (type, default, this run, help) and the commands that make this very page."""
     rows = "".join(_row(parameter, values[parameter.name]) for parameter in known)
     chosen = {p.name: values[p.name] for p in known if p.name != "profile" and p.is_given(values[p.name]) and values[p.name] != p.default}
-    ours = " ".join([f"compendium chapter {chapter} --profile {profile}", *(f"-p {shlex.quote(f'{name}={_text(value)}')}" for name, value in chosen.items())])
-    plain = " ".join([f"papermill notebooks/{notebook} out.ipynb -p profile {profile}", *(f"-y {shlex.quote(f'{name}: {_text(value)}')}" for name, value in chosen.items())])
+    ours = " ".join([f"compendium chapter {chapter} --profile {profile}", *(f"-p {shlex.quote(f'{name}={as_text(value)}')}" for name, value in chosen.items())])
+    plain = " ".join([f"papermill notebooks/{notebook} out.ipynb -p profile {profile}", *(f"-y {shlex.quote(f'{name}: {as_text(value)}')}" for name, value in chosen.items())])
     return (
         '<details class="compendium-rerun"><summary>Rerun this chapter</summary>'
         '<div class="compendium-scroll" tabindex="0"><table><thead><tr><th scope="col">parameter</th><th scope="col">type</th><th scope="col">default</th>'
@@ -29,13 +29,13 @@ def box(chapter: str, notebook: str, known: list[Parameter], values: dict[str, A
 
 
 def _row(parameter: Parameter, value: Any) -> str:
-    cells = [f"<code>{html.escape(text)}</code>" for text in (parameter.type, _text(parameter.default), _text(value))]
+    cells = [f"<code>{html.escape(text)}</code>" for text in (parameter.type, as_text(parameter.default), as_text(value))]
     if parameter.is_open:
         cells[1] = "<em>the profile’s</em>"
     return f'<tr><th scope="row"><code>{html.escape(parameter.name)}</code></th>' + "".join(f"<td>{cell}</td>" for cell in [*cells, html.escape(parameter.help)]) + "</tr>"
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as YAML on one line, which the command line and papermill -y both read."""
     return json.dumps(value, ensure_ascii=False)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PLOTLY = "application/vnd.plotly.v1+json"
 TABLE = "application/vnd.compendium.table+json"
+DEVICE = "application/vnd.compendium.device+json"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # Drawn as SVG, without WebGL and without fetching maps.
 TRACES = {"bar", "box", "contour", "heatmap", "histogram", "histogram2d", "histogram2dcontour", "image", "pie", "scatter", "scatterternary", "violin"}
@@ -38,14 +39,14 @@ def show(fig: "go.Figure", name: str, alt: str, caption: str, data: "pd.DataFram
     height = bundle["layout"].setdefault("height", 440)
     bundle["layout"]["meta"] = {"name": name, "alt": alt, "caption": caption, "csv": to_csv(data), "provenance": provenance}
     bundle["config"] = {"responsive": True, "displaylogo": False, "plotlyServerURL": ""}
-    _publish({PLOTLY: bundle, "text/plain": f"Figure {name} ({height} px): {alt}"})
+    publish({PLOTLY: bundle, "text/plain": f"Figure {name} ({height} px): {alt}"})
 
 
 def show_table(df: "pd.DataFrame", name: str, caption: str, provenance: str = "") -> None:
     """Publish a table without its index; numbers are set right, missing ones as a dash. The CSV holds them unrounded to six digits."""
     _check_words(name, caption=caption)
     table = to_html(df)
-    _publish({TABLE: {"name": name, "caption": caption, "html": table, "csv": to_csv(df), "provenance": provenance}, "text/html": table, "text/plain": df.to_string(index=False)})
+    publish({TABLE: {"name": name, "caption": caption, "html": table, "csv": to_csv(df), "provenance": provenance}, "text/html": table, "text/plain": df.to_string(index=False)})
 
 
 def _check_words(name: str, **words: str) -> None:
@@ -56,10 +57,11 @@ def _check_words(name: str, **words: str) -> None:
             raise BadInput(f"figure or table {name} has no {what}: say in words what it shows")
 
 
-def _publish(bundle: dict[str, Any]) -> None:
+def publish(bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+    """Leave one output, mime type -> content, in the notebook's cell."""
     from IPython.display import publish_display_data
 
-    publish_display_data(bundle)
+    publish_display_data(bundle, metadata)
 
 
 def check_bundle(bundle: dict[str, Any], name: str) -> None:

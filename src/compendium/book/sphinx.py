@@ -15,6 +15,7 @@ from compendium.book.address import add_buttons
 from compendium.book.formulas import visit_math, visit_math_block
 from compendium.book.plates import FILES, PlotlyRenderer, TableFigure
 from compendium.book.rerun import banner
+from compendium.book.status import StatusDirective, StatusNode, fill, took
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -26,9 +27,12 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     """Register everything with Sphinx."""
     app.add_config_value("compendium_address", "", "html")
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
+    app.add_node(StatusNode)
+    app.add_directive("chapter-status", StatusDirective)
     app.add_enumerable_node(TableFigure, "table", html=(_visit_table, _depart_table))
     app.connect("config-inited", add_templates)
     app.connect("doctree-resolved", write_files)
+    app.connect("doctree-resolved", fill)
     app.connect("html-page-context", tell_origin, priority=400)
     app.connect("html-page-context", add_buttons, priority=502)  # the theme makes its own at 501
     app.connect("build-finished", finish)
@@ -80,8 +84,7 @@ def tell_origin(app: "Sphinx", pagename: str, templatename: str, context: dict[s
 
 def made_by(facts: dict[str, Any], notebook: str) -> str:
     """The last line of a chapter."""
-    took = f"{facts['seconds']:.0f} s" if facts["seconds"] < 120 else f"{facts['seconds'] / 60:.0f} min"
-    words = f"This page was run on {facts['date']} with profile {facts['profile']} in {took}, {facts['commit']}, compendium {facts['version']}."
+    words = f"This page was run on {facts['date']} with profile {facts['profile']} in {took(facts['seconds'])}, {facts['commit']}, compendium {facts['version']}."
     return f'<p class="compendium-made">{escape(words)} <a href="{escape(notebook)}" download>Download the executed notebook</a></p>\n'
 
 

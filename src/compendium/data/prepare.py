@@ -2,21 +2,18 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
-from compendium.data import her2st, section, synthetic
+from compendium.data import her2st, own, section, synthetic
 from compendium.data.section import Section
-from compendium.data.sources import Cohort, cohort, raw_folder
+from compendium.data.sources import Cohort, cohort, published, raw_folder
 from compendium.disk import home, locked
 from compendium.errors import BadInput
 
 TILE_PX = 224
-READERS: dict[str, Callable[[Path, str, int], Section]] = {
-    "her2st": her2st.read,
-    "demo": lambda root, name, px: synthetic.make(name, px),
-}
 SOURCES: dict[str, dict[str, str]] = {"demo": synthetic.SOURCES}  # of the sections of each generated cohort
 
 
@@ -26,22 +23,54 @@ def folder(cohort_name: str, name: str) -> Path:
 
 
 def prepare(cohort_name: str, names: list[str] | None = None, tile_px: int = TILE_PX, raw: Path | None = None) -> list[Section]:
-    """Read, check and write sections (by default all whose counts are there); each is written whole or not at all."""
-    facts = cohort(cohort_name)
-    if facts.name not in READERS:
-        raise BadInput(f"cohort {facts.name} has no reader yet; cohorts that can be prepared: {', '.join(READERS)}")
+    """Read, check and write sections (by default all whose counts are there); each is written whole or not at all.
+
+    raw: folder of the raw files, by default where fetch puts them; a cohort of the user's own is the one that the cohort.yaml there states.
+    """
+    facts = _facts(cohort_name, raw)
+    read = reader(facts, raw)
     if not 16 <= tile_px <= 1024:
         raise BadInput(f"--tile-px {tile_px} is out of range; give 16 to 1024")
-    root = raw or raw_folder(facts.name)
-    names = [facts.section(name).name for name in names] if names else _countable(facts, root)
+    names = [facts.section(name).name for name in names] if names else _countable(facts, raw)
     bar = tqdm(names, desc=f"prepare {facts.name}", disable=None)
-    return [READERS[facts.name](root, name, tile_px).save(folder(facts.name, name)) for name in bar]
+    return [_store(facts, read(name, tile_px)) for name in bar]
 
 
-def _countable(facts: Cohort, root: Path) -> list[str]:
-    """Sections whose counts lie under `root`; all of them where none do, so that the reader says what is missing."""
-    counted = her2st.counted(root) if facts.name == "her2st" else []
+def _facts(name: str, raw: Path | None) -> Cohort:
+    """The cohort to prepare: a published one, or the user's own."""
+    if name in published():
+        if raw and (raw / own.COHORT).exists():
+            raise BadInput(f"{name} is a published cohort and {raw} holds a {own.COHORT} of your own; prepare it under another name, e.g. my-{name}")
+        return cohort(name)
+    if raw:
+        return own.facts(name, raw)
+    raise BadInput(f"{cohort(name).name} is a cohort of your own; give --from FOLDER, the folder that holds its {own.COHORT}")  # an unknown name ends in cohort()
+
+
+def reader(facts: Cohort, raw: Path | None = None) -> Callable[[str, int], Section]:
+    """How a section of a cohort is read, from its name and the side of its patches in px: generated, as published, or from a folder of the user's own."""
+    if facts.generator and raw:
+        raise BadInput(f"cohort {facts.name} is generated from nothing; leave out --from")
+    if facts.generator:
+        return synthetic.make
+    if facts.name == "her2st":
+        return partial(her2st.read, raw or raw_folder(facts.name))
+    if facts.name not in published():
+        return partial(own.read, raw, facts)
+    raise BadInput(f"cohort {facts.name} has no reader yet; cohorts that can be prepared: her2st, demo, and your own")
+
+
+def _countable(facts: Cohort, raw: Path | None) -> list[str]:
+    """Sections whose counts lie under the folder of raw files; all of them where none do, so that the reader says what is missing."""
+    counted = her2st.counted(raw or raw_folder(facts.name)) if facts.name == "her2st" else []
     return counted or list(facts.sections)
+
+
+def _store(facts: Cohort, read: Section) -> Section:
+    """Write a section that was read; with the first of a cohort of the user's own, its facts are known."""
+    if facts.name not in published():
+        own.keep(facts)
+    return read.save(folder(facts.name, read.name))
 
 
 def prepared_names(cohort_name: str) -> list[str]:
@@ -62,7 +91,14 @@ def open_sections(cohort_name: str, names: list[str] | None = None) -> list[Sect
     names = [facts.section(name).name for name in names] if names else list(facts.sections)
     if facts.generator:
         generate(facts.name, names)
-    return [section.load(folder(facts.name, name)) for name in names]
+    return [_opened(facts, name) for name in names]
+
+
+def _opened(facts: Cohort, name: str) -> Section:
+    opened = section.load(folder(facts.name, name))
+    if facts.name not in published() and opened.patient != facts.section(name).patient:
+        raise BadInput(f"{facts.name} section {name} was prepared as of patient {opened.patient}, and is now stated to be of {facts.section(name).patient}; prepare it again")
+    return opened
 
 
 def generate(cohort_name: str, names: list[str] | None = None) -> None:

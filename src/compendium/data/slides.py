@@ -1,5 +1,6 @@
 """Slide images: opened within bounds, cut into patches, shrunk to a thumbnail."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ def _own_bound() -> Iterator[None]:
     """Pillow's decompression-bomb limit is off for the block and nowhere else: MAX_PIXELS is checked instead, before a pixel is decoded."""
     was, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")  # of odd tags; a TIFF that cannot be decoded is an error besides
+            yield
     finally:
         Image.MAX_IMAGE_PIXELS = was
 

@@ -1,18 +1,15 @@
-"""The catalogue of cohorts: whose each file is, what it must be, and the fetch from a local folder that checks it."""
+"""The catalogue of cohorts: whose each file is, where it can be had, and what it must be."""
 
 import difflib
-import hashlib
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from tqdm import tqdm
 
-from compendium.disk import home, resource, whole_file
+from compendium.disk import home, resource
 from compendium.errors import BadInput
 
 Entry = TypeVar("Entry")
@@ -20,7 +17,12 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True)
 class SectionSource:
-    """One section in the catalogue. files: path inside the cohort's folder -> git blob id, or None where no id is known."""
+    """One section in the catalogue.
+
+    files: path inside the cohort's folder -> checksum (see checks.py), or None where none is published; url: address of such a file, with {path} in it.
+    by_hand: path -> page of a file that has no address of its own, so that a person has to take it from there.
+    um_per_px, or pitch_um (from one array position to the next): the scale as a cohort of the user's own states it; 0 where the reader knows or measures it.
+    """
 
     name: str
     patient: str
@@ -28,6 +30,10 @@ class SectionSource:
     technology: str
     files: dict[str, str | None]
     address: str = ""
+    url: str = ""
+    by_hand: dict[str, str] = field(default_factory=dict)
+    um_per_px: float = 0.0
+    pitch_um: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -50,37 +56,54 @@ class Cohort:
     generator: str
     sections: dict[str, SectionSource]
     files: dict[str, str | None]
+    url: str = ""
 
     def section(self, name: str) -> SectionSource:
         """The named section."""
         return _known(name, self.sections, f"section of {self.name}")
 
     def catalogued(self, names: Sequence[str] | None = None) -> dict[str, str | None]:
-        """Path -> git blob id of the named sections' files; without names, of all sections and of the cohort itself."""
-        chosen = [self.section(name) for name in names] if names else self.sections.values()
-        files = {path: blob for section in chosen for path, blob in section.files.items()}
+        """Path -> checksum of the named sections' files; without names, of all sections and of the cohort itself."""
+        files = {path: check for section in self._chosen(names) for path, check in (section.files | dict.fromkeys(section.by_hand)).items()}
         return files if names else files | self.files
 
+    def urls(self, names: Sequence[str] | None = None) -> dict[str, str]:
+        """Path -> address of each of these files that has one."""
+        templates = {path: section.url for section in self._chosen(names) for path in section.files} | ({} if names else dict.fromkeys(self.files, self.url))
+        return {path: url.format(path=path) for path, url in templates.items() if url}
 
-@dataclass(frozen=True)
-class FetchReport:
-    """Relative paths: verified against their ids; copied now (the other verified ones lay there already); absent from the folder."""
+    def by_hand(self, names: Sequence[str] | None = None) -> dict[str, str]:
+        """Path -> page of each of these files that a person has to take from there."""
+        return {path: page for section in self._chosen(names) for path, page in section.by_hand.items()}
 
-    verified: tuple[str, ...]
-    copied: tuple[str, ...]
-    absent: tuple[str, ...]
+    def _chosen(self, names: Sequence[str] | None) -> list[SectionSource]:
+        return [self.section(name) for name in names] if names else list(self.sections.values())
 
 
 @cache
-def catalogue() -> dict[str, Cohort]:
+def published() -> dict[str, Cohort]:
     """Every cohort of data/sources.yaml by name."""
     listed = yaml.safe_load(resource("sources.yaml").read_text(encoding="utf-8"))
-    return {name: _cohort(name, facts) for name, facts in listed.items()}
+    return {name: as_cohort(name, facts) for name, facts in listed.items()}
+
+
+def catalogue() -> dict[str, Cohort]:
+    """Every cohort by name: the published ones, and those of the user's own that were prepared on this machine."""
+    return {path.parent.name: _own(path) for path in sorted((home() / "sections").glob("*/cohort.yaml"))} | published()
+
+
+def _own(path: Path) -> Cohort:
+    """The facts of a cohort of the user's own, as its preparation wrote them."""
+    try:
+        return as_cohort(path.parent.name, yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadInput(f"{path} is damaged ({' '.join(str(error).split())}): delete it and run compendium prepare {path.parent.name} --from FOLDER again") from error
 
 
 def cohort(name: str) -> Cohort:
     """The named cohort."""
-    return _known(name, catalogue(), "cohort")
+    known = published()
+    return known[name] if name in known else _known(name, catalogue(), "cohort")
 
 
 def raw_folder(name: str) -> Path:
@@ -88,62 +111,10 @@ def raw_folder(name: str) -> Path:
     return home() / "raw" / cohort(name).name
 
 
-def blob_id(path: Path) -> str:
-    """Git blob id of a file: sha1 of "blob <size>", a zero byte and the content; what `git hash-object` prints."""
-    with path.open("rb") as file:
-        header = b"blob %d\0" % path.stat().st_size
-        return hashlib.file_digest(file, lambda: hashlib.sha1(header, usedforsecurity=False)).hexdigest()
-
-
-def fetch_from(cohort_name: str, folder: Path | None, sections: list[str] | None = None, raw: Path | None = None) -> FetchReport:
-    """Check the catalogued files that lie in `folder` and copy them to `raw` (default raw_folder), each whole or not at all.
-
-    A file with a wrong byte stops the fetch before anything is copied. Files that are not in the folder are listed and the rest goes on;
-    files that already lie in `raw` with the right id are left alone. `sections` limits the fetch to the files of those sections.
-    """
-    facts = cohort(cohort_name)
-    wanted = facts.catalogued(sections)
-    folder = _checkable(facts, wanted, folder)
-    present = tuple(path for path in wanted if (folder / path).is_file())
-    if not present:
-        raise BadInput(f"none of the {len(wanted)} files of {facts.name} lies in {folder}; give the folder that holds {next(iter(wanted))}")
-    for path in tqdm(present, desc=f"verify {facts.name}", disable=None):
-        _verify(facts, folder, path, wanted[path])
-    target = raw or raw_folder(facts.name)
-    missing = tuple(path for path in present if not _is(target / path, wanted[path]))
-    for path in tqdm(missing, desc=f"copy {facts.name}", disable=None):
-        with whole_file(target / path) as aside:
-            shutil.copyfile(folder / path, aside)
-    return FetchReport(verified=present, copied=missing, absent=tuple(sorted(wanted.keys() - present)))
-
-
-def _checkable(facts: Cohort, wanted: dict[str, str | None], folder: Path | None) -> Path:
-    """The folder, if there is one and the cohort has ids to check its files against."""
-    if facts.generator:
-        raise BadInput(f"cohort {facts.name} is generated, there is nothing to fetch; run compendium prepare {facts.name}")
-    if not wanted or not all(wanted.values()):
-        raise BadInput(f"the files of cohort {facts.name} have no known checksums yet, so none can be verified; they are at {facts.address}")
-    if folder is None:
-        raise BadInput(f"fetching {facts.name} over the network is not built yet; download {facts.address} and give --from FOLDER")
-    if not Path(folder).is_dir():
-        raise BadInput(f"--from {folder} is no folder; give the one that holds {next(iter(wanted))} (data: {facts.address})")
-    return Path(folder)
-
-
-def _verify(facts: Cohort, folder: Path, path: str, expected: str | None) -> None:
-    found = blob_id(folder / path)
-    if found != expected:
-        raise BadInput(f"{folder / path} is not the published file: expected git blob {expected}, found {found}; get it again from {facts.address}")
-
-
-def _is(path: Path, expected: str | None) -> bool:
-    return path.is_file() and blob_id(path) == expected
-
-
-def _cohort(name: str, facts: dict) -> Cohort:
-    """One entry of sources.yaml; sections inherit lab, technology and address."""
-    facts = {"address": "", "citation": "", "shared_genes": "", "generator": "", "files": {}} | facts
-    inherited = {"lab": facts.pop("lab", ""), "technology": facts["technology"], "address": facts["address"], "files": {}}
+def as_cohort(name: str, facts: dict) -> Cohort:
+    """One entry of sources.yaml, or of a cohort.yaml in its form; sections inherit lab, technology, address and url."""
+    facts = {"address": "", "url": "", "citation": "", "shared_genes": "", "generator": "", "files": {}} | facts
+    inherited = {"lab": facts.pop("lab", ""), "technology": facts["technology"], "address": facts["address"], "url": facts["url"], "files": {}}
     facts["sections"] = {section: SectionSource(name=section, **(inherited | own)) for section, own in facts["sections"].items()}
     return Cohort(name=name, **facts)
 

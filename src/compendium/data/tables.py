@@ -1,0 +1,146 @@
+"""What the readers of measured data share: tables of counts and of spots, the scverse's count files, and the scale of a spot array."""
+
+import csv
+import gzip
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from compendium.errors import BadInput
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Counts = tuple[np.ndarray, np.ndarray, csr_matrix]  # spot ids, gene names, int32 counts [spot gene]
+
+
+def _separator(path: Path) -> str:
+    return "," if ".csv" in path.suffixes else "\t"
+
+
+def read_counts(path: Path, where: str) -> Counts:
+    """A table of integer counts, rows spots and columns genes: .csv has commas, any other tabs, .gz is unzipped. Read line by line: a dense table of it may not fit memory."""
+    spots, rows = [], []
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as text:
+            lines = csv.reader(text, delimiter=_separator(path))
+            genes = np.array(next(lines, [])[1:])
+            for spot, *values in filter(None, lines):
+                spots.append(spot)
+                rows.append(csr_matrix(_integers(values, len(genes), f"{where}: {path.name} line {lines.line_num}")))
+    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{where}: {path} is truncated or damaged ({error}); export or fetch it again") from error
+    if not rows or not len(genes):
+        raise BadInput(f"{where}: {path} holds no counts; export or fetch it again")
+    indptr = np.concatenate([[0], np.cumsum([row.nnz for row in rows])]).astype(np.int32)
+    stacked = (np.concatenate([row.data for row in rows]), np.concatenate([row.indices for row in rows]), indptr)
+    return np.array(spots), genes, csr_matrix(stacked, shape=(len(rows), len(genes)))
+
+
+def _integers(values: list[str], expected: int, where: str) -> np.ndarray:
+    """One line of counts as int32; anything else than `expected` non-negative integers is an error."""
+    try:
+        line = np.array(values, dtype=np.float64)
+    except ValueError as error:
+        raise BadInput(f"{where}: {error}; counts must be integers") from error
+    if len(line) != expected:
+        raise BadInput(f"{where} has {len(line)} counts for {expected} genes: the file is truncated, or its header has no cell above the spots; export or fetch it again")
+    return _whole(line, where)
+
+
+def _whole(values: np.ndarray, where: str) -> np.ndarray:
+    """Counts as int32, if that is what they are."""
+    with np.errstate(invalid="ignore"):  # what no integer can hold is found in the comparison
+        counts = values.astype(np.int32)
+    wrong = (counts != values) | (values < 0)
+    if wrong.any():
+        raise BadInput(f"{where} holds {values[wrong][0]:g}: counts must be non-negative integers; give raw UMI counts")
+    return counts
+
+
+def from_scverse(read: Callable[[Path], "AnnData"], path: Path, where: str) -> Counts:
+    """The counts of a file that scanpy or anndata reads; `read` imports what it needs, so that no other reader does."""
+    with warnings.catch_warnings():  # repeated names are made unique by `read` or refused by the Section
+        warnings.filterwarnings("ignore", "(Variable|Observation) names are not unique", UserWarning)
+        try:
+            table = read(path)
+        except ImportError as error:
+            raise BadInput(f"{where}: {path.name} is read by {error.name}, which is not installed; run pip install 'compendium[prepare]'") from error
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001  # scanpy raises a bare Exception where a dataset is missing, h5py and scipy their own kinds
+            raise BadInput(f"{where}: {path} cannot be read ({' '.join(str(error).split())}); it is truncated, damaged or of another format, export or copy it again") from error
+    if table.X is None or not table.n_obs or not table.n_vars:
+        raise BadInput(f"{where}: {path} holds no counts ({table.n_obs} spots, {table.n_vars} genes); give one with raw UMI counts of gene expression")
+    counts = csr_matrix(table.X)
+    counts.sum_duplicates()
+    counts = csr_matrix((_whole(counts.data, f"{where}: {path.name}"), counts.indices.astype(np.int32), counts.indptr.astype(np.int32)), shape=counts.shape)
+    counts.eliminate_zeros()
+    return table.obs_names.to_numpy(str), table.var_names.to_numpy(str), counts
+
+
+def read_table(path: Path, columns: tuple[str, ...], where: str) -> pd.DataFrame:
+    """A table of spots that has the named columns, separated as `read_counts` says; a column called spot is text."""
+    kind = "comma" if _separator(path) == "," else "tab"
+    try:
+        table = pd.read_csv(path, sep=_separator(path), dtype={"spot": str})
+    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors, some of them with a line break
+        raise BadInput(f"{where}: {path} is no {kind}-separated table ({' '.join(str(error).split())}); export or fetch it again") from error
+    lacking = [column for column in columns if column not in table.columns]
+    if lacking:
+        raise BadInput(f"{where}: {path} lacks the column {lacking[0]}; it should be a {kind}-separated table with {', '.join(columns)}")
+    return table
+
+
+def check_numbers(table: pd.DataFrame, path: Path, where: str) -> None:
+    """Refuse a table of positions that holds anything but finite numbers."""
+    for column in table.columns:
+        bad = table[column][~np.isfinite(pd.to_numeric(table[column], errors="coerce"))]
+        if len(bad):
+            raise BadInput(f"{where}: {path} holds {str(bad.iloc[0])!r} as {column}; positions must be numbers, correct the table or fetch it again")
+
+
+def array_positions(table: pd.DataFrame, path: Path, where: str) -> np.ndarray:
+    """Two columns of a table as array positions (x, y) int32 [spot 2]; they index tables of positions, so none is negative or between two places."""
+    grid = table.to_numpy(float)
+    wrong = (grid != np.round(grid)) | (grid < 0)
+    if wrong.any():
+        raise BadInput(f"{where}: {path} holds the array position {grid[wrong][0]:g}; {' and '.join(table.columns)} count the places of the array, give integers from 0")
+    return grid.astype(np.int32)
+
+
+def in_order(table: pd.DataFrame, spots: np.ndarray, path: Path, where: str) -> pd.DataFrame:
+    """The rows of a table, indexed by spot, in the order of the counted spots; further rows are left out."""
+    twice = table.index[table.index.duplicated()]
+    if len(twice):
+        raise BadInput(f"{where}: spot {twice[0]} stands twice in {path}; keep one row of each spot")
+    unplaced = [spot for spot in spots if spot not in table.index]
+    if unplaced:
+        raise BadInput(f"{where}: {len(unplaced)} counted spots have no row in {path}, first {unplaced[0]}; counts and spot table must be of one section")
+    return table.loc[list(spots)]
+
+
+def spot_pitch(grid: np.ndarray, pixels: np.ndarray) -> float:
+    """Pixels from one array position to the next: the least-squares map of array to image, as one length."""
+    return float(np.sqrt(abs(np.linalg.det(_steps(grid, pixels)))))
+
+
+def _steps(grid: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Pixels (x, y) of one step along each direction of the array, fitted by least squares [direction 2]."""
+    design = np.column_stack([grid, np.ones(len(grid))]).astype(float)
+    return np.linalg.lstsq(design, pixels.astype(float), rcond=None)[0][:2]
+
+
+def um_per_px(pitch_um: float, grid: np.ndarray, pixels: np.ndarray, where: str) -> float:
+    """µm a pixel, of spots on a square array (or one made square, as visium.py does) whose places are `pitch_um` apart both ways."""
+    pitch, lengths = spot_pitch(grid, pixels), np.linalg.norm(_steps(grid, pixels), axis=1)
+    if not pitch > 1 or lengths.max() > 1.1 * pitch:
+        steps = " and ".join(f"{length:.1f}" for length in lengths)
+        raise BadInput(f"{where}: the spots do not lie on the array: its steps would be {steps} px along x and y, so µm per px cannot be measured; correct their positions")
+    return pitch_um / pitch

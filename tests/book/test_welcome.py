@@ -1,0 +1,36 @@
+"""The commands that the welcome page gives are taken as they stand."""
+
+import re
+import shlex
+import subprocess
+
+from compendium.__main__ import parser
+from compendium.book.chapters import chapters
+from compendium.book.parameters import declared, from_text
+from compendium.disk import CHECKOUT
+
+
+def commands() -> list[list[str]]:
+    blocks = re.findall(r"^```bash\n(.*?)^```", (CHECKOUT / "book" / "intro.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [shlex.split(line) for block in blocks for line in block.splitlines()]
+
+
+def test_make_knows_its_targets():
+    targets = [words[1] for words in commands() if words[0] == "make"]
+    assert targets == ["book"]
+    assert subprocess.run(["make", "--dry-run", *targets], cwd=CHECKOUT, capture_output=True, timeout=60).returncode == 0
+
+
+def test_the_command_line_takes_them():
+    own = [parser().parse_args(words[1:]) for words in commands() if words[0] == ".venv/bin/compendium"]
+    assert [options.command for options in own] == ["chapter", "book"]
+    chosen = dict(pair.split("=", 1) for pair in own[0].parameters)
+    assert from_text(declared(chapters()[own[0].name]), chosen) == {"methods": ["ridge", "stnet"], "seed": 1}
+
+
+def test_papermill_takes_them():
+    (words,) = [words for words in commands() if words[0] == ".venv/bin/papermill"]
+    notebook = CHECKOUT / words[1]
+    given = dict(zip(words[4::3], words[5::3], strict=True))
+    assert set(words[3::3]) == {"-p"} and words[2].endswith(".ipynb")
+    assert from_text(declared(notebook), given) == {"profile": "demo", "seed": 1}

@@ -1,0 +1,205 @@
+"""The fetch of a cohort's files, from a folder and from the catalogue's own addresses."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from archive_files import VISIUM, tar
+from compendium.data import sources
+from compendium.data.checks import blob_id
+from compendium.data.download import Patience
+from compendium.data.fetch import fetch
+from compendium.data.sources import raw_folder
+from raw_files import files_below, refusal
+from rude_server import RudeServer, serving
+
+SPOTS = "data/ST-spotfiles/C2_selection.tsv"
+LABELS = "data/ST-pat/lbl/C1_labeled_coordinates.tsv"
+README = "data/ST-pat/lbl/README"
+FEW = (SPOTS, LABELS, README)
+AT_ONCE = Patience(backoff=0, attempts=3)
+
+
+def kept(raw: Path) -> set[str]:
+    """What lies in a raw folder, besides the lock."""
+    return files_below(raw) - {".lock"}
+
+
+# From a folder.
+
+
+@pytest.fixture
+def few(her2st: Path, tmp_path: Path) -> Path:
+    """A folder with three real files of the cohort in their places, and one that is none of its."""
+    folder = tmp_path / "clone"
+    for path in FEW:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(her2st / path, folder / path)
+    (folder / "notes.txt").write_text("not catalogued")
+    return folder
+
+
+def test_fetch_verifies_copies_and_lists_the_absent(few: Path, home: Path):
+    report = fetch("her2st", few, sections=[])
+    assert set(report.verified) == set(report.copied) == set(FEW)
+    assert len(report.absent) == 151 and "data/ST-cnts/A1.tsv.gz" in report.absent and not set(FEW) & set(report.absent)
+    assert (report.unpublished, report.unpacked) == ((), {})
+    raw = raw_folder("her2st")
+    assert raw == home / "raw" / "her2st"
+    assert files_below(raw) == set(FEW)
+    assert all((raw / path).read_bytes() == (few / path).read_bytes() for path in FEW)
+
+
+def test_a_second_fetch_copies_nothing_and_a_damaged_copy_is_mended(few: Path, home: Path):
+    fetch("her2st", few)
+    assert fetch("her2st", few).copied == ()
+    (raw_folder("her2st") / README).write_text("damaged")
+    assert fetch("her2st", few).copied == (README,)
+    assert fetch("her2st", raw_folder("her2st")).copied == ()
+
+
+def test_fetch_of_named_sections_takes_only_their_files(few: Path, tmp_path: Path):
+    report = fetch("her2st", str(few), sections=["C1", "C2"], raw=tmp_path / "raw")
+    assert files_below(tmp_path / "raw") == set(report.copied) == {SPOTS, LABELS}
+    assert "data/ST-cnts/C2.tsv.gz" in report.absent and len(report.absent) == 7
+
+
+def test_a_wrong_byte_names_both_ids_and_nothing_is_copied(few: Path, home: Path):
+    content = bytearray((few / LABELS).read_bytes())
+    content[100] ^= 1
+    (few / LABELS).write_bytes(content)
+    message = refusal(lambda: fetch("her2st", few))
+    assert LABELS in message and "9aee8bc660ae5f2ba6795625ff50d1cefafd4abc" in message and blob_id(few / LABELS) in message
+    assert not files_below(home)
+
+
+def test_a_truncated_file_is_a_wrong_file(few: Path, home: Path):
+    (few / SPOTS).write_bytes((few / SPOTS).read_bytes()[:-1])
+    assert "expected git blob ae0147fd6fc7e81e3a1bc23e35a7c86274357f79, found" in refusal(lambda: fetch("her2st", few))
+    assert not files_below(home)
+
+
+@pytest.mark.parametrize(("name", "source", "sections", "message"), [
+    ("her2", "few", None, "unknown cohort: her2; did you mean her2st"),
+    ("atlas", "few", None, "unknown cohort: atlas; known: demo, her2st, tenx, wu"),
+    ("her2st", "few", ["C2", "C9"], "unknown section of her2st: C9; known: A1, A2"),
+    ("wu", "few", ["CID4491"], "unknown section of wu: CID4491; did you mean CID44971"),
+    ("her2st", "few", ["D2"], "give the folder that holds data/ST-cnts/D2.tsv.gz"),
+    ("wu", "few", None, "none of the 10 files of wu lies in"),
+    ("demo", "few", None, "demo is generated, there is nothing to fetch; run compendium prepare demo"),
+    ("demo", None, None, "demo is generated"),
+    ("her2st", "nowhere", None, "nowhere is no folder; give the one that holds data/ST-cnts/A1.tsv.gz"),
+    ("her2st", "ftp://example.org/her2st", None, "--from ftp://example.org/her2st is no address that can be read; give one that starts with http:// or https://"),
+    ("her2st", "http://", None, "names a host"),
+])
+def test_bad_fetches_end_in_one_line(few: Path, home: Path, name: str, source: str | None, sections: list[str] | None, message: str):
+    assert message in refusal(lambda: fetch(name, few if source == "few" else source, sections))
+    assert not files_below(home)
+
+
+# From the catalogue's own addresses, with archives and files that nobody publishes a checksum of.
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[RudeServer]:
+    folder = tmp_path / "remote"
+    tar(folder / "S1" / "V1_spatial.tar.gz", VISIUM)
+    (folder / "S1" / "V1_image.tif").write_bytes(b"an image")
+    with serving(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def slides(remote: RudeServer, monkeypatch) -> sources.Cohort:
+    """A published cohort of one section with an archive, an image and a file that a person has to take."""
+    archive = remote.folder / "S1" / "V1_spatial.tar.gz"
+    files = {"S1/V1_spatial.tar.gz": f"md5:{hashlib.md5(archive.read_bytes()).hexdigest()}", "S1/V1_image.tif": None}
+    section = {"patient": "P", "lab": "L", "files": files, "by_hand": {"images/S1.tif": "https://example.org/page"}}
+    facts = {"title": "slides", "technology": "Visium", "address": "https://example.org/", "licence": "-", "attribution": "-"}
+    made = sources.as_cohort("slides", facts | {"url": remote.address + "{path}?download=1", "sections": {"S1": section}})
+    monkeypatch.setattr(sources, "published", lambda: {"slides": made})
+    return made
+
+
+IMAGE, ARCHIVE = "S1/V1_image.tif", "S1/V1_spatial.tar.gz"
+UNPACKED = {f"S1/{path}" for path in VISIUM}
+
+
+def test_files_come_from_their_own_addresses_and_archives_are_unpacked(slides, remote: RudeServer, home: Path):
+    report, raw = fetch("slides", patience=AT_ONCE), home / "raw" / "slides"
+    assert set(report.copied) == {IMAGE, ARCHIVE}
+    assert (report.verified, report.unpublished) == ((ARCHIVE,), (IMAGE,))
+    assert report.unpacked == {ARCHIVE: raw / "S1" / "spatial"}
+    assert report.absent == {"images/S1.tif": "https://example.org/page"}
+    assert kept(raw) == {IMAGE, ARCHIVE, "fetched.json", *UNPACKED}
+    assert json.loads((raw / "fetched.json").read_text()) == {IMAGE: f"sha256:{hashlib.sha256(b'an image').hexdigest()}"}
+    remote.forget()
+    assert fetch("slides", patience=AT_ONCE).copied == ()
+    assert remote.asked == []
+
+
+def test_a_file_without_a_checksum_is_held_against_the_one_that_came_first(slides, remote: RudeServer, home: Path):
+    fetch("slides", patience=AT_ONCE)
+    raw = home / "raw" / "slides"
+    (raw / IMAGE).write_bytes(b"damaged")
+    assert fetch("slides", patience=AT_ONCE).copied == (IMAGE,)
+    (raw / IMAGE).unlink()
+    (remote.folder / IMAGE).write_bytes(b"another image")
+    message = refusal(lambda: fetch("slides", patience=AT_ONCE))
+    assert f"expected sha256:{hashlib.sha256(b'an image').hexdigest()}, found sha256:{hashlib.sha256(b'another image').hexdigest()}" in message
+    assert not (raw / IMAGE).exists() and (raw / ARCHIVE).exists()
+
+
+def test_a_file_taken_by_hand_is_recorded_and_a_mirror_may_have_it_or_not(slides, remote: RudeServer, tmp_path: Path, home: Path):
+    assert "images/S1.tif" in fetch("slides", remote.address, raw=tmp_path / "raw", patience=AT_ONCE).absent
+    (remote.folder / "images").mkdir()
+    (remote.folder / "images" / "S1.tif").write_bytes(b"slide")
+    assert fetch("slides", remote.address, raw=tmp_path / "raw", patience=AT_ONCE).copied == ("images/S1.tif",)
+    assert set(json.loads((tmp_path / "raw" / "fetched.json").read_text())) == {IMAGE, "images/S1.tif"}
+    by_hand = home / "raw" / "slides" / "images" / "S1.tif"
+    by_hand.parent.mkdir(parents=True)
+    by_hand.write_bytes(b"slide")
+    report = fetch("slides", patience=AT_ONCE)
+    assert report.absent == {} and "images/S1.tif" in report.unpublished and "images/S1.tif" not in report.copied
+
+
+def test_a_folder_gives_files_without_a_checksum_and_its_archives_are_unpacked(slides, remote: RudeServer, tmp_path: Path):
+    report = fetch("slides", remote.folder, raw=tmp_path / "raw")
+    assert report.unpublished == (IMAGE,) and report.unpacked and files_below(tmp_path / "raw") == {IMAGE, ARCHIVE, "fetched.json", *UNPACKED}
+
+
+def test_an_archive_with_an_escaping_path_is_told_and_the_rest_is_kept(slides, remote: RudeServer, tmp_path: Path, monkeypatch):
+    tar(remote.folder / ARCHIVE, {"../../escaped": b"x"})
+    files = slides.section("S1").files | {ARCHIVE: None}
+    section = dataclasses.replace(slides.section("S1"), files=files)
+    monkeypatch.setattr(sources, "published", lambda: {"slides": dataclasses.replace(slides, sections={"S1": section})})
+    message = refusal(lambda: fetch("slides", raw=tmp_path / "raw", patience=AT_ONCE))
+    assert "1 of 3 files of slides failed" in message and "holds the path ../../escaped, outside its folder: not unpacked" in message
+    assert kept(tmp_path / "raw") == {IMAGE, ARCHIVE, "fetched.json"}
+    assert list(json.loads((tmp_path / "raw" / "fetched.json").read_text())) == [IMAGE]  # the archive is not taken for good
+
+
+def test_a_damaged_record_is_told(slides, home: Path):
+    raw = home / "raw" / "slides"
+    raw.mkdir(parents=True)
+    (raw / "fetched.json").write_text('{"S1/V1_image.tif": ')
+    assert "fetched.json is damaged" in refusal(lambda: fetch("slides", patience=AT_ONCE))
+
+
+def test_a_cohort_without_catalogued_files(slides, monkeypatch):
+    own = dataclasses.replace(slides, sections={"S1": dataclasses.replace(slides.section("S1"), files={}, by_hand={})})
+    monkeypatch.setattr(sources, "published", lambda: {"slides": own})
+    assert "the catalogue lists no files of cohort slides" in refusal(lambda: fetch("slides"))
+
+
+def test_downloading_is_imported_when_it_is_needed():
+    """pooch and requests belong to the downloads alone."""
+    code = "import sys, compendium.data.fetch; assert not {'pooch', 'requests', 'urllib3'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
