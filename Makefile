@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Threads that wait for others must not spin: chapters run side by side.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: book test chapter lint clean lock FORCE
+.PHONY: book test test-cluster chapter lint clean lock FORCE
 
 book: $(READY)
 	$(BIN)/compendium book --profile $(PROFILE)
@@ -18,6 +18,10 @@ book: $(READY)
 
 test: $(READY) _build/html/index.html
 	$(BIN)/pytest
+
+# The Slurm engine on a cluster of one node, which the test starts; needs Debian's slurm-wlm and munge.
+test-cluster: $(READY)
+	$(BIN)/pytest tests/cluster
 
 chapter: $(READY)
 	$(BIN)/compendium chapter $(NAME) --profile $(PROFILE) $(ARGS)

@@ -4,13 +4,21 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the Makefile does, before torch starts its threads
 
+import json
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
 from compendium.data.section import Section
+
+if TYPE_CHECKING:
+    from forked import Commands
+    from small_disk import SmallDisk
 
 SHARED = Path(os.environ.get("COMPENDIUM_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
@@ -45,6 +53,43 @@ def home(tmp_path, monkeypatch) -> Path:
     """An empty COMPENDIUM_HOME of the test's own."""
     monkeypatch.setenv("COMPENDIUM_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory) -> Iterator["Commands"]:
+    """Starts commands of the package in processes of their own, quickly."""
+    from forked import Commands
+
+    with closing(Commands(tmp_path_factory.mktemp("commands"))) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def prepared(commands, tmp_path_factory) -> Path:
+    """Prepared sections B4 and C2 of made-up raw files, 25 spots each, to be copied into a home."""
+    from raw_files import write_raw
+
+    home = tmp_path_factory.mktemp("prepared")
+    write_raw(home / "raw" / "her2st")
+    assert commands.run("prepare", "her2st", "--tile-px", "32", home=home).status == 0
+    return home / "sections"
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator["SmallDisk"]:
+    """A disk that can be filled."""
+    from small_disk import SmallDisk
+
+    with closing(SmallDisk(tmp_path / "disk")) as small:
+        yield small
+
+
+def restate(folder: Path, **facts) -> None:
+    """Let a stored record say something else of itself, undamaged."""
+    from compendium.runs import store
+
+    path = folder / "run.json"
+    path.write_text(json.dumps(store.sealed(json.loads(path.read_text()) | facts)))
 
 
 def tiny_section(name: str = "S1", patient: str = "P1", lab: str = "L1", spots: int = 24, px: int = 64, genes: int = 12, seed: int = 0) -> Section:

@@ -90,6 +90,20 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
     (("chapter", "id-loocv", "-p", "seed=first"), "parameter seed must be int"),
     (("chapter", "id-loocv", "-p", "seed"), "KEY=VALUE"),
     (("book", "--profile", "dream"), "unknown profile dream"),
+    (("study", "demo"), "the following arguments are required: --methods"),
+    (("study", "her2", "--methods", "mean"), "unknown cohort: her2; did you mean her2st"),
+    (("study", "demo", "--methods", "rigde"), "unknown method 'rigde'; did you mean ridge"),
+    (("study", "demo", "--methods", "mean", "--splits", "random"), "unknown split 'random'; known: section-out"),
+    (("study", "demo", "--methods", "mean", "--sections", "Z9"), "unknown section of demo: Z9"),
+    (("study", "demo", "--methods", "mean", "-p", "epochs"), "-p epochs is not of the form KEY=VALUE"),
+    (("study", "demo", "--methods", "mean", "-p", "epochs=many"), "parameter epochs of method mean is 'many'; it takes a int"),
+    (("study", "demo", "--methods", "mean", "-p", "epochs=["), "-p: a value is not YAML"),
+    (("study", "demo", "--methods", "mean", "-p", "seed=1"), "-p seed is no word of a single run here; give --methods, --splits, --sections or --seeds"),
+    (("study", "demo", "--methods", "mean", "--seeds", "first"), "invalid int value: 'first'"),
+    (("study", "demo", "--methods", "mean", "--device", "tpu"), "unknown device 'tpu'; known: auto, cpu, cuda"),
+    (("study", "demo", "--methods", "mean", "--slurm", "timeout_min"), "--slurm timeout_min is not of the form KEY=VALUE"),
+    (("study", "her2st", "--methods", "mean"), "no section of her2st is prepared: run compendium prepare her2st first"),
+    (("study", "her2st", "--methods", "mean", "--sections", "B4", "C2"), "run compendium prepare her2st --sections B4"),
 ])
 def test_what_a_person_mistypes(arguments, says, home, capsys):
     assert says in said(capsys, *arguments)

@@ -1,14 +1,20 @@
 """Files and folders are written whole or not at all; where things lie."""
 
+import errno
+import fcntl
 import hashlib
+import os
+import signal
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from compendium import disk
-from compendium.disk import home, resource, sha256, whole_file, whole_folder
+from compendium.disk import home, is_locked, locked, resource, sha256, whole_file, whole_folder
 from compendium.errors import BadInput
+from forked import KILLED_AT
 from raw_files import files_below, refusal
 
 
@@ -26,7 +32,7 @@ def test_a_folder_appears_only_when_the_block_has_ended(tmp_path):
     target = tmp_path / "new" / "run"
     with whole_folder(target) as aside:
         (aside / "a.txt").write_text("one")
-        assert aside.parent == target.parent
+        assert target.parent in aside.parents
         assert not target.exists()
     assert files_below(tmp_path) == {"new/run/a.txt"}
     assert stat.S_IMODE(target.stat().st_mode) == 0o755
@@ -84,7 +90,7 @@ def test_a_file_appears_only_when_the_block_has_ended(tmp_path):
     with whole_file(target) as aside:
         aside.write_text("one")
         assert aside.suffix == ".csv"
-        assert aside.parent == target.parent
+        assert target.parent in aside.parents
         assert not target.exists()
     assert files_below(tmp_path) == {"new/table.csv"}
     assert stat.S_IMODE(target.stat().st_mode) == 0o644
@@ -107,6 +113,74 @@ def test_a_file_replaces_the_old_one(tmp_path):
             aside.write_text(text)
     assert (tmp_path / "table.csv").read_text() == "new"
     assert files_below(tmp_path) == {"table.csv"}
+
+
+def killed(touches: int, work: Callable[[], None]) -> bool:
+    """Whether a process that does the work and dies at so many touches of the disk has died, rather than ended."""
+    if pid := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    exec(KILLED_AT.format(touches), {})
+    work()
+    os._exit(0)
+
+
+def refuse_to_fill(folder: Path) -> None:
+    with pytest.raises(Interrupted), whole_folder(folder):
+        raise Interrupted
+
+
+def test_a_process_killed_at_any_touch_of_the_disk_leaves_the_old_or_the_new_folder(tmp_path):
+    fill(tmp_path / "run", "old")
+    seen, touches = set(), 1
+    while killed(touches, lambda: fill(tmp_path / "run", "new")):
+        refuse_to_fill(tmp_path / "run")  # whoever comes next cleans up, even one that does not get to its end
+        assert files_below(tmp_path) == {"run/deep/a.txt"} and len(list(tmp_path.iterdir())) == 1
+        seen.add((tmp_path / "run" / "deep" / "a.txt").read_text())
+        fill(tmp_path / "run", "old")
+        touches += 1
+    assert (seen, touches > 8) == ({"old", "new"}, True)
+
+
+def test_a_process_killed_at_any_touch_of_the_disk_leaves_the_old_or_the_new_file(tmp_path):
+    def write(text: str) -> None:
+        with whole_file(tmp_path / "table.csv") as aside:
+            aside.write_text(text)
+
+    seen, touches = set(), 1
+    write("old")
+    while killed(touches, lambda: write("new")):
+        seen.add((tmp_path / "table.csv").read_text())
+        write("old")
+        assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+        touches += 1
+    assert (seen, touches > 3) == ({"old", "new"}, True)
+
+
+def test_what_another_is_writing_stays(tmp_path):
+    with whole_folder(tmp_path / "run") as first:
+        (first / "a.txt").write_text("first")
+        fill(tmp_path / "run", "second")
+        assert (first / "a.txt").exists()
+    assert files_below(tmp_path) == {"run/a.txt"}
+
+
+def test_a_lock_is_seen_by_many_and_bears_the_time_at_which_it_was_taken(tmp_path):
+    path = tmp_path / "lock"
+    path.touch()
+    os.utime(path, (0, 0))
+    with path.open() as other:
+        fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)  # what another that asks does
+        assert not is_locked(path)
+    with locked(path):
+        assert is_locked(path)
+        assert path.stat().st_mtime > 0
+    assert not is_locked(path) and not is_locked(tmp_path / "none")
+
+
+def test_an_error_of_the_disk_names_what_was_written(tmp_path):
+    with pytest.raises(OSError, match="No space left") as caught, whole_file(tmp_path / "table.csv"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "table.csv")
 
 
 def test_home_is_the_folder_that_was_chosen(tmp_path, monkeypatch):

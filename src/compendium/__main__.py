@@ -1,11 +1,19 @@
 """The command line: fetch, prepare, chapter, book. Bad input is one line on stderr and exit status 2."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compendium import __version__
 from compendium.errors import BadInput, cause
+
+if TYPE_CHECKING:
+    from compendium.runs import Run
+
+
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -108,19 +116,17 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _study(options: argparse.Namespace) -> None:
-    from compendium.data.prepare import open_sections, prepared_names
-    from compendium.runs import study
+    from compendium.data.prepare import open_sections
     from compendium.runs.conduct import conduct, report
     from compendium.runs.engines import engine
     from compendium.runs.fit import pick_device
 
-    words, slurm = _typed("-p", options.parameters), _typed("--slurm", options.slurm)
-    sections = open_sections(options.cohort, options.sections or prepared_names(options.cohort))
-    runs = [run for seed in options.seeds for run in study(options.cohort, sections, options.splits, options.methods, seed=seed, **words)]
+    device, slurm = pick_device(options.device), _typed("--slurm", options.slurm)
+    names, runs = _planned(options)
+    sections = open_sections(options.cohort, names)
     if options.show:
         print(*report(runs, sections), sep="\n")
         return
-    device = pick_device(options.device)
     with engine(options.engine, workers=options.workers, address=options.address, slurm=slurm) as (executor, workers):
         try:
             conduct(runs, sections, executor, _to_stderr, workers=workers, device=device, redo_stale=options.redo_stale)
@@ -128,16 +134,34 @@ def _study(options: argparse.Namespace) -> None:
             print(*report(runs, sections), sep="\n")
 
 
+def _planned(options: argparse.Namespace) -> tuple[list[str], list["Run"]]:
+    """The sections of a study and its runs, each once; from the catalogue alone, so that what is mistyped is said before a cohort is generated."""
+    from compendium.data.prepare import prepared_names
+    from compendium.data.sources import cohort
+    from compendium.runs import study
+
+    words, facts = _typed("-p", options.parameters), cohort(options.cohort)
+    if taken := [word for word in words if word in ("cohort", "method", "methods", "rules", "sections", "seed", "split")]:
+        raise BadInput(f"-p {taken[0]} is no word of a single run here; give --methods, --splits, --sections or --seeds")
+    names = list(dict.fromkeys(options.sections or prepared_names(facts.name)))
+    if not names:
+        raise BadInput(f"no section of {facts.name} is prepared: run compendium prepare {facts.name} first")
+    placed = [facts.section(name) for name in names]
+    runs = [run for seed in options.seeds for run in study(facts.name, placed, options.splits, options.methods, seed=seed, **words)]
+    return names, list(dict.fromkeys(runs))
+
+
 def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
 def _typed(option: str, given: list[str]) -> dict[str, object]:
-    """KEY=VALUE words of an option, values read as YAML."""
+    """KEY=VALUE words of an option, values read as YAML, and 1e-4 as a number, as everybody but YAML 1.1 does."""
     import yaml
 
     try:
-        return {key: yaml.safe_load(value) for key, value in _pairs(option, given).items()}
+        values = {key: yaml.safe_load(value) for key, value in _pairs(option, given).items()}
+        return {key: float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value for key, value in values.items()}
     except yaml.YAMLError as error:
         raise BadInput(f"{option}: a value is not YAML ({str(error).splitlines()[0]}); give e.g. epochs=50") from error
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from glob import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import IO
@@ -15,12 +16,13 @@ from typing import IO
 from compendium.errors import BadInput
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+WAS = "was"  # the old folder while the new one takes its name
 
 
 def home() -> Path:
     """Folder of everything that is fetched or computed: COMPENDIUM_HOME, else data/ of the checkout or of the working folder."""
     if chosen := os.environ.get("COMPENDIUM_HOME"):
-        return Path(chosen)
+        return Path(chosen).absolute()
     return (CHECKOUT if (CHECKOUT / "data" / "sources.yaml").exists() else Path.cwd()) / "data"
 
 
@@ -51,16 +53,20 @@ def source_hash(*patterns: str) -> str:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`, after waiting for whoever holds it; the lock ends with the block or with the process that holds it."""
+    """Hold the lock file at `path`, after waiting for whoever holds it; the lock ends with the block or with the process that holds it.
+
+    The file's time is that at which the lock was taken.
+    """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # whoever held it removed the folder
-            lock = path.open("w")
+            lock = path.open("a")
             fcntl.flock(lock, fcntl.LOCK_EX)
             if _lies_at(path, lock):
                 break
             lock.close()  # a lock file that was removed while we waited protects nothing
     with lock:
+        os.utime(lock.fileno())
         yield
 
 
@@ -68,7 +74,7 @@ def is_locked(path: Path) -> bool:
     """Whether somebody holds the lock file at `path`; a file that its holder left behind is not held."""
     try:
         with path.open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that ask at once do not see each other
     except BlockingIOError:
         return True
     except FileNotFoundError:
@@ -85,37 +91,77 @@ def _lies_at(path: Path, lock: IO[str]) -> bool:
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """A new folder beside `target` that takes its name (and its place) only if the block ends without an error."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        yield aside
-        aside.chmod(0o755)
+    """A new folder that takes the name `target` (and its place) only if the block ends without an error."""
+    with beside(target) as aside:
+        new, was = aside / "new", aside / WAS
+        new.mkdir()
+        yield new
         if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
             try:
-                target.rename(old / "was")
-                aside.rename(target)
+                target.rename(was)
+                new.rename(target)
             finally:
                 if not target.exists():
-                    (old / "was").rename(target)
-                shutil.rmtree(old)
+                    was.rename(target)
         else:
-            aside.rename(target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+            new.rename(target)
 
 
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
-    """A path beside `target` that is renamed to it only if the block ends without an error."""
+    """A path to write to, renamed to `target` only if the block ends without an error."""
+    with beside(target) as aside:
+        yield aside / target.name
+        (aside / target.name).rename(target)
+
+
+@contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """A folder of our own beside `target`, on the same disk, that goes with the block.
+
+    A process that is killed leaves it behind as .NAME.xxxxxxxx; whoever writes `target` next removes it (see sweep).
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    aside = Path(name)
+    sweep(target)
+    folder, handle = _held_folder(target)
     try:
-        yield aside
-        aside.chmod(0o644)
-        aside.rename(target)
+        yield folder
+    except OSError as error:
+        if type(error) is OSError and error.filename is None:  # what a full disk says names no file
+            error.strerror, error.filename = error.strerror or str(error), str(target)
+        raise
     finally:
-        aside.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def sweep(target: Path) -> None:
+    """Remove what killed processes left beside `target`, and put `target` back if one had moved it away; what is in use stays."""
+    for left in target.parent.glob(f".{escape(target.name)}.{'?' * 8}"):
+        with suppress(OSError), _handle(left) as handle:  # in use, just gone, or not ours to remove
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if (left / WAS).exists() and not target.exists():
+                (left / WAS).rename(target)
+            shutil.rmtree(left)
+
+
+def _held_folder(target: Path) -> tuple[Path, int]:
+    """A new folder beside `target` and the handle whose lock keeps it from being swept."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        with suppress(FileNotFoundError):  # swept before we held it
+            handle = os.open(folder, os.O_RDONLY)
+            with suppress(OSError):  # a network disk may lock no folders, and then none is ever swept there
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, handle
+            os.close(handle)
+
+
+@contextmanager
+def _handle(folder: Path) -> Iterator[int]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield handle
+    finally:
+        os.close(handle)

@@ -1,4 +1,4 @@
-"""The one error a user can mend."""
+"""The error that a user can mend, and the one line for whatever ends a command without being a fault of the program."""
 
 
 class BadInput(ValueError):
@@ -6,3 +6,15 @@ class BadInput(ValueError):
 
     The command line prints it and ends with exit status 2; notebooks and tests see the exception.
     """
+
+
+def cause(error: BaseException) -> str:
+    """The line for bad input, too little memory, or a disk that refuses; "" for any other error."""
+    said = " ".join(str(error).split())
+    if isinstance(error, BadInput):
+        return said
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in said:  # the latter two are torch's
+        return "out of memory; lower batch, width, --tile-px or the number of workers, or take fewer sections"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'} cannot be read or written ({error.strerror or said}); check the disk and its permissions"
+    return ""

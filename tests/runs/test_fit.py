@@ -1,7 +1,6 @@
 """Runs: identity, resume to identical numbers, the store that is the truth."""
 
 import dataclasses
-import json
 import logging
 import shutil
 
@@ -17,7 +16,7 @@ from compendium.runs.engine import training_set
 from compendium.runs.fit import pick_device
 from compendium.runs.matching import Part, matched, size, subset, thinned
 from compendium.runs.study import distinct
-from conftest import tiny_section
+from conftest import restate, tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2"), tiny_section("S3", patient="P2"), tiny_section("S4", patient="P3")]
 GENES = list(SECTIONS[0].genes)
@@ -80,8 +79,7 @@ def test_a_damaged_record_is_reported_and_done_again(home, caplog):
 def test_a_record_of_other_code_is_marked_and_kept(home):
     record = run_once(smoke("ridge"), SECTIONS, "cpu")
     assert not record.stale
-    facts = json.loads((record.folder / "run.json").read_text())
-    (record.folder / "run.json").write_text(json.dumps(facts | {"fingerprint": "other"}))
+    restate(record.folder, fingerprint="other")
     assert run_once(smoke("ridge"), SECTIONS, "cpu").stale
 
 
@@ -200,8 +198,7 @@ def test_a_checkpoint_that_cannot_be_continued_is_reported_and_left_behind(home,
 
 def test_stale_records_are_made_again_when_asked(home):
     record = run_once(smoke("ridge"), SECTIONS, "cpu")
-    facts = json.loads((record.folder / "run.json").read_text())
-    (record.folder / "run.json").write_text(json.dumps(facts | {"fingerprint": "other"}))
+    restate(record.folder, fingerprint="other")
     assert execute([smoke("ridge")], SECTIONS, device="cpu")[0].stale
     assert not execute([smoke("ridge")], SECTIONS, device="cpu", redo_stale=True)[0].stale
 

@@ -1,7 +1,5 @@
 """Export of stored predictions, and the command: what is written is what the run predicted, and says what made it."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -12,6 +10,7 @@ from compendium.data.splits import Split
 from compendium.runs import plan, run_once
 from compendium.runs.export import find, formula, prediction
 from compendium.runs.store import Record
+from conftest import restate
 from raw_files import files_below, refusal, write_raw
 
 NAMES = ["B4", "C2"]
@@ -74,16 +73,13 @@ def test_a_head_on_frozen_features_is_exported_as_one(home):
 
 
 def test_a_record_of_other_code_says_so(record):
-    path = record.folder / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": "0ther"}))
+    restate(record.folder, fingerprint="0ther")
     made = prediction(find("her2st", record.id), *open_sections("her2st", ["B4"])).uns["compendium"]
     assert made["code"] == "fingerprint 0ther, other than that of the exporting code"
 
 
 def test_a_record_of_another_version_is_one_line(record):
-    path = record.folder / "run.json"
-    facts = json.loads(path.read_text())
-    path.write_text(json.dumps(facts | {"run": facts["run"] | {"word_of_old": 1}}))
+    restate(record.folder, run=record.facts["run"] | {"word_of_old": 1})
     assert "planned by another version of compendium" in refusal(lambda: prediction(find("her2st", record.id), *open_sections("her2st", ["B4"])))
 
 

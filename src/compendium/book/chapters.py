@@ -4,9 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,8 @@ from compendium.book import executed, parameters, profiles, site
 from compendium.book.commit import commit, versions
 from compendium.book.execution import ChapterFailed, execute
 from compendium.book.fingerprint import fingerprint, prepared_sections
-from compendium.errors import BadInput
+from compendium.errors import BadInput, cause
+from compendium.processes import workers
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -122,13 +121,13 @@ def run_stale(profile: str = "demo", root: Path | None = None, report: Callable[
     if due:
         generate(stated.cohort)  # before any chapter notes which sections it was run on
     failures = []
-    with ProcessPoolExecutor(max(1, min(len(due), os.cpu_count() or 1)), mp_context=get_context("spawn")) as pool:
+    with workers(max(1, min(len(due), os.cpu_count() or 1))) as pool:
         for name, task in {name: pool.submit(run_chapter, name, profile, None, None, root) for name in due}.items():
             try:
                 task.result()
                 report(f"{name}: done")
-            except BadInput as error:
-                failures.append(str(error))
+            except (BadInput, OSError, MemoryError) as error:
+                failures.append(cause(error))
     if failures:
         raise ChapterFailed("; ".join(failures))
     return list(due)

@@ -3,10 +3,9 @@
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from compendium.disk import whole_folder
+from compendium.disk import beside, whole_folder
 from compendium.errors import BadInput
 
 BUILDER = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
@@ -17,15 +16,15 @@ def render(root: Path, strict: bool = True) -> Path:
     target = root / "_build" / "html"
     target.parent.mkdir(exist_ok=True)
     log = target.parent / "build.log"
-    with tempfile.TemporaryDirectory(prefix=".book.", dir=target.parent) as aside:
-        words = ["build", "book", "--all", "--path-output", aside, *(["-W", "-n", "--keep-going"] if strict else [])]
+    with beside(target.parent / "book") as aside:
+        words = ["build", "book", "--all", "--path-output", str(aside), *(["-W", "-n", "--keep-going"] if strict else [])]
         done = subprocess.run([sys.executable, "-c", BUILDER, *words], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        log.write_text(done.stdout.replace(aside, str(target.parent)), encoding="utf-8")
+        log.write_text(done.stdout.replace(str(aside), str(target.parent)), encoding="utf-8")
         if done.returncode:
             raise BadInput(f"the book was not built: {_first_complaint(done.stdout)} (all of it: {log})")
         with whole_folder(target) as new:
             new.rmdir()
-            (Path(aside) / "_build" / "html").rename(new)
+            (aside / "_build" / "html").rename(new)
     return target / "index.html"
 
 

@@ -37,6 +37,7 @@ class Watch:
     def __init__(self, runs: Sequence[Run], sections: Sequence[Section], workers: int = 1, redo_stale: bool = False) -> None:
         self.runs, self.workers, self.redo_stale = list(runs), workers, redo_stale
         self.targets = folders(runs, sections)
+        self.known: list[State | None] = [None] * len(self.runs)
         self.due = [i for i, now in enumerate(self.now()) if not self.finished(now)]
         self.seconds = [0.0] * len(self.runs)  # of each run that is due
         self.features = 0.0  # seconds of the frozen encoders
@@ -50,8 +51,9 @@ class Watch:
             self.seconds[i] = seconds
 
     def now(self) -> list[State]:
-        """How each run stands."""
-        return [state(run, target) for run, target in zip(self.runs, self.targets, strict=True)]
+        """How each run stands; a record that was found good is not read again."""
+        self.known = [old if old and self.finished(old) else state(run, target) for old, run, target in zip(self.known, self.runs, self.targets, strict=True)]
+        return self.known
 
     def finished(self, now: State) -> bool:
         """Whether nothing is left to do for a run."""
@@ -95,24 +97,26 @@ class Watch:
 
         def look() -> None:
             nonlocal last
+            line = self.line()
+            if line.split(";")[0] != last:
+                last = line.split(";")[0]
+                for said in [*self.failures(), line]:
+                    tell(said)
+
+        def keep_looking() -> None:
             while not ended.wait(EVERY_SECONDS):
-                line = self.line()
-                if line.split(";")[0] != last:
-                    last = line.split(";")[0]
-                    for said in [*self.failures(), line]:
-                        tell(said)
+                look()
 
         for i in self.due:
             store.failure(self.targets[i]).unlink(missing_ok=True)  # of an earlier attempt
-        thread = threading.Thread(target=look, daemon=True)
+        thread = threading.Thread(target=keep_looking, daemon=True)
         thread.start()
         try:
             yield
         finally:
             ended.set()
             thread.join()
-            for said in [*self.failures(), self.line()]:
-                tell(said)
+            look()
 
 
 def report(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -11,8 +11,10 @@ from statistics import median
 from compendium.data.section import Section
 from compendium.data.splits import Split
 from compendium.disk import home
+from compendium.errors import cause
 from compendium.images.features import COORDINATES, cache_path, features
 from compendium.methods.registry import NONE, OWN
+from compendium.runs import store
 from compendium.runs.batches import inputs
 from compendium.runs.engine import device_line, training_set, used
 from compendium.runs.fit import fit, pick_device
@@ -27,7 +29,7 @@ def estimate(runs: Sequence[Run], sections: Sequence[Section], device: str = "au
     known = stored_rates(device_line(device))
     for run in runs:
         if kind(run) not in known:
-            known[kind(run)] = trial(run, sections, device)
+            known[kind(run)] = _measured(trial, run, sections, device)
     return [known[kind(run)] * _work(run, sections) for run in runs]
 
 
@@ -50,11 +52,11 @@ def stored_rates(device: str) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for path in (home() / "runs").glob("*/*/*/*/run.json"):
         try:
-            facts = json.loads(path.read_text())
+            facts = store.stated(path.parent)
             if facts["device"] == device:
                 rate = facts["seconds"] / (facts["training_spots"] * max(facts["run"]["epochs"], 1))
                 found.setdefault(_key(facts["run"]), []).append(rate)
-        except (OSError, ValueError, KeyError, ZeroDivisionError):
+        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             continue  # a damaged record tells no time
     return {key: median(rates) for key, rates in found.items()}
 
@@ -84,5 +86,15 @@ def features_left(runs: Sequence[Run], sections: Sequence[Section], device: str 
         return 0.0
     spots, smallest, run = left.pop(min(left, key=lambda path: left[path][0]))
     began = time.monotonic()
-    features(smallest, run.encoder, run.tile_px, run.weights, device)
+    _measured(features, smallest, run.encoder, run.tile_px, run.weights, device)
     return (time.monotonic() - began) / spots * sum(size for size, *_ in left.values())
+
+
+def _measured(work: Callable, *arguments) -> object:
+    """What the work gives, or 0.0 where it cannot be done: the runs that need it will say why, and the others are priced."""
+    try:
+        return work(*arguments)
+    except Exception as error:
+        if cause(error):
+            return 0.0
+        raise

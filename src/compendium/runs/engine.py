@@ -3,14 +3,15 @@
 import datetime
 import logging
 import os
+import pickle
 import platform
 import resource
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict
 from importlib.metadata import version
-from itertools import repeat
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from compendium.data.expression import Target, fit_target
 from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
 from compendium.disk import home
-from compendium.errors import BadInput
+from compendium.errors import BadInput, cause
 from compendium.methods.layers import Method
 from compendium.runs import store
 from compendium.runs.batches import inputs
@@ -30,6 +31,7 @@ from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
 log = logging.getLogger(__name__)
+ONE_AT_A_TIME = threading.Lock()  # a process has one generator, which a run seeds, and one home
 
 
 class RunsFailed(BadInput):
@@ -42,9 +44,9 @@ def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "
     A run that fails does not stop the others; RunsFailed then says how many failed, and why. A record made by other code than today's is kept
     as it is, unless `redo_stale` asks for it to be made again.
     """
-    needed = [used(run, sections) for run in runs]
+    calls = [(run, Parcel(used(run, sections)), device, redo_stale, str(home())) for run in runs]
     try:
-        ends = list((executor or Serial()).map(attempt, runs, needed, repeat(device), repeat(redo_stale), repeat(str(home()))))
+        ends = list((executor or Serial()).map(attempt, *zip(*calls, strict=True)))
     except Exception as error:  # whatever an engine raises when it loses its workers; what a run raises is an end of that run
         raise RunsFailed(f"the engine gave up ({store.reason(error)}); finished runs are stored, run the same again to continue") from error
     failed = [(run, end) for run, end in zip(runs, ends, strict=True) if isinstance(end, str)]
@@ -54,16 +56,31 @@ def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "
     return [_read(end) for end in ends]
 
 
-def attempt(run: Run, sections: Sequence[Section], device: str, redo_stale: bool, at: str) -> Path | str:
+class Parcel:
+    """Sections on their way to a worker, opened there by the run that needs them: one that cannot be opened ends that run, not the worker."""
+
+    def __init__(self, sections: Sequence[Section], packed: bytes = b"") -> None:
+        self.sections, self.packed = sections, packed
+
+    def __reduce__(self) -> tuple:
+        return Parcel, ((), self.packed or pickle.dumps(self.sections))  # it may pass through many hands
+
+    def open(self) -> Sequence[Section]:
+        """The sections; BadInput where one of them has changed on disk."""
+        return pickle.loads(self.packed) if self.packed else self.sections
+
+
+def attempt(run: Run, sections: Parcel, device: str, redo_stale: bool, at: str) -> Path | str:
     """What an engine computes: the folder of the run's record below the home `at`, or the line that says why there is none."""
-    if at != str(home()):
-        os.environ["COMPENDIUM_HOME"] = at  # a worker that was started elsewhere
-    try:
-        return run_once(run, sections, device, redo_stale).folder
-    except Exception as error:  # written down, and told by execute
-        if not isinstance(error, BadInput):
-            log.exception("%s %s", run.method, run.split.name)
-        return store.reason(error)
+    with ONE_AT_A_TIME:
+        if at != str(home()):
+            os.environ["COMPENDIUM_HOME"] = at  # a worker that was started elsewhere
+        try:
+            return run_once(run, sections.open(), device, redo_stale).folder
+        except Exception as error:  # written down, and told by execute
+            if not cause(error):
+                log.exception("%s %s", run.method, run.split.name)
+            return store.reason(error)
 
 
 def _read(folder: Path) -> Record:
@@ -76,7 +93,8 @@ def run_once(run: Run, sections: Sequence[Section], device: str = "auto", redo_s
     """The stored record if there is a good one; else fit, predict and store. An interrupted fit goes on from its checkpoint."""
     device = pick_device(device)
     target = store.folder(run, run.identity(used(run, sections)))
-    if record := _stored(target, redo_stale):
+    if record := _stored(target, redo_stale, quiet=True):
+        store.tidy(target)
         return record
     with store.locked(target) as work:
         with store.failure_noted(target):
@@ -85,11 +103,12 @@ def run_once(run: Run, sections: Sequence[Section], device: str = "auto", redo_s
     return record
 
 
-def _stored(target: Path, redo_stale: bool) -> Record | None:
+def _stored(target: Path, redo_stale: bool, quiet: bool = False) -> Record | None:
     try:
         record = store.read(target)
     except store.Damaged as error:
-        log.warning("%s", error)
+        if not quiet:
+            log.warning("%s", error)
         return None
     return None if record and redo_stale and record.stale else record
 
@@ -107,7 +126,7 @@ def _make(run: Run, sections: Sequence[Section], device: str, target: Path, chec
     size = {"training_spots": sum(len(part) for part in parts), "parameters": count(fitted.method), "trainable": count(fitted.method, trainable=True)}
     facts = {
         "run": asdict(run), "line": run.line, "data": {s.name: s.digest for s in used(run, sections)}, "fingerprint": store.fingerprint(run.method),
-        "curve": fitted.curve, "best_epoch": fitted.best_epoch, "seconds": round(time.monotonic() - began, 2),
+        "curve": fitted.curve, "best_epoch": fitted.best_epoch, "seconds": round(time.monotonic() - began, 4),
         "process_peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "device": device_line(device), "precision": "float32",
         "threads": torch.get_num_threads(), "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in ("compendium", "torch", "numpy", "scipy", "scikit-learn", "timm")},

@@ -12,17 +12,22 @@ that want the same run make it once.
 import ipaddress
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
 from urllib.parse import urlsplit
 
 import torch
+from tqdm import tqdm
 
 from compendium.errors import BadInput
 
 ENGINES = ("serial", "local", "dask", "slurm")
+CONNECT_SECONDS = 10
 
 
 class Serial(Executor):
@@ -73,21 +78,37 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _local(count: int) -> ProcessPoolExecutor:
-    """Processes that share the GPUs, or else the cores, among them."""
+@contextmanager
+def _local(count: int) -> Iterator[Executor]:
+    """Processes that share the GPUs, or else the cores, among them. They end with this one, and at once where the block ends in an error."""
     context = multiprocessing.get_context("spawn")
     turns = context.Queue()
     for turn in range(count):
         turns.put(turn)
-    return ProcessPoolExecutor(count, mp_context=context, initializer=_claim, initargs=(turns, torch.cuda.device_count(), max(1, cores() // count)))
+    theirs, mine = context.Pipe(duplex=False)
+    share = (turns, torch.cuda.device_count(), max(1, cores() // count), theirs)
+    with closing(theirs), closing(mine), ProcessPoolExecutor(count, mp_context=context, initializer=_claim, initargs=share) as pool:
+        try:
+            yield pool
+        except BaseException:
+            mine.close()
+            raise
 
 
-def _claim(turns: "Queue[int]", gpus: int, threads: int) -> None:
-    """Give a new worker a GPU of its own, as far as there are any, and its share of the cores."""
+def _claim(turns: "Queue[int]", gpus: int, threads: int, engine: Connection) -> None:
+    """Give a new worker a GPU of its own, as far as there are any, and its share of the cores; it lives as long as the other end of `engine`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the engine too, which then closes
+    threading.Thread(target=_end_with, args=(engine,), daemon=True).start()
+    tqdm.set_lock(threading.RLock())  # its own would outlive a worker that is killed
     turn = turns.get()
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(turn % gpus)
     torch.set_num_threads(threads)
+
+
+def _end_with(engine: Connection) -> None:
+    engine.poll(None)
+    os._exit(1)
 
 
 @contextmanager
@@ -96,20 +117,24 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
 
     check_address(address)
     try:
-        client = Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError) as error:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:  # TypeError where tls has no certificates
         raise BadInput(f"no Dask scheduler answers at {address} ({' '.join(str(error).split())[:120]}); start one with: dask scheduler") from error
     with client:
-        threads = client.nthreads().values()
-        if not threads:
+        workers = client.nthreads()
+        if not workers:
             raise BadInput(f"the Dask scheduler at {address} has no workers; start some with: dask worker --nthreads 1 {address}")
-        yield client.get_executor(), sum(threads)
+        yield client.get_executor(pure=False), len(workers)  # pure would answer from an earlier attempt; a worker makes one run at a time
 
 
 def check_address(address: str) -> None:
     """Refuse a scheduler that anybody on the network could talk to: Dask runs whatever it is sent."""
-    parts = urlsplit(address)
-    if parts.scheme not in ("tcp", "tls") or not parts.hostname or not parts.port:
+    try:
+        parts = urlsplit(address)
+        known = parts.scheme in ("tcp", "tls") and parts.hostname and parts.port
+    except ValueError:
+        known = False
+    if not known:
         raise BadInput(f"--address {address!r} is no address of a Dask scheduler; give e.g. tcp://127.0.0.1:8786 or tls://HOST:8786")
     if parts.scheme == "tcp" and not _is_loopback(parts.hostname):
         raise BadInput(f"--address {address} would carry code over the network unprotected; use tls://, or tcp:// on this machine only")

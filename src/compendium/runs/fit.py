@@ -1,5 +1,6 @@
 """The loop: one method, its training sections, a checkpoint it can continue from."""
 
+import io
 import logging
 import pickle
 import time
@@ -88,14 +89,20 @@ def _epochs(run: Run, method: Method, parts: list[Inputs], valid: list[Inputs], 
                 state["best"] = {key: value.clone() for key, value in method.state_dict().items()}
         state["curve"].append(row)
         if time.monotonic() - saved >= CHECKPOINT_SECONDS:
-            with whole_file(checkpoint) as aside:
-                torch.save(state | {"method": method.state_dict(), "optimiser": optimiser.state_dict()}, aside)
+            _save(state | {"method": method.state_dict(), "optimiser": optimiser.state_dict()}, checkpoint)
             saved = time.monotonic()
         if after_epoch:
             after_epoch(epoch)
     if state["best"]:
         method.load_state_dict(state["best"])
     return state["curve"]
+
+
+def _save(state: dict, checkpoint: Path) -> None:
+    packed = io.BytesIO()  # torch reports a full disk as a fault of its own, a file says what it is
+    torch.save(state, packed)
+    with whole_file(checkpoint) as aside:
+        aside.write_bytes(packed.getbuffer())
 
 
 def _epoch(run: Run, method: Method, optimiser: torch.optim.Optimizer, parts: list[Inputs], epoch: int, device: str) -> dict[str, float]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compendium.data.section import Section
-from compendium.data.splits import Split, check_apart
+from compendium.data.splits import Placed, Split, check_apart
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment import AUGMENTATIONS
@@ -89,7 +89,7 @@ class Run:
 
 
 def plan(
-    cohort: str, split: Split, method: str, *, sections: list[Section], panel: str = "", seed: int = 0, protocol: str = "clean", budget: str = "laptop",
+    cohort: str, split: Split, method: str, *, sections: list[Placed], panel: str = "", seed: int = 0, protocol: str = "clean", budget: str = "laptop",
     encoder: str = "", weights: str = "", **words,
 ) -> Run:
     """Resolve a run: recipe, then budget, then protocol, then the words given. A misspelt or mistyped word is an error.
@@ -102,6 +102,9 @@ def plan(
     for what, value, known in (("budget", budget, BUDGETS), ("protocol", protocol, tuple(PROTOCOLS))):
         if value not in known:
             raise BadInput(f"unknown {what} {value!r}; known: {', '.join(known)}")
+    for what, value, example in (("panel", panel, "hvg(300)"), ("encoder", encoder, encoders.FROZEN), ("weights", weights, encoders.RANDOM)):
+        if not isinstance(value, str):
+            raise BadInput(f"{what} is {value!r}; it takes a word, e.g. {example}")
     if protocol == "clean" and split.rule not in ("section-out", "siblings"):
         check_apart(split, sections)
     preset = {word: value for word, value in PROTOCOLS[protocol].items() if value is not None}

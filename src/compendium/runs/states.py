@@ -1,8 +1,8 @@
 """How runs stand, read off the disk: there is no other record of it, so any process may ask at any time."""
 
-import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,20 +46,14 @@ def state(run: Run, target: Path) -> State:
     work, failure = store.workplace(target), store.failure(target)
     if is_locked(work / store.LOCK):
         return State(run, target, "running", seconds=_since(work / store.LOCK))
-    if target.exists():
-        return _finished(run, target)
-    if failure.exists():
+    try:
+        if record := store.read(target):
+            return State(run, target, "stale" if record.stale else "done", seconds=record.facts["seconds"])
+    except store.Damaged as error:
+        return State(run, target, "damaged", reason=str(error))
+    with suppress(FileNotFoundError):  # it may go while it is looked at
         return State(run, target, "failed", reason=failure.read_text())
     return State(run, target, "interrupted" if (work / store.CHECKPOINT).exists() else "waiting")
-
-
-def _finished(run: Run, target: Path) -> State:
-    try:
-        facts = json.loads((target / "run.json").read_text())
-        word = "done" if facts["fingerprint"] == store.fingerprint(run.method) else "stale"
-        return State(run, target, word, seconds=facts["seconds"])
-    except (OSError, ValueError, KeyError) as error:
-        return State(run, target, "damaged", reason=" ".join(str(error).split()))
 
 
 def _since(lock: Path) -> float:

@@ -16,11 +16,12 @@ from jaxtyping import Float32
 
 from compendium import disk
 from compendium.disk import home, sha256, source_hash, whole_folder
-from compendium.errors import BadInput
+from compendium.errors import BadInput, cause
 from compendium.methods import recipe
 from compendium.runs.plan import Run
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
+SEAL = "facts_sha256"
 # Code that can change a prediction. How a section was read is not here: it shows in the section's digest. A test asks of every new file where it belongs.
 FINGERPRINTED = (
     *(f"data/{name}.py" for name in ("expression", "panels", "section", "splits")), "images/*.py", "methods/layers.py", "methods/registry.py",
@@ -68,9 +69,15 @@ def write(target: Path, facts: dict, genes: list[str], predictions: dict[str, np
     """Store a finished run, whole or not at all."""
     with whole_folder(target) as aside:
         np.savez(aside / "predictions.npz", genes=np.array(genes), **{f"section {name}": values for name, values in predictions.items()})
-        facts = facts | {"predictions_sha256": sha256(aside / "predictions.npz")}
+        facts = sealed(facts | {"predictions_sha256": sha256(aside / "predictions.npz")})
         (aside / "run.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
     return Record(target, facts, genes, predictions)
+
+
+def sealed(facts: dict) -> dict:
+    """The facts with a checksum over all of them, which tells a changed digit from a true one."""
+    text = json.dumps({key: value for key, value in facts.items() if key != SEAL}, sort_keys=True)
+    return facts | {SEAL: hashlib.sha256(text.encode()).hexdigest()}
 
 
 def read(target: Path) -> Record | None:
@@ -78,15 +85,23 @@ def read(target: Path) -> Record | None:
     if not target.exists():
         return None
     try:
-        facts = json.loads((target / "run.json").read_text())
+        facts = stated(target)
         if facts["predictions_sha256"] != sha256(target / "predictions.npz"):
             raise ValueError("predictions.npz has changed since it was written")
         with np.load(target / "predictions.npz", allow_pickle=False) as stored:
             predictions = {name.removeprefix("section "): stored[name] for name in stored.files if name != "genes"}
             genes = stored["genes"].tolist()
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise Damaged(f"the record in {target} is damaged ({error}); it will be made again") from error
     return Record(target, facts, genes, predictions)
+
+
+def stated(target: Path) -> dict:
+    """What run.json says; an error of the kind that it meets (OSError, ValueError, KeyError, TypeError) where it is not as it was written."""
+    facts = json.loads((target / "run.json").read_text())
+    if facts[SEAL] != sealed(facts)[SEAL]:
+        raise ValueError("run.json has changed since it was written")
+    return facts
 
 
 def workplace(target: Path) -> Path:
@@ -113,12 +128,7 @@ def failure_noted(target: Path) -> Iterator[None]:
 
 def reason(error: Exception) -> str:
     """One line that says why a run failed."""
-    said = " ".join(str(error).split())[:400]
-    if isinstance(error, BadInput):
-        return said
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return f"out of memory; lower batch, width or the number of workers ({said})"
-    return f"{type(error).__name__}: {said}"
+    return (cause(error) or f"{type(error).__name__}: {' '.join(str(error).split())}")[:400]
 
 
 @contextmanager
@@ -134,3 +144,11 @@ def locked(target: Path) -> Iterator[Path]:
         finally:
             if not (work / CHECKPOINT).exists():
                 shutil.rmtree(work, ignore_errors=True)
+
+
+def tidy(target: Path) -> None:
+    """Remove what a killed process left beside a finished record; nothing where another is at work, or the store is read-only."""
+    if workplace(target).exists() and not disk.is_locked(workplace(target) / LOCK):
+        with suppress(OSError), locked(target) as work:
+            (work / CHECKPOINT).unlink(missing_ok=True)
+            disk.sweep(target)

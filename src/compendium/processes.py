@@ -1,0 +1,35 @@
+"""Worker processes that end with whoever started them."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing, contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+
+
+@contextmanager
+def workers(count: int, start: Callable[..., None] | None = None, arguments: tuple = ()) -> Iterator[ProcessPoolExecutor]:
+    """So many processes, each begun with `start`. They end with this one, however it ends, and at once where the block ends in an error."""
+    context = get_context("spawn")
+    theirs, mine = context.Pipe(duplex=False)
+    with closing(theirs), closing(mine), ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(theirs, start, arguments)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            mine.close()
+            raise
+
+
+def _begin(parent: Connection, start: Callable[..., None] | None, arguments: tuple) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which then closes its end
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    if start:
+        start(*arguments)
+
+
+def _end_with(parent: Connection) -> None:
+    parent.poll(None)
+    os._exit(1)

@@ -1,0 +1,266 @@
+"""How a study is priced, conducted and reported: what it will cost before anything is fitted, how each run stands, what is left to do."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from compendium.data.splits import folds
+from compendium.runs import cost, execute, plan, run_once, store, study
+from compendium.runs.conduct import Watch, conduct, duration, report
+from compendium.runs.engine import RunsFailed, device_line
+from compendium.runs.engines import Serial
+from compendium.runs.plan import Run
+from compendium.runs.states import State, folders, states
+from conftest import restate, tiny_section
+from forked import until
+
+SECTIONS = [tiny_section("S1", spots=12), tiny_section("S2", patient="P2", spots=16), tiny_section("S3", patient="P3", spots=20)]
+WORDS = {"panel": "all", "encoder": "colour", "tile_px": 32, "budget": "smoke"}
+# Holds a lock file until its standard input ends.
+HOLD = "import fcntl, sys; lock = open(sys.argv[1], 'a'); fcntl.flock(lock, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+
+
+@pytest.fixture(autouse=True)
+def quick(home, monkeypatch):
+    """A home of the test's own, and no waiting for the next look."""
+    monkeypatch.setattr("compendium.runs.conduct.EVERY_SECONDS", 0.01)
+
+
+def planned(method: str = "mean", fold: int = 0, **words) -> Run:
+    return plan("tiny", folds("section-out", SECTIONS)[fold], method, sections=SECTIONS, **WORDS | words)
+
+
+def means() -> list[Run]:
+    """The training mean on each of three folds."""
+    return study("tiny", SECTIONS, ["section-out"], ["mean"], **WORDS)
+
+
+def failing(fold: int = 0) -> Run:
+    return planned("histogene", fold, lr=1e30, epochs=30)
+
+
+def now(run: Run) -> State:
+    return states([run], SECTIONS)[0]
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Somebody else holds the lock."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen([sys.executable, "-c", HOLD, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        yield
+        other.stdin.close()
+
+
+def test_a_run_waits_runs_and_is_done():
+    run, (target,) = planned(), folders([planned()], SECTIONS)
+    assert (now(run).word, now(run).target) == ("waiting", target)
+    lock = store.workplace(target) / store.LOCK
+    with held(lock):
+        assert now(run).word == "running"
+    assert now(run).word == "waiting"  # the file of a lock that nobody holds is nothing
+    record = run_once(run, SECTIONS, "cpu")
+    assert (now(run).word, now(run).seconds, now(run).reason) == ("done", record.facts["seconds"], "")
+
+
+def test_how_long_a_run_has_run_is_read_off_its_lock():
+    (target,) = folders([planned()], SECTIONS)
+    lock = store.workplace(target) / store.LOCK
+    with held(lock):
+        os.utime(lock, (0, 0))
+        assert now(planned()).seconds > 40 * 365 * 24 * 3600
+
+
+def test_a_record_is_stale_or_damaged():
+    run = planned()
+    folder = run_once(run, SECTIONS, "cpu").folder
+    restate(folder, fingerprint="other")
+    assert now(run).word == "stale"
+    (folder / "predictions.npz").write_bytes(b"")
+    assert now(run).word == "damaged" and "predictions.npz has changed" in now(run).reason
+
+
+def test_a_run_that_failed_says_why_until_it_is_tried_again(monkeypatch):
+    run = failing()
+    with pytest.raises(ValueError, match="lower lr"):
+        run_once(run, SECTIONS, "cpu")
+    assert now(run).word == "failed" and "lower lr (now 1e+30)" in now(run).reason
+    seen = []
+
+    def look(*given) -> None:
+        seen.append(now(run).word)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("compendium.runs.engine.fit", look)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(run, SECTIONS, "cpu")
+    assert (seen, now(run).word) == (["running"], "waiting")
+
+
+def test_a_fit_that_was_stopped_is_interrupted(monkeypatch):
+    run = planned("histogene", epochs=3)
+    monkeypatch.setattr("compendium.runs.fit.CHECKPOINT_SECONDS", 0.0)
+
+    def stop(epoch: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_once(run, SECTIONS, "cpu", after_epoch=stop)
+    assert now(run).word == "interrupted"
+    run_once(run, SECTIONS, "cpu")
+    assert now(run).word == "done"
+
+
+def test_a_watch_counts_tells_and_foresees(monkeypatch):
+    done, failed, waiting = planned(), failing(1), planned(fold=2)
+    run_once(done, SECTIONS, "cpu")
+    watch = Watch([done, failed, waiting], SECTIONS, workers=2)
+    assert watch.due == [1, 2]
+    watch.seconds, watch.features = [0.0, 40.0, 10.0], 20.0
+    assert watch.announcement() == "3 runs: 1 stored, 2 to do; about 35 s on 2 workers (histogene 1 x 40 s, mean 1 x 10 s, features of the frozen encoder 20 s)"
+    assert watch.line() == "1 done, 2 waiting; about 35 s left"
+    with pytest.raises(ValueError):
+        run_once(failed, SECTIONS, "cpu")
+    assert watch.line() == "1 done, 1 failed, 1 waiting; about 10 s left"
+    assert [line.partition(": the loss is")[0] for line in watch.failures()] == ["failed: histogene section-out-S2 seed 0: method histogene on section-out-S2"]
+    assert watch.failures() == []
+    monkeypatch.setattr("compendium.runs.states.store.read", lambda folder: pytest.fail("read again") if "S1" in str(folder) else None)
+    assert watch.line().startswith("1 done")
+
+
+def test_a_running_run_has_less_left(monkeypatch):
+    watch = Watch([planned()], SECTIONS)
+    watch.seconds = [50.0]
+    monkeypatch.setattr("compendium.runs.conduct.state", lambda run, target: State(run, target, "running", seconds=20.0))
+    assert watch.line() == "1 running; about 30 s left"
+    monkeypatch.setattr("compendium.runs.conduct.state", lambda run, target: State(run, target, "running", seconds=70.0))
+    assert watch.line() == "1 running; about 0.0 s left"
+
+
+@pytest.mark.parametrize(("redo_stale", "due", "word"), [(False, [], "stale"), (True, [0], "done")])
+def test_a_stale_record_is_due_when_it_is_asked_for(redo_stale, due, word):
+    run = planned()
+    restate(run_once(run, SECTIONS, "cpu").folder, fingerprint="other")
+    assert Watch([run], SECTIONS, redo_stale=redo_stale).due == due
+    conduct([run], SECTIONS, Serial(), print, device="cpu", redo_stale=redo_stale)
+    assert now(run).word == word
+
+
+def test_the_cost_is_told_before_anything_is_fitted(home):
+    told = []
+
+    def tell(line: str) -> None:
+        told.append((line, len(list(home.glob("runs/*/*/*/*/run.json")))))
+
+    records = conduct(means(), SECTIONS, Serial(), tell, device="cpu")
+    assert re.fullmatch(r"3 runs: 0 stored, 3 to do; about \S+ s \(mean 3 x \S+ s\)", told[0][0])
+    assert (told[0][1], told[-1]) == (0, ("3 done", 3))
+    assert [record.id for record in records] == [target.name for target in folders(means(), SECTIONS)]
+
+
+class Hesitant(Executor):
+    """Computes only once the study has told that a run is under way, which somebody else then has."""
+
+    def __init__(self, told: list[str]) -> None:
+        self.told = told
+
+    def map(self, fn, *iterables, **words):
+        """The results, in order."""
+        (target, *_) = folders(means(), SECTIONS)
+        with held(store.workplace(target) / store.LOCK):
+            until(lambda: any(line.startswith("1 running, 2 waiting; about ") for line in self.told))
+        return Serial().map(fn, *iterables, **words)
+
+
+def test_what_is_under_way_is_told_while_it_is():
+    told: list[str] = []
+    conduct(means(), SECTIONS, Hesitant(told), told.append, device="cpu")
+    assert told[-1] == "3 done"
+
+
+def test_a_second_study_does_nothing(monkeypatch):
+    conduct(means(), SECTIONS, Serial(), print, device="cpu")
+    for work in ("engine.fit", "cost.fit"):
+        monkeypatch.setattr(f"compendium.runs.{work}", lambda *given: pytest.fail("fitted"))
+    told: list[str] = []
+    assert len(conduct(means(), SECTIONS, Serial(), told.append, device="cpu")) == 3
+    assert told == ["3 runs: 3 stored, 0 to do", "3 done"]
+
+
+def test_failures_are_told_with_their_reason_and_stop_nothing():
+    runs, told = [failing(0), failing(1), planned()], []
+    with pytest.raises(RunsFailed, match=r"2 of 3 runs failed, the others are stored; first histogene section-out-S1: .* lower lr"):
+        conduct(runs, SECTIONS, Serial(), told.append, device="cpu")
+    assert [line.split(": the loss is")[0] for line in told if line.startswith("failed")] == [
+        "failed: histogene section-out-S1 seed 0: method histogene on section-out-S1", "failed: histogene section-out-S2 seed 0: method histogene on section-out-S2",
+    ]
+    assert told[-1] == "1 done, 2 failed"
+    rows = report(runs, SECTIONS)
+    assert [row.split()[:2] for row in rows] == [["failed", "histogene"], ["failed", "histogene"], ["done", "mean"]]
+    assert "lower lr (now 1e+30)" in rows[0] and rows[2].endswith(folders(runs, SECTIONS)[2].name)
+    assert len({row.index("section-out") for row in rows}) == len({row.index("seed 0") for row in rows}) == 1
+
+
+def test_a_run_whose_trial_fails_is_no_reason_to_leave_out_the_others(monkeypatch):
+    counts_only = tiny_section("S4", patient="P4", spots=9)  # the smallest: the one that a trial takes
+    object.__setattr__(counts_only, "patches", None)
+    sections = [*SECTIONS, counts_only]
+    runs = study("tiny", sections, ["section-out"], ["mean", "ridge"], **WORDS)
+    with pytest.raises(RunsFailed, match="4 of 8 runs failed"):
+        conduct(runs, sections, Serial(), print, device="cpu")
+    assert {(s.run.method, s.word) for s in states(runs, sections)} == {("mean", "done"), ("ridge", "failed")}
+
+
+def test_stored_runs_of_the_same_kind_and_device_tell_the_cost(monkeypatch):
+    monkeypatch.setattr(cost, "trial", lambda *given: pytest.fail("measured"))
+    run = planned("histogene", epochs=4)
+    for fold, rate in ((0, 1.0), (1, 2.0), (2, 9.0)):
+        record = run_once(planned("histogene", fold, epochs=4), SECTIONS, "cpu")
+        restate(record.folder, seconds=rate * 4 * record.facts["training_spots"])
+    assert cost.estimate([run], SECTIONS, "cpu") == [2.0 * 36 * 4]  # S2 and S3 hold 36 spots
+    assert cost.estimate([planned("histogene", epochs=8)], SECTIONS, "cpu") == [2.0 * 36 * 8]
+    assert cost.estimate([planned("histogene", 2, epochs=4)], SECTIONS, "cpu") == [2.0 * 28 * 4]
+    (record.folder / "run.json").write_text("[]")  # a damaged record tells no time
+    assert cost.stored_rates(device_line("cpu")) == {cost.kind(run): 1.5}
+
+
+@pytest.mark.parametrize("other", [{"width": 64}, {"batch": 8}, {"tile_px": 16}])
+def test_runs_of_another_kind_or_device_tell_nothing(other, monkeypatch):
+    asked = []
+    monkeypatch.setattr(cost, "trial", lambda run, *rest: asked.append(run) or 0.5)
+    record = run_once(planned("histogene"), SECTIONS, "cpu")
+    runs = [planned("histogene", **other), planned("histogene", fold=1, **other)]
+    assert cost.estimate(runs, SECTIONS, "cpu") == [0.5 * 36 * 3, 0.5 * 32 * 3]
+    assert asked == runs[:1]  # one trial a kind
+    restate(record.folder, device="another")
+    assert cost.estimate([planned("histogene")], SECTIONS, "cpu") == [0.5 * 36 * 3]
+
+
+@pytest.mark.parametrize("method", ["mean", "ridge", "histogene"])
+def test_what_is_not_known_is_measured_and_leaves_nothing(method, home):
+    once, twice = (cost.estimate([planned(method, epochs=epochs)], SECTIONS, "cpu")[0] for epochs in (1, 2))
+    assert once > 0 and twice > 0
+    assert not (home / "runs").exists()
+
+
+def test_features_that_are_cached_cost_nothing(monkeypatch):
+    runs = [planned("ridge"), planned("ridge", 1), planned("coordinates"), planned("mean")]
+    ticks = iter((100.0, 103.0))
+    monkeypatch.setattr(cost.time, "monotonic", lambda: next(ticks))
+    assert cost.features_left(runs, SECTIONS, "cpu") == pytest.approx(3.0 / 12 * (16 + 20))  # S1 has 12 spots and is now cached
+    monkeypatch.undo()
+    execute(runs[:1], SECTIONS, device="cpu")
+    assert cost.features_left(runs, SECTIONS, "cpu") == 0.0
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0, "0.0 s"), (0.96, "1.0 s"), (1, "1 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (360_000, "100.0 h")])
+def test_a_duration_in_words(seconds, said):
+    assert duration(seconds) == said
