@@ -12,6 +12,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 PIECE = 1 << 16
+PAGE = b"<html>please log in</html>"
+ANSWERS = {  # fault -> status, headers, body
+    "page": (200, {"Content-Type": "text/html", "Content-Length": str(len(PAGE))}, PAGE),
+    "unmeasured": (200, {}, 5000),
+    "first": (206, {"Content-Range": "bytes 0-9/1000", "Content-Length": "10"}, 10),
+}
 
 
 class RudeServer(ThreadingHTTPServer):
@@ -19,7 +25,8 @@ class RudeServer(ThreadingHTTPServer):
 
     faults: path -> what happens to the next requests for it, one each: a status (404, 500), "cut" (half of the body, then the line is dead), "slow" (half of
     it, then silence), "silent" (nothing at all), "short" (a tenth is missing and the length says so), "long" (the length promises more than comes),
-    "wrong" (a byte is another one), "empty" (a range without bytes). None is no fault. The last one stays where `for_ever` names the path.
+    "wrong" (a byte is another one), "empty" (a range without bytes), "first" (always the first ten bytes), "page" (a login page), "unmeasured" (half of it, and
+    no length), an address (go there). None is no fault. The last one stays where `for_ever` names the path.
     """
 
     daemon_threads = True
@@ -79,8 +86,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(fault if isinstance(fault, int) else 404)
         elif fault == "silent":
             self.server.over.wait(20)
+        elif fault in ANSWERS or str(fault).startswith("http"):
+            self._answer(*ANSWERS.get(fault, (302, {"Location": fault}, b"")), file.read_bytes())
         else:
             self._send(path, file.read_bytes(), fault)
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes | int, content: bytes) -> None:
+        """What has nothing to do with what was asked for; a number is so many bytes of the file."""
+        body = content[:body] if isinstance(body, int) else body
+        self.send_response(status)
+        for header in headers.items():
+            self.send_header(*header)
+        self.end_headers()
+        self.wfile.write(body)
 
     def _refuse(self, status: int, *headers: tuple[str, str]) -> None:
         self.send_response(status)

@@ -1,12 +1,13 @@
 """Archives: harmless ones are unpacked whole, others not at all."""
 
+import gzip
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from archive_files import VISIUM, member, tar, zipped
-from compendium.data.archives import is_archive, unpack
+from compendium.data.archives import _Unzipped, is_archive, unpack
 from raw_files import files_below, refusal
 
 
@@ -56,6 +57,9 @@ HARMFUL = {
     "a hard link": ({}, (member("spatial/link", tarfile.LNKTYPE, "spatial/scalefactors_json.json"),), "holds spatial/link, a link"),
     "a device": ({}, (member("spatial/null", tarfile.CHRTYPE),), "holds spatial/null, a device"),
     "a pipe": ({}, (member("spatial/pipe", tarfile.FIFOTYPE),), "holds spatial/pipe, a device"),
+    "a file within a file": ({"spatial/a/b": b"1", "spatial/a": b"2"}, (), "holds spatial/a/b, within a file"),
+    "a name too long": ({"spatial/" + 300 * "a": b"1"}, (), "holds a name that no file can have here (File name too long)"),
+    "a name too long in all": ({"spatial/" + 3000 * "a/": b"1"}, (), "holds a name that no file can have here (File name too long)"),
     "a name twice": ({"./spatial/scalefactors_json.json": b"other"}, (), "holds spatial/scalefactors_json.json, two files of that name"),
 }
 
@@ -83,9 +87,29 @@ def test_a_harmful_zip_is_refused_whole(files: dict, mode: int, says: str, tmp_p
 def test_a_bomb_is_refused_before_it_is_read(tmp_path: Path):
     archive = tar(tmp_path / "bomb.tar.gz", {f"bomb/{i}": bytes(1_000_000) for i in range(5)})
     assert "unpacks to more than 3,000,000 bytes" in refusal(lambda: unpack(archive, most_bytes=3_000_000))
-    many = tar(tmp_path / "many.tar.gz", {f"many/{i}": b"" for i in range(200)})
-    assert "unpacks to more than 100,000 bytes" in refusal(lambda: unpack(many, most_bytes=100_000))
-    assert files_below(tmp_path) == {"bomb.tar.gz", "many.tar.gz"}
+    assert files_below(tmp_path) == {"bomb.tar.gz"}
+
+
+def commented(path: Path) -> Path:
+    """An archive whose one entry comes with a header of 200 kB."""
+    entry = member("spatial", tarfile.DIRTYPE)
+    entry.pax_headers = {"comment": 200_000 * "x"}
+    return tar(path, {}, entry)
+
+
+@pytest.mark.parametrize("archive", [commented, lambda path: tar(path, {f"many/{i}": b"" for i in range(200)})])
+def test_headers_without_end_are_refused_before_they_are_read(archive, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(_Unzipped, "left", 100_000)
+    read, real = [], gzip.GzipFile.read
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda self, size: read.append(size) or real(self, size))
+    path = archive(tmp_path / "x.tar.gz")
+    assert "bytes of headers" in refusal(lambda: unpack(path))
+    assert sum(read) <= 100_000
+
+
+def test_contents_are_no_headers(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(_Unzipped, "left", 100_000)
+    assert (unpack(tar(tmp_path / "x.tar.gz", {"a": bytes(1_000_000), "b": b"b"})) / "a").stat().st_size == 1_000_000
 
 
 def damaged(path: Path, keep: float) -> Path:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from compendium import __version__
-from compendium.data import download as module
 from compendium.data.checks import blob_id, checksum
 from compendium.data.download import NotArrived, NotThere, Passing, Patience, Unreachable, WrongBytes, download
 from compendium.disk import sha256
@@ -259,11 +258,10 @@ def test_a_proxy_of_the_user_is_not_asked_for_this_machine_but_for_others(small:
         download("http://example.org/file", tmp_path / "file", None, AT_ONCE)
 
 
-def test_attempts_wait_twice_as_long_each_time(small: Client, monkeypatch):
+def test_attempts_wait_twice_as_long_each_time(small: Client):
     waited = []
-    monkeypatch.setattr(module.time, "sleep", waited.append)
     small.server.faults[SPOTS] = [500, 500, 500]
-    small.get(patience=Patience(backoff=0.5))
+    download(small.server.address + SPOTS, small.target, small.check, Patience(backoff=0.5), pause=waited.append)
     assert waited == [0.5, 1, 2]
 
 

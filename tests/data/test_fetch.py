@@ -96,8 +96,10 @@ def test_a_truncated_file_is_a_wrong_file(few: Path, home: Path):
     ("demo", "few", None, "demo is generated, there is nothing to fetch; run compendium prepare demo"),
     ("demo", None, None, "demo is generated"),
     ("her2st", "nowhere", None, "nowhere is no folder; give the one that holds data/ST-cnts/A1.tsv.gz"),
-    ("her2st", "ftp://example.org/her2st", None, "--from ftp://example.org/her2st is no address that can be read; give one that starts with http:// or https://"),
+    ("her2st", "ftp://example.org/her2st", None, "--from ftp://example.org/her2st is no address that can be read (no http, no host or no port); give one"),
     ("her2st", "http://", None, "names a host"),
+    ("her2st", "http://[::1", None, "--from http://[::1 is no address that can be read (Invalid IPv6 URL)"),
+    ("her2st", "http://127.0.0.1:99999/", None, "is no address that can be read (Port out of range 0-65535)"),
 ])
 def test_bad_fetches_end_in_one_line(few: Path, home: Path, name: str, source: str | None, sections: list[str] | None, message: str):
     assert message in refusal(lambda: fetch(name, few if source == "few" else source, sections))
@@ -111,7 +113,7 @@ def test_bad_fetches_end_in_one_line(few: Path, home: Path, name: str, source: s
 def remote(tmp_path: Path) -> Iterator[RudeServer]:
     folder = tmp_path / "remote"
     tar(folder / "S1" / "V1_spatial.tar.gz", VISIUM)
-    (folder / "S1" / "V1_image.tif").write_bytes(b"an image")
+    (folder / "S1" / "V1_image.tif").write_bytes(TIFF)
     with serving(folder) as server:
         yield server
 
@@ -129,6 +131,7 @@ def slides(remote: RudeServer, monkeypatch) -> sources.Cohort:
 
 
 IMAGE, ARCHIVE = "S1/V1_image.tif", "S1/V1_spatial.tar.gz"
+TIFF, OTHER = b"II*\0an image", b"II*\0another image"
 UNPACKED = {f"S1/{path}" for path in VISIUM}
 
 
@@ -139,7 +142,7 @@ def test_files_come_from_their_own_addresses_and_archives_are_unpacked(slides, r
     assert report.unpacked == {ARCHIVE: raw / "S1" / "spatial"}
     assert report.absent == {"images/S1.tif": "https://example.org/page"}
     assert kept(raw) == {IMAGE, ARCHIVE, "fetched.json", *UNPACKED}
-    assert json.loads((raw / "fetched.json").read_text()) == {IMAGE: f"sha256:{hashlib.sha256(b'an image').hexdigest()}"}
+    assert json.loads((raw / "fetched.json").read_text()) == {IMAGE: f"sha256:{hashlib.sha256(TIFF).hexdigest()}"}
     remote.forget()
     assert fetch("slides", patience=AT_ONCE).copied == ()
     assert remote.asked == []
@@ -148,24 +151,79 @@ def test_files_come_from_their_own_addresses_and_archives_are_unpacked(slides, r
 def test_a_file_without_a_checksum_is_held_against_the_one_that_came_first(slides, remote: RudeServer, home: Path):
     fetch("slides", patience=AT_ONCE)
     raw = home / "raw" / "slides"
-    (raw / IMAGE).write_bytes(b"damaged")
-    assert fetch("slides", patience=AT_ONCE).copied == (IMAGE,)
     (raw / IMAGE).unlink()
-    (remote.folder / IMAGE).write_bytes(b"another image")
+    (remote.folder / IMAGE).write_bytes(OTHER)
     message = refusal(lambda: fetch("slides", patience=AT_ONCE))
-    assert f"expected sha256:{hashlib.sha256(b'an image').hexdigest()}, found sha256:{hashlib.sha256(b'another image').hexdigest()}" in message
+    assert f"what comes is not the recorded file: expected sha256:{hashlib.sha256(TIFF).hexdigest()}, found sha256:{hashlib.sha256(OTHER).hexdigest()}" in message
+    assert "delete its line in fetched.json to accept it" in message
     assert not (raw / IMAGE).exists() and (raw / ARCHIVE).exists()
+
+
+@pytest.mark.parametrize("from_folder", [False, True])
+def test_a_file_that_differs_only_from_the_record_is_never_replaced(slides, remote: RudeServer, home: Path, from_folder: bool):
+    source, raw = remote.folder if from_folder else None, home / "raw" / "slides"
+    fetch("slides", source, patience=AT_ONCE)
+    (raw / IMAGE).write_bytes(OTHER)
+    message = refusal(lambda: fetch("slides", source, patience=AT_ONCE))
+    assert f"{raw / IMAGE} is not the recorded file: expected sha256:" in message
+    assert "delete its line in fetched.json to accept it" in message and "delete the file to get it again" in message
+    assert (raw / IMAGE).read_bytes() == OTHER
+    record = (raw / "fetched.json").read_text()
+    (raw / "fetched.json").write_text("\n".join(line for line in record.splitlines() if IMAGE not in line))
+    assert fetch("slides", source, patience=AT_ONCE).copied == ()
+    assert hashlib.sha256(OTHER).hexdigest() in (raw / "fetched.json").read_text()
+    (raw / IMAGE).unlink()
+    (raw / "fetched.json").unlink()
+    assert fetch("slides", source, patience=AT_ONCE).copied == (IMAGE,)
+
+
+def test_of_several_lines_of_the_record_the_last_may_be_deleted(slides, remote: RudeServer, tmp_path: Path):
+    (tmp_path / "fetched.json").write_text(f'{{\n "S1/V0": "sha256:0",\n "{IMAGE}": "sha256:1"\n}}'.replace(f' "{IMAGE}": "sha256:1"\n', ""))
+    assert IMAGE in fetch("slides", raw=tmp_path, patience=AT_ONCE).copied
+
+
+def test_a_folder_is_not_held_against_a_checksum_that_nobody_published(slides, remote: RudeServer, home: Path):
+    fetch("slides", patience=AT_ONCE)
+    (remote.folder / IMAGE).write_bytes(OTHER)
+    message = refusal(lambda: fetch("slides", remote.folder))
+    assert f"{remote.folder / IMAGE} is not the recorded file" in message and "published" not in message
+    assert f"delete its line in fetched.json and {home / 'raw' / 'slides' / IMAGE} to accept it" in message
+    (home / "raw" / "slides" / IMAGE).unlink()
+    assert "delete its line in fetched.json to accept it" in refusal(lambda: fetch("slides", remote.folder))
+    (remote.folder / IMAGE).write_bytes(b"<html>")
+    (home / "raw" / "slides" / "fetched.json").unlink()
+    assert "V1_image.tif is not what it should be: it does not begin as a .tif file does" in refusal(lambda: fetch("slides", remote.folder))
+
+
+def test_a_page_is_not_recorded_and_a_file_put_there_by_hand_is_taken(slides, remote: RudeServer, home: Path):
+    remote.faults[IMAGE] = ["page"]
+    remote.for_ever.add(IMAGE)
+    raw = home / "raw" / "slides"
+    for _ in range(2):
+        assert "V1_image.tif?download=1 answers with a page (text/html), not with the file" in refusal(lambda: fetch("slides", patience=AT_ONCE))
+        assert not (raw / IMAGE).exists() and not (raw / "fetched.json").exists()
+    (raw / IMAGE).write_bytes(TIFF)
+    assert fetch("slides", patience=AT_ONCE).unpublished == (IMAGE,)
+    assert (raw / IMAGE).read_bytes() == TIFF
+
+
+def test_a_file_put_there_by_hand_that_is_not_what_its_name_says_is_told_and_stays(slides, home: Path):
+    image = home / "raw" / "slides" / IMAGE
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"<html>")
+    assert "V1_image.tif is not what it should be: it does not begin as a .tif file does; delete the file to get it again" in refusal(lambda: fetch("slides", patience=AT_ONCE))
+    assert image.read_bytes() == b"<html>"
 
 
 def test_a_file_taken_by_hand_is_recorded_and_a_mirror_may_have_it_or_not(slides, remote: RudeServer, tmp_path: Path, home: Path):
     assert "images/S1.tif" in fetch("slides", remote.address, raw=tmp_path / "raw", patience=AT_ONCE).absent
     (remote.folder / "images").mkdir()
-    (remote.folder / "images" / "S1.tif").write_bytes(b"slide")
+    (remote.folder / "images" / "S1.tif").write_bytes(TIFF)
     assert fetch("slides", remote.address, raw=tmp_path / "raw", patience=AT_ONCE).copied == ("images/S1.tif",)
     assert set(json.loads((tmp_path / "raw" / "fetched.json").read_text())) == {IMAGE, "images/S1.tif"}
     by_hand = home / "raw" / "slides" / "images" / "S1.tif"
     by_hand.parent.mkdir(parents=True)
-    by_hand.write_bytes(b"slide")
+    by_hand.write_bytes(TIFF)
     report = fetch("slides", patience=AT_ONCE)
     assert report.absent == {} and "images/S1.tif" in report.unpublished and "images/S1.tif" not in report.copied
 
@@ -175,22 +233,42 @@ def test_a_folder_gives_files_without_a_checksum_and_its_archives_are_unpacked(s
     assert report.unpublished == (IMAGE,) and report.unpacked and files_below(tmp_path / "raw") == {IMAGE, ARCHIVE, "fetched.json", *UNPACKED}
 
 
-def test_an_archive_with_an_escaping_path_is_told_and_the_rest_is_kept(slides, remote: RudeServer, tmp_path: Path, monkeypatch):
-    tar(remote.folder / ARCHIVE, {"../../escaped": b"x"})
+@pytest.fixture
+def unvouched(slides, monkeypatch) -> None:
+    """The same cohort without a checksum of its archive."""
     files = slides.section("S1").files | {ARCHIVE: None}
     section = dataclasses.replace(slides.section("S1"), files=files)
     monkeypatch.setattr(sources, "published", lambda: {"slides": dataclasses.replace(slides, sections={"S1": section})})
+
+
+@pytest.mark.usefixtures("unvouched")
+def test_an_archive_with_an_escaping_path_goes_and_the_rest_is_kept(remote: RudeServer, tmp_path: Path):
+    good = (remote.folder / ARCHIVE).read_bytes()
+    tar(remote.folder / ARCHIVE, {"../../escaped": b"x"})
     message = refusal(lambda: fetch("slides", raw=tmp_path / "raw", patience=AT_ONCE))
-    assert "1 of 3 files of slides failed" in message and "holds the path ../../escaped, outside its folder: not unpacked" in message
-    assert kept(tmp_path / "raw") == {IMAGE, ARCHIVE, "fetched.json"}
-    assert list(json.loads((tmp_path / "raw" / "fetched.json").read_text())) == [IMAGE]  # the archive is not taken for good
+    assert "1 of 3 files of slides failed" in message and "holds the path ../../escaped, outside its folder: not unpacked" in message and "(it is deleted)" in message
+    assert kept(tmp_path / "raw") == {IMAGE, "fetched.json"}
+    assert list(json.loads((tmp_path / "raw" / "fetched.json").read_text())) == [IMAGE]
+    (remote.folder / ARCHIVE).write_bytes(good)
+    assert fetch("slides", raw=tmp_path / "raw", patience=AT_ONCE).copied == (ARCHIVE,)
+
+
+@pytest.mark.usefixtures("unvouched")
+def test_a_damaged_archive_put_there_by_hand_stays(tmp_path: Path):
+    archive = tmp_path / ARCHIVE
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(b"\x1f\x8b damaged")
+    message = refusal(lambda: fetch("slides", raw=tmp_path, patience=AT_ONCE))
+    assert "V1_spatial.tar.gz cannot be unpacked (" in message and "(it lies there; delete it to fetch it again)" in message
+    assert archive.exists()
 
 
 def test_a_damaged_record_is_told(slides, home: Path):
     raw = home / "raw" / "slides"
     raw.mkdir(parents=True)
-    (raw / "fetched.json").write_text('{"S1/V1_image.tif": ')
-    assert "fetched.json is damaged" in refusal(lambda: fetch("slides", patience=AT_ONCE))
+    for content in ('{"S1/V1_image.tif": ', '{"S1/V1_image.tif": 1}', "[1]", ""):
+        (raw / "fetched.json").write_text(content)
+        assert "fetched.json is damaged" in refusal(lambda: fetch("slides", patience=AT_ONCE))
 
 
 def test_a_cohort_without_catalogued_files(slides, monkeypatch):

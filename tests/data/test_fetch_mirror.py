@@ -10,7 +10,7 @@ import pytest
 
 from compendium.__main__ import main
 from compendium.data import fetch as module
-from compendium.data.download import Patience
+from compendium.data.download import Patience, Unreachable
 from compendium.data.fetch import fetch
 from compendium.data.sources import cohort, raw_folder
 from compendium.errors import BadInput
@@ -68,7 +68,7 @@ def test_what_does_not_arrive_stops_nothing_and_is_told_in_one_line(mirror: Rude
     message = refusal(lambda: fetch("her2st", mirror.address, ["C2"], tmp_path / "raw", AT_ONCE))
     assert "3 of 4 files of her2st failed" in message
     assert f"{image}: HTTP 404 Not Found at {mirror.address}{image}" in message
-    assert f"{spots}: expected git blob ae0147fd6fc7e81e3a1bc23e35a7c86274357f79, found" in message
+    assert f"{spots}: what comes is not the published file: expected git blob ae0147fd6fc7e81e3a1bc23e35a7c86274357f79, found" in message
     assert f"{counts}: HTTP 503" in message
     assert "run the same command to continue" in message and "github.com/almaan/her2st" in message
     assert kept(tmp_path / "raw") == {clusters}
@@ -124,7 +124,7 @@ def test_an_interruption_stops_what_is_under_way(mirror: RudeServer, tmp_path: P
     begun = threading.Event()
     stopped = []
 
-    def endless(url: str, target: Path, check: str | None, patience: Patience, advance) -> None:
+    def endless(url: str, target: Path, check: str | None, patience: Patience, advance, pause) -> None:
         begun.set()
         try:
             while True:
@@ -143,6 +143,21 @@ def test_an_interruption_stops_what_is_under_way(mirror: RudeServer, tmp_path: P
     with pytest.raises(KeyboardInterrupt):
         fetch("her2st", mirror.address, raw=tmp_path / "raw")
     assert stopped and set(stopped) == {"stopped"}
+
+
+def test_a_dead_address_wakes_those_that_wait_for_another_attempt(tmp_path: Path, monkeypatch):
+    waiting, woken = threading.Event(), []
+
+    def patient(url: str, target: Path, check: str | None, patience: Patience, advance, pause) -> None:
+        if target.name == Path(C2[0]).name:
+            waiting.wait(30)
+            raise Unreachable("nobody")
+        waiting.set()
+        woken.append(pause(300))  # False if the time is over
+
+    monkeypatch.setattr(module, "download", patient)
+    assert "nobody" in refusal(lambda: fetch("her2st", "http://127.0.0.1/", ["C2"], tmp_path / "raw"))
+    assert woken and all(woken)
 
 
 def test_the_command_line_says_what_came_and_what_did_not(mirror: RudeServer, home: Path, capsys):

@@ -4,7 +4,9 @@
 that folder's name the folder is called so: `section_1/V1_section_1_spatial.tar.gz` holding `spatial/…` becomes `section_1/spatial/…`.
 """
 
+import errno
 import gzip
+import math
 import shutil
 import stat
 import tarfile
@@ -21,8 +23,9 @@ from compendium.errors import BadInput
 
 SUFFIXES = (".tar.gz", ".zip")
 MOST_BYTES = 50_000_000_000
-ENTRY_BYTES = 512  # what an entry costs at least, so that a million empty files meet the bound too
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError)  # zipfile's RuntimeError: encrypted
+HEADER_BYTES = 1 << 24  # of all entries of a tar together, which are kept in memory: about 30,000 entries
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError, UnicodeError)  # RuntimeError: encrypted
+NO_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def is_archive(path: str) -> bool:
 def unpack(archive: Path, most_bytes: int = MOST_BYTES) -> Path:
     """Unpack an archive beside itself and return the folder; one that holds every file of the archive in its size already is left alone.
 
-    An absolute path, `..`, a link, a device, two files of one name, or more than `most_bytes` in all refuse the whole archive. macOS's own entries are left out.
+    An absolute path, `..`, a link, a device, two entries of one name, or more than `most_bytes` in all refuse the whole archive. macOS's own entries are left out.
     """
     try:
         with _entries(archive) as listed:
@@ -52,7 +55,11 @@ def unpack(archive: Path, most_bytes: int = MOST_BYTES) -> Path:
             if not all((folder / path).is_file() and (folder / path).stat().st_size == entry.size for path, entry in inner.items()):
                 _write(inner, folder)
     except DAMAGED as error:
-        raise BadInput(f"{archive} cannot be unpacked ({' '.join(str(error).split())}): delete it and fetch it again") from error
+        raise BadInput(f"{archive} cannot be unpacked ({' '.join(str(error).split())}): take it from its publisher again") from error
+    except OSError as error:
+        if error.errno not in NO_NAME:
+            raise
+        raise BadInput(f"{archive} holds a name that no file can have here ({error.strerror}): not unpacked; take it from its publisher again") from error
     return folder
 
 
@@ -69,19 +76,30 @@ def _checked(archive: Path, listed: Iterator[_Entry], most_bytes: int) -> list[_
     files: dict[PurePosixPath, _Entry] = {}
     total = 0
     for entry in listed:
-        total += max(entry.size, ENTRY_BYTES)
+        total += entry.size
         if total > most_bytes:
             raise BadInput(f"{archive} unpacks to more than {most_bytes:,} bytes: not unpacked; take it from its publisher again")
-        if entry.path.is_absolute() or ".." in entry.path.parts or (entry.kind == "file" and not entry.path.parts):
-            raise BadInput(f"{archive} holds the path {entry.path}, outside its folder: not unpacked; take it from its publisher again")
-        if entry.kind not in ("file", "folder") or entry.path in files:
-            kind = "two files of that name" if entry.path in files else entry.kind
-            raise BadInput(f"{archive} holds {entry.path}, {kind}: not unpacked; take it from its publisher again")
+        if harm := _harm(entry, files):
+            raise BadInput(f"{archive} holds {harm}: not unpacked; take it from its publisher again")
         if entry.kind == "file" and not any(part.startswith("._") or part == "__MACOSX" for part in entry.path.parts):
             files[entry.path] = entry
     if not files:
-        raise BadInput(f"{archive} holds no files: delete it and fetch it again")
+        raise BadInput(f"{archive} holds no files: take it from its publisher again")
+    if within := next((path for path in files if not files.keys().isdisjoint(path.parents)), None):
+        raise BadInput(f"{archive} holds {within}, within a file: not unpacked; take it from its publisher again")
     return list(files.values())
+
+
+def _harm(entry: _Entry, files: dict[PurePosixPath, _Entry]) -> str:
+    """Why an entry cannot stand beside the files before it, or ""."""
+    path = entry.path
+    if path.is_absolute() or ".." in path.parts or (entry.kind == "file" and not path.parts):
+        return f"the path {path}, outside its folder"
+    if "\0" in str(path) or entry.size < 0:
+        return f"{str(path)!r}, which no file can be"
+    if path in files:
+        return f"{path}, two files of that name"
+    return "" if entry.kind in ("file", "folder") else f"{path}, {entry.kind}"
 
 
 def _only_folder(files: list[_Entry]) -> str:
@@ -103,8 +121,27 @@ def _entries(archive: Path) -> Iterator[Iterator[_Entry]]:
         with zipfile.ZipFile(archive) as opened:
             yield (_Entry(PurePosixPath(info.filename), _zip_kind(info), info.file_size, lambda info=info: opened.open(info)) for info in opened.infolist())
     else:
-        with tarfile.open(archive, "r:gz") as opened:
-            yield (_Entry(PurePosixPath(member.name), _tar_kind(member), member.size, lambda member=member: opened.extractfile(member)) for member in opened)
+        with _Unzipped(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as opened:
+            yield _members(opened, stream)
+
+
+class _Unzipped(gzip.GzipFile):
+    """The tar within a .tar.gz. tarfile reads headers with `read`, whatever length they state, and passes over contents with `seek`."""
+
+    left: float = HEADER_BYTES
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, while the headers are not too many of them."""
+        self.left -= size
+        if self.left < 0:
+            raise tarfile.ReadError(f"more than {HEADER_BYTES:,} bytes of headers")
+        return super().read(size)
+
+
+def _members(opened: tarfile.TarFile, stream: _Unzipped) -> Iterator[_Entry]:
+    for member in opened:
+        yield _Entry(PurePosixPath(member.name), _tar_kind(member), member.size, lambda member=member: opened.extractfile(member))
+    stream.left = math.inf  # what is read from here on is contents, whose sizes are known
 
 
 def _tar_kind(member: tarfile.TarInfo) -> str:

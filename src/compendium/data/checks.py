@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+BEGINS = {".gz": (b"\x1f\x8b",), ".h5": (b"\x89HDF\r\n\x1a\n",), ".tif": (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+"), ".zip": (b"PK\x03\x04",)}  # of its files
+
 
 def blob_id(path: Path) -> str:
     """Git blob id of a file: sha1 of "blob <size>", a zero byte and the content; what `git hash-object` prints."""
@@ -21,11 +23,18 @@ def checksum(path: Path, like: str) -> str:
 
 
 def is_whole(path: Path, check: str | None) -> bool:
-    """Whether a file is there and is what it must be; without a check it is enough that it is there."""
-    return path.is_file() and (check is None or checksum(path, check) == check)
+    """Whether a file is there and is what it must be."""
+    return path.is_file() and not mismatch(path, check)
 
 
-def mismatch(path: Path, check: str) -> str:
-    """What is said of a file that is not what it must be: the expected and the found checksum."""
-    kind = "" if ":" in check else "git blob "
-    return f"expected {kind}{check}, found {checksum(path, check)}"
+def mismatch(path: Path, check: str | None, name: str = "") -> str:
+    """What is wrong with a file, or "". Without a check it must hold something and begin as a file called `name` (default: its own) does."""
+    if check:
+        found = checksum(path, check)
+        return "" if found == check else f"expected {'' if ':' in check else 'git blob '}{check}, found {found}"
+    with path.open("rb") as file:
+        begin = file.read(8)
+    suffix = Path(name or path.name).suffix.lower()
+    if not begin:
+        return "it is empty"
+    return "" if begin.startswith(BEGINS.get(suffix, (b"",))) else f"it does not begin as a {suffix} file does"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from compendium import __version__
-from compendium.data.checks import is_whole, mismatch
+from compendium.data.checks import mismatch
 from compendium.errors import BadInput
 
 if TYPE_CHECKING:
@@ -57,16 +57,20 @@ class Patience:
 USUAL = Patience()
 
 
-def download(url: str, target: Path, check: str | None = None, patience: Patience = USUAL, advance: Callable[[int], object] = lambda received: None) -> None:
-    """Bring the file at `url` to `target`; `advance` hears of every block of bytes, and of 0 before each attempt.
+def download(
+    url: str, target: Path, check: str | None = None, patience: Patience = USUAL,
+    advance: Callable[[int], object] = lambda received: None, pause: Callable[[float], object] = time.sleep,
+) -> None:
+    """Bring the file at `url` to `target`; `advance` hears of every block of bytes, and of 0 before each attempt; `pause` waits between them.
 
     What has come of a file stays in `<target>.part` and is continued, in this call or a later one, while the server's ETag or date says that it is the same file.
+    Without a check the answer has to vouch for the file: no page, a known end, and bytes that begin as the name of the target says.
     Raises NotArrived. A file that was there and is asked for again counts as wrong and goes first.
     """
     failure: NotArrived | None = None
     for attempt in range(patience.attempts):
         if attempt:
-            time.sleep(patience.backoff * 2 ** (attempt - 1))
+            pause(patience.backoff * 2 ** (attempt - 1))
         advance(0)
         try:
             return _retrieve(url, target, _Ranges(target, check, patience, advance))
@@ -88,7 +92,9 @@ def _retrieve(url: str, target: Path, ranges: "_Ranges") -> None:
     target.unlink(missing_ok=True)  # pooch leaves alone what is there
     try:
         pooch.retrieve(url, known_hash=None, fname=target.name, path=target.parent, downloader=ranges)
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+    except NotArrived:
+        raise
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:  # ValueError: redirected to what is no address
         raise _explained(error, url, ranges) from error
 
 
@@ -96,7 +102,7 @@ class _Ranges:
     """pooch's downloader: one range of the file after the other into `<target>.part`, its ETag or date beside it."""
 
     def __init__(self, target: Path, check: str | None, patience: Patience, advance: Callable[[int], object]) -> None:
-        self.check, self.patience, self.advance = check, patience, advance
+        self.name, self.check, self.patience, self.advance = target.name, check, patience, advance
         self.part, self.tag = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.tag")
 
     def __call__(self, url: str, output_file: str, pooch: object, check_only: bool = False) -> None:
@@ -110,10 +116,9 @@ class _Ranges:
             session.trust_env = urlsplit(url).hostname not in LOOPBACK  # proxies are for other machines
             while self._more(session, url):
                 pass
-        if not is_whole(self.part, self.check):
-            wrong = WrongBytes(mismatch(self.part, self.check))
+        if wrong := mismatch(self.part, self.check, self.name):
             self._discard()
-            raise wrong
+            raise WrongBytes(wrong)
         self.part.chmod(0o644)
         self.part.replace(output_file)
         self.tag.unlink(missing_ok=True)
@@ -136,14 +141,25 @@ class _Ranges:
             if answer.status_code == 416:
                 return self._beyond(answer)
             answer.raise_for_status()
+            self._vouched(answer)
             begin, total = _extent(answer) if answer.status_code == 206 else (0, None)
-            if begin not in (0, have) or (begin and self._known_version() != _version(answer)):
+            if answer.status_code == 206 and (begin != have or (begin and self._known_version() != _version(answer))):
                 self._discard()
-                raise Passing(f"the file at {url} changed while it came")
+                raise Passing(f"the file at {url} changed while it came" if begin == have else f"the server sends byte {begin:,} where {have:,} is asked for")
             self._write(answer, begin)
         if total and self.received <= begin:
             raise Passing(f"the server sends nothing after {begin:,} of {total:,} bytes")
         return total is not None and self.received < total
+
+    def _vouched(self, answer: "requests.Response") -> None:
+        """Refuse an answer that is no file, or of which nothing else would tell that it is another one or not all of it."""
+        kind = answer.headers.get("Content-Type", "")
+        if answer.status_code not in (200, 206):
+            raise NotArrived(f"HTTP {answer.status_code} {answer.reason} at {answer.url}")
+        if not self.check and "html" in kind and "htm" not in Path(self.name).suffix:
+            raise NotArrived(f"{answer.url} answers with a page ({kind}), not with the file")
+        if not self.check and answer.raw.length_remaining is None and not answer.raw.chunked:
+            raise NotArrived(f"{answer.url} does not say how long the file is")
 
     def _write(self, answer: "requests.Response", begin: int) -> None:
         """Append the body, or start again where the answer begins with the first byte."""
