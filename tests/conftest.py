@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the Makefile does, before torch starts its threads
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -73,6 +74,21 @@ def prepared(commands, tmp_path_factory) -> Path:
     write_raw(home / "raw" / "her2st")
     assert commands.run("prepare", "her2st", "--tile-px", "32", home=home).status == 0
     return home / "sections"
+
+
+@pytest.fixture(scope="session")
+def page_slides(tmp_path_factory) -> Path:
+    """The folder of the page "Your own data", which no test changes."""
+    from own_slides import write_slides
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return write_slides(tmp_path_factory.mktemp("page"), monkeypatch)
+
+
+@pytest.fixture
+def mine(page_slides, tmp_path) -> Path:
+    """A copy of it that a test may damage."""
+    return shutil.copytree(page_slides, tmp_path / "my-slides")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from unittest import mock
 import numpy as np
 
 import compendium.runs.fit as fitting
-from compendium.__main__ import main as compendium
 from compendium.data.prepare import folder
 from compendium.data.section import Section
 from compendium.disk import resource
@@ -89,7 +88,7 @@ def held(home: Path, run: Run) -> int | None:
     return at_gate[-1] if at_gate else None
 
 
-def until(true, seconds: float = 60):
+def until(true, seconds: float = 120):
     """What `true` returns, as soon as that is something."""
     for _ in range(int(seconds / 0.05)):
         if found := true():
@@ -104,5 +103,7 @@ def _lines(path: Path) -> list[str]:
 
 def main() -> None:
     """The command line, its runs watched."""
+    from compendium.__main__ import main as compendium
+
     engine.attempt = attempt
     raise SystemExit(compendium())

@@ -3,6 +3,7 @@
 import argparse
 import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from compendium.errors import BadInput
@@ -109,11 +110,13 @@ def _study(options: argparse.Namespace) -> None:
     if options.show:
         print(*report(runs, sections), sep="\n")
         return
-    with engine(options.engine, workers=options.workers, address=options.address, slurm=slurm) as (executor, workers):
-        try:
+    started = ExitStack()
+    executor, workers = started.enter_context(engine(options.engine, workers=options.workers, address=options.address, slurm=slurm))
+    try:
+        with started:  # how the runs stand is told when their workers have ended
             conduct(runs, sections, executor, _to_stderr, workers=workers, device=device, redo_stale=options.redo_stale)
-        finally:
-            print(*report(runs, sections), sep="\n")
+    finally:
+        print(*report(runs, sections), sep="\n")
 
 
 def chapter(commands: Commands) -> None:

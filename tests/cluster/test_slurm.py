@@ -67,7 +67,7 @@ def watch(home, monkeypatch) -> Path:
 
 def tasks(cluster: OneNode, states: str = "all") -> dict[str, str]:
     """Job id -> state, and why it waits, of what is in the queue."""
-    return dict(line.split() for line in cluster.ask("squeue", "--noheader", "--array", f"--states={states}", "--format=%i %T:%r").splitlines())
+    return dict(line.split(maxsplit=1) for line in cluster.ask("squeue", "--noheader", "--array", f"--states={states}", "--format=%i %T:%r").splitlines())
 
 
 def test_one_array_gives_the_numbers_of_one_process(cluster, serial, watch):

@@ -160,7 +160,10 @@ def test_some_genes_in_the_order_asked_for():
     np.testing.assert_array_equal(some.X.toarray(), tiny_section().counts.toarray()[:, [7, 2]])
 
 
-@pytest.mark.parametrize(("technology", "um"), [("10x Visium, 55 µm spots, FFPE", 55), ("Spatial Transcriptomics, 100 µm spots, fresh frozen", 100), ("synthetic ST", 100)])
+@pytest.mark.parametrize(("technology", "um"), [
+    ("10x Visium, 55 µm spots, FFPE", 55), ("Spatial Transcriptomics, 100 µm spots, fresh frozen", 100), ("synthetic ST", 100),
+    ("Visium, 55 um spots", 55), ("Visium, 55 \u03bcm spots", 55), ("Visium, 55.0 µm spots", 55), ("x, 2.5µm spots", 2.5),
+])
 def test_the_technology_says_how_wide_a_spot_is(technology, um):
     assert dataclasses.replace(tiny_section(), technology=technology).spot_um == um
     section = dataclasses.replace(tiny_section(), technology=technology)

@@ -11,7 +11,7 @@ from compendium.data.checks import blob_id
 from compendium.data.her2st import LABELS, read, read_labels, read_spots
 from compendium.data.section import load
 from compendium.data.sources import cohort
-from compendium.data.tables import read_counts, spot_pitch
+from compendium.data.tables import read_counts, um_per_px
 from raw_files import PITCH, UNCOUNTED, change_cell, change_lines, files_below, panel_genes, raw_path, refusal, spot_table, write_raw
 
 
@@ -188,8 +188,8 @@ def test_labels_without_a_position_are_dropped(tmp_path):
     ("text", "words"),
     [
         (LABEL_TABLE.replace("adipose tissue", "fat"), ("'fat'", "adipose tissue, immune infiltrate")),
-        (LABEL_TABLE.replace("adipose tissue", ""), ("'nan'",)),
-        (LABEL_TABLE.replace("adipose tissue", "").replace("undetermined", "fat"), ("'fat'",)),
+        (LABEL_TABLE.replace("adipose tissue", ""), ("label ''",)),
+        (LABEL_TABLE.replace("adipose tissue", "NA"), ("label 'NA'",)),
         (LABEL_TABLE.replace("label", "class"), ("lacks the column label",)),
         (LABEL_TABLE.replace("2.03", "left"), ("'left' as x",)),
         ("a\tb\n1\t2\t3\n1\t2\t3\t4\n", ("no tab-separated table",)),
@@ -213,7 +213,7 @@ def test_pitch_does_not_depend_on_which_spots_are_there_or_on_the_slide_standing
     rng = np.random.default_rng(0)
     grid = rng.permutation([(x, y) for x in range(12) for y in range(15)])[:40].astype(np.int32)
     turned = grid @ (291.5 * np.array([[np.cos(0.1), np.sin(0.1)], [-np.sin(0.1), np.cos(0.1)]])) + (500, 700)
-    assert spot_pitch(grid, turned) == pytest.approx(291.5)
+    assert um_per_px(200.0, grid, turned, "here") == pytest.approx(200 / 291.5)
 
 
 def test_reading_changes_nothing_in_the_raw_folder(raw):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from compendium.data.her2st import LABELS, read, read_labels, read_spots
 from compendium.data.sources import cohort
-from compendium.data.tables import spot_pitch
+from compendium.data.tables import um_per_px
 from raw_files import counted_spots, raw_path, real_section
 
 SPOTS = {  # spots of each section in order, counted in the public count tables
@@ -31,7 +31,7 @@ def test_36_sections_of_13620_spots_each_with_its_place(her2st):
     for name, spots in found.items():
         table = read_spots(raw_path(her2st, name, "spots"), spots, name)
         assert list(table.index) == list(spots)
-        pitch = spot_pitch(table[["x", "y"]].to_numpy(), table[["pixel_x", "pixel_y"]].to_numpy())
+        pitch = 1 / um_per_px(1.0, table[["x", "y"]].to_numpy(), table[["pixel_x", "pixel_y"]].to_numpy(), name)
         assert pitch == pytest.approx(218.5 if name[0] == "A" else 291.5, rel=0.01)
 
 

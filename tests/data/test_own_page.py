@@ -59,10 +59,10 @@ def test_the_table_of_refusals_quotes_lines_that_are_tested():
     quoted = {text for row in rows for text in re.findall(r"`([^`]+)`", row)}
     tested = [word for *_, words in [*FACTS.values(), *TABLES.values(), *COMMANDS_REFUSED.values(), *VISIUM.values()] for word in words]
     assert len(quoted) > 20
-    tested.append("was prepared as of patient")  # by test_own.py
+    tested += ["was prepared as of", "would be left out", "export it as 8-bit RGB", "orientation tag", "blank or damaged"]  # by test_own.py and those of slides
     assert [text for text in quoted if not any(text in word for word in tested)] == []
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code():
-    assert f"{slides.MAX_PIXELS:,} px" in PAGE
+    assert f"{slides.MAX_PIXELS:,} px and {slides.MAX_PX_PER_BYTE} px for each" in PAGE
     assert all(f"`{word}`" in PAGE for word in {*own.WORDS, *own.SECTION_WORDS, *own.COLUMNS, "label"} - {"sections"})

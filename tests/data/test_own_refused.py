@@ -1,35 +1,46 @@
 """Cohorts of the user's own that cannot be used: one line each, and nothing written."""
 
 import re
-import shutil
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from compendium.__main__ import main
 from compendium.data.prepare import prepare
-from own_slides import changed, gone, restated, stating, write_slides
+from own_slides import changed, gone, restated, stating
 from raw_files import files_below, refusal
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory) -> Path:
-    """The folder of the page, which no test changes."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        return write_slides(tmp_path_factory.mktemp("page"), monkeypatch)
-
-
-@pytest.fixture
-def mine(pristine, tmp_path) -> Path:
-    """A copy that a test may damage."""
-    return shutil.copytree(pristine, tmp_path / "my-slides")
 
 
 def normalised_h5ad(mine: Path) -> None:
     from anndata import AnnData
 
     AnnData(np.full((6, 5), 0.69, np.float32)).write_h5ad(mine / "S2/counts.h5ad")
+
+
+def h5ad(dtype: str, spots: list[str]) -> Callable[[Path], None]:
+    """Counts of the named spots of S2, stored as numbers of a kind."""
+
+    def write(mine: Path) -> None:
+        from anndata import AnnData
+
+        with warnings.catch_warnings(action="ignore"):  # of repeated names
+            AnnData(np.ones((len(spots), 2), dtype), obs=pd.DataFrame(index=spots), var=pd.DataFrame(index=["A", "B"])).write_h5ad(mine / "S2/counts.h5ad")
+
+    return write
+
+
+def at_one_pixel(mine: Path) -> None:
+    table = pd.read_csv(mine / "S2/spots.csv")
+    table.assign(pixel_x=100, pixel_y=100).to_csv(mine / "S2/spots.csv", index=False)
+
+
+def image_folder(mine: Path) -> None:
+    (mine / "S1/image.tif").unlink()
+    (mine / "S1/image.tif").mkdir()
 
 
 def hexagonal(mine: Path) -> None:
@@ -55,6 +66,8 @@ FACTS = {
     "a pitch that is no number": (restated("pitch_um: 200", "pitch_um: wide"), ("states 'wide' as pitch_um", "number above 0")),
     "a pitch of nought": (restated("pitch_um: 200", "pitch_um: 0"), ("states '0' as pitch_um",)),
     "an endless scale": (restated("1.67", ".inf"), ("states '.inf' as um_per_px",)),
+    "a patient twice": (restated("S1: {patient: A}", "S1: {patient: A, patient: B}"), ("cohort.yaml is not YAML (patient stands twice",)),
+    "a section twice": (restated("  S1: {patient: A}", "  S1: {patient: A}\n  S1: {patient: B}"), ("cohort.yaml is not YAML (S1 stands twice",)),
     "two scales": (restated("    um_per_px: 1.67\n", "    um_per_px: 1.67\n    pitch_um: 100\n"), ("states both um_per_px and pitch_um",)),
 }
 TABLES = {
@@ -64,12 +77,27 @@ TABLES = {
     "no spots": ("S1", gone("S1/spots.csv"), ("must hold one of spots.csv, spots.tsv",)),
     "no scale": ("S1", restated("pitch_um: 200\n", ""), ("scale of its image is not stated", "um_per_px, or pitch_um")),
     "the pitch of a hexagonal array": ("S2", hexagonal, ("do not lie on the array", "steps would be 30.0 and 52.0 px")),
-    "x and y of another array": ("S1", lambda mine: (mine / "S1/spots.csv").write_text(re.sub(r"\n(\w+),(\d+),(\d+)", r"\n\1,\3,\3", (mine / "S1/spots.csv").read_text())),
+    "x and y of another array": ("S1", lambda mine: (mine / "S1/spots.csv").write_text(re.sub(r"\n(\w+),(\d+),(\d+)", r"\n\1,\g<2>0,\3", (mine / "S1/spots.csv").read_text())),
                                  ("do not lie on the array",)),
+    "places swapped": ("S1", changed("S1/spots.csv", "spot,x,y,", "spot,y,x,"), ("spots lie mirrored in the image", "are swapped")),
+    "pixels swapped": ("S1", changed("S1/spots.csv", "pixel_x,pixel_y", "pixel_y,pixel_x"), ("spots lie mirrored in the image",)),
+    "pixels swapped at a stated scale": ("S2", changed("S2/spots.csv", "pixel_x,pixel_y", "pixel_y,pixel_x"), ("spots lie mirrored in the image",)),
+    "all spots at one pixel": ("S2", at_one_pixel, ("do not lie on the array", "steps would be 0.0 and 0.0 px")),
+    "two spots on one place": ("S1", changed("S1/spots.csv", "11x13,11,", "11x13,10,"), ("array position 10, 13 (x, y) stands twice",)),
+    "a place beyond any array": ("S1", changed("S1/spots.csv", "10x13,10,", "10x13,99999999999,"), ("'99999999999' as x", "numbers within 2,000,000,000")),
+    "a pixel beyond any slide": ("S1", changed("S1/spots.csv", "120.5,160", "1e300,160"), ("'1e+300' as pixel_x",)),
+    "a diameter of nought": ("S1", restated("100 µm spots", "0 µm spots"), ("states spots without a diameter",)),
     "a spot without a row": ("S1", changed("S1/spots.csv", "\n11x13,", "\n11x99,"), ("1 counted spots have no row", "first 11x13")),
     "a spot twice": ("S1", changed("S1/spots.csv", "\n11x13,", "\n10x13,"), ("spot 10x13 stands twice",)),
     "a spot counted twice": ("S1", changed("S1/counts.csv", "\n11x13,", "\n10x13,"), ("spot 10x13 stands 2 times",)),
     "a gene twice": ("S1", changed("S1/counts.csv", "TFF3", "COX6C"), ("gene COX6C stands 2 times",)),
+    "a gene without a name": ("S1", changed("S1/counts.csv", "TFF3", ""), ("'' is no name of a gene",)),
+    "a gene with spaces": ("S1", changed("S1/counts.csv", "TFF3", " TFF3"), ("' TFF3' is no name of a gene",)),
+    "counts separated by ;": ("S1", lambda mine: (mine / "S1/counts.csv").write_text((mine / "S1/counts.csv").read_text().replace(",", ";")),
+                              ("holds no counts (41 spots, 0 genes)", "comma-separated table")),
+    "an underscore in a count": ("S1", changed("S1/counts.csv", "4,0,2", "4,1_0,2"), ("counts.csv line 2 holds 1_0",)),
+    "h5ad of truths": ("S2", h5ad("bool", ["a", "b"]), ("counts.h5ad holds True and False",)),
+    "h5ad of one spot twice": ("S2", h5ad("float32", ["a", "b", "a"]), ("spot a stands 2 times in the counts",)),
     "a column missing": ("S1", changed("S1/spots.csv", "pixel_y", "py"), ("lacks the column pixel_y", "comma-separated table with spot, x, y")),
     "tabs in a csv": ("S1", lambda mine: (mine / "S1/spots.csv").write_text((mine / "S1/spots.csv").read_text().replace(",", "\t")), ("lacks the column spot",)),
     "a pixel that is no number": ("S1", changed("S1/spots.csv", "120.5", "left"), ("'left' as pixel_x",)),
@@ -84,6 +112,7 @@ TABLES = {
     "normalised h5ad": ("S2", normalised_h5ad, ("counts.h5ad holds 0.69", "must be non-negative integers; give raw UMI counts")),
     "a cut h5ad": ("S2", lambda mine: (mine / "S2/counts.h5ad").write_bytes((mine / "S2/counts.h5ad").read_bytes()[:2000]), ("counts.h5ad cannot be read",)),
     "an image that is none": ("S2", lambda mine: (mine / "S2/image.png").write_bytes(b"no image"), ("image.png cannot be read",)),
+    "an image that is a folder": ("S1", image_folder, ("image.tif is no file", "put the image itself there")),
     "two images": ("S2", lambda mine: (mine / "S2/image.jpg").write_bytes(b""), ("image.jpg and image.png are 2 answers",)),
     "a Space Ranger output without counts": ("S3", gone("S3/filtered_feature_bc_matrix.h5"), ("no counts under",)),
 }
@@ -119,10 +148,19 @@ def test_sections_that_are_refused(mine, home, what):
     assert files_below(home) == set()
 
 
+@pytest.mark.parametrize("name", ["slide.tif", "image.ome.tif", "image.svs", "S1.JPEG", "scan.ndpi"])
+@pytest.mark.parametrize("section", ["S1", "S3"])
+def test_an_image_under_another_name_is_not_left_out_silently(mine, home, section, name):
+    (mine / section / "image.tif").rename(mine / section / name)
+    message = refusal(lambda: prepare("my-slides", [section], 32, raw=mine))
+    assert f"{mine / section / name} would be left out; give the slide as image.tif" in message
+    assert files_below(home) == set()
+
+
 @pytest.mark.parametrize("what", COMMANDS_REFUSED)
-def test_commands_that_are_refused(pristine, home, capsys, what):
+def test_commands_that_are_refused(page_slides, home, capsys, what):
     arguments, words = COMMANDS_REFUSED[what]
-    assert main(["prepare", *(word.format(pristine) for word in arguments)]) == 2
+    assert main(["prepare", *(word.format(page_slides) for word in arguments)]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert [word for word in words if word not in err] == []

@@ -1,6 +1,8 @@
 """Slide images: read within bounds, cut where the spots are, and refused in one line."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from PIL import Image
 from compendium.data import slides
 from compendium.data.slides import THUMBNAIL_PX, cut_patches, read_slide
 from compendium.errors import BadInput
-from raw_files import refusal
+from raw_files import raw_path, refusal, write_raw
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -28,22 +30,12 @@ def test_a_lossless_image_comes_as_it_is(tmp_path, suffix):
     assert np.array_equal(slide.thumbnail, image)
 
 
-@pytest.mark.parametrize(("mode", "first"), [("L", (7, 7, 7)), ("RGBA", (7, 8, 9)), ("P", (7, 8, 9))])
-def test_other_colour_modes_become_rgb(tmp_path, mode, first):
-    colour = Image.new("RGB", (20, 10), (7, 8, 9))
-    picture = {"L": Image.new("L", (20, 10), 7), "RGBA": colour.convert("RGBA"), "P": colour.quantize(2)}[mode]
-    picture.save(tmp_path / "he.png")
-    slide = read_slide(tmp_path / "he.png")
-    assert slide.image.shape == (10, 20, 3)
-    assert tuple(slide.image[0, 0]) == first
-
-
 @pytest.mark.parametrize(("width", "height", "small"), [(1300, 650, (640, 320)), (650, 1300, (320, 640)), (2000, 1, (640, 1))])
 def test_the_thumbnail_is_the_whole_image_at_the_stated_scale(tmp_path, width, height, small):
     image = np.zeros((height, width, 3), dtype=np.uint8)
     image[:, : width // 2] = (200, 40, 90)
-    Image.fromarray(image).save(tmp_path / "he.png")
-    slide = read_slide(tmp_path / "he.png")
+    Image.fromarray(image).save(tmp_path / "he.tif")
+    slide = read_slide(tmp_path / "he.tif")
     assert (slide.thumbnail.shape[1], slide.thumbnail.shape[0]) == small
     assert slide.scale == THUMBNAIL_PX / max(width, height)
     assert tuple(slide.thumbnail[0, 2]) == (200, 40, 90)
@@ -141,3 +133,45 @@ def test_a_damaged_image_is_read_or_refused_and_nothing_else(tmp_path, kind, whe
             assert read_slide(tmp_path / "he").image.shape[2] == 3
     except BadInput as error:
         assert "\n" not in str(error)
+
+
+def png(side: int, rows: int = 0) -> bytes:
+    """A PNG file that declares `side` x `side` RGB pixels and holds that many black rows, deflated."""
+    parts = ((b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(rows * (3 * side + 1)))), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts)
+
+
+def tiff(side: int) -> bytes:
+    """A TIFF file of a few bytes that declares `side` x `side` grey pixels in one deflated strip."""
+    data = zlib.compress(bytes(1000))
+    tags = [(256, side), (257, side), (258, 8), (259, 8), (262, 1), (273, 8), (277, 1), (278, side), (279, len(data))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def jpeg(side: int) -> bytes:
+    """A progressive JPEG file of a few bytes that declares `side` x `side` pixels."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(buffer, "JPEG", progressive=True)
+    content = bytearray(buffer.getvalue())
+    at = content.index(b"\xff\xc2") + 5
+    content[at : at + 4] = struct.pack(">HH", side, side)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("bomb", [png(60_000), tiff(60_000), png(44_000), tiff(44_000), jpeg(44_000), png(6000, 6000)],
+                         ids=["png", "tiff", "png in bounds", "tiff in bounds", "jpeg in bounds", "honest png"])
+def test_an_image_bomb_is_refused_with_the_memory_of_a_small_image(bomb, commands, home):
+    image = raw_path(write_raw(home / "raw" / "her2st"), "B4", "image")
+    usual = commands.run("prepare", "her2st", "--sections", "C2", "--tile-px", "32", home=home)
+    image.write_bytes(bomb)
+    said = commands.run("prepare", "her2st", "--sections", "B4", "--tile-px", "32", home=home)
+    assert str(image) in said.line
+    assert ("more than the bound" if "60000 x 60000 px" in said.line else "which is blank or damaged") in said.line
+    assert said.peak_mb < usual.peak_mb + 20
+    assert not (home / "sections" / "her2st" / "B4").exists()
+
+
+def test_other_formats_are_left_alone(tmp_path):
+    Image.new("RGB", (16, 16)).save(tmp_path / "he.jpg", "GIF")
+    assert "cannot be read" in refusal(lambda: read_slide(tmp_path / "he.jpg"))

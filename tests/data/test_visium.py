@@ -116,7 +116,7 @@ def test_it_says_what_squidpy_says(made_up):
     assert np.array_equal(theirs.X.toarray(), ours.counts.toarray())
 
 
-@pytest.mark.parametrize("name", ["image.tif", "image.TIFF", "V1_Section_image.tif", "image.png", "image.jpg", "image.jpeg"])
+@pytest.mark.parametrize("name", ["image.tif", "image.TIFF", "V1_Section_image.tif", "image.png", "image.jpg", "image.jpeg", "Image.PNG", "V1_IMAGE.tif"])
 def test_images_of_every_kind(made_up, tmp_path, name):
     found = section(write(tmp_path, image=name))
     assert name in found.sources
@@ -160,6 +160,14 @@ def test_reading_says_nothing(made_up, capfd):
         warnings.simplefilter("error")
         section(made_up)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_mark_of_byte_order_before_the_positions_is_no_part_of_them(made_up, tmp_path, version):
+    write(tmp_path, version=version)
+    path = tmp_path / "spatial" / ("tissue_positions.csv" if version == 2 else "tissue_positions_list.csv")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert list(section(tmp_path).spots) == list(section(made_up).spots)
 
 
 def test_positions_have_space_rangers_names_in_both_versions(tmp_path):

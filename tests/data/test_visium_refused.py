@@ -70,6 +70,12 @@ def swapped(raw: Path) -> None:
     positions().rename(columns={"array_row": "array_col", "array_col": "array_row"})[positions().columns].to_csv(positions_file(raw), index=False)
 
 
+def exchanged(raw: Path) -> None:
+    table = positions()
+    table[["pxl_row_in_fullres", "pxl_col_in_fullres"]] = table[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy()
+    table.to_csv(positions_file(raw), index=False)
+
+
 def only_antibodies(raw: Path) -> None:
     import h5py
 
@@ -108,13 +114,16 @@ REFUSED = {
     "a position that is no number": (cell(3, 5, "right"), ("'right' as pxl_col_in_fullres", "numbers")),
     "a position that is missing": (cell(3, 4, ""), ("'nan' as pxl_row_in_fullres",)),
     "an array position between places": (cell(3, 2, "1.5"), ("array position 1.5", "integers from 0")),
+    "two spots on one place": (cell(2, 3, "0"), ("array position 0, 0 (array_col, array_row) stands twice",)),
+    "an array position beyond any array": (cell(3, 2, "99999999999"), ("'99999999999' as array_row",)),
     "in_tissue beyond 0 and 1": (cell(3, 1, "2"), ("holds 2 as in_tissue",)),
     "the same barcode twice": (lines(lambda rows: [*rows, rows[9]]), ("stands twice in", "tissue_positions.csv")),
     "counts without a position": (lines(lambda rows: [*rows[:-40]]), ("counted spots have no row in", "of one section")),
     "counts of another slide": (counted(barcodes=["AAAA-1", "CCCC-1"]), ("2 counted spots have no row", "first AAAA-1")),
     "no spot in tissue": (lines(lambda rows: [rows[0], *(row.replace(",1,", ",0,", 1) for row in rows[1:])]), ("puts none of the 30 spots",)),
     "positions in one line": (no_array, ("do not lie on the array", "µm per px cannot be measured")),
-    "array rows and columns swapped": (swapped, ("do not lie on the array", "steps would be 103.9 and 34.6 px")),
+    "array rows and columns swapped": (swapped, ("spots lie mirrored in the image",)),
+    "pixel columns exchanged": (exchanged, ("spots lie mirrored in the image",)),
     "no scale factors": (gone("spatial/scalefactors_json.json"), ("there is no", "scalefactors_json.json", "copy spatial/")),
     "scale factors that are no JSON": (factors("{'tissue"), ("holds no scale factors in JSON",)),
     "scale factors without the one": (factors("{}"), ("holds no scale factors in JSON", "tissue_hires_scalef")),

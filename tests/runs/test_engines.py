@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 import torch
 
 import watched
+from compendium import disk
 from compendium.data.prepare import folder
 from compendium.errors import BadInput
 from compendium.runs.engine import Parcel, RunsFailed, attempt
@@ -143,29 +145,39 @@ def test_a_local_worker_that_is_killed_is_told_and_the_next_call_goes_on(serial,
     assert len({process for process, _ in watched.epochs(watch, run)}) == 2
 
 
+@contextmanager
+def local_study(home: Path) -> Iterator[subprocess.Popen]:
+    """The command, with one worker, in a session of its own that is gone at the end."""
+    (home / "gate").touch()
+    words = ["--methods", "histogene", "--splits", "section-out", "--engine", "local", "--workers", "1", *(f"-p{key}={value}" for key, value in WORDS.items())]
+    command, environment = [sys.executable, "-c", "import watched; watched.main()", "study", "her2st", *words], os.environ | {"PYTHONPATH": str(TESTS)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
 def test_local_workers_end_with_the_command(tmp_path, monkeypatch):
     begun = {}
-    for how in (signal.SIGINT, signal.SIGKILL):
-        monkeypatch.setenv("COMPENDIUM_HOME", str(tmp_path / how.name))
-        sections = saved()
-        (tmp_path / how.name / "gate").touch()
-        words = [f"-p{key}={value}" for key, value in WORDS.items()]
-        command = ["study", "her2st", "--methods", "histogene", "--splits", "section-out", "--engine", "local", "--workers", "1", *words]
-        begun[how] = subprocess.Popen(
-            [sys.executable, "-c", "import watched; watched.main()", *command], env=os.environ | {"PYTHONPATH": str(TESTS)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )
-    (run, *_) = planned(sections, ["histogene"])
-    for how, process in begun.items():
-        watched.until(lambda home=tmp_path / how.name: watched.held(home, run))
-        (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)  # Ctrl-C reaches the workers too
-        _, err = process.communicate(timeout=30)  # returns when all that write there have ended
-        monkeypatch.setenv("COMPENDIUM_HOME", str(tmp_path / how.name))
-        assert [now.word for now in states([run], sections)] == ["interrupted"]
-        if how == signal.SIGINT:
-            assert process.returncode == 130
-            assert err.splitlines()[-1] == "compendium: interrupted; what was finished is kept, run the same command to continue"
-            assert "Traceback" not in err
+    with ExitStack() as both:
+        for how in (signal.SIGINT, signal.SIGKILL):
+            monkeypatch.setenv("COMPENDIUM_HOME", str(tmp_path / how.name))
+            sections = saved()
+            begun[how] = both.enter_context(local_study(tmp_path / how.name))
+        (run, *_) = planned(sections, ["histogene"])
+        for how, process in begun.items():
+            watched.until(lambda home=tmp_path / how.name: watched.held(home, run))
+            (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)  # Ctrl-C reaches the workers too
+            _, err = process.communicate(timeout=30)  # returns when all that write there have ended
+            monkeypatch.setenv("COMPENDIUM_HOME", str(tmp_path / how.name))
+            assert [now.word for now in states([run], sections)] == ["interrupted"]
+            if how == signal.SIGINT:
+                assert process.returncode == 130
+                assert err.splitlines()[-1] == "compendium: interrupted; what was finished is kept, run the same command to continue"
+                assert "Traceback" not in err
 
 
 def test_a_section_travels_as_its_folder_and_a_changed_one_whole(home):
@@ -178,6 +190,15 @@ def test_a_section_travels_as_its_folder_and_a_changed_one_whole(home):
         assert arrived.digest == sent.digest
         assert (arrived.counts != sent.counts).nnz == 0
         np.testing.assert_array_equal(arrived.patches, sent.patches)
+
+
+def test_a_home_named_from_here_is_the_same_place_for_a_worker_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COMPENDIUM_HOME", "here")
+    sent, at = pickle.dumps(saved()[0]), str(disk.home())
+    monkeypatch.chdir("/")
+    assert len(pickle.loads(sent)) == 24
+    assert at == str(tmp_path / "here")
 
 
 def test_a_section_that_is_prepared_anew_in_between_is_refused(home):

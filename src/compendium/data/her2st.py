@@ -30,8 +30,7 @@ def read(root: Path, name: str, px: int) -> Section:
     grid = table[["x", "y"]].to_numpy(np.int32)
     image = {}
     if "image" in files:
-        slide = slides.read_slide(root / files["image"])
-        image = {"patches": slides.cut_patches(slide.image, pixels, px, where), "thumbnail": slide.thumbnail, "thumbnail_scale": slide.scale}
+        image = slides.section_fields(slides.read_slide(root / files["image"]), pixels, px, where)
     return Section(
         cohort="her2st", name=name, patient=facts.patient, lab=facts.lab, technology=facts.technology, genes=genes, spots=spots,
         grid=grid, pixels=pixels, um_per_px=um_per_px(PITCH_UM, grid, pixels, where), counts=counts,
@@ -68,7 +67,7 @@ def read_labels(path: Path, spots: np.ndarray, where: str) -> np.ndarray:
     """The pathologist's class of each spot ("" where none); joined on the rounded array position."""
     table = read_table(path, ("x", "y", "label"), where).dropna(subset=["x", "y"])
     check_numbers(table[["x", "y"]], path, where)
-    unknown = sorted(set(table["label"].astype(str)) - set(LABELS))
+    unknown = sorted(set(table["label"]) - set(LABELS))
     if unknown:
         raise BadInput(f"{where}: label {unknown[0]!r} in {path} is none of {', '.join(LABELS)}; correct the table")
     position = table[["x", "y"]].round().astype(int).astype(str)

@@ -12,7 +12,7 @@ import yaml
 
 from compendium.data import slides, tables, visium
 from compendium.data.checks import blob_id
-from compendium.data.section import NO_LABEL, Section
+from compendium.data.section import Section
 from compendium.data.sources import Cohort, SectionSource, as_cohort, published
 from compendium.disk import home, whole_file
 from compendium.errors import BadInput
@@ -48,13 +48,23 @@ def facts(name: str, folder: Path) -> Cohort:
 def _parsed(path: Path) -> object:
     """The file with every value as the text that stands there: a patient 010 or NO stays what it is."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # builds texts, lists and mappings only
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is not YAML ({' '.join(str(error).split())}); correct it") from error
 
 
+class _Loader(yaml.BaseLoader):
+    """Builds texts, lists and mappings only; a word that stands twice is an error, where YAML's own loaders keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        words = [key.value for key, _ in node.value]
+        if twice := [str(word) for word in words if words.count(word) > 1]:
+            raise yaml.constructor.ConstructorError(problem=f"{twice[0]} stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def _words(stated: object, known: Sequence[str], needed: Sequence[str], where: str) -> dict:
-    """A mapping that holds known words only, and each that is needed."""
+    """A mapping that holds known words only, and each that is needed; texts are put on one line, without spaces around them."""
     if not isinstance(stated, dict):
         raise BadInput(f"{where} must state {', '.join(needed)}, each as a line word: value")
     for word, value in stated.items():
@@ -65,7 +75,7 @@ def _words(stated: object, known: Sequence[str], needed: Sequence[str], where: s
     for word in needed:
         if word not in stated:
             raise BadInput(f"{where} does not state {word}; add a line {word}: …")
-    return dict(stated)
+    return {word: " ".join(value.split()) if isinstance(value, str) else value for word, value in stated.items()}
 
 
 def _section(name: str, stated: object, scale: dict[str, float], path: Path) -> dict:
@@ -115,13 +125,12 @@ def read(root: Path, cohort: Cohort, name: str, px: int) -> Section:
     grid, pixels = tables.array_positions(table[["x", "y"]], files[1], where), table[["pixel_x", "pixel_y"]].to_numpy(np.float32)
     image = {}
     if path := visium.find_image((folder,), where):
-        slide = slides.read_slide(path)
-        image = {"patches": slides.cut_patches(slide.image, pixels, px, where), "thumbnail": slide.thumbnail, "thumbnail_scale": slide.scale}
+        image = slides.section_fields(slides.read_slide(path), pixels, px, where)
         files.append(path)
     return Section(
         cohort=cohort.name, name=name, patient=source.patient, lab=source.lab, technology=source.technology, genes=genes, spots=spots,
         grid=grid, pixels=pixels, um_per_px=_um_per_px(source, grid, pixels, where), counts=counts,
-        labels=table["label"].fillna(NO_LABEL).to_numpy(str) if "label" in table else None, sources={path.name: blob_id(path) for path in files}, **image,
+        labels=table["label"].str.strip().to_numpy(str) if "label" in table else None, sources={path.name: blob_id(path) for path in files}, **image,
     )
 
 
@@ -145,9 +154,22 @@ def _h5ad(path: Path) -> "AnnData":
     return read_h5ad(path)
 
 
+def check_stated(opened: Section, source: SectionSource) -> None:
+    """Refuse a prepared section of which other facts are stated now; of a Space Ranger output no scale is looked at."""
+    where = f"{opened.cohort} section {opened.name}"
+    output = any(path.endswith(visium.POSITIONS) for path in opened.sources)
+    scale = opened.um_per_px if output else _um_per_px(source, opened.grid, opened.pixels, where)
+    scales = (f"{opened.um_per_px:.6g}", f"{scale:.6g}")  # of which the last digits are the machine's that measured
+    for word, was, now in (*((word, getattr(opened, word), getattr(source, word)) for word in ("patient", "lab", "technology")), ("um_per_px", *scales)):
+        if was != now:
+            raise BadInput(f"{where} was prepared as of {word} {was}, and is now stated to be of {now}; prepare it again")
+
+
 def _um_per_px(source: SectionSource, grid: np.ndarray, pixels: np.ndarray, where: str) -> float:
-    """As stated; or measured, where the pitch of a square array is."""
+    """As stated; or measured, where the pitch of a square array is. Swapped positions are refused wherever the spots span the array."""
     if source.um_per_px:
+        if np.linalg.matrix_rank(grid - grid[0]) == 2:
+            tables.array_steps(grid, pixels, where)
         return source.um_per_px
     if source.pitch_um:
         return tables.um_per_px(source.pitch_um, grid, pixels, where)

@@ -96,8 +96,8 @@ def open_sections(cohort_name: str, names: list[str] | None = None) -> list[Sect
 
 def _opened(facts: Cohort, name: str) -> Section:
     opened = section.load(folder(facts.name, name))
-    if facts.name not in published() and opened.patient != facts.section(name).patient:
-        raise BadInput(f"{facts.name} section {name} was prepared as of patient {opened.patient}, and is now stated to be of {facts.section(name).patient}; prepare it again")
+    if facts.name not in published():
+        own.check_stated(opened, facts.section(name))
     return opened
 
 

@@ -54,6 +54,8 @@ class Section:
         """Refuse what no later step could repair."""
         where = f"{self.cohort} section {self.name}"
         for what, names in (("spot", self.spots), ("gene", self.genes)):
+            if wrong := [name for name in names if not name or name != name.strip()]:
+                raise BadInput(f"{where}: {str(wrong[0])!r} is no name of a {what}; give each a name without spaces around it")
             unique, times = np.unique(names, return_counts=True)
             if len(unique) != len(names):
                 raise BadInput(f"{where}: {what} {unique[times > 1][0]} stands {times.max()} times; keep one row or column of each {what}")
@@ -61,6 +63,8 @@ class Section:
         for what, array in (("grid", self.grid), ("pixels", self.pixels), ("patches", self.patches), ("labels", self.labels)):
             if array is not None and len(array) != n:
                 raise BadInput(f"{where}: {len(array)} rows of {what} for {n} spots; both must list the same spots")
+        if not self.spot_um:
+            raise BadInput(f"{where}: {self.technology!r} states spots without a diameter; correct it, or leave the diameter out")
         if self.counts is not None:
             self._check_counts(where)
 
@@ -84,7 +88,7 @@ class Section:
     @property
     def spot_um(self) -> float:
         """Diameter of a spot in µm as the technology states it ("55 µm spots"), else that of the legacy array."""
-        stated = re.search(r"(\d+) µm spots", self.technology)
+        stated = re.search(r"(\d+(?:\.\d+)?)\s*[\u00b5\u03bcu]m spots", self.technology)  # the micro sign, the Greek letter, or u
         return float(stated[1]) if stated else LEGACY_SPOT_UM
 
     def __reduce__(self) -> tuple:

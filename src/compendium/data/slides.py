@@ -1,19 +1,23 @@
 """Slide images: opened within bounds, cut into patches, shrunk to a thumbnail."""
 
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from compendium.errors import BadInput
 
 MAX_PIXELS = 2_000_000_000  # a 40,000 px square slide, and some
+MAX_PX_PER_BYTE = 200  # of the file: eight times what the JPEG slides of her2st hold; a blank JPEG holds 170, a blank PNG 300 and more
 THUMBNAIL_PX = 640
+BITS = 258  # the TIFF tag BitsPerSample
 
 
 @contextmanager
@@ -38,17 +42,64 @@ class Slide:
 
 
 def read_slide(path: Path) -> Slide:
-    """Decode a slide image once, as RGB."""
+    """Decode a slide image once, as RGB: only 8-bit colour stored upright is taken, the first page of a pyramid, and what is transparent becomes white."""
     try:
-        with _own_bound(), Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise BadInput(f"image {path} has {image.width} x {image.height} px, more than the bound of {MAX_PIXELS:,}; give a smaller export of the slide")
-            rgb = image if image.mode == "RGB" else image.convert("RGB")
+        with _own_bound(), Image.open(path, formats=("JPEG", "PNG", "TIFF")) as image:
+            _check_size(image, path)
+            _check_kind(image, path)
+            rgb = _on_white(image)
             scale = min(1.0, THUMBNAIL_PX / max(rgb.size))
             small = rgb.resize((max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale))), Image.Resampling.BOX, reducing_gap=2.0)
             return Slide(np.asarray(rgb), np.asarray(small), scale)
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise BadInput(f"image {path} cannot be read ({error}); fetch it again or export it as TIFF, JPEG or PNG") from error
+    except BadInput:
+        raise
+    except (OSError, EOFError, SyntaxError, ValueError, TypeError, KeyError, struct.error) as error:  # the last four of damaged tags
+        raise BadInput(f"image {path} cannot be read ({' '.join(str(error).split())}); fetch it again or export it as TIFF, JPEG or PNG") from error
+
+
+def _check_size(image: Image.Image, path: Path) -> None:
+    """Bound the memory that decoding takes, by what the file declares and by what it weighs."""
+    size = path.stat().st_size
+    if image.width * image.height > MAX_PIXELS:
+        raise BadInput(f"image {path} has {image.width} x {image.height} px, more than the bound of {MAX_PIXELS:,}; give a smaller export of the slide")
+    if image.width * image.height > MAX_PX_PER_BYTE * size:
+        raise BadInput(f"image {path} declares {image.width} x {image.height} px in {size:,} bytes, which is blank or damaged; export the slide again")
+
+
+def _check_kind(image: Image.Image, path: Path) -> None:
+    """Refuse what would be decoded to other colours, or turned away from the positions of its spots."""
+    tags = image.tag_v2 if image.format == "TIFF" else {}
+    deep = ";16" in str(image.tile[:1]) or max(tags.get(BITS, (8,))) > 8  # Pillow would keep 8 bits of each, or clip them
+    if image.mode not in ("RGB", "RGBA", "P") or deep:
+        raise BadInput(f"image {path} is {'of more than 8 bits a sample' if deep else f'of the kind {image.mode}'}, not in the colours of a slide; export it as 8-bit RGB")
+    if tags:
+        _check_pages(image, path)
+    if (turn := image.getexif().get(ExifTags.Base.Orientation, 1)) not in (0, 1):
+        raise BadInput(f"image {path} is stored turned or mirrored (orientation tag {turn}), so its pixels can be counted in two ways; export it upright as 8-bit RGB")
+
+
+def _check_pages(image: Image.Image, path: Path) -> None:
+    """Refuse a TIFF whose next pages are channels or layers, not the smaller copies of a pyramid."""
+    px = image.width * image.height
+    for page in range(1, image.n_frames):
+        image.seek(page)
+        if image.width * image.height >= px:
+            raise BadInput(f"image {path} holds a channel or layer on each of its {image.n_frames} pages, as page {page + 1} is as large as the first; export it as 8-bit RGB")
+    image.seek(0)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """The image as RGB, what is transparent in it white as glass."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    seen, rgb = image.convert("RGBA"), Image.new("RGB", image.size, "white")
+    rgb.paste(seen, mask=seen)
+    return rgb
+
+
+def section_fields(slide: Slide, pixels: Float32[np.ndarray, "spot 2"], px: int, where: str) -> dict[str, Any]:
+    """What a Section holds of its slide: patches around the spots and the thumbnail."""
+    return {"patches": cut_patches(slide.image, pixels, px, where), "thumbnail": slide.thumbnail, "thumbnail_scale": slide.scale}
 
 
 def cut_patches(image: UInt8[np.ndarray, "height width 3"], pixels: Float32[np.ndarray, "spot 2"], px: int, where: str) -> UInt8[np.ndarray, "spot {px} {px} 3"]:

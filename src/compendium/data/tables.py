@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from compendium.data.slides import MAX_PIXELS
 from compendium.errors import BadInput
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ Counts = tuple[np.ndarray, np.ndarray, csr_matrix]  # spot ids, gene names, int3
 
 def _separator(path: Path) -> str:
     return "," if ".csv" in path.suffixes else "\t"
+
+
+def _kind(path: Path) -> str:
+    return "comma" if _separator(path) == "," else "tab"
 
 
 def read_counts(path: Path, where: str) -> Counts:
@@ -37,7 +42,7 @@ def read_counts(path: Path, where: str) -> Counts:
     except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{where}: {path} is truncated or damaged ({error}); export or fetch it again") from error
     if not rows or not len(genes):
-        raise BadInput(f"{where}: {path} holds no counts; export or fetch it again")
+        raise BadInput(f"{where}: {path} holds no counts ({len(rows)} spots, {len(genes)} genes); it should be a {_kind(path)}-separated table, export or fetch it again")
     indptr = np.concatenate([[0], np.cumsum([row.nnz for row in rows])]).astype(np.int32)
     stacked = (np.concatenate([row.data for row in rows]), np.concatenate([row.indices for row in rows]), indptr)
     return np.array(spots), genes, csr_matrix(stacked, shape=(len(rows), len(genes)))
@@ -45,6 +50,8 @@ def read_counts(path: Path, where: str) -> Counts:
 
 def _integers(values: list[str], expected: int, where: str) -> np.ndarray:
     """One line of counts as int32; anything else than `expected` non-negative integers is an error."""
+    if odd := [value for value in values if "_" in value]:  # numpy takes 1_0 for 10
+        raise BadInput(f"{where} holds {odd[0]}: counts must be non-negative integers; give raw UMI counts")
     try:
         line = np.array(values, dtype=np.float64)
     except ValueError as error:
@@ -79,6 +86,8 @@ def from_scverse(read: Callable[[Path], "AnnData"], path: Path, where: str) -> C
     if table.X is None or not table.n_obs or not table.n_vars:
         raise BadInput(f"{where}: {path} holds no counts ({table.n_obs} spots, {table.n_vars} genes); give one with raw UMI counts of gene expression")
     counts = csr_matrix(table.X)
+    if counts.dtype == bool:
+        raise BadInput(f"{where}: {path} holds True and False: counts must be non-negative integers; give raw UMI counts")
     counts.sum_duplicates()
     counts = csr_matrix((_whole(counts.data, f"{where}: {path.name}"), counts.indices.astype(np.int32), counts.indptr.astype(np.int32)), shape=counts.shape)
     counts.eliminate_zeros()
@@ -86,32 +95,34 @@ def from_scverse(read: Callable[[Path], "AnnData"], path: Path, where: str) -> C
 
 
 def read_table(path: Path, columns: tuple[str, ...], where: str) -> pd.DataFrame:
-    """A table of spots that has the named columns, separated as `read_counts` says; a column called spot is text."""
-    kind = "comma" if _separator(path) == "," else "tab"
+    """A table of spots that has the named columns, separated as `read_counts` says; spot and label are the text that stands there, be it NA."""
     try:
-        table = pd.read_csv(path, sep=_separator(path), dtype={"spot": str})
+        table = pd.read_csv(path, sep=_separator(path), converters={"spot": str, "label": str})
     except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors, some of them with a line break
-        raise BadInput(f"{where}: {path} is no {kind}-separated table ({' '.join(str(error).split())}); export or fetch it again") from error
+        raise BadInput(f"{where}: {path} is no {_kind(path)}-separated table ({' '.join(str(error).split())}); export or fetch it again") from error
     lacking = [column for column in columns if column not in table.columns]
     if lacking:
-        raise BadInput(f"{where}: {path} lacks the column {lacking[0]}; it should be a {kind}-separated table with {', '.join(columns)}")
+        raise BadInput(f"{where}: {path} lacks the column {lacking[0]}; it should be a {_kind(path)}-separated table with {', '.join(columns)}")
     return table
 
 
 def check_numbers(table: pd.DataFrame, path: Path, where: str) -> None:
-    """Refuse a table of positions that holds anything but finite numbers."""
+    """Refuse a table of positions that holds anything but numbers, or one that lies on no slide (and in no int32)."""
     for column in table.columns:
-        bad = table[column][~np.isfinite(pd.to_numeric(table[column], errors="coerce"))]
+        bad = table[column][~(pd.to_numeric(table[column], errors="coerce").abs() <= MAX_PIXELS)]
         if len(bad):
-            raise BadInput(f"{where}: {path} holds {str(bad.iloc[0])!r} as {column}; positions must be numbers, correct the table or fetch it again")
+            raise BadInput(f"{where}: {path} holds {str(bad.iloc[0])!r} as {column}; positions must be numbers within {MAX_PIXELS:,}, correct the table or fetch it again")
 
 
 def array_positions(table: pd.DataFrame, path: Path, where: str) -> np.ndarray:
-    """Two columns of a table as array positions (x, y) int32 [spot 2]; they index tables of positions, so none is negative or between two places."""
+    """Two columns of a table as array positions (x, y) int32 [spot 2]; they index tables of positions, so none is negative or between two places, and none holds two spots."""
     grid = table.to_numpy(float)
     wrong = (grid != np.round(grid)) | (grid < 0)
     if wrong.any():
         raise BadInput(f"{where}: {path} holds the array position {grid[wrong][0]:g}; {' and '.join(table.columns)} count the places of the array, give integers from 0")
+    if (twice := table.duplicated()).any():
+        x, y = grid[twice][0]
+        raise BadInput(f"{where}: the array position {x:g}, {y:g} ({', '.join(table.columns)}) stands twice in {path}; a place of the array has one spot, correct the table")
     return grid.astype(np.int32)
 
 
@@ -120,27 +131,35 @@ def in_order(table: pd.DataFrame, spots: np.ndarray, path: Path, where: str) -> 
     twice = table.index[table.index.duplicated()]
     if len(twice):
         raise BadInput(f"{where}: spot {twice[0]} stands twice in {path}; keep one row of each spot")
+    unique, times = np.unique(spots, return_counts=True)
+    if len(unique) < len(spots):
+        raise BadInput(f"{where}: spot {unique[times > 1][0]} stands {times.max()} times in the counts; keep one row of each spot")
     unplaced = [spot for spot in spots if spot not in table.index]
     if unplaced:
         raise BadInput(f"{where}: {len(unplaced)} counted spots have no row in {path}, first {unplaced[0]}; counts and spot table must be of one section")
     return table.loc[list(spots)]
 
 
-def spot_pitch(grid: np.ndarray, pixels: np.ndarray) -> float:
-    """Pixels from one array position to the next: the least-squares map of array to image, as one length."""
-    return float(np.sqrt(abs(np.linalg.det(_steps(grid, pixels)))))
-
-
-def _steps(grid: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Pixels (x, y) of one step along each direction of the array, fitted by least squares [direction 2]."""
+def array_steps(grid: np.ndarray, pixels: np.ndarray, where: str) -> np.ndarray:
+    """Pixels (x, y) of one step along each direction of the array, fitted by least squares [direction 2]; in every upright image x goes right of where y goes down."""
     design = np.column_stack([grid, np.ones(len(grid))]).astype(float)
-    return np.linalg.lstsq(design, pixels.astype(float), rcond=None)[0][:2]
+    steps = np.linalg.lstsq(design, pixels.astype(float), rcond=None)[0][:2]
+    if not abs(np.linalg.det(steps)) > 1:
+        raise BadInput(f"{where}: {_off_the_array(steps)}")
+    if np.linalg.det(steps) < 0:
+        raise BadInput(f"{where}: the spots lie mirrored in the image: x and y of the array or of the pixels are swapped, or the image is mirrored; correct the positions")
+    return steps
+
+
+def _off_the_array(steps: np.ndarray) -> str:
+    lengths = " and ".join(f"{length:.1f}" for length in np.linalg.norm(steps, axis=1))
+    return f"the spots do not lie on the array: its steps would be {lengths} px along x and y, so µm per px cannot be measured; correct their positions"
 
 
 def um_per_px(pitch_um: float, grid: np.ndarray, pixels: np.ndarray, where: str) -> float:
     """µm a pixel, of spots on a square array (or one made square, as visium.py does) whose places are `pitch_um` apart both ways."""
-    pitch, lengths = spot_pitch(grid, pixels), np.linalg.norm(_steps(grid, pixels), axis=1)
-    if not pitch > 1 or lengths.max() > 1.1 * pitch:
-        steps = " and ".join(f"{length:.1f}" for length in lengths)
-        raise BadInput(f"{where}: the spots do not lie on the array: its steps would be {steps} px along x and y, so µm per px cannot be measured; correct their positions")
+    steps = array_steps(grid, pixels, where)
+    pitch = float(np.sqrt(np.linalg.det(steps)))
+    if np.linalg.norm(steps, axis=1).max() > 1.1 * pitch:
+        raise BadInput(f"{where}: {_off_the_array(steps)}")
     return pitch_um / pitch

@@ -27,6 +27,7 @@ COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres
 COUNTS = tuple(f"*{kind}_feature_bc_matrix{end}" for kind in ("filtered", "raw") for end in (".h5", ""))  # the first that is there
 FACTORS, HIRES = "spatial/scalefactors_json.json", "spatial/tissue_hires_image.png"
 IMAGES = (".tif", ".tiff", ".jpg", ".jpeg", ".png")
+SCANS = (*IMAGES, ".svs", ".ndpi")  # that somebody may take for the image of the section
 
 
 def is_output(folder: Path) -> bool:
@@ -93,9 +94,14 @@ def _positions(base: Path, where: str) -> Path:
 
 
 def find_image(folders: Iterable[Path], where: str) -> Path | None:
-    """The slide image in one of the folders, called image.* or *_image.* (TIFF, JPEG or PNG); None where there is none."""
-    listed = {path for folder in folders for path in folder.iterdir()}
-    return _at_most_one([path for path in listed if path.suffix.lower() in IMAGES and (path.stem == "image" or path.stem.endswith("_image"))], where)
+    """The slide image in one of the folders, called image.* or *_image.* (TIFF, JPEG or PNG); None where there is nothing that could be one."""
+    listed = [path for path in {path for folder in folders for path in folder.iterdir()} if path.suffix.lower() in SCANS]
+    found = _at_most_one([path for path in listed if path.suffix.lower() in IMAGES and f"_{path.stem}".lower().endswith("_image")], where)
+    for path in sorted(listed) if not found else []:
+        raise BadInput(f"{where}: {path} would be left out; give the slide as image.tif, image.jpg or image.png (export other formats), and put other pictures elsewhere")
+    if found and not found.is_file():
+        raise BadInput(f"{where}: {found} is no file; put the image itself there")
+    return found
 
 
 def _at_most_one(found: list[Path], where: str) -> Path | None:
@@ -121,9 +127,9 @@ def read_hires_scale(path: Path, where: str) -> float:
 def read_positions(path: Path, where: str) -> pd.DataFrame:
     """Position of every spot of the slide, in tissue or not, by barcode; the columns are Space Ranger's, which older versions do not write down."""
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             headed = file.readline().startswith("barcode")
-        table = pd.read_csv(path, header=0 if headed else None, dtype={0: str, "barcode": str})
+        table = pd.read_csv(path, header=0 if headed else None, dtype={0: str, "barcode": str}, encoding="utf-8-sig")
     except (ValueError, OSError) as error:
         raise BadInput(f"{where}: {path} is no table of positions ({' '.join(str(error).split())}); copy spatial/ from the Space Ranger output again") from error
     if table.shape[1] != len(COLUMNS) or (headed and tuple(table.columns) != COLUMNS):
@@ -174,4 +180,4 @@ def _image(path: Path, hires: Path, scale: float, pixels: np.ndarray, px: int, w
         if (abs(given * scale - implied) > 2).any():  # the copy is rounded to whole pixels
             was = " x ".join(f"{side / scale:.0f}" for side in implied)
             raise BadInput(f"{where}: {path.name} has {given[0]} x {given[1]} px, but Space Ranger was run on about {was} px ({hires.name} by its scale factor); give that image")
-    return {"patches": slides.cut_patches(slide.image, pixels, px, where), "thumbnail": slide.thumbnail, "thumbnail_scale": slide.scale}
+    return slides.section_fields(slide, pixels, px, where)

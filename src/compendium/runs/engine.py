@@ -44,6 +44,8 @@ def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "
     A run that fails does not stop the others; RunsFailed then says how many failed, and why. A record made by other code than today's is kept
     as it is, unless `redo_stale` asks for it to be made again.
     """
+    if not runs:
+        return []
     calls = [(run, Parcel(used(run, sections)), device, redo_stale, str(home())) for run in runs]
     try:
         ends = list((executor or Serial()).map(attempt, *zip(*calls, strict=True)))

@@ -10,20 +10,19 @@ that want the same run make it once.
 """
 
 import ipaddress
-import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import closing, contextmanager
-from multiprocessing.connection import Connection
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from urllib.parse import urlsplit
 
 import torch
 from tqdm import tqdm
 
+from compendium import processes
 from compendium.errors import BadInput
 
 ENGINES = ("serial", "local", "dask", "slurm")
@@ -80,35 +79,21 @@ def cores() -> int:
 
 @contextmanager
 def _local(count: int) -> Iterator[Executor]:
-    """Processes that share the GPUs, or else the cores, among them. They end with this one, and at once where the block ends in an error."""
-    context = multiprocessing.get_context("spawn")
-    turns = context.Queue()
+    """Processes that share the GPUs, or else the cores, among them."""
+    turns = get_context("spawn").Queue()
     for turn in range(count):
         turns.put(turn)
-    theirs, mine = context.Pipe(duplex=False)
-    share = (turns, torch.cuda.device_count(), max(1, cores() // count), theirs)
-    with closing(theirs), closing(mine), ProcessPoolExecutor(count, mp_context=context, initializer=_claim, initargs=share) as pool:
-        try:
-            yield pool
-        except BaseException:
-            mine.close()
-            raise
+    with processes.workers(count, _claim, (turns, torch.cuda.device_count(), max(1, cores() // count))) as pool:
+        yield pool
 
 
-def _claim(turns: "Queue[int]", gpus: int, threads: int, engine: Connection) -> None:
-    """Give a new worker a GPU of its own, as far as there are any, and its share of the cores; it lives as long as the other end of `engine`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the engine too, which then closes
-    threading.Thread(target=_end_with, args=(engine,), daemon=True).start()
+def _claim(turns: "Queue[int]", gpus: int, threads: int) -> None:
+    """Give a new worker a GPU of its own, as far as there are any, and its share of the cores."""
     tqdm.set_lock(threading.RLock())  # its own would outlive a worker that is killed
     turn = turns.get()
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(turn % gpus)
     torch.set_num_threads(threads)
-
-
-def _end_with(engine: Connection) -> None:
-    engine.poll(None)
-    os._exit(1)
 
 
 @contextmanager
