@@ -140,6 +140,11 @@ def test_a_disk_that_refuses_is_one_line(home, capsys, monkeypatch):
     assert not {path for path in files_below(home) if "P1a" in path}
 
 
+def test_a_reader_who_has_had_enough_is_no_error():
+    shown = subprocess.run(f"{sys.executable} -m compendium --help | head -c 5", shell=True, capture_output=True, text=True, timeout=60)
+    assert (shown.stdout, shown.stderr) == ("usage", "")
+
+
 def test_the_exit_status_reaches_the_shell():
     done = subprocess.run([sys.executable, "-m", "compendium", "prepare", "nothing"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2

@@ -4,15 +4,17 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import signal
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from compendium import disk
-from compendium.disk import home, is_locked, locked, resource, sha256, whole_file, whole_folder
+from compendium.disk import alone, home, is_locked, lock_of, locked, read_sealed, resource, sha256, whole_file, whole_folder, write_sealed
 from compendium.errors import BadInput
 from forked import KILLED_AT
 from raw_files import files_below, refusal
@@ -20,6 +22,13 @@ from raw_files import files_below, refusal
 
 class Interrupted(Exception):
     """Stands for whatever may end a block early."""
+
+
+@pytest.fixture(params=["one step", "two steps"])
+def replacing(request, monkeypatch) -> None:
+    """Both ways to put a folder in the place of another; a network disk knows the second alone."""
+    if request.param == "two steps":
+        monkeypatch.setattr("compendium.disk._exchanged", lambda new, target: False)
 
 
 def fill(folder: Path, text: str) -> None:
@@ -38,6 +47,7 @@ def test_a_folder_appears_only_when_the_block_has_ended(tmp_path):
     assert stat.S_IMODE(target.stat().st_mode) == 0o755
 
 
+@pytest.mark.usefixtures("replacing")
 def test_a_folder_replaces_the_old_one_altogether(tmp_path):
     fill(tmp_path / "run", "old")
     (tmp_path / "run" / "stray.txt").write_text("of the old one")
@@ -65,7 +75,7 @@ def test_an_interrupted_first_folder_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("failing", [1, 2])
+@pytest.mark.parametrize("failing", [1, 2, 3])
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_a_replacement_that_fails_puts_the_old_folder_back(tmp_path, monkeypatch, failing, error):
     fill(tmp_path / "run", "old")
@@ -77,12 +87,72 @@ def test_a_replacement_that_fails_puts_the_old_folder_back(tmp_path, monkeypatch
             raise error("the disk is full")
         return rename(path, target)
 
+    monkeypatch.setattr("compendium.disk._exchanged", lambda new, target: False)
     monkeypatch.setattr(Path, "rename", failing_rename)
-    with pytest.raises(error):
+    with pytest.raises(error, match="the disk is full"):
         fill(tmp_path / "run", "new")
     monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert (tmp_path / "run" / "deep" / "a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("move", [1, 2, 3])
+def test_another_that_writes_the_same_folder_meanwhile_is_no_error(tmp_path, monkeypatch, move):
+    fill(tmp_path / "run", "old")
+    rename, calls = Path.rename, []
+
+    def rename_after_another(path: Path, target: Path) -> Path:
+        calls.append(path)
+        if len(calls) == move:
+            fill(tmp_path / "run", "of another")
+        return rename(path, target)
+
+    monkeypatch.setattr("compendium.disk._exchanged", lambda new, target: False)
+    monkeypatch.setattr(Path, "rename", rename_after_another)
+    fill(tmp_path / "run", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert (tmp_path / "run" / "deep" / "a.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_folder_that_another_took_away_is_no_error_and_no_other_error_is_hidden(tmp_path, monkeypatch, steps):
+    fill(tmp_path / "run", "old")
+    rename = Path.rename
+
+    def rename_after_theft(path: Path, target: Path) -> Path:
+        if path == tmp_path / "run":
+            shutil.rmtree(path)
+        if steps == 2 and path.name == "new" and not target.exists():
+            raise OSError("the disk is full")
+        return rename(path, target)
+
+    monkeypatch.setattr("compendium.disk._exchanged", lambda new, target: False)
+    monkeypatch.setattr(Path, "rename", rename_after_theft)
+    if steps == 1:
+        fill(tmp_path / "run", "new")
+        assert files_below(tmp_path) == {"run/deep/a.txt"}
+    else:
+        with pytest.raises(OSError, match="the disk is full"):
+            fill(tmp_path / "run", "new")
+
+
+@pytest.mark.usefixtures("replacing")
+def test_many_that_write_one_folder_at_once_all_end_and_leave_one(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: fill(tmp_path / "run", str(n)), range(200)))
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert files_below(tmp_path) == {"run/deep/a.txt"}
+
+
+def test_on_a_local_disk_there_is_no_moment_without_the_folder(tmp_path, monkeypatch):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    if not disk._exchanged(tmp_path / "one", tmp_path / "two"):
+        pytest.skip("folders do not change names in one step on this disk")
+    fill(tmp_path / "run", "old")
+    monkeypatch.setattr(Path, "rename", lambda path, target: pytest.fail("moved away"))
+    fill(tmp_path / "run", "new")
+    assert (tmp_path / "run" / "deep" / "a.txt").read_text() == "new"
 
 
 def test_a_file_appears_only_when_the_block_has_ended(tmp_path):
@@ -129,6 +199,7 @@ def refuse_to_fill(folder: Path) -> None:
         raise Interrupted
 
 
+@pytest.mark.usefixtures("replacing")
 def test_a_process_killed_at_any_touch_of_the_disk_leaves_the_old_or_the_new_folder(tmp_path):
     fill(tmp_path / "run", "old")
     seen, touches = set(), 1
@@ -175,6 +246,66 @@ def test_a_lock_is_seen_by_many_and_bears_the_time_at_which_it_was_taken(tmp_pat
         assert is_locked(path)
         assert path.stat().st_mtime > 0
     assert not is_locked(path) and not is_locked(tmp_path / "none")
+
+
+def test_a_lock_whose_folder_its_holder_removes_is_taken_by_the_next(tmp_path):
+    path, held = tmp_path / "run.partial" / "lock", []
+
+    def hold(number: int) -> None:
+        with locked(path):
+            held.append(number)
+            assert held == [number]
+            held.remove(number)
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(hold, range(1500)))
+    assert not path.exists()
+
+
+def test_a_folder_that_vanishes_while_it_is_made_is_made_again(tmp_path, monkeypatch):
+    path, is_dir, gone = tmp_path / "run.partial" / "lock", Path.is_dir, []
+    path.parent.mkdir()
+
+    def vanished(folder: Path) -> bool:
+        if folder == path.parent and not gone:
+            gone.append(folder)
+            folder.rmdir()
+        return is_dir(folder)
+
+    monkeypatch.setattr(Path, "is_dir", vanished)
+    with locked(path):
+        assert is_locked(path) and gone
+
+
+def test_what_stands_in_the_way_of_a_lock_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name, error in (("file", FileExistsError), ("link", FileExistsError), ("file/deep", NotADirectoryError)):
+        with pytest.raises(error), locked(tmp_path / name / "lock"):
+            pass
+
+
+def test_the_only_one_to_make_a_file_leaves_no_lock_and_clears_what_was_left(tmp_path):
+    target = tmp_path / "table.csv"
+    (tmp_path / ".table.csv.abcdefgh").mkdir()
+    lock_of(target).touch()
+    with pytest.raises(Interrupted), alone(target):
+        assert is_locked(lock_of(target))
+        raise Interrupted
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_any_changed_byte_of_a_sealed_file_is_found(tmp_path):
+    path, content = tmp_path / "a", bytes(range(100))
+    write_sealed(path, content)
+    assert read_sealed(path) == content and path.read_bytes()[:100] == content
+    good = path.read_bytes()
+    for at in range(len(good)):
+        for bad in (good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :], good[:at]):
+            path.write_bytes(bad)
+            with pytest.raises(ValueError, match="not those that were written"):
+                read_sealed(path)
 
 
 def test_an_error_of_the_disk_names_what_was_written(tmp_path):

@@ -1,6 +1,7 @@
 """The command line. Bad input is one line on stderr and exit status 2."""
 
 import argparse
+import os
 import sys
 
 from compendium import __version__, commands
@@ -28,8 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parser().parse_args(arguments)
         options.do(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return _ended("interrupted; what was finished is kept, run the same command to continue", 130)
+    except BrokenPipeError:  # whoever read the output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if line := cause(error):
             return _ended(line, 2)

@@ -101,10 +101,10 @@ def _study(options: argparse.Namespace) -> None:
     from compendium.data.prepare import open_sections
     from compendium.runs.conduct import conduct, report
     from compendium.runs.engines import engine
-    from compendium.runs.fit import pick_device
+    from compendium.runs.fit import check_device
     from compendium.runs.study import planned
 
-    device, slurm = pick_device(options.device), _typed("--slurm", options.slurm)
+    device, slurm = check_device(options.device), _typed("--slurm", options.slurm)
     names, runs = planned(options.cohort, options.sections, options.splits, options.methods, options.seeds, _typed("-p", options.parameters))
     sections = open_sections(options.cohort, names)
     if options.show:

@@ -1,5 +1,7 @@
 """Where things lie, and how a folder or a file is written whole or not at all."""
 
+import ctypes
+import errno
 import fcntl
 import hashlib
 import os
@@ -17,6 +19,8 @@ from compendium.errors import BadInput
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 WAS = "was"  # the old folder while the new one takes its name
+DIGEST = hashlib.sha256().digest_size
+TRIES = 100
 
 
 def home() -> Path:
@@ -58,13 +62,11 @@ def locked(path: Path) -> Iterator[None]:
     The file's time is that at which the lock was taken.
     """
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # whoever held it removed the folder
-            lock = path.open("a")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if _lies_at(path, lock):
-                break
-            lock.close()  # a lock file that was removed while we waited protects nothing
+        lock = _opened(path)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _lies_at(path, lock):
+            break
+        lock.close()  # a lock file that was removed while we waited protects nothing
     with lock:
         os.utime(lock.fileno())
         yield
@@ -82,6 +84,32 @@ def is_locked(path: Path) -> bool:
     return False
 
 
+def lock_of(target: Path) -> Path:
+    """The hidden lock file beside `target` that `alone` holds; where one lies, somebody is at work or was killed."""
+    return target.with_name(f".{target.name}.lock")
+
+
+@contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Be the only one that makes `target`; the lock file goes with the block, and so does what killed processes left beside `target`."""
+    with locked(lock_of(target)):
+        try:
+            sweep(target)
+            yield
+        finally:
+            lock_of(target).unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> IO[str]:
+    """A lock file, made with its folder where there is none."""
+    for _ in range(TRIES):
+        with suppress(FileNotFoundError, FileExistsError):  # whoever held it is just removing the folder
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("a")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a")  # what stands in the way then is no other process, and the error says what
+
+
 def _lies_at(path: Path, lock: IO[str]) -> bool:
     try:
         return os.fstat(lock.fileno()).st_ino == path.stat().st_ino
@@ -91,20 +119,38 @@ def _lies_at(path: Path, lock: IO[str]) -> bool:
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """A new folder that takes the name `target` (and its place) only if the block ends without an error."""
+    """A new folder that takes the name `target` (and its place) only if the block ends without an error; of two at once the last one stays."""
     with beside(target) as aside:
         new, was = aside / "new", aside / WAS
         new.mkdir()
         yield new
-        if target.exists():
-            try:
-                target.rename(was)
-                new.rename(target)
-            finally:
-                if not target.exists():
-                    was.rename(target)
-        else:
-            new.rename(target)
+        try:
+            while not (_exchanged(new, target) or _renamed(new, target)):
+                shutil.rmtree(was, ignore_errors=True)  # another has put its own in the place of what we took away
+                with suppress(FileNotFoundError):  # another took it away
+                    target.rename(was)
+        except BaseException:
+            with suppress(OSError):  # another has put its own there, or there was none
+                was.rename(target)
+            raise
+
+
+def _exchanged(new: Path, target: Path) -> bool:
+    """Whether two folders changed names in one step, which Linux does on most local disks, so that there is no moment without `target`."""
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of linux/fs.h
+    return renameat2 is not None and renameat2(here, os.fsencode(new), here, os.fsencode(target), exchange) == 0
+
+
+def _renamed(new: Path, target: Path) -> bool:
+    """Whether `new` took the name `target`, which another folder with content must not bear."""
+    try:
+        new.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        return False
+    return True
 
 
 @contextmanager
@@ -113,6 +159,21 @@ def whole_file(target: Path) -> Iterator[Path]:
     with beside(target) as aside:
         yield aside / target.name
         (aside / target.name).rename(target)
+
+
+def write_sealed(target: Path, content: bytes | memoryview) -> None:
+    """Write a file whole, with the SHA-256 of its content as the last 32 bytes."""
+    with whole_file(target) as aside, aside.open("wb") as file:
+        file.write(content)
+        file.write(hashlib.sha256(content).digest())
+
+
+def read_sealed(path: Path) -> bytes:
+    """Content of a file that write_sealed wrote; ValueError where its bytes are others."""
+    stored = path.read_bytes()
+    if hashlib.sha256(memoryview(stored)[:-DIGEST]).digest() != stored[-DIGEST:]:
+        raise ValueError("its bytes are not those that were written")
+    return stored[:-DIGEST]
 
 
 @contextmanager

@@ -15,6 +15,8 @@ def cause(error: BaseException) -> str:
         return said
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in said:  # the latter two are torch's
         return "out of memory; lower batch, width, --tile-px or the number of workers, or take fewer sections"
+    if isinstance(error, ConnectionError | TimeoutError):
+        return f"a connection ended ({said}); check the address and the network, and run the same command again"
     if isinstance(error, OSError):
         return f"{error.filename or 'a file'} cannot be read or written ({error.strerror or said}); check the disk and its permissions"
     return ""

@@ -1,19 +1,25 @@
 """Runs: identity, resume to identical numbers, the store that is the truth."""
 
 import dataclasses
+import io
 import logging
 import shutil
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from compendium.data.splits import Split, folds
+from compendium.disk import read_sealed, write_sealed
 from compendium.errors import BadInput
 from compendium.methods import names, recipe
 from compendium.runs import execute, plan, run_once, store, study
 from compendium.runs.batches import inputs
 from compendium.runs.engine import training_set
-from compendium.runs.fit import pick_device
+from compendium.runs.fit import fit, pick_device
 from compendium.runs.matching import Part, matched, size, subset, thinned
 from compendium.runs.study import distinct
 from conftest import restate, tiny_section
@@ -177,23 +183,82 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_nothing(home):
     assert not list(home.rglob("*.partial"))
 
 
-def test_a_checkpoint_that_cannot_be_continued_is_reported_and_left_behind(home, monkeypatch, caplog):
+def flip(checkpoint: Path, part: float) -> None:
+    content = bytearray(checkpoint.read_bytes())
+    content[int(part * len(content))] ^= 0x40
+    checkpoint.write_bytes(content)
+
+
+def restated(checkpoint: Path, **words) -> None:
+    """Let a checkpoint say something else, undamaged."""
+    state, packed = torch.load(io.BytesIO(read_sealed(checkpoint)), weights_only=True), io.BytesIO()
+    assert words.keys() <= state.keys() and all(state[key] != word for key, word in words.items())
+    torch.save(state | words, packed)
+    write_sealed(checkpoint, packed.getbuffer())
+
+
+DAMAGE = {
+    "text": lambda path: path.write_bytes(b"not a checkpoint"),
+    "empty": lambda path: path.write_bytes(b""),
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    **{f"a bit at {part:.0%}": lambda path, part=part: flip(path, part) for part in (0.3, 0.5, 0.7)},
+    "other code": lambda path: restated(path, maker="other code"),
+}
+
+
+@pytest.fixture
+def interrupted(home, monkeypatch):
+    """A run, its checkpoint after three of four epochs, and its predictions where nothing stops it."""
     monkeypatch.setattr("compendium.runs.fit.CHECKPOINT_SECONDS", 0.0)
     run = smoke("histogene", epochs=4)
     straight = run_once(run, SECTIONS, "cpu")
     shutil.rmtree(straight.folder)
-    for damage in (lambda p: p.write_bytes(b"not a checkpoint"), lambda p: p.write_bytes(b""), lambda p: None):
+    with pytest.raises(Interrupted):
+        run_once(run, SECTIONS, "cpu", after_epoch=interrupt_at(2))
+    (checkpoint,) = home.rglob(store.CHECKPOINT)
+    return run, checkpoint, straight.predictions["S1"]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_checkpoint_that_cannot_be_continued_is_reported_and_left_behind(interrupted, caplog, damage):
+    run, checkpoint, straight = interrupted
+    DAMAGE[damage](checkpoint)
+    seen = []
+    record = run_once(run, SECTIONS, "cpu", after_epoch=seen.append)
+    assert (seen, len(record.facts["curve"])) == ([0, 1, 2, 3], 4)
+    assert caplog.text.count("cannot be continued") == 1
+    np.testing.assert_array_equal(record.predictions["S1"], straight)
+
+
+def test_a_checkpoint_of_another_device_is_left_behind(interrupted, caplog, monkeypatch):
+    run, checkpoint, straight = interrupted
+    checkpoint.unlink()
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr("compendium.runs.engine.pick_device", lambda word: word)
+        run_once(run, SECTIONS, "cpu:0", after_epoch=interrupt_at(2))  # another name stands for another device
+    seen = []
+    np.testing.assert_array_equal(run_once(run, SECTIONS, "cpu", after_epoch=seen.append).predictions["S1"], straight)
+    assert seen == [0, 1, 2, 3]
+    assert "another kind of device" in caplog.text
+
+
+def test_a_fit_knows_the_seconds_of_earlier_legs(home, tmp_path, monkeypatch):
+    run, checkpoint = smoke("histogene", epochs=6), tmp_path / "checkpoint"
+    train, target = training_set(run, SECTIONS)
+    parts = [inputs(run, part, target, "cpu", training=True) for part in train]
+
+    def leg(stop: int) -> float:
+        ticks = count(step=10)  # the clock is looked at when a leg begins, after each epoch, and after each checkpoint
+        monkeypatch.setattr("compendium.runs.fit.time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+        return fit(run, parts, [], len(target.genes), "cpu", checkpoint, interrupt_at(stop)).earlier
+
+    monkeypatch.setattr("compendium.runs.fit.CHECKPOINT_SECONDS", 0.0)
+    for stop in (1, 3):
         with pytest.raises(Interrupted):
-            run_once(run, SECTIONS, "cpu", after_epoch=interrupt_at(2))
-        (checkpoint,) = home.rglob(store.CHECKPOINT)
-        damage(checkpoint)
-        if checkpoint.stat().st_size > 100:
-            monkeypatch.setattr("compendium.runs.fit.fingerprint", lambda method: "other code")
-        caplog.clear()
-        again = run_once(run, SECTIONS, "cpu")
-        assert "cannot be continued" in caplog.text
-        np.testing.assert_array_equal(again.predictions["S1"], straight.predictions["S1"])
-        shutil.rmtree(again.folder)
+            leg(stop)
+    assert leg(99) == 30 + 30  # two epochs and the checkpoint between them, twice
+    checkpoint.unlink()
+    assert leg(99) == 0
 
 
 def test_stale_records_are_made_again_when_asked(home):

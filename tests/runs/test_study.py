@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from compendium.data.splits import folds
-from compendium.runs import cost, execute, plan, run_once, store, study
+from compendium.runs import execute, plan, run_once, store, study
 from compendium.runs.conduct import Watch, conduct, duration, report
-from compendium.runs.engine import RunsFailed, device_line
+from compendium.runs.engine import RunsFailed
 from compendium.runs.engines import Serial
 from compendium.runs.plan import Run
 from compendium.runs.states import State, folders, states
@@ -125,15 +125,62 @@ def test_a_watch_counts_tells_and_foresees(monkeypatch):
     watch = Watch([done, failed, waiting], SECTIONS, workers=2)
     assert watch.due == [1, 2]
     watch.seconds, watch.features = [0.0, 40.0, 10.0], 20.0
-    assert watch.announcement() == "3 runs: 1 stored, 2 to do; about 35 s on 2 workers (histogene 1 x 40 s, mean 1 x 10 s, features of the frozen encoder 20 s)"
-    assert watch.line() == "1 done, 2 waiting; about 35 s left"
+    assert watch.announcement() == "3 runs: 1 stored, 2 to do; about 40 s on 2 workers (histogene 1 x 40 s, mean 1 x 10 s, features of the frozen encoder 20 s)"
+    assert watch.line() == "1 done, 2 waiting; about 40 s left"
     with pytest.raises(ValueError):
         run_once(failed, SECTIONS, "cpu")
     assert watch.line() == "1 done, 1 failed, 1 waiting; about 10 s left"
-    assert [line.partition(": the loss is")[0] for line in watch.failures()] == ["failed: histogene section-out-S2 seed 0: method histogene on section-out-S2"]
-    assert watch.failures() == []
+    told: list[str] = []
+    for _ in range(2):
+        watch.tell_failures([(failed, "too far")], told.append)
+    assert told == ["failed: histogene section-out-S2 seed 0: too far"]
     monkeypatch.setattr("compendium.runs.states.store.read", lambda folder: pytest.fail("read again") if "S1" in str(folder) else None)
     assert watch.line().startswith("1 done")
+
+
+def test_the_longest_run_bounds_the_time_and_a_cluster_of_unknown_size_is_named_so():
+    watch = Watch([planned(), planned(fold=1)], SECTIONS, workers=8)
+    watch.seconds = [100.0, 4.0]
+    assert "about 2 min on 8 workers" in watch.announcement()
+    watch.workers = 0
+    watch.seconds = [30.0, 4.0]
+    assert "about 34 s of computing in all" in watch.announcement()
+
+
+def test_a_run_that_failed_to_be_made_again_is_failed_until_its_old_record_is_asked_for(monkeypatch):
+    run = planned()
+    restate(run_once(run, SECTIONS, "cpu").folder, fingerprint="other")
+    monkeypatch.setattr("compendium.runs.engine.fit", lambda *given: (_ for _ in ()).throw(MemoryError))
+    told: list[str] = []
+    with pytest.raises(RunsFailed):
+        conduct([run], SECTIONS, Serial(), told.append, device="cpu", redo_stale=True)
+    assert told[-1] == "1 failed" and any(line.startswith("failed: mean section-out-S1 seed 0: out of memory") for line in told)
+    assert now(run).word == "failed"
+    execute([run], SECTIONS, device="cpu")
+    assert now(run).word == "stale"
+
+
+def test_the_checkpoint_of_an_attempt_to_make_a_stale_record_again_stays():
+    run = planned("histogene", epochs=3)
+    record = run_once(run, SECTIONS, "cpu")
+    restate(record.folder, fingerprint="other")
+    checkpoint = store.workplace(record.folder) / store.CHECKPOINT
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
+    run_once(run, SECTIONS, "cpu")
+    assert checkpoint.exists()
+
+
+def test_workers_are_sent_the_word_for_the_device(monkeypatch):
+    sent = []
+
+    class Sends(Serial):
+        def map(self, fn, runs, sections, devices, *others, **words):
+            sent.extend(devices)
+            return Serial().map(fn, runs, sections, devices, *others)
+
+    conduct([planned()], SECTIONS, Sends(), print, device="auto")
+    assert sent == ["auto"]
 
 
 def test_a_running_run_has_less_left(monkeypatch):
@@ -217,48 +264,6 @@ def test_a_run_whose_trial_fails_is_no_reason_to_leave_out_the_others(monkeypatc
     with pytest.raises(RunsFailed, match="4 of 8 runs failed"):
         conduct(runs, sections, Serial(), print, device="cpu")
     assert {(s.run.method, s.word) for s in states(runs, sections)} == {("mean", "done"), ("ridge", "failed")}
-
-
-def test_stored_runs_of_the_same_kind_and_device_tell_the_cost(monkeypatch):
-    monkeypatch.setattr(cost, "trial", lambda *given: pytest.fail("measured"))
-    run = planned("histogene", epochs=4)
-    for fold, rate in ((0, 1.0), (1, 2.0), (2, 9.0)):
-        record = run_once(planned("histogene", fold, epochs=4), SECTIONS, "cpu")
-        restate(record.folder, seconds=rate * 4 * record.facts["training_spots"])
-    assert cost.estimate([run], SECTIONS, "cpu") == [2.0 * 36 * 4]  # S2 and S3 hold 36 spots
-    assert cost.estimate([planned("histogene", epochs=8)], SECTIONS, "cpu") == [2.0 * 36 * 8]
-    assert cost.estimate([planned("histogene", 2, epochs=4)], SECTIONS, "cpu") == [2.0 * 28 * 4]
-    (record.folder / "run.json").write_text("[]")  # a damaged record tells no time
-    assert cost.stored_rates(device_line("cpu")) == {cost.kind(run): 1.5}
-
-
-@pytest.mark.parametrize("other", [{"width": 64}, {"batch": 8}, {"tile_px": 16}])
-def test_runs_of_another_kind_or_device_tell_nothing(other, monkeypatch):
-    asked = []
-    monkeypatch.setattr(cost, "trial", lambda run, *rest: asked.append(run) or 0.5)
-    record = run_once(planned("histogene"), SECTIONS, "cpu")
-    runs = [planned("histogene", **other), planned("histogene", fold=1, **other)]
-    assert cost.estimate(runs, SECTIONS, "cpu") == [0.5 * 36 * 3, 0.5 * 32 * 3]
-    assert asked == runs[:1]  # one trial a kind
-    restate(record.folder, device="another")
-    assert cost.estimate([planned("histogene")], SECTIONS, "cpu") == [0.5 * 36 * 3]
-
-
-@pytest.mark.parametrize("method", ["mean", "ridge", "histogene"])
-def test_what_is_not_known_is_measured_and_leaves_nothing(method, home):
-    once, twice = (cost.estimate([planned(method, epochs=epochs)], SECTIONS, "cpu")[0] for epochs in (1, 2))
-    assert once > 0 and twice > 0
-    assert not (home / "runs").exists()
-
-
-def test_features_that_are_cached_cost_nothing(monkeypatch):
-    runs = [planned("ridge"), planned("ridge", 1), planned("coordinates"), planned("mean")]
-    ticks = iter((100.0, 103.0))
-    monkeypatch.setattr(cost.time, "monotonic", lambda: next(ticks))
-    assert cost.features_left(runs, SECTIONS, "cpu") == pytest.approx(3.0 / 12 * (16 + 20))  # S1 has 12 spots and is now cached
-    monkeypatch.undo()
-    execute(runs[:1], SECTIONS, device="cpu")
-    assert cost.features_left(runs, SECTIONS, "cpu") == 0.0
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, "0.0 s"), (0.96, "1.0 s"), (1, "1 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (360_000, "100.0 h")])

@@ -1,6 +1,9 @@
 """Numbers that describe each spot: features of a frozen encoder and six colours (both cached once a section), coordinates."""
 
 import hashlib
+import io
+import logging
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -11,12 +14,13 @@ from jaxtyping import Float32
 from tqdm import tqdm
 
 from compendium.data.section import Section
-from compendium.disk import home, source_hash, whole_file
+from compendium.disk import alone, home, lock_of, read_sealed, source_hash, write_sealed
 from compendium.images import encoders
 
 COLOUR = "colour"
 COORDINATES = "coordinates"
 CHUNK = 64
+log = logging.getLogger(__name__)
 
 
 def features(section: Section, encoder: str, tile_px: int, weights: str = "", device: str = "cpu") -> Float32[np.ndarray, "spot feature"]:
@@ -40,14 +44,34 @@ def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
 
 
 def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: str) -> Float32[np.ndarray, "spot feature"]:
-    """Computed once a section and encoder, then read."""
+    """Computed once a section and encoder, by whichever process comes first, then read; what is damaged is reported and computed again."""
     path = cache_path(section, encoder, tile_px, weights, device)
-    if path.exists():
-        return np.load(path)
-    values = six_colours(section, tile_px) if encoder == COLOUR else encode(section, encoder, tile_px, weights, device)
-    with whole_file(path) as aside:
-        np.save(aside, values)
+    with suppress(OSError, ValueError):
+        values = _read(path)
+        if lock_of(path).exists():
+            with suppress(OSError), alone(path):  # tidies up after a process that was killed
+                pass
+        return values
+    with alone(path):
+        try:
+            return _read(path)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            log.warning("the features in %s are damaged (%s); they are computed again", path, error)
+        values = six_colours(section, tile_px) if encoder == COLOUR else encode(section, encoder, tile_px, weights, device)
+        _write(path, values)
     return values
+
+
+def _read(path: Path) -> Float32[np.ndarray, "spot feature"]:
+    return np.load(io.BytesIO(read_sealed(path)))
+
+
+def _write(path: Path, values: Float32[np.ndarray, "spot feature"]) -> None:
+    packed = io.BytesIO()
+    np.save(packed, values)
+    write_sealed(path, packed.getbuffer())
 
 
 def cache_path(section: Section, encoder: str, tile_px: int, weights: str, device: str) -> Path:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from compendium.data.section import Section
 from compendium.runs import cost, store
-from compendium.runs.engine import execute
+from compendium.runs.engine import RunsFailed, execute
 from compendium.runs.plan import Run
 from compendium.runs.states import FINISHED, STATES, State, folders, state
 from compendium.runs.store import Record
@@ -22,16 +22,20 @@ def conduct(
 ) -> list[Record]:
     """The records of the runs. `tell` gets one line before, one whenever a run begins, ends or fails, and those are few."""
     watch = Watch(runs, sections, workers, redo_stale)
-    watch.price(sections, device)
+    watch.price(sections, "cpu" if device == "cpu" else "auto")  # here, wherever it is computed
     tell(watch.announcement())
     with watch.telling(tell):
-        return execute(runs, sections, device=device, redo_stale=redo_stale, executor=executor)
+        try:
+            return execute(runs, sections, device=device, redo_stale=redo_stale, executor=executor)
+        except RunsFailed as error:
+            watch.tell_failures(error.failed, tell)
+            raise
 
 
 class Watch:
     """The runs of a study, how each stands, and what those that are left will take.
 
-    A run that was stale when the study began, and is to be made again, counts as waiting until it is done.
+    A run that was stale when the study began, and is to be made again, counts as such until it is done. workers: 0 where their number is not known.
     """
 
     def __init__(self, runs: Sequence[Run], sections: Sequence[Section], workers: int = 1, redo_stale: bool = False) -> None:
@@ -41,7 +45,7 @@ class Watch:
         self.due = [i for i, now in enumerate(self.now()) if not self.finished(now)]
         self.seconds = [0.0] * len(self.runs)  # of each run that is due
         self.features = 0.0  # seconds of the frozen encoders
-        self.told: set[str] = set()
+        self.told: set[Run] = set()
 
     def price(self, sections: Sequence[Section], device: str) -> None:
         """Estimate what the runs that are due will take."""
@@ -68,8 +72,12 @@ class Watch:
         spent = {method: sum(self.seconds[i] for i in self.due if self.runs[i].method == method) for method in count}
         parts = [f"{method} {times} x {duration(spent[method] / times)}" for method, times in count.items()]
         parts += [f"features of the frozen encoder {duration(self.features)}"] if self.features else []
-        many = f" on {self.workers} workers" if self.workers > 1 else ""
-        return f"{line}; about {duration((sum(self.seconds) + self.features) / self.workers)}{many} ({', '.join(parts)})"
+        many = f" on {self.workers} workers" if self.workers > 1 else "" if self.workers else " of computing in all"
+        return f"{line}; about {duration(self.shared(self.seconds, self.features))}{many} ({', '.join(parts)})"
+
+    def shared(self, seconds: Sequence[float], features: float) -> float:
+        """How long runs of these lengths take side by side."""
+        return max(*seconds, (sum(seconds) + features) / max(self.workers, 1))
 
     def line(self) -> str:
         """How many runs stand how, and the time left."""
@@ -79,16 +87,15 @@ class Watch:
         stand = ", ".join(f"{count[word]} {word}" for word in STATES if count[word])
         if not going:
             return stand
-        left = sum(max(0.0, self.seconds[i] - (now[i].seconds if now[i].word == "running" else 0.0)) for i in going)
-        left += self.features * len(going) / max(len(self.due), 1)
-        return f"{stand}; about {duration(left / self.workers)} left"
+        left = [max(0.0, self.seconds[i] - (now[i].seconds if now[i].word == "running" else 0.0)) for i in going]
+        return f"{stand}; about {duration(self.shared(left, self.features * len(going) / len(self.due)))} left"
 
-    def failures(self) -> list[str]:
-        """One line for each run that has failed since it was last asked."""
-        lines = [f"failed: {s.run.method} {s.run.split.name} seed {s.run.seed}: {s.reason}" for s in self.now() if s.word == "failed"]
-        new = [line for line in lines if line not in self.told]
-        self.told.update(new)
-        return new
+    def tell_failures(self, failed: Sequence[tuple[Run, str]], tell: Tell) -> None:
+        """One line for each run that has failed and was not told yet."""
+        for run, reason in failed:
+            if run not in self.told:
+                self.told.add(run)
+                tell(f"failed: {run.method} {run.split.name} seed {run.seed}: {reason}")
 
     @contextmanager
     def telling(self, tell: Tell):
@@ -100,8 +107,8 @@ class Watch:
             line = self.line()
             if line.split(";")[0] != last:
                 last = line.split(";")[0]
-                for said in [*self.failures(), line]:
-                    tell(said)
+                self.tell_failures([(s.run, s.reason) for s in self.known if s.word == "failed"], tell)
+                tell(line)
 
         def keep_looking() -> None:
             while not ended.wait(EVERY_SECONDS):

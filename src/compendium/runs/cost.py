@@ -44,21 +44,31 @@ def _key(words: dict) -> str:
 
 def _work(run: Run, sections: Sequence[Section]) -> int:
     """Training spots times epochs."""
-    return sum(len(section) for section in sections if section.name in run.split.train) * max(run.epochs, 1)
+    return sum(len(section) for section in sections if section.name in run.split.train) * _passes(run.optimiser, run.epochs)
+
+
+def _passes(optimiser: str, epochs: int) -> int:
+    """How often a spot is seen; a method in closed form sees it once, whatever its epochs say."""
+    return 1 if optimiser == "closed form" else max(epochs, 1)
 
 
 def stored_rates(device: str) -> dict[str, float]:
-    """Kind of run -> seconds a training spot and epoch, the median of the stored runs that were made on a device of that name."""
+    """Kind of run -> seconds a training spot and epoch, the median of the stored runs that were made on such a device."""
     found: dict[str, list[float]] = {}
     for path in (home() / "runs").glob("*/*/*/*/run.json"):
         try:
             facts = store.stated(path.parent)
-            if facts["device"] == device:
-                rate = facts["seconds"] / (facts["training_spots"] * max(facts["run"]["epochs"], 1))
+            if _unthreaded(facts["device"]) == _unthreaded(device):
+                rate = facts["seconds"] / (facts["training_spots"] * _passes(facts["run"]["optimiser"], facts["run"]["epochs"]))
                 found.setdefault(_key(facts["run"]), []).append(rate)
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             continue  # a damaged record tells no time
     return {key: median(rates) for key, rates in found.items()}
+
+
+def _unthreaded(device: str) -> str:
+    """A device without its number of threads: workers that share the cores have fewer each."""
+    return device.split(",")[0]
 
 
 def trial(run: Run, sections: Sequence[Section], device: str) -> float:

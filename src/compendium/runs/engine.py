@@ -9,7 +9,7 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -35,7 +35,11 @@ ONE_AT_A_TIME = threading.Lock()  # a process has one generator, which a run see
 
 
 class RunsFailed(BadInput):
-    """Some runs ended without a record; the others are stored."""
+    """Some runs ended without a record; the others are stored. failed: these, each with the reason."""
+
+    def __init__(self, line: str, failed: Sequence[tuple[Run, str]] = ()) -> None:
+        super().__init__(line)
+        self.failed = list(failed)
 
 
 def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "auto", redo_stale: bool = False, executor: Executor | None = None) -> list[Record]:
@@ -50,11 +54,12 @@ def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "
     try:
         ends = list((executor or Serial()).map(attempt, *zip(*calls, strict=True)))
     except Exception as error:  # whatever an engine raises when it loses its workers; what a run raises is an end of that run
-        raise RunsFailed(f"the engine gave up ({store.reason(error)}); finished runs are stored, run the same again to continue") from error
+        why = "a worker was killed, often for want of memory: use fewer workers" if isinstance(error, BrokenExecutor) else store.reason(error)
+        raise RunsFailed(f"the engine gave up ({why}); finished runs are stored, run the same again to continue") from error
     failed = [(run, end) for run, end in zip(runs, ends, strict=True) if isinstance(end, str)]
     if failed:
         run, why = failed[0]
-        raise RunsFailed(f"{len(failed)} of {len(runs)} runs failed, the others are stored; {'first ' if failed[1:] else ''}{run.method} {run.split.name}: {why}")
+        raise RunsFailed(f"{len(failed)} of {len(runs)} runs failed, the others are stored; {'first ' if failed[1:] else ''}{run.method} {run.split.name}: {why}", failed)
     return [_read(end) for end in ends]
 
 
@@ -96,7 +101,7 @@ def run_once(run: Run, sections: Sequence[Section], device: str = "auto", redo_s
     device = pick_device(device)
     target = store.folder(run, run.identity(used(run, sections)))
     if record := _stored(target, redo_stale, quiet=True):
-        store.tidy(target)
+        store.tidy(record)
         return record
     with store.locked(target) as work:
         with store.failure_noted(target):
@@ -128,7 +133,7 @@ def _make(run: Run, sections: Sequence[Section], device: str, target: Path, chec
     size = {"training_spots": sum(len(part) for part in parts), "parameters": count(fitted.method), "trainable": count(fitted.method, trainable=True)}
     facts = {
         "run": asdict(run), "line": run.line, "data": {s.name: s.digest for s in used(run, sections)}, "fingerprint": store.fingerprint(run.method),
-        "curve": fitted.curve, "best_epoch": fitted.best_epoch, "seconds": round(time.monotonic() - began, 4),
+        "curve": fitted.curve, "best_epoch": fitted.best_epoch, "seconds": round(fitted.earlier + time.monotonic() - began, 4),
         "process_peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "device": device_line(device), "precision": "float32",
         "threads": torch.get_num_threads(), "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in ("compendium", "torch", "numpy", "scipy", "scikit-learn", "timm")},

@@ -10,6 +10,7 @@ that want the same run make it once.
 """
 
 import ipaddress
+import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -69,7 +70,7 @@ def engine(word: str = "serial", *, workers: int = 0, address: str = "", slurm: 
         case _:
             from compendium.runs.slurm import JobArray
 
-            yield JobArray(workers, slurm or {}), workers or 1
+            yield JobArray(workers, slurm or {}), workers
 
 
 def cores() -> int:
@@ -83,16 +84,22 @@ def _local(count: int) -> Iterator[Executor]:
     turns = get_context("spawn").Queue()
     for turn in range(count):
         turns.put(turn)
-    with processes.workers(count, _claim, (turns, torch.cuda.device_count(), max(1, cores() // count))) as pool:
+    with processes.workers(count, _claim, (turns, gpus(), max(1, cores() // count))) as pool:
         yield pool
 
 
-def _claim(turns: "Queue[int]", gpus: int, threads: int) -> None:
+def gpus() -> list[str]:
+    """Names of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES states them."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return names if names != [""] else [str(i) for i in range(torch.cuda.device_count())]
+
+
+def _claim(turns: "Queue[int]", gpus: list[str], threads: int) -> None:
     """Give a new worker a GPU of its own, as far as there are any, and its share of the cores."""
     tqdm.set_lock(threading.RLock())  # its own would outlive a worker that is killed
     turn = turns.get()
     if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(turn % gpus)
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[turn % len(gpus)]
     torch.set_num_threads(threads)
 
 
@@ -101,6 +108,7 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
     from distributed import Client
 
     check_address(address)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a scheduler that ends is told in one line, by whoever waits for it
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:  # TypeError where tls has no certificates

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from tqdm import tqdm
 
 from compendium.data.section import Section
-from compendium.disk import whole_file
+from compendium.disk import read_sealed, write_sealed
 from compendium.errors import BadInput
 from compendium.methods import recipe
 from compendium.methods.layers import Method, Shape
@@ -31,18 +31,27 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained method with its training curve: one dict of mean loss terms an epoch, and validation loss where there is one."""
+    """A trained method with its training curve: one dict of mean loss terms an epoch, and validation loss where there is one.
+
+    `earlier` is how many seconds of training the checkpoint saved that it went on from, 0 where there was none.
+    """
 
     method: Method
     curve: list[dict[str, float]]
     best_epoch: int
+    earlier: float
+
+
+def check_device(word: str) -> str:
+    """The word, if it is one for a device; whether there is one is for whoever computes to find out."""
+    if word not in ("auto", "cpu", "cuda"):
+        raise BadInput(f"unknown device {word!r}; known: auto, cpu, cuda")
+    return word
 
 
 def pick_device(word: str) -> str:
     """`auto` is the GPU if there is one; `cuda` without one is an error, never a silent CPU run."""
-    if word not in ("auto", "cpu", "cuda"):
-        raise BadInput(f"unknown device {word!r}; known: auto, cpu, cuda")
-    if word == "cuda" and not torch.cuda.is_available():
+    if check_device(word) == "cuda" and not torch.cuda.is_available():
         raise BadInput("device cuda asked for, but this machine has no usable GPU; use device=cpu or device=auto")
     return ("cuda" if torch.cuda.is_available() else "cpu") if word == "auto" else word
 
@@ -66,20 +75,22 @@ def fit(run: Run, parts: list[Inputs], valid: list[Inputs], genes: int, device: 
     """
     with torch.random.fork_rng():
         method = build(run, parts, genes).to(device)
-        curve: list[dict[str, float]] = []
+        state = {"curve": [], "seconds": 0.0}
         if run.epochs and any(p.requires_grad for p in method.parameters()):
-            curve = _epochs(run, method, parts, valid, device, checkpoint, after_epoch)
+            state = _epochs(run, method, parts, valid, device, checkpoint, after_epoch)
         method.eval()
         with torch.inference_mode():
             method.remember(batch.to(device) for part in parts for batch in in_order(run, part))
+    curve = state["curve"]
     losses = [row["validation"] for row in curve if "validation" in row]
-    return Fitted(method, curve, int(np.argmin(losses)) if losses else len(curve) - 1)
+    return Fitted(method, curve, int(np.argmin(losses)) if losses else len(curve) - 1, state["seconds"])
 
 
-def _epochs(run: Run, method: Method, parts: list[Inputs], valid: list[Inputs], device: str, checkpoint: Path, after_epoch) -> list[dict[str, float]]:
+def _epochs(run: Run, method: Method, parts: list[Inputs], valid: list[Inputs], device: str, checkpoint: Path, after_epoch) -> dict:
+    """Train to the last epoch; the curve, the best weights and the seconds that the checkpoint saved."""
+    began = saved = time.monotonic()
     optimiser = _optimiser(run, method)
     state = _resume(run, checkpoint, method, optimiser, device)
-    saved = time.monotonic()
     for epoch in tqdm(range(len(state["curve"]), run.epochs), desc=f"{run.method} {run.split.name}", disable=None):
         torch.manual_seed(seed_of("epoch", run.seed, epoch))
         row = _epoch(run, method, optimiser, parts, epoch, device)
@@ -88,21 +99,21 @@ def _epochs(run: Run, method: Method, parts: list[Inputs], valid: list[Inputs], 
             if row["validation"] < min((old["validation"] for old in state["curve"]), default=np.inf):
                 state["best"] = {key: value.clone() for key, value in method.state_dict().items()}
         state["curve"].append(row)
-        if time.monotonic() - saved >= CHECKPOINT_SECONDS:
-            _save(state | {"method": method.state_dict(), "optimiser": optimiser.state_dict()}, checkpoint)
+        if (now := time.monotonic()) - saved >= CHECKPOINT_SECONDS:
+            trained = {"method": method.state_dict(), "optimiser": optimiser.state_dict(), "seconds": state["seconds"] + now - began}
+            _save(state | trained, checkpoint)
             saved = time.monotonic()
         if after_epoch:
             after_epoch(epoch)
     if state["best"]:
         method.load_state_dict(state["best"])
-    return state["curve"]
+    return state
 
 
 def _save(state: dict, checkpoint: Path) -> None:
     packed = io.BytesIO()  # torch reports a full disk as a fault of its own, a file says what it is
     torch.save(state, packed)
-    with whole_file(checkpoint) as aside:
-        aside.write_bytes(packed.getbuffer())
+    write_sealed(checkpoint, packed.getbuffer())
 
 
 def _epoch(run: Run, method: Method, optimiser: torch.optim.Optimizer, parts: list[Inputs], epoch: int, device: str) -> dict[str, float]:
@@ -137,28 +148,28 @@ def _optimiser(run: Run, method: Method) -> torch.optim.Optimizer:
     return make(parameters, lr=run.lr, weight_decay=run.weight_decay)
 
 
-def _maker(run: Run) -> str:
-    """What must be the same for a fit to go on where it stopped: the code and torch."""
-    return f"{fingerprint(run.method)} torch {torch.__version__}"
+def _maker(run: Run, device: str) -> str:
+    """What must be the same for a fit to go on where it stopped: the code, torch and the kind of device."""
+    return f"{fingerprint(run.method)} torch {torch.__version__} {device}"
 
 
 def _resume(run: Run, checkpoint: Path, method: Method, optimiser: torch.optim.Optimizer, device: str) -> dict:
-    """Curve and best weights so far; nothing where there is no checkpoint, or one that is damaged or of other code (reported)."""
-    fresh = {"curve": [], "best": {}, "maker": _maker(run)}
+    """Curve, best weights and seconds so far; nothing where there is no checkpoint, or one that is damaged or begun otherwise (reported)."""
+    fresh = {"curve": [], "best": {}, "seconds": 0.0, "maker": _maker(run, device)}
     if not checkpoint.exists():
         return fresh
     start = {key: value.clone() for key, value in method.state_dict().items()}
     try:
-        state = torch.load(checkpoint, weights_only=True, map_location=device)
+        state = torch.load(io.BytesIO(read_sealed(checkpoint)), weights_only=True, map_location=device)
         if state["maker"] != fresh["maker"]:
-            raise ValueError("it was made by other code")
-        method.load_state_dict(state.pop("method"))
-        optimiser.load_state_dict(state.pop("optimiser"))
+            raise ValueError("it was made by other code, or on another kind of device")
+        method.load_state_dict(state["method"])
+        optimiser.load_state_dict(state["optimiser"])
+        return {key: state[key] for key in fresh}
     except (RuntimeError, ValueError, KeyError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
         log.warning("checkpoint %s cannot be continued (%s); training starts again", checkpoint, " ".join(str(error).split())[:200])
         method.load_state_dict(start)
         return fresh
-    return state
 
 
 @torch.inference_mode()

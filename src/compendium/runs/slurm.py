@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 10.0
 TIMEOUT_MIN, REQUEUES = 60, 100  # a job that needs longer is put back, and goes on from its checkpoint
-ENDED = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT")
+ENDED = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "SPECIAL_EXIT", "TIMEOUT")
 GONE = "GONE"  # Slurm forgets a job some minutes after its end
 
 

@@ -43,16 +43,16 @@ def folders(runs: Sequence[Run], sections: Sequence[Section]) -> list[Path]:
 
 def state(run: Run, target: Path) -> State:
     """The state of the run whose record lies, or will lie, in `target`."""
-    work, failure = store.workplace(target), store.failure(target)
+    work = store.workplace(target)
     if is_locked(work / store.LOCK):
         return State(run, target, "running", seconds=_since(work / store.LOCK))
+    with suppress(FileNotFoundError):  # of the latest attempt, whatever record an earlier one left
+        return State(run, target, "failed", reason=store.failure(target).read_text())
     try:
         if record := store.read(target):
             return State(run, target, "stale" if record.stale else "done", seconds=record.facts["seconds"])
     except store.Damaged as error:
         return State(run, target, "damaged", reason=str(error))
-    with suppress(FileNotFoundError):  # it may go while it is looked at
-        return State(run, target, "failed", reason=failure.read_text())
     return State(run, target, "interrupted" if (work / store.CHECKPOINT).exists() else "waiting")
 
 

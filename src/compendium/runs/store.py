@@ -146,9 +146,15 @@ def locked(target: Path) -> Iterator[Path]:
                 shutil.rmtree(work, ignore_errors=True)
 
 
-def tidy(target: Path) -> None:
-    """Remove what a killed process left beside a finished record; nothing where another is at work, or the store is read-only."""
-    if workplace(target).exists() and not disk.is_locked(workplace(target) / LOCK):
+def tidy(record: Record) -> None:
+    """Remove what earlier attempts left beside a finished record; nothing where another is at work, or the store is read-only.
+
+    The checkpoint beside a stale record stays: it may be of the attempt to make it again.
+    """
+    target = record.folder
+    with suppress(OSError):
+        failure(target).unlink(missing_ok=True)
+    if not record.stale and workplace(target).exists() and not disk.is_locked(workplace(target) / LOCK):
         with suppress(OSError), locked(target) as work:
             (work / CHECKPOINT).unlink(missing_ok=True)
             disk.sweep(target)
