@@ -1,7 +1,7 @@
 """What methods are made of: the batch, the contract, the image input, attention."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -15,26 +15,34 @@ HEAD_WIDTH = 64
 
 @dataclass(frozen=True)
 class Batch:
-    """Spots of one step: image tiles or features, array positions, and (in training) the target.
+    """Spots of one step: image tiles or features, array positions, and (in training) what is to be learned of them.
 
+    target: expression on the run's target. counts: UMI counts of the same genes. size: the spot's size factor; its meaning follows the target
+    (see compendium.runs.batches.size_factors). labels: class of each spot as a number, -1 where it has none.
     A batch of a method whose unit is the section holds the spots of exactly one section.
     """
 
     image: Float[Tensor, "spot 3 px px"] | Float[Tensor, "spot feature"]
     grid: Int[Tensor, "spot 2"]
     target: Float[Tensor, "spot gene"] | None = None
+    counts: Float[Tensor, "spot gene"] | None = None
+    size: Float[Tensor, "spot"] | None = None
+    labels: Int[Tensor, "spot"] | None = None
 
     def to(self, device: str) -> "Batch":
         """The same batch on another device."""
-        return replace(self, image=self.image.to(device), grid=self.grid.to(device), target=None if self.target is None else self.target.to(device))
+        parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a method is built for: number of genes, input kind and size, and its own encoder if it sees tiles."""
+    """What a method is built for: number of genes, their training mean and their target, input kind and size, its own encoder if it sees tiles, classes of the labels."""
 
     genes: int
     mean: Float[Tensor, "gene"]
+    target: str = "wide"
+    classes: int = 0
     features: int = 0  # width of frozen features; 0 where the method sees tiles
     tile_px: int = 0
     encoder: str = ""
