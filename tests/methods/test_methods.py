@@ -91,7 +91,7 @@ def test_two_fits_are_the_same_fit(method, tmp_path):
 
 
 # Words with which a method learns 48 spots of two tiny sections; one that is not listed learns them as it comes.
-WORDS = {"stnet": {"epochs": 60, "lr": 1e-2}, "histogene": {"epochs": 150, "lr": 1e-3, "width": 64}}
+WORDS = {"bleep": {"epochs": 60}, "deepspace": {"epochs": 60}, "stnet": {"epochs": 60, "lr": 1e-2}, "histogene": {"epochs": 150, "lr": 1e-3, "width": 64}}
 SEEING = [name for name in names() if not recipe(name).permute and recipe(name).frozen not in (NONE, COORDINATES)]
 
 

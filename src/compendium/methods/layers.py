@@ -37,12 +37,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a method is built for: number of genes, their training mean and their target, input kind and size, its own encoder if it sees tiles, classes of the labels."""
+    """What a method is built for: number of genes, their training mean and target, classes of the labels, training spots, input kind and size, its own encoder if it sees tiles."""
 
     genes: int
     mean: Float[Tensor, "gene"]
     target: str = "wide"
     classes: int = 0
+    spots: int = 0  # in training; 0 where that is not known
     features: int = 0  # width of frozen features; 0 where the method sees tiles
     tile_px: int = 0
     encoder: str = ""
@@ -69,12 +70,21 @@ class Method(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Tiles through the method's own encoder, or frozen features as they come; `width` is what comes out."""
+    """Tiles through the method's own encoder, or frozen features as they come; `width` is what comes out.
 
-    def __init__(self, shape: Shape):
+    frozen: the encoder keeps its weights, and its batch normalisation the statistics it came with, in training too.
+    """
+
+    def __init__(self, shape: Shape, frozen: bool = False):
         super().__init__()
         self.network = nn.Identity() if shape.features else encoders.encoder(shape.encoder, shape.weights)
-        self.width = shape.features or self.network.num_features
+        self.width = shape.features or self.network.head_hidden_size  # what is left without the classifier; num_features is narrower in VGG
+        self.frozen = frozen
+        self.network.requires_grad_(not frozen)
+
+    def train(self, mode: bool = True) -> "ImageEncoder":
+        """Training or evaluation mode; a frozen encoder stays in the latter."""
+        return super().train(mode and not self.frozen)
 
     def forward(self, image: Tensor) -> Float[Tensor, "spot width"]:
         """Features of each spot."""

@@ -17,8 +17,9 @@ class Recipe:
     """A registered method: its facts from the paper, and the words a run starts from.
 
     unit: whether one training example is a spot or a whole section. tile_px: side of its tiles. encoder: the timm encoder it
-    trains end to end ("" where it has none of its own kind). target: what it is trained towards. model: words of its
-    architecture. laptop and smoke: the words that these budgets change. frozen: the only encoder word it takes, for controls.
+    comes with ("" where it has none of its own kind). target: what it is trained towards. model: words of its architecture;
+    choices: what those of them may be that are names. laptop and smoke: the words that these budgets change. frozen: the only
+    encoder word it takes, for controls.
     """
 
     name: str
@@ -41,7 +42,8 @@ class Recipe:
     permute: bool = False
     frozen: str = ""
     control: bool = False
-    model: Mapping[str, int | float | bool] = field(default_factory=dict)
+    model: Mapping[str, int | float | bool | str] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     laptop: Mapping[str, object] = field(default_factory=dict)
     smoke: Mapping[str, object] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()

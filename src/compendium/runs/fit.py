@@ -51,10 +51,11 @@ def build(run: Run, parts: list[Inputs], genes: int) -> Method:
     facts = recipe(run.method)
     mean = torch.from_numpy(np.concatenate([part.target for part in parts]).mean(axis=0))
     classes = 1 + max(int(part.labels.max()) for part in parts)
+    spots = sum(len(part) for part in parts)
     if run.encoder == OWN:
-        shape = Shape(genes, mean, run.target, classes, tile_px=run.tile_px, encoder=facts.encoder, weights=run.weights)
+        shape = Shape(genes, mean, run.target, classes, spots, tile_px=run.tile_px, encoder=facts.encoder, weights=run.weights)
     else:
-        shape = Shape(genes, mean, run.target, classes, features=0 if run.encoder == NONE else parts[0].image.shape[1])
+        shape = Shape(genes, mean, run.target, classes, spots, features=0 if run.encoder == NONE else parts[0].image.shape[1])
     torch.manual_seed(seed_of("build", run.seed))
     return facts.build(shape, **dict(run.model))
 

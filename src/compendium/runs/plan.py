@@ -50,7 +50,7 @@ class Run:
     weight_decay: float
     batch: int
     epochs: int
-    model: tuple[tuple[str, int | float | bool], ...]
+    model: tuple[tuple[str, int | float | bool | str], ...]
 
     @property
     def title(self) -> str:
@@ -158,6 +158,6 @@ def _check_range(facts: Recipe, settled: dict) -> None:
     if settled["epochs"] < 0 or settled["lr"] <= 0:
         raise BadInput(f"epochs is {settled['epochs']} and lr is {settled['lr']}; epochs must be 0 or more, lr above 0")
     optimisers = ("closed form",) if facts.optimiser == "closed form" else ("adam", "adamw", "sgd")
-    for word, known in (("augment", AUGMENTATIONS), ("optimiser", optimisers), ("scale", ("normalised", "0-255"))):
+    for word, known in (("augment", AUGMENTATIONS), ("optimiser", optimisers), ("scale", ("normalised", "0-255")), *facts.choices.items()):
         if settled[word] not in known:
             raise BadInput(f"unknown {word} {settled[word]!r} for method {facts.name}; known: {', '.join(known)}")
