@@ -83,6 +83,8 @@ def _epochs(run: Run, method: Method, parts: list[Inputs], valid: list[Inputs], 
     saved = time.monotonic()
     for epoch in tqdm(range(len(state["curve"]), run.epochs), desc=f"{run.method} {run.split.name}", disable=None):
         torch.manual_seed(seed_of("epoch", run.seed, epoch))
+        for group in optimiser.param_groups:
+            group["lr"] = run.lr * run.lr_decay ** (epoch // run.lr_every if run.lr_every else 0)
         row = _epoch(run, method, optimiser, parts, epoch, device)
         if valid:
             row["validation"] = _loss(run, method, valid, device)

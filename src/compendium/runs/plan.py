@@ -51,6 +51,8 @@ class Run:
     batch: int
     epochs: int
     model: tuple[tuple[str, int | float | bool | str], ...]
+    lr_decay: float = 1.0
+    lr_every: int = 0
 
     @property
     def title(self) -> str:
@@ -105,7 +107,7 @@ def plan(
     if protocol == "clean" and split.rule not in ("section-out", "siblings"):
         check_apart(split, sections)
     preset = {word: value for word, value in PROTOCOLS[protocol].items() if value is not None}
-    changes = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget]
+    changes = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget] | (facts.published if protocol == "published" else {})
     encoder = _encoder(facts, encoder, protocol)
     settled = _settled(facts, changes) | {word: preset[word] for word in ("target", "scale") if word in preset}
     settled |= {} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"}
@@ -134,7 +136,7 @@ def _encoder(facts: Recipe, asked: str, protocol: str) -> str:
 
 
 def _settled(facts: Recipe, changes: Mapping[str, object]) -> dict:
-    words = ("target", "tile_px", "scale", "augment", "permute", "optimiser", "lr", "momentum", "weight_decay", "batch", "epochs")
+    words = ("target", "tile_px", "scale", "augment", "permute", "optimiser", "lr", "momentum", "weight_decay", "lr_decay", "lr_every", "batch", "epochs")
     return {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
 
 
@@ -155,8 +157,12 @@ def _check_range(facts: Recipe, settled: dict) -> None:
             raise BadInput(f"parameter {word} of method {facts.name} is {value}; it must be at least 1")
         if word == "dropout" and not 0 <= value < 1:
             raise BadInput(f"parameter dropout of method {facts.name} is {value}; it must be at least 0 and below 1")
+        if word in facts.model and type(value) is float and not 0 <= value < float("inf"):
+            raise BadInput(f"parameter {word} of method {facts.name} is {value}; it must be at least 0, and finite")
     if settled["epochs"] < 0 or settled["lr"] <= 0:
         raise BadInput(f"epochs is {settled['epochs']} and lr is {settled['lr']}; epochs must be 0 or more, lr above 0")
+    if settled["lr_every"] < 0 or settled["lr_decay"] <= 0:
+        raise BadInput(f"lr_every is {settled['lr_every']} and lr_decay is {settled['lr_decay']}; lr_every must be 0 (constant rate) or more, lr_decay above 0")
     optimisers = ("closed form",) if facts.optimiser == "closed form" else ("adam", "adamw", "sgd")
     for word, known in (("augment", AUGMENTATIONS), ("optimiser", optimisers), ("scale", ("normalised", "0-255")), *facts.choices.items()):
         if settled[word] not in known:
