@@ -41,8 +41,8 @@ def _key(words: dict) -> str:
 
 
 def _work(run: Run, sections: Sequence[Section]) -> int:
-    """Training spots times epochs."""
-    return sum(len(section) for section in sections if section.name in run.split.train) * max(run.epochs, 1)
+    """Training spots times epochs times fits."""
+    return sum(len(section) for section in sections if section.name in run.split.train) * max(run.epochs, 1) * run.members
 
 
 def stored_rates(device: str) -> dict[str, float]:
@@ -52,7 +52,7 @@ def stored_rates(device: str) -> dict[str, float]:
         try:
             facts = json.loads(path.read_text())
             if facts["device"] == device:
-                rate = facts["seconds"] / (facts["training_spots"] * max(facts["run"]["epochs"], 1))
+                rate = facts["seconds"] / (facts["training_spots"] * max(facts["run"]["epochs"], 1) * facts["run"].get("members", 1))
                 found.setdefault(_key(facts["run"]), []).append(rate)
         except (OSError, ValueError, KeyError, ZeroDivisionError):
             continue  # a damaged record tells no time

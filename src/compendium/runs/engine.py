@@ -21,7 +21,7 @@ from compendium.data.section import Section
 from compendium.disk import home
 from compendium.errors import BadInput
 from compendium.methods.layers import Method
-from compendium.runs import store
+from compendium.runs import ensemble, store
 from compendium.runs.batches import inputs
 from compendium.runs.engines import Serial
 from compendium.runs.fit import fit, pick_device, predict
@@ -80,7 +80,10 @@ def run_once(run: Run, sections: Sequence[Section], device: str = "auto", redo_s
         return record
     with store.locked(target) as work:
         with store.failure_noted(target):
-            record = _stored(target, redo_stale) or _make(run, sections, device, target, work / store.CHECKPOINT, after_epoch)
+            record = _stored(target, redo_stale)
+            if not record and run.members > 1:
+                record = ensemble.average(run, [run_once(each, sections, device, redo_stale, after_epoch) for each in ensemble.members(run)], target)
+            record = record or _make(run, sections, device, target, work / store.CHECKPOINT, after_epoch)
         (work / store.CHECKPOINT).unlink(missing_ok=True)
     return record
 
