@@ -1,5 +1,7 @@
 """The contract of every registered method, on tiny twins and a planted signal."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,12 +15,12 @@ from compendium.methods.layers import Shape
 from compendium.methods.registry import NONE, register
 from compendium.methods.stnet import STNet
 from compendium.runs import plan
-from compendium.runs.batches import batch, in_order, inputs
+from compendium.runs.batches import batch, class_names, in_order, inputs
 from compendium.runs.engine import training_set
 from compendium.runs.fit import build, fit, predict
 from conftest import tiny_section
 
-SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
+SECTIONS = [tiny_section("S1", labelled=True), tiny_section("S2", patient="P2", labelled=True), tiny_section("S3", patient="P3", labelled=True)]
 SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
 
 
@@ -31,7 +33,7 @@ def fitted(method: str, tmp_path, **words):
     """Fit on S1 and S2; the run, the method and its training inputs."""
     run = smoke(method, **words)
     train, target = training_set(run, SECTIONS)
-    parts = [inputs(run, part, target, "cpu", training=True) for part in train]
+    parts = [inputs(run, part, target, "cpu", training=True, classes=class_names(train)) for part in train]
     return run, fit(run, parts, [], len(target.genes), "cpu", tmp_path / "checkpoint.pt"), parts
 
 
@@ -67,13 +69,17 @@ def test_predictions_do_not_move_with_the_test_sections_counts(method, tmp_path)
     np.testing.assert_array_equal(predict(run, result.method, SECTIONS[2], "cpu"), predict(run, result.method, other, "cpu"))
 
 
+SCATTERED = np.random.default_rng(1).integers(0, 64, (24, 2), dtype=np.int32)  # on a regular array equally near neighbours are told apart by the order of the spots
+
+
 def test_permuting_spots_permutes_predictions(method, tmp_path):
     run, result, parts = fitted(method, tmp_path)
     order = np.random.default_rng(0).permutation(24)
+    part = replace(parts[0], grid=SCATTERED)
     result.method.eval()
     with torch.inference_mode():
-        straight = result.method(next(in_order(run, parts[0])))
-        mixed = result.method(batch(run, parts[0], order))
+        straight = result.method(next(in_order(run, part)))
+        mixed = result.method(batch(run, part, order))
     torch.testing.assert_close(mixed, straight[torch.from_numpy(order)], rtol=1e-4, atol=1e-5)
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float32, Int32, Int64, Shaped
 
 from compendium.data.expression import Target
-from compendium.data.section import Section
+from compendium.data.section import NO_LABEL, Section
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment import random_symmetries
@@ -21,6 +21,7 @@ from compendium.runs.plan import Run
 from compendium.runs.seeds import seed_of
 
 PREDICT_SPOTS = 256
+UNDETERMINED = "undetermined"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,12 @@ def size_factors(section: Section, target: Target) -> Float32[np.ndarray, "spot"
         return section.totals(target.shared) / np.float32(1e4)
     total = section.totals(target.genes)
     return total / np.median(total).clip(min=1).astype(np.float32)
+
+
+def class_names(parts: Sequence[Part]) -> list[str]:
+    """Classes of the labelled spots of some sections, in alphabetical order; a spot whose class the pathologist left open has none."""
+    found = {str(label) for part in parts if part.section.labels is not None for label in part.section.labels}
+    return sorted(found - {NO_LABEL, UNDETERMINED})
 
 
 def class_numbers(section: Section, classes: Sequence[str]) -> Int64[np.ndarray, "spot"]:

@@ -18,12 +18,14 @@ from compendium import disk
 from compendium.disk import home, sha256, source_hash, whole_folder
 from compendium.errors import BadInput
 from compendium.methods import recipe
+from compendium.methods.layers import Method
 from compendium.runs.plan import Run
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 # Code that can change a prediction. How a section was read is not here: it shows in the section's digest. A test asks of every new file where it belongs.
 FINGERPRINTED = (
-    *(f"data/{name}.py" for name in ("expression", "panels", "section", "splits")), "images/*.py", "methods/layers.py", "methods/registry.py", "methods/count_losses.py",
+    *(f"data/{name}.py" for name in ("expression", "panels", "section", "splits")), "images/*.py",
+    *(f"methods/{name}.py" for name in ("count_losses", "graph", "hist2st_parts", "layers", "registry")),
     *(f"runs/{name}.py" for name in ("batches", "engine", "ensemble", "fit", "matching", "plan", "seeds")),
 )
 
@@ -60,9 +62,9 @@ def folder(run: Run, identity: str) -> Path:
 
 @cache
 def fingerprint(method: str) -> str:
-    """Checksum of the code that can change a prediction: data, images, runs, the shared layers and the method's own file."""
-    own = Path(sys.modules[recipe(method).build.__module__].__file__)
-    return hashlib.sha256(source_hash(*FINGERPRINTED).encode() + own.read_bytes()).hexdigest()[:16]
+    """Checksum of the code that can change a prediction: data, images, runs, what methods share, the method's own file and those it is derived from."""
+    own = dict.fromkeys(Path(sys.modules[kind.__module__].__file__) for kind in recipe(method).build.__mro__ if issubclass(kind, Method))
+    return hashlib.sha256(source_hash(*FINGERPRINTED).encode() + b"".join(path.read_bytes() for path in own)).hexdigest()[:16]
 
 
 def write(target: Path, facts: dict, genes: list[str], predictions: dict[str, np.ndarray], spread: dict[str, np.ndarray] | None = None) -> Record:
