@@ -60,5 +60,6 @@ def tiny_section(name: str = "S1", patient: str = "P1", lab: str = "L1", spots: 
         cohort="tiny", name=name, patient=patient, lab=lab, technology="test",
         genes=np.array([f"G{i}" for i in range(genes)]), spots=np.array([f"{x}x{y}" for x, y in grid]),
         grid=grid, pixels=(grid * 80 + 40).astype(np.float32), um_per_px=0.7,
-        counts=csr_matrix(rng.poisson(mean).astype(np.int32)), patches=patches, labels=np.where(signal > 0.5, "red", "pale") if labelled else None, digest=f"{name}-{seed}-{spots}-{px}-{genes}",
+        counts=csr_matrix(rng.poisson(mean).astype(np.int32)), patches=patches, labels=np.where(signal > 0.5, "red", "pale") if labelled else None,
+        digest=f"{name}-{seed}-{spots}-{px}-{genes}",
     )
