@@ -42,6 +42,8 @@ class BLEEP(Method):
         self, shape: Shape, width: int = 256, dropout: float = 0.1, temperature: float = 1.0, retrieval: str = "average", metric: str = "cosine", neighbours: int = 50,
     ):
         super().__init__()
+        if temperature <= 0:
+            raise BadInput(f"temperature={temperature:g} of method bleep must be above 0; the published one is 1")
         self.temperature, self.metric, self.weighted = temperature, metric, retrieval == "weighted"
         self.neighbours = 1 if retrieval == "simple" else neighbours
         self.genes = shape.genes

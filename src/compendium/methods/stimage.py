@@ -44,7 +44,7 @@ class STimage(Method):
         self.head = nn.Linear(self.image.width, 2 * shape.genes)
         nn.init.zeros_(self.head.weight)
         with torch.no_grad():
-            mean = (shape.mean if self.scale is None else shape.mean.expm1() / self.scale).clamp(min=1e-3)
+            mean = shape.mean.clamp(min=1e-3) if self.scale is None else shape.mean.clamp(min=1e-3).expm1() / self.scale
             self.head.bias.copy_(torch.cat([inverse_softplus(mean), torch.zeros_like(mean)]))  # p = 1/2, where the mean is n
 
     def parameters_of(self, batch: Batch) -> tuple[Float[Tensor, "spot gene"], Float[Tensor, "spot gene"]]:
@@ -83,6 +83,6 @@ def sized(logit: Float[Tensor, "spot gene"], size: Float[Tensor, "spot"]) -> Flo
     return torch.sigmoid(logit.double() - size.double().clamp(min=1e-8).log()[:, None])
 
 
-def inverse_softplus(value: Float[Tensor, "gene"]) -> Float[Tensor, "gene"]:
+def inverse_softplus(value: Float[Tensor, "*spot gene"]) -> Float[Tensor, "*spot gene"]:
     """The number whose softplus is the value, which must be above 0."""
     return value + torch.log(-torch.expm1(-value))
