@@ -6,7 +6,7 @@ import compendium
 from compendium.runs.store import FINGERPRINTED
 
 PACKAGE = Path(compendium.__file__).parent
-READS = {"archives", "checks", "download", "fetch", "her2st", "own", "prepare", "slides", "sources", "synthetic", "tables", "tissue", "visium"}  # shows in the section's digest
+READS = {"archives", "checks", "download", "fetch", "her2st", "own", "prepare", "seurat", "slides", "sources", "synthetic", "tables", "tissue", "visium"}  # shows in the section's digest
 WRITES = {"export"}  # reads what was predicted
 COMPUTES_ELSEWHERE = {"conduct", "cost", "engines", "slurm", "states", "study"}  # where and when a run is made, not what it is
 KEEPS = {"store", "export"}
