@@ -108,8 +108,8 @@ def restate(folder: Path, **facts) -> None:
     path.write_text(json.dumps(store.sealed(json.loads(path.read_text()) | facts)))
 
 
-def tiny_section(name: str = "S1", patient: str = "P1", lab: str = "L1", spots: int = 24, px: int = 64, genes: int = 12, seed: int = 0) -> Section:
-    """A section whose first genes follow the redness of its patches: a planted signal that every method can learn."""
+def tiny_section(name: str = "S1", patient: str = "P1", lab: str = "L1", spots: int = 24, px: int = 64, genes: int = 12, seed: int = 0, labelled: bool = False) -> Section:
+    """A section whose first genes, and labels if asked for, follow the redness of its patches: a planted signal that every method can learn."""
     rng = np.random.default_rng([seed, sum(map(ord, name))])
     signal = rng.uniform(0, 1, spots)
     patches = rng.integers(0, 60, (spots, px, px, 3), dtype=np.uint8)
@@ -121,5 +121,6 @@ def tiny_section(name: str = "S1", patient: str = "P1", lab: str = "L1", spots: 
         cohort="tiny", name=name, patient=patient, lab=lab, technology="test",
         genes=np.array([f"G{i}" for i in range(genes)]), spots=np.array([f"{x}x{y}" for x, y in grid]),
         grid=grid, pixels=(grid * 80 + 40).astype(np.float32), um_per_px=0.7,
-        counts=csr_matrix(rng.poisson(mean).astype(np.int32)), patches=patches, digest=f"{name}-{seed}-{spots}-{px}-{genes}",
+        counts=csr_matrix(rng.poisson(mean).astype(np.int32)), patches=patches, labels=np.where(signal > 0.5, "red", "pale") if labelled else None,
+        digest=f"{name}-{seed}-{spots}-{px}-{genes}",
     )

@@ -1,5 +1,7 @@
 """The contract of every registered method, on tiny twins and a planted signal."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,17 +10,18 @@ from compendium.data.splits import Split
 from compendium.errors import BadInput
 from compendium.images.features import COORDINATES
 from compendium.methods import METHODS, names, recipe
+from compendium.methods.hist2st import ENCODERS
 from compendium.methods.histogene import HisToGene
 from compendium.methods.layers import Shape
 from compendium.methods.registry import NONE, register
 from compendium.methods.stnet import STNet
 from compendium.runs import plan
-from compendium.runs.batches import batch, in_order, inputs
+from compendium.runs.batches import batch, class_names, in_order, inputs
 from compendium.runs.engine import training_set
 from compendium.runs.fit import build, fit, predict
 from conftest import tiny_section
 
-SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
+SECTIONS = [tiny_section("S1", labelled=True), tiny_section("S2", patient="P2", labelled=True), tiny_section("S3", patient="P3", labelled=True)]
 SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
 
 
@@ -27,11 +30,11 @@ def smoke(method: str, **words):
     return plan("tiny", SPLIT, method, sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, **words)
 
 
-def fitted(method: str, tmp_path, **words):
+def fitted(method: str, tmp_path, sections=SECTIONS, **words):
     """Fit on S1 and S2; the run, the method and its training inputs."""
     run = smoke(method, **words)
-    train, target = training_set(run, SECTIONS)
-    parts = [inputs(run, part, target, "cpu", training=True) for part in train]
+    train, target = training_set(run, sections)
+    parts = [inputs(run, part, target, "cpu", training=True, classes=class_names(train)) for part in train]
     return run, fit(run, parts, [], len(target.genes), "cpu", tmp_path / "checkpoint.pt"), parts
 
 
@@ -67,13 +70,17 @@ def test_predictions_do_not_move_with_the_test_sections_counts(method, tmp_path)
     np.testing.assert_array_equal(predict(run, result.method, SECTIONS[2], "cpu"), predict(run, result.method, other, "cpu"))
 
 
+SCATTERED = np.random.default_rng(1).integers(0, 64, (24, 2), dtype=np.int32)  # on a regular array equally near neighbours are told apart by the order of the spots
+
+
 def test_permuting_spots_permutes_predictions(method, tmp_path):
     run, result, parts = fitted(method, tmp_path)
     order = np.random.default_rng(0).permutation(24)
+    part = replace(parts[0], grid=SCATTERED)
     result.method.eval()
     with torch.inference_mode():
-        straight = result.method(next(in_order(run, parts[0])))
-        mixed = result.method(batch(run, parts[0], order))
+        straight = result.method(next(in_order(run, part)))
+        mixed = result.method(batch(run, part, order))
     torch.testing.assert_close(mixed, straight[torch.from_numpy(order)], rtol=1e-4, atol=1e-5)
 
 
@@ -91,17 +98,23 @@ def test_two_fits_are_the_same_fit(method, tmp_path):
 
 
 # Words with which a method learns 48 spots of two tiny sections; one that is not listed learns them as it comes.
-WORDS = {"stnet": {"epochs": 60, "lr": 1e-2}, "histogene": {"epochs": 150, "lr": 1e-3, "width": 64}}
-SEEING = [name for name in names() if not recipe(name).permute and recipe(name).frozen not in (NONE, COORDINATES)]
+ALONE = {"loops": True, "prune": "Grid"}  # a spot sees itself, and nobody who is far
+WORDS = {
+    "bleep": {"epochs": 60}, "deepspace": {"epochs": 60}, "stnet": {"epochs": 60, "lr": 1e-2}, "histogene": {"epochs": 150, "lr": 1e-3, "width": 64},
+    "hist2st": {"epochs": 100, "width": 64} | ALONE, "regclass": {"epochs": 100, "width": 64} | ALONE, "hist2st-gat": {"epochs": 150, "width": 64} | ALONE,
+}
+APART = [replace(section, grid=3 * section.grid) for section in SECTIONS]  # the signal is each spot's own: neighbours, who know nothing of it, are too far to be any
+SAME = {f"hist2st-{encoder}" for encoder in ENCODERS}  # on given features these are hist2st
+SEEING = [name for name in names() if not recipe(name).permute and recipe(name).frozen not in (NONE, COORDINATES) and name not in SAME]
 
 
 @pytest.mark.parametrize("method", SEEING)
 def test_planted_signal_is_found_and_lost_when_patches_are_permuted(method, tmp_path):
     found = {}
     for permute in (False, True):
-        run, result, _ = fitted(method, tmp_path / str(permute), permute=permute, **WORDS.get(method, {}) | {"target": "log1p"})  # the signal is planted in counts
-        _, target = training_set(run, SECTIONS)
-        predicted, measured = predict(run, result.method, SECTIONS[2], "cpu"), target(SECTIONS[2])
+        run, result, _ = fitted(method, tmp_path / str(permute), APART, permute=permute, **WORDS.get(method, {}) | {"target": "log1p"})  # the signal is planted in counts
+        _, target = training_set(run, APART)
+        predicted, measured = predict(run, result.method, APART[2], "cpu"), target(APART[2])
         found[permute] = np.mean([np.corrcoef(predicted[:, g], measured[:, g])[0, 1] for g in (0, 1, 10, 11)])
     assert found[False] > 0.5
     assert found[True] < found[False] - 0.3

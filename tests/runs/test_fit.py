@@ -24,7 +24,7 @@ from compendium.runs.matching import Part, matched, size, subset, thinned
 from compendium.runs.study import distinct
 from conftest import restate, tiny_section
 
-SECTIONS = [tiny_section("S1"), tiny_section("S2"), tiny_section("S3", patient="P2"), tiny_section("S4", patient="P3")]
+SECTIONS = [tiny_section(name, patient, labelled=True) for name, patient in (("S1", "P1"), ("S2", "P1"), ("S3", "P2"), ("S4", "P3"))]
 GENES = list(SECTIONS[0].genes)
 
 

@@ -12,15 +12,16 @@ from compendium.disk import resource
 from compendium.errors import BadInput
 
 PUBLISHED = ("markers_12", "hvg_769", "hvg_685", "hvg_785")
-CHOSEN = re.compile(r"hvg\((\d+)\)")
+CHOSEN = re.compile(r"hvg(_union)?\((\d+)\)")
 BINS = 20
 
 
 def panel(word: str, train: list[Section], shared: list[str]) -> list[str]:
     """Genes of a panel word, without repeats, in order.
 
-    Words: a published list (`hvg_769`), `hvg(300)` chosen on the training sections alone, `all` shared genes, or a union joined
-    by + (`markers_12+hvg(300)`). Genes that are not in `shared` are left out.
+    Words: a published list (`hvg_769`), `hvg(300)` chosen on all spots of the training sections alone, `hvg_union(1000)` the genes that are
+    among the 1,000 of any training section (BLEEP's enlarged set), `all` shared genes, or a union joined by + (`markers_12+hvg(300)`).
+    Genes that are not in `shared` are left out.
     """
     measured = set(shared)
     genes = dict.fromkeys(gene for part in word.split("+") for gene in _part(part, train, shared) if gene in measured)
@@ -31,7 +32,8 @@ def panel(word: str, train: list[Section], shared: list[str]) -> list[str]:
 
 def _part(word: str, train: list[Section], shared: list[str]) -> list[str]:
     if chosen := CHOSEN.fullmatch(word):
-        return highly_variable(train, int(chosen[1]), shared)
+        n = int(chosen[2])
+        return [gene for section in train for gene in highly_variable([section], n, shared, depth=None)] if chosen[1] else highly_variable(train, n, shared)
     if word == "all":
         return shared
     return list(published(word))
@@ -41,7 +43,7 @@ def _part(word: str, train: list[Section], shared: list[str]) -> list[str]:
 def published(name: str) -> tuple[str, ...]:
     """A gene list that travels with the package."""
     if name not in PUBLISHED:
-        raise BadInput(f"unknown panel {name!r}; known: {', '.join(PUBLISHED)}, hvg(N), all, joined by +")
+        raise BadInput(f"unknown panel {name!r}; known: {', '.join(PUBLISHED)}, hvg(N), hvg_union(N), all, joined by +")
     return tuple(resource(f"genes/{name}.txt").read_text().split())
 
 
@@ -56,17 +58,18 @@ def shared_genes(sections: list[Section]) -> list[str]:
     return [gene for gene in sections[0].genes if gene in common]
 
 
-def highly_variable(sections: list[Section], n: int, shared: list[str]) -> list[str]:
+def highly_variable(sections: list[Section], n: int, shared: list[str], depth: float | None = 1e4) -> list[str]:
     """The `n` most variable of the shared genes over all spots of the sections, most variable first.
 
-    Seurat's dispersion on counts normalised to 10,000 a spot, z-scored within 20 bins of mean expression, as
-    scanpy.pp.highly_variable_genes(flavor="seurat").
+    Seurat's dispersion on counts normalised to `depth` a spot (None: to the median of the spots, as BLEEP does), z-scored within 20 bins of
+    mean expression, as scanpy.pp.highly_variable_genes(flavor="seurat").
     """
     if not 0 < n <= len(shared):
         raise BadInput(f"panel hvg({n}) asks for {n} of {len(shared)} shared genes; give 1 to {len(shared)}")
     stacked = vstack([section.counts[:, _columns(section, shared)] for section in sections]).astype(np.float64)
     totals = np.asarray(stacked.sum(axis=1)).ravel()
-    stacked = stacked[totals > 0].multiply((1e4 / totals[totals > 0])[:, None]).tocsr()
+    stacked, totals = stacked[totals > 0], totals[totals > 0]
+    stacked = stacked.multiply(((depth or np.median(totals)) / totals)[:, None]).tocsr()
     mean = np.asarray(stacked.mean(axis=0)).ravel()
     square = np.asarray(stacked.multiply(stacked).mean(axis=0)).ravel()
     variance = (square - mean**2) * stacked.shape[0] / max(stacked.shape[0] - 1, 1)

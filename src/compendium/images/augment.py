@@ -1,4 +1,7 @@
-"""The eight symmetries of a square: ST-Net's augmentation in training and its averaging at test."""
+"""The eight symmetries of a square, ST-Net's augmentation in training and its averaging at test; and Hist2ST's views of a whole section."""
+
+from collections.abc import Callable
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -21,3 +24,20 @@ def random_symmetries(images: Float[Tensor, "spot 3 px px"]) -> Float[Tensor, "s
     for which in drawn.unique().tolist():
         out[drawn == which] = symmetry(images[drawn == which], which)
     return out
+
+
+def section_view(images: Float[Tensor, "spot 3 px px"]) -> Float[Tensor, "spot 3 px px"]:
+    """Hist2ST's view of a section: grey with probability 0.1, turned by up to 90 degrees either way (nearest pixel, corners 0), mirrored with 0.2.
+
+    One draw of each for all tiles of the section.
+    """
+    for change in _section_changes():
+        images = change(images)
+    return images
+
+
+@cache
+def _section_changes() -> tuple[Callable[[Tensor], Tensor], ...]:
+    from torchvision import transforms
+
+    return transforms.RandomGrayscale(0.1), transforms.RandomRotation(90), transforms.RandomHorizontalFlip(0.2)

@@ -7,4 +7,4 @@ from compendium.methods.registry import METHODS, Recipe, names, recipe, register
 
 __all__ = ["METHODS", "Recipe", "names", "recipe", "register"]
 
-from compendium.methods import controls, histogene, stnet  # noqa: E402, F401  (each import registers)
+from compendium.methods import bleep, controls, deepspace, gat, hist2st, histogene, regclass, stimage, stnet  # noqa: E402, F401  (each import registers)

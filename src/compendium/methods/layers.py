@@ -1,7 +1,7 @@
 """What methods are made of: the batch, the contract, the image input, attention."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -15,26 +15,35 @@ HEAD_WIDTH = 64
 
 @dataclass(frozen=True)
 class Batch:
-    """Spots of one step: image tiles or features, array positions, and (in training) the target.
+    """Spots of one step: image tiles or features, array positions, and (in training) what is to be learned of them.
 
+    target: expression on the run's target. counts: UMI counts of the same genes. size: the spot's size factor; its meaning follows the target
+    (see compendium.runs.batches.size_factors). labels: class of each spot as a number, -1 where it has none.
     A batch of a method whose unit is the section holds the spots of exactly one section.
     """
 
     image: Float[Tensor, "spot 3 px px"] | Float[Tensor, "spot feature"]
     grid: Int[Tensor, "spot 2"]
     target: Float[Tensor, "spot gene"] | None = None
+    counts: Float[Tensor, "spot gene"] | None = None
+    size: Float[Tensor, "spot"] | None = None
+    labels: Int[Tensor, "spot"] | None = None
 
     def to(self, device: str) -> "Batch":
         """The same batch on another device."""
-        return replace(self, image=self.image.to(device), grid=self.grid.to(device), target=None if self.target is None else self.target.to(device))
+        parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a method is built for: number of genes, input kind and size, and its own encoder if it sees tiles."""
+    """What a method is built for: number of genes, their training mean and target, classes of the labels, training spots, input kind and size, its own encoder if it sees tiles."""
 
     genes: int
     mean: Float[Tensor, "gene"]
+    target: str = "wide"
+    classes: int = 0
+    spots: int = 0  # in training; 0 where that is not known
     features: int = 0  # width of frozen features; 0 where the method sees tiles
     tile_px: int = 0
     encoder: str = ""
@@ -61,12 +70,21 @@ class Method(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Tiles through the method's own encoder, or frozen features as they come; `width` is what comes out."""
+    """Tiles through the method's own encoder, or frozen features as they come; `width` is what comes out.
 
-    def __init__(self, shape: Shape):
+    frozen: the encoder keeps its weights, and its batch normalisation the statistics it came with, in training too.
+    """
+
+    def __init__(self, shape: Shape, frozen: bool = False):
         super().__init__()
         self.network = nn.Identity() if shape.features else encoders.encoder(shape.encoder, shape.weights)
-        self.width = shape.features or self.network.num_features
+        self.width = shape.features or self.network.head_hidden_size  # what is left without the classifier; num_features is narrower in VGG
+        self.frozen = frozen
+        self.network.requires_grad_(not frozen)
+
+    def train(self, mode: bool = True) -> "ImageEncoder":
+        """Training or evaluation mode; a frozen encoder stays in the latter."""
+        return super().train(mode and not self.frozen)
 
     def forward(self, image: Tensor) -> Float[Tensor, "spot width"]:
         """Features of each spot."""

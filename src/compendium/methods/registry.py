@@ -17,8 +17,10 @@ class Recipe:
     """A registered method: its facts from the paper, and the words a run starts from.
 
     unit: whether one training example is a spot or a whole section. tile_px: side of its tiles. encoder: the timm encoder it
-    trains end to end ("" where it has none of its own kind). target: what it is trained towards. model: words of its
-    architecture. laptop and smoke: the words that these budgets change. frozen: the only encoder word it takes, for controls.
+    comes with ("" where it has none of its own kind). target: what it is trained towards. model: words of its architecture;
+    choices: what those of them may be that are names. published: the words that the published protocol changes, where the authors' code
+    does what the recipe mends. laptop and smoke: the words that these budgets change. lr_decay: factor on the learning rate after
+    every lr_every epochs (0: never). frozen: the only encoder word it takes, for controls.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Recipe:
     lr: float = 1e-3
     momentum: float = 0.0
     weight_decay: float = 0.0
+    lr_decay: float = 1.0
+    lr_every: int = 0
     batch: int = 32
     epochs: int = 50
     augment: str = "none"
@@ -41,7 +45,9 @@ class Recipe:
     permute: bool = False
     frozen: str = ""
     control: bool = False
-    model: Mapping[str, int | float | bool] = field(default_factory=dict)
+    model: Mapping[str, int | float | bool | str] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    published: Mapping[str, object] = field(default_factory=dict)
     laptop: Mapping[str, object] = field(default_factory=dict)
     smoke: Mapping[str, object] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()

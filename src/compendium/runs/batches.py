@@ -1,13 +1,14 @@
 """Sections -> batches: what a method is shown, and in which order."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int32, Shaped
+from jaxtyping import Float32, Int32, Int64, Shaped
 
 from compendium.data.expression import Target
+from compendium.data.section import NO_LABEL, Section
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment import random_symmetries
@@ -20,22 +21,26 @@ from compendium.runs.plan import Run
 from compendium.runs.seeds import seed_of
 
 PREDICT_SPOTS = 256
+UNDETERMINED = "undetermined"
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """One section as a method may see it: tiles or features, array positions, and in training the fitted target."""
+    """One section as a method may see it: tiles or features, array positions, and in training what is to be learned (see Batch)."""
 
     image: Shaped[np.ndarray, "spot *rest"]
     grid: Int32[np.ndarray, "spot 2"]
-    target: Float32[np.ndarray, "spot gene"] | None
+    target: Float32[np.ndarray, "spot gene"] | None = None
+    counts: Float32[np.ndarray, "spot gene"] | None = None
+    size: Float32[np.ndarray, "spot"] | None = None
+    labels: Int64[np.ndarray, "spot"] | None = None
 
     def __len__(self) -> int:
         return len(self.grid)
 
 
-def inputs(run: Run, part: Part, target: Target | None, device: str, training: bool = False) -> Inputs:
-    """Image input of a section, with its target if one is given; a run with `permute` shuffles the images of a training section."""
+def inputs(run: Run, part: Part, target: Target | None, device: str, training: bool = False, classes: Sequence[str] = ()) -> Inputs:
+    """Image input of a section, with what is to be learned of it if a target is given; a run with `permute` shuffles the images of a training section."""
     section = part.whole
     if run.encoder == NONE:
         image = no_image(len(section)).numpy()
@@ -50,7 +55,34 @@ def inputs(run: Run, part: Part, target: Target | None, device: str, training: b
     furthest = int(section.grid.max())
     if positions and furthest >= positions:
         raise BadInput(f"{section.cohort} section {section.name}: array position {furthest} is beyond the {positions} of method {run.method}; set positions={furthest + 1}")
-    return Inputs(image, part.section.grid, target(part.section) if target else None)
+    if target is None:
+        return Inputs(image, part.section.grid)
+    counted = part.section
+    return Inputs(image, counted.grid, target(counted), counted.matrix(target.genes), size_factors(counted, target), class_numbers(counted, classes))
+
+
+def size_factors(section: Section, target: Target) -> Float32[np.ndarray, "spot"]:
+    """How much of its expression a spot shows: mean count = size x rate.
+
+    Of a target scaled to the panel (scprep), as published: total over the panel / the section's median total, 1 where that is 0. Else total over all shared
+    genes / 10,000, so that the rate is what the scoring target takes the logarithm of: wide = ln(1 + rate).
+    """
+    if target.transform != "scprep":
+        return section.totals(target.shared) / np.float32(1e4)
+    total = section.totals(target.genes)
+    return total / np.median(total).clip(min=1).astype(np.float32)
+
+
+def class_names(parts: Sequence[Part]) -> list[str]:
+    """Classes of the labelled spots of some sections, in alphabetical order; a spot whose class the pathologist left open has none."""
+    found = {str(label) for part in parts if part.section.labels is not None for label in part.section.labels}
+    return sorted(found - {NO_LABEL, UNDETERMINED})
+
+
+def class_numbers(section: Section, classes: Sequence[str]) -> Int64[np.ndarray, "spot"]:
+    """Number of each spot's label among the classes; -1 where it has none of them."""
+    number = {name: i for i, name in enumerate(classes)}
+    return np.array([number.get(str(label), -1) for label in (section.labels if section.labels is not None else [""] * len(section))])
 
 
 def training(run: Run, parts: list[Inputs], epoch: int) -> Iterator[Batch]:
@@ -66,7 +98,7 @@ def training(run: Run, parts: list[Inputs], epoch: int) -> Iterator[Batch]:
     for start in range(0, len(order), run.batch):
         chosen = order[start : start + run.batch]
         pieces = [batch(run, parts[i], row[chosen[owner[chosen] == i]], augment=True) for i in np.unique(owner[chosen])]
-        yield Batch(*(torch.cat([getattr(piece, field) for piece in pieces]) for field in ("image", "grid", "target")))
+        yield Batch(*(torch.cat([getattr(piece, each.name) for piece in pieces]) for each in fields(Batch)))
 
 
 def in_order(run: Run, part: Inputs) -> Iterator[Batch]:
@@ -84,5 +116,5 @@ def batch(run: Run, part: Inputs, rows: np.ndarray, augment: bool = False) -> Ba
         image = encoders.normalise(image, own) if run.scale == "normalised" else image.permute(0, 3, 1, 2).float()
         if augment and run.augment == "symmetries":
             image = random_symmetries(image)
-    target = None if part.target is None else torch.from_numpy(part.target[rows])
-    return Batch(image, torch.from_numpy(part.grid[rows]).long(), target)
+    learned = (getattr(part, name) for name in ("target", "counts", "size", "labels"))
+    return Batch(image, torch.from_numpy(part.grid[rows]).long(), *(None if some is None else torch.from_numpy(some[rows]) for some in learned))

@@ -43,8 +43,8 @@ def _key(words: dict) -> str:
 
 
 def _work(run: Run, sections: Sequence[Section]) -> int:
-    """Training spots times epochs."""
-    return sum(len(section) for section in sections if section.name in run.split.train) * _passes(run.optimiser, run.epochs)
+    """Training spots times epochs times fits."""
+    return sum(len(section) for section in sections if section.name in run.split.train) * _passes(run.optimiser, run.epochs) * run.members
 
 
 def _passes(optimiser: str, epochs: int) -> int:
@@ -59,7 +59,7 @@ def stored_rates(device: str) -> dict[str, float]:
         try:
             facts = store.stated(path.parent)
             if _unthreaded(facts["device"]) == _unthreaded(device):
-                rate = facts["seconds"] / (facts["training_spots"] * _passes(facts["run"]["optimiser"], facts["run"]["epochs"]))
+                rate = facts["seconds"] / (facts["training_spots"] * _passes(facts["run"]["optimiser"], facts["run"]["epochs"]) * facts["run"].get("members", 1))
                 found.setdefault(_key(facts["run"]), []).append(rate)
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             continue  # a damaged record tells no time

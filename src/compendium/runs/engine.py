@@ -22,8 +22,8 @@ from compendium.data.section import Section
 from compendium.disk import home
 from compendium.errors import BadInput, cause
 from compendium.methods.layers import Method
-from compendium.runs import store
-from compendium.runs.batches import inputs
+from compendium.runs import ensemble, store
+from compendium.runs.batches import class_names, inputs
 from compendium.runs.engines import Serial
 from compendium.runs.fit import fit, pick_device, predict
 from compendium.runs.matching import Part, matched, uncut
@@ -105,7 +105,10 @@ def run_once(run: Run, sections: Sequence[Section], device: str = "auto", redo_s
         return record
     with store.locked(target) as work:
         with store.failure_noted(target):
-            record = _stored(target, redo_stale) or _make(run, sections, device, target, work / store.CHECKPOINT, after_epoch)
+            record = _stored(target, redo_stale)
+            if not record and run.members > 1:
+                record = ensemble.average(run, [run_once(each, sections, device, redo_stale, after_epoch) for each in ensemble.members(run)], target)
+            record = record or _make(run, sections, device, target, work / store.CHECKPOINT, after_epoch)
         (work / store.CHECKPOINT).unlink(missing_ok=True)
     return record
 
@@ -124,7 +127,8 @@ def _make(run: Run, sections: Sequence[Section], device: str, target: Path, chec
     train, expression = training_set(run, sections)
     by_name = {section.name: section for section in sections}
     valid, test = (uncut([by_name[name] for name in names]) for names in (run.split.valid, run.split.test))
-    parts, checks = [inputs(run, part, expression, device, training=True) for part in train], [inputs(run, part, expression, device) for part in valid]
+    classes = class_names(train)
+    parts, checks = [inputs(run, part, expression, device, True, classes) for part in train], [inputs(run, part, expression, device, classes=classes) for part in valid]
     for part in test:
         inputs(run, part, None, device)  # frozen features are computed once a section and are no cost of this run
     began = time.monotonic()
@@ -133,7 +137,7 @@ def _make(run: Run, sections: Sequence[Section], device: str, target: Path, chec
     size = {"training_spots": sum(len(part) for part in parts), "parameters": count(fitted.method), "trainable": count(fitted.method, trainable=True)}
     facts = {
         "run": asdict(run), "line": run.line, "data": {s.name: s.digest for s in used(run, sections)}, "fingerprint": store.fingerprint(run.method),
-        "curve": fitted.curve, "best_epoch": fitted.best_epoch, "seconds": round(fitted.earlier + time.monotonic() - began, 4),
+        "classes": classes, "curve": fitted.curve, "best_epoch": fitted.best_epoch, "seconds": round(fitted.earlier + time.monotonic() - began, 4),
         "process_peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "device": device_line(device), "precision": "float32",
         "threads": torch.get_num_threads(), "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in ("compendium", "torch", "numpy", "scipy", "scikit-learn", "timm")},

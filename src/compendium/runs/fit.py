@@ -60,10 +60,12 @@ def build(run: Run, parts: list[Inputs], genes: int) -> Method:
     """The untrained method, its parameters drawn from the run's seed."""
     facts = recipe(run.method)
     mean = torch.from_numpy(np.concatenate([part.target for part in parts]).mean(axis=0))
+    classes = 1 + max(int(part.labels.max()) for part in parts)
+    spots = sum(len(part) for part in parts)
     if run.encoder == OWN:
-        shape = Shape(genes, mean, tile_px=run.tile_px, encoder=facts.encoder, weights=run.weights)
+        shape = Shape(genes, mean, run.target, classes, spots, tile_px=run.tile_px, encoder=facts.encoder, weights=run.weights)
     else:
-        shape = Shape(genes, mean, features=0 if run.encoder == NONE else parts[0].image.shape[1])
+        shape = Shape(genes, mean, run.target, classes, spots, features=0 if run.encoder == NONE else parts[0].image.shape[1])
     torch.manual_seed(seed_of("build", run.seed))
     return facts.build(shape, **dict(run.model))
 
@@ -93,6 +95,8 @@ def _epochs(run: Run, method: Method, parts: list[Inputs], valid: list[Inputs], 
     state = _resume(run, checkpoint, method, optimiser, device)
     for epoch in tqdm(range(len(state["curve"]), run.epochs), desc=f"{run.method} {run.split.name}", disable=None):
         torch.manual_seed(seed_of("epoch", run.seed, epoch))
+        for group in optimiser.param_groups:
+            group["lr"] = run.lr * run.lr_decay ** (epoch // run.lr_every if run.lr_every else 0)
         row = _epoch(run, method, optimiser, parts, epoch, device)
         if valid:
             row["validation"] = _loss(run, method, valid, device)

@@ -50,15 +50,17 @@ class Run:
     weight_decay: float
     batch: int
     epochs: int
-    model: tuple[tuple[str, int | float | bool], ...]
+    model: tuple[tuple[str, int | float | bool | str], ...]
+    lr_decay: float = 1.0
+    lr_every: int = 0
+    members: int = 1
 
     @property
     def title(self) -> str:
         """What a row is called: a published method that sees frozen features is a head on them, not the method itself."""
         facts = recipe(self.method)
-        if facts.control or self.encoder == OWN:
-            return facts.title
-        return f"{facts.title} head on frozen features" if facts.unit == "spot" else f"{facts.title} on frozen features"
+        on = "" if facts.control or self.encoder == OWN else " head on frozen features" if facts.unit == "spot" else " on frozen features"
+        return facts.title + on + (f", mean of {self.members} fits" if self.members > 1 else "")
 
     @property
     def line(self) -> str:
@@ -66,7 +68,7 @@ class Run:
         facts = recipe(self.method)
         own = {"target": facts.target, "scale": facts.scale}
         preset = {word: own[word] if value is None else value for word, value in PROTOCOLS[self.protocol].items()}
-        preset["encoder"] = _encoder(facts, "", self.protocol)
+        preset |= {"encoder": _encoder(facts, "", self.protocol), "members": 1}
         changed = [f"{word} = {now}" for word, value in preset.items() if (now := self.split.rule if word == "split" else getattr(self, word)) != value]
         return f"{self.protocol}, except {', '.join(changed)}" if changed else self.protocol
 
@@ -95,7 +97,7 @@ def plan(
     """Resolve a run: recipe, then budget, then protocol, then the words given. A misspelt or mistyped word is an error.
 
     Controls that define their own input (`mean`, `colour`, `coordinates`) keep it whatever `encoder` says. On frozen features all
-    methods see the same tiles and none augments. Under the clean
+    methods see the same tiles and none augments. `members` fits of a method in closed form would be one fit, and are. Under the clean
     protocol a split with a patient on both sides is an error unless its rule is named as published or as an arm.
     """
     facts = recipe(method)
@@ -108,7 +110,7 @@ def plan(
     if protocol == "clean" and split.rule not in ("section-out", "siblings"):
         check_apart(split, sections)
     preset = {word: value for word, value in PROTOCOLS[protocol].items() if value is not None}
-    changes = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget]
+    changes = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget] | (facts.published if protocol == "published" else {})
     encoder = _encoder(facts, encoder, protocol)
     settled = _settled(facts, changes) | {word: preset[word] for word in ("target", "scale") if word in preset}
     settled |= {} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"}
@@ -116,6 +118,7 @@ def plan(
         _check_word(method, word, value, settled)
         settled[word] = float(value) if isinstance(settled[word], float) else value
     _check_range(facts, settled)
+    settled["members"] = 1 if facts.optimiser == "closed form" else settled["members"]
     model = tuple(sorted((word, settled.pop(word)) for word in facts.model))
     return Run(
         cohort=cohort, method=method, split=split, panel=panel or str(preset["panel"]), seed=seed, protocol=protocol, budget=budget,
@@ -137,8 +140,8 @@ def _encoder(facts: Recipe, asked: str, protocol: str) -> str:
 
 
 def _settled(facts: Recipe, changes: Mapping[str, object]) -> dict:
-    words = ("target", "tile_px", "scale", "augment", "permute", "optimiser", "lr", "momentum", "weight_decay", "batch", "epochs")
-    return {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
+    words = ("target", "tile_px", "scale", "augment", "permute", "optimiser", "lr", "momentum", "weight_decay", "lr_decay", "lr_every", "batch", "epochs")
+    return {"members": 1} | {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
 
 
 def _check_word(method: str, word: str, value, known: dict) -> None:
@@ -153,14 +156,18 @@ def _check_word(method: str, word: str, value, known: dict) -> None:
 
 def _check_range(facts: Recipe, settled: dict) -> None:
     for word, value in settled.items():
-        counts = word in ("batch", "tile_px") or (word in facts.model and type(value) is int)
+        counts = word in ("batch", "tile_px", "members") or (word in facts.model and type(value) is int)
         if counts and value < 1:
             raise BadInput(f"parameter {word} of method {facts.name} is {value}; it must be at least 1")
         if word == "dropout" and not 0 <= value < 1:
             raise BadInput(f"parameter dropout of method {facts.name} is {value}; it must be at least 0 and below 1")
+        if word in facts.model and type(value) is float and not 0 <= value < float("inf"):
+            raise BadInput(f"parameter {word} of method {facts.name} is {value}; it must be at least 0, and finite")
     if settled["epochs"] < 0 or settled["lr"] <= 0:
         raise BadInput(f"epochs is {settled['epochs']} and lr is {settled['lr']}; epochs must be 0 or more, lr above 0")
+    if settled["lr_every"] < 0 or settled["lr_decay"] <= 0:
+        raise BadInput(f"lr_every is {settled['lr_every']} and lr_decay is {settled['lr_decay']}; lr_every must be 0 (constant rate) or more, lr_decay above 0")
     optimisers = ("closed form",) if facts.optimiser == "closed form" else ("adam", "adamw", "sgd")
-    for word, known in (("augment", AUGMENTATIONS), ("optimiser", optimisers), ("scale", ("normalised", "0-255"))):
+    for word, known in (("augment", AUGMENTATIONS), ("optimiser", optimisers), ("scale", ("normalised", "0-255")), *facts.choices.items()):
         if settled[word] not in known:
             raise BadInput(f"unknown {word} {settled[word]!r} for method {facts.name}; known: {', '.join(known)}")

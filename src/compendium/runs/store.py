@@ -7,7 +7,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -18,25 +18,28 @@ from compendium import disk
 from compendium.disk import home, sha256, source_hash, whole_folder
 from compendium.errors import BadInput, cause
 from compendium.methods import recipe
+from compendium.methods.layers import Method
 from compendium.runs.plan import Run
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 SEAL = "facts_sha256"
 # Code that can change a prediction. How a section was read is not here: it shows in the section's digest. A test asks of every new file where it belongs.
 FINGERPRINTED = (
-    *(f"data/{name}.py" for name in ("expression", "panels", "section", "splits")), "images/*.py", "methods/layers.py", "methods/registry.py",
-    *(f"runs/{name}.py" for name in ("batches", "engine", "fit", "matching", "plan", "seeds")),
+    *(f"data/{name}.py" for name in ("expression", "panels", "section", "splits")), "images/*.py",
+    *(f"methods/{name}.py" for name in ("count_losses", "graph", "hist2st_parts", "layers", "registry")),
+    *(f"runs/{name}.py" for name in ("batches", "engine", "ensemble", "fit", "matching", "plan", "seeds")),
 )
 
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run: its folder, what run.json says, and the predictions of each test section."""
+    """A finished run: its folder, what run.json says, the predictions of each test section, and how far the fits of a run of several differ there."""
 
     folder: Path
     facts: dict
     genes: list[str]
     predictions: dict[str, Float32[np.ndarray, "spot gene"]]
+    spread: dict[str, Float32[np.ndarray, "spot gene"]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -60,18 +63,20 @@ def folder(run: Run, identity: str) -> Path:
 
 @cache
 def fingerprint(method: str) -> str:
-    """Checksum of the code that can change a prediction: data, images, runs, the shared layers and the method's own file."""
-    own = Path(sys.modules[recipe(method).build.__module__].__file__)
-    return hashlib.sha256(source_hash(*FINGERPRINTED).encode() + own.read_bytes()).hexdigest()[:16]
+    """Checksum of the code that can change a prediction: data, images, runs, what methods share, the method's own file and those it is derived from."""
+    own = dict.fromkeys(Path(sys.modules[kind.__module__].__file__) for kind in recipe(method).build.__mro__ if issubclass(kind, Method))
+    return hashlib.sha256(source_hash(*FINGERPRINTED).encode() + b"".join(path.read_bytes() for path in own)).hexdigest()[:16]
 
 
-def write(target: Path, facts: dict, genes: list[str], predictions: dict[str, np.ndarray]) -> Record:
+def write(target: Path, facts: dict, genes: list[str], predictions: dict[str, np.ndarray], spread: dict[str, np.ndarray] | None = None) -> Record:
     """Store a finished run, whole or not at all."""
+    spread = spread or {}
+    arrays = {f"{what} {name}": values for what, part in (("section", predictions), ("spread", spread)) for name, values in part.items()}
     with whole_folder(target) as aside:
-        np.savez(aside / "predictions.npz", genes=np.array(genes), **{f"section {name}": values for name, values in predictions.items()})
+        np.savez(aside / "predictions.npz", genes=np.array(genes), **arrays)
         facts = sealed(facts | {"predictions_sha256": sha256(aside / "predictions.npz")})
         (aside / "run.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
-    return Record(target, facts, genes, predictions)
+    return Record(target, facts, genes, predictions, spread)
 
 
 def sealed(facts: dict) -> dict:
@@ -89,11 +94,11 @@ def read(target: Path) -> Record | None:
         if facts["predictions_sha256"] != sha256(target / "predictions.npz"):
             raise ValueError("predictions.npz has changed since it was written")
         with np.load(target / "predictions.npz", allow_pickle=False) as stored:
-            predictions = {name.removeprefix("section "): stored[name] for name in stored.files if name != "genes"}
+            predictions, spread = ({name.removeprefix(what): stored[name] for name in stored.files if name.startswith(what)} for what in ("section ", "spread "))
             genes = stored["genes"].tolist()
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise Damaged(f"the record in {target} is damaged ({error}); it will be made again") from error
-    return Record(target, facts, genes, predictions)
+    return Record(target, facts, genes, predictions, spread)
 
 
 def stated(target: Path) -> dict:

@@ -1,0 +1,73 @@
+"""The neighbour graph against reference matrices, and on the arrays of the two technologies."""
+
+import numpy as np
+import pytest
+import torch
+
+from compendium.errors import BadInput
+from compendium.methods.graph import Graph, nearest
+
+SQUARE = torch.stack(torch.meshgrid(torch.arange(6), torch.arange(6), indexing="ij"), dim=2).reshape(-1, 2)
+VISIUM = torch.tensor([(column, row) for row in range(7) for column in range(row % 2, 14, 2)])  # (column, row): rows are shifted by one column
+INSIDE = 3 * 7 + 3  # a spot in the middle of VISIUM
+
+
+@pytest.mark.parametrize("prune", ["NA", "Grid", "STD"])
+@pytest.mark.parametrize("k", [4, 6, 8])
+def test_adjacency_is_the_published_one(shared, k, prune):
+    with np.load(shared / "golden" / "graph.npz", allow_pickle=False) as file:
+        places, expected = torch.from_numpy(file["coords_float"]), torch.from_numpy(file[f"adj_float_k{k}_{prune}"])
+    torch.testing.assert_close(nearest(places, k, prune).adjacency, expected, rtol=0, atol=0)
+
+
+def test_mean_over_neighbours_is_the_matrix_product(shared):
+    with np.load(shared / "golden" / "graph.npz", allow_pickle=False) as file:
+        places, matrix = torch.from_numpy(file["coords_float"]), torch.from_numpy(file["adj_float_k6_STD"])
+    state = torch.randn(50, 7)
+    graph = nearest(places, 6, "STD")
+    torch.testing.assert_close(graph.mean(state), matrix @ state / matrix.sum(dim=1, keepdim=True))
+    torch.testing.assert_close(graph.max(state)[3], state[matrix[3].bool()].amax(dim=0))
+    torch.testing.assert_close(graph.with_loops().sum(state), (matrix + torch.eye(50)) @ state)
+
+
+def test_equal_distances_go_to_the_earlier_spot():
+    corner = nearest(SQUARE, 4).neighbours[0]  # (0, 0): two at 1, one at root 2, and two at 2, of which (0, 2) comes before (2, 0)
+    assert corner.tolist() == [1, 6, 7, 2]
+
+
+def test_pruning_by_the_grid_keeps_what_is_two_away():
+    graph = nearest(torch.tensor([(0, 0), (0, 1), (0, 3), (0, 6)]), 2, "Grid")
+    assert graph.degree.tolist() == [1, 2, 1, 0]
+
+
+def test_a_spot_without_neighbours_holds_zero_forward_and_backward():
+    graph = nearest(torch.tensor([(0, 0), (0, 1), (9, 9)]), 1, "Grid")
+    state = torch.randn(3, 4, requires_grad=True)
+    for value in (graph.mean(state), graph.max(state)):
+        assert value[2].tolist() == [0] * 4
+        value.sum().backward(retain_graph=True)
+    assert torch.isfinite(state.grad).all()
+
+
+def test_hexagonal_metric_finds_the_six_adjacent_spots():
+    row_mates = {INSIDE - 1, INSIDE + 1}
+    assert row_mates.isdisjoint(nearest(VISIUM, 4).neighbours[INSIDE].tolist())  # as published: the diagonal four only
+    graph = nearest(VISIUM, 6, "STD", "hexagonal")
+    assert graph.degree[INSIDE] == 6
+    assert row_mates < set(graph.neighbours[INSIDE].tolist())
+    assert (VISIUM[graph.neighbours[INSIDE]] - VISIUM[INSIDE]).abs().tolist().count([1, 1]) == 4
+
+
+def test_what_a_graph_cannot_be_made_of_is_one_line():
+    for grid, words, said in ((SQUARE[:1], {}, "1 spots"), (SQUARE[:4], {"k": 4}, "k=4"), (SQUARE, {"prune": "grid"}, "Grid"), (SQUARE, {"metric": "cube"}, "hexagonal")):
+        with pytest.raises(BadInput, match=said):
+            nearest(grid, **words)
+
+
+def test_loops_are_off_unless_asked_for():
+    own = torch.arange(36)[:, None]
+    assert not (nearest(SQUARE).neighbours == own).any()
+    looped = nearest(SQUARE, loops=True)
+    assert isinstance(looped, Graph)
+    assert (looped.neighbours[:, :1] == own).all()
+    assert looped.degree.tolist() == [5] * 36

@@ -1,0 +1,188 @@
+"""Hist2ST: what its loss is made of, what its switches do, and the data on which the published network gave no numbers."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from compendium.data.splits import Split
+from compendium.errors import BadInput
+from compendium.images.augment import section_view
+from compendium.methods import hist2st as module
+from compendium.methods.count_losses import nb_log_odds, zinb, zinb_parameters
+from compendium.methods.graph import nearest
+from compendium.methods.hist2st import Hist2ST
+from compendium.methods.hist2st_parts import GraphLayer
+from compendium.methods.layers import Batch, Shape
+from compendium.runs import plan
+from conftest import tiny_section
+
+GENES, SPOTS = 5, 12
+SMALL = {"width": 32, "channels": 16, "patch": 8, "mixer_layers": 1, "layers": 1, "heads": 1, "graph_layers": 2, "positions": 8, "views": 3}
+GRID = torch.cartesian_prod(torch.arange(4), torch.arange(3))
+
+
+def section(spots=SPOTS, grid=GRID):
+    torch.manual_seed(1)
+    counts = torch.poisson(torch.rand(spots, GENES) * 4)
+    return Batch(torch.rand(spots, 3, 32, 32), grid[:spots], counts.log1p(), counts, counts.sum(1) / counts.sum(1).median().clamp(min=1), torch.full((spots,), -1))
+
+
+def build(**words):
+    torch.manual_seed(0)
+    return Hist2ST(Shape(GENES, torch.zeros(GENES), tile_px=32), **SMALL | words)
+
+
+def test_total_is_error_and_quarter_of_zinb_and_half_of_distillation(monkeypatch):
+    """Without dropout every forward pass of a section is the same, so that each term can be made again by hand."""
+    method, batch = build(dropout=0.0), section()
+    views = [torch.rand_like(batch.image) for _ in range(3)]
+    drawn = iter(views)
+    monkeypatch.setattr(module, "section_view", lambda image: next(drawn))
+    terms = method.losses(batch)
+    edges = nearest(batch.grid, 4, "Grid")
+    state = method.state(batch.image, batch, edges)
+    parameters = zinb_parameters(*(output(state) for output in method.counts.outputs))
+    shown = [method.state(view, batch, edges) for view in views]
+    weight = torch.cat([method.coefficient(each) for each in shown], dim=1).softmax(dim=1)
+    mixed = sum(weight[:, v : v + 1] * method.head(each) for v, each in enumerate(shown))
+    assert list(terms) == ["mean squared error", "count likelihood", "distillation"]
+    torch.testing.assert_close(terms["mean squared error"], (method(batch) - batch.target).square().mean())
+    torch.testing.assert_close(terms["count likelihood"], 0.25 * zinb(batch.counts, *parameters, batch.size))
+    torch.testing.assert_close(terms["distillation"], 0.5 * (mixed - method(batch)).square().mean())
+
+
+def test_nothing_of_the_distillation_is_detached(monkeypatch):
+    method, batch = build(), section()
+    views = [torch.rand_like(batch.image, requires_grad=True) for _ in range(3)]
+    drawn, shown = iter(views), batch.image.requires_grad_()
+    monkeypatch.setattr(module, "section_view", lambda image: next(drawn))
+    method.losses(batch)["distillation"].backward()
+    for reached in (shown, *views, *method.coefficient.parameters()):
+        assert reached.grad is not None
+    assert all(image.grad.abs().sum() > 0 for image in (shown, *views))
+    assert method.coefficient[2].weight.grad.abs().sum() > 0
+
+
+def test_every_view_passes_the_whole_network_in_training_and_none_in_evaluation():
+    method, batch = build(), section()
+    seen = method.tokens.mixers[0].across[2].num_batches_tracked
+    assert "distillation" in method.losses(batch)
+    assert seen == 1 + 3
+    assert "distillation" not in method.eval().losses(batch)
+    assert seen == 1 + 3
+
+
+def test_a_view_is_one_draw_for_all_tiles():
+    torch.manual_seed(0)
+    tiles = torch.rand(1, 3, 16, 16).expand(6, -1, -1, -1)
+    views = [section_view(tiles) for _ in range(60)]
+    assert all((view == view[:1]).all() and view.shape == tiles.shape for view in views)
+    assert len({round(view.sum().item(), 4) for view in views}) > 40
+    grey = sum((view[:, 0] == view[:, 2]).all().item() for view in views)
+    assert 0 < grey < 20
+
+
+def test_switches_leave_terms_and_parts_out():
+    batch = section()
+    method = build(zinb=0.0, distill=0.0)
+    assert list(method.losses(batch)) == ["mean squared error"]
+    assert method.counts is None and method.coefficient is None
+    method = build(nb=True, dropout=0.0)
+    state = method.state(batch.image, batch, nearest(batch.grid, 4, "Grid"))
+    torch.testing.assert_close(method.losses(batch)["count likelihood"], 0.25 * nb_log_odds(batch.counts, *(output(state) for output in method.counts.outputs)))
+
+
+@pytest.mark.parametrize(("gcn", "policy", "loops"), [(True, "mean", False), (True, "mean", True), (False, "mean", False), (False, "mean", True), (False, "max", False)])
+def test_graph_layer_is_its_matrix_form(gcn, policy, loops):
+    layer, x = GraphLayer(6, gcn, policy), torch.randn(SPOTS, 6)
+    edges = nearest(GRID, 4, "NA", loops=loops)
+    matrix = edges.adjacency - (0 if gcn or policy == "max" else torch.eye(SPOTS))
+    near = matrix @ x / matrix.sum(dim=1, keepdim=True) if policy == "mean" else torch.stack([x[row.bool()].amax(dim=0) for row in matrix])
+    out = ((near if gcn else torch.cat([x, near], dim=1)) @ layer.weight.T).relu()
+    torch.testing.assert_close(layer(x, edges), out / out.norm(dim=1, keepdim=True).clamp(min=1e-12))
+
+
+@pytest.mark.parametrize("words", [{}, {"gcn": False}, {"gcn": False, "policy": "max"}, {"gcn": False, "prune": "STD", "k": 1}])
+def test_a_lonely_spot_and_an_empty_spot_make_no_nan(words):
+    grid = GRID.clone()
+    grid[0] = 7  # two steps and more from all others
+    batch = section(grid=grid)
+    batch.counts[3] = 0
+    batch.size[3] = 0
+    method = build(**words)
+    loss = sum(method.losses(batch).values())
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
+    assert torch.isfinite(method.eval()(batch)).all()
+
+
+def test_transposed_tiles_are_a_switch():
+    batch, turned = section(), replace(section(), image=section().image.transpose(2, 3))
+    plain, other = build().eval(), build(transposed=True).eval()
+    torch.testing.assert_close(other(turned), plain(batch), rtol=0, atol=0)
+    assert not torch.allclose(other(batch), plain(batch))
+
+
+def test_a_trained_step_moves_every_part():
+    method, batch = build(), section()
+    before = {name: value.clone() for name, value in method.named_parameters()}
+    optimiser = torch.optim.Adam(method.parameters(), lr=1e-2)
+    sum(method.losses(batch).values()).backward()
+    optimiser.step()
+    still = {name for name, value in method.named_parameters() if torch.equal(value, before[name])}
+    assert still <= {f"tokens.mixers.0.space.{i}.bias" for i in (0, 3)}  # a bias before batch normalisation changes nothing
+
+
+def test_frozen_encoder_learns_nothing_and_keeps_its_statistics():
+    shape, batch = Shape(GENES, torch.zeros(GENES), tile_px=32, encoder="test_resnet.r160_in1k", weights="random"), section(6)
+    for published in (False, True):
+        method = Hist2ST(shape, **SMALL | {"distill": 0.0, "batch_statistics": published}).train()
+        network = method.tokens.image.network
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        sum(method.losses(batch).values()).backward()
+        assert all(not p.requires_grad and p.grad is None for p in network.parameters())
+        moved = [name for name, value in network.state_dict().items() if not torch.equal(value, before[name])]
+        assert bool(moved) is published
+        assert all("running" in name or "tracked" in name for name in moved)
+
+
+def test_an_encoder_is_shown_the_middle_of_the_enlarged_tile(monkeypatch):
+    method = Hist2ST(Shape(GENES, torch.zeros(GENES), tile_px=112, encoder="test_resnet.r160_in1k", weights="random"), **SMALL)
+    shown = []
+    monkeypatch.setattr(method.tokens.image, "forward", lambda image: shown.append(image) or torch.zeros(len(image), method.tokens.image.width))
+    tiles = torch.rand(70, 3, 112, 112)
+    method.tokens(tiles)
+    seen = torch.cat(shown)
+    expected = F.interpolate(tiles, size=(256, 256), mode="bilinear", antialias=True)[..., 16:240, 16:240]
+    torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_width_must_fit_the_patches():
+    with pytest.raises(BadInput, match="4 x 4 patches of channels=16 / 8 are 32 wide"):
+        build(width=64)
+
+
+def test_words_of_the_two_protocols():
+    sections = [tiny_section("S1"), tiny_section("S2", patient="P2")]
+    clean, published = (
+        plan("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "hist2st", sections=sections, panel="all", encoder="own", protocol=name, budget="full")
+        for name in ("clean", "published")
+    )
+    assert (dict(clean.model)["transposed"], clean.target, clean.scale) == (False, "wide", "normalised")
+    assert (dict(published.model)["transposed"], published.target, published.scale) == (True, "scprep", "0-255")
+    assert (published.lr, published.lr_decay, published.lr_every, published.epochs, published.tile_px) == (1e-5, 0.9, 50, 350, 112)
+
+
+@pytest.mark.parametrize("word", [{"prune": "grid"}, {"policy": "sum"}, {"metric": "cube"}, {"zinb": -0.1}, {"k": 0}])
+def test_a_wrong_word_is_refused_before_anything_is_fitted(word):
+    with pytest.raises(BadInput, match=next(iter(word))):
+        plan("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "hist2st", sections=[tiny_section("S1"), tiny_section("S2")], **word)
+
+
+@pytest.mark.parametrize("spots", [1, 4])
+def test_a_section_of_too_few_spots_is_one_line(spots):
+    with pytest.raises(BadInput, match=f"section of {spots} spots"):
+        build()(section(spots))

@@ -1,0 +1,62 @@
+"""The methods with an image encoder of their own, on tiles: words of the published protocol, and a run from tile to prediction."""
+
+import numpy as np
+import pytest
+import timm
+import torch
+from timm.models.vgg import VGG
+
+from compendium.data.splits import folds
+from compendium.images import encoders
+from compendium.methods import METHODS
+from compendium.runs import plan, run_once
+from conftest import tiny_section
+
+SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
+PUBLISHED = {
+    "stnet": ("log1p", "normalised", "symmetries", 224, "sgd", 1e-6, 0.0, 32, 50),
+    "stimage": ("log1p", "0-255", "none", 299, "adam", 1e-5, 0.0, 128, 100),
+    "deepspace": ("pearson", "normalised", "symmetries", 376, "adam", 1e-4, 1e-4, 128, 100),
+    "bleep": ("raw", "0-255", "symmetries", 224, "adamw", 1e-3, 1e-3, 256, 150),
+}
+
+
+def small(name: str, weights: str) -> torch.nn.Module:
+    """A network of the same family with few layers."""
+    return VGG([2, "M", "M", "M", "M", "M"], num_classes=0) if "vgg" in name else timm.create_model("test_resnet.r160_in1k", pretrained=False, num_classes=0)
+
+
+def own(method: str, **words):
+    return plan("tiny", folds("section-out", SECTIONS)[0], method, sections=SECTIONS, **{"panel": "all", "encoder": "own", "weights": "random"} | words)
+
+
+@pytest.mark.parametrize("method", PUBLISHED)
+def test_the_published_protocol_has_the_papers_words(method):
+    run = own(method, protocol="published", budget="full", panel="hvg_769")
+    assert run.line == "published"
+    assert (run.target, run.scale, run.augment, run.tile_px, run.optimiser, run.lr, run.weight_decay, run.batch, run.epochs) == PUBLISHED[method]
+    clean = own(method, encoder=encoders.FROZEN, weights="")
+    assert (clean.target, clean.scale, clean.augment, clean.tile_px) == ("wide", "normalised", "none", 224)
+
+
+@pytest.mark.parametrize("method", PUBLISHED)
+@pytest.mark.parametrize("protocol", ["published", "clean"])
+def test_a_run_goes_from_tiles_to_predictions(method, protocol, home, monkeypatch):
+    monkeypatch.setattr(encoders, "encoder", small)
+    run = own(method, protocol=protocol, budget="smoke", tile_px=64, epochs=2)
+    record = run_once(run, SECTIONS, "cpu")
+    predicted = record.predictions["S1"]
+    assert predicted.shape == (24, 12)
+    assert np.isfinite(predicted).all()
+    assert np.ptp(predicted, axis=0).max() > 0
+    assert (record.facts["trainable"] < record.facts["parameters"]) == (method in ("stimage", "deepspace"))
+
+
+def test_every_method_is_cited_and_described():
+    from compendium.disk import CHECKOUT
+
+    entries = (CHECKOUT / "book" / "references.bib").read_text()
+    for facts in METHODS.values():
+        assert facts.control or f"{{{facts.citation}," in entries
+        assert facts.summary.endswith(".")
+        assert all(line.endswith(".") for line in facts.deviations)

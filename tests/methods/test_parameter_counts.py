@@ -1,0 +1,94 @@
+"""Parameters, all and trainable, are those of the published networks."""
+
+import pytest
+import torch
+
+from compendium.images import encoders
+from compendium.methods import layers
+from compendium.methods.gat import GAT
+from compendium.methods.hist2st import ENCODERS, Hist2ST
+from compendium.methods.histogene import HisToGene
+from compendium.methods.layers import Shape
+from compendium.methods.regclass import Regclass
+from compendium.runs.engine import count
+
+MODELS = {
+    "resnet50": (101_516_421, 78_008_389, 98_347_121, 74_839_089),
+    "efficientnetv2": (97_399_445, 77_221_957, 94_230_145, 74_052_657),
+    "swin": (125_534_927, 76_697_669, 122_365_627, 73_528_369),
+}
+ATTENTION = {
+    "resnet50": (47_722_629, 24_214_597, 44_553_329, 21_045_297),
+    "efficientnetv2": (43_605_653, 23_428_165, 40_436_353, 20_258_865),
+    "swin": (71_741_135, 22_903_877, 68_571_835, 19_734_577),
+}
+
+
+@pytest.fixture(autouse=True)
+def networks_without_weights(monkeypatch):
+    """On the meta device a tensor has a shape and nothing else; there, timm cannot work out drop rates, which count nothing."""
+    import timm
+
+    monkeypatch.setattr(layers.encoders, "encoder", lambda name, weights: timm.create_model(name, pretrained=False, num_classes=0, **no_drop_path(name)))
+
+
+def no_drop_path(name):
+    return {"drop_path_rate": 0.0} if name.startswith("swin") else {}
+
+
+def counted(build, genes, encoder="", classes=0, **words):
+    with torch.device("meta"):
+        method = build(Shape(genes, torch.zeros(genes), classes=classes, tile_px=112, encoder=encoder), **words)
+    return count(method), count(method, trainable=True)
+
+
+@pytest.mark.parametrize(("genes", "positions", "published"), [(785, 64, 75_789_833), (769, 64, 75_724_233), (685, 128, 75_510_905), (12, 64, 72_620_533), (12, 128, 72_751_605)])
+def test_hist2st(genes, positions, published):
+    assert counted(Hist2ST, genes, positions=positions) == (published, published)
+
+
+def test_hist2st_with_switches():
+    assert counted(Hist2ST, 785, zinb=0.0, distill=0.0)[0] == 72_325_333
+    assert counted(Hist2ST, 785, nb=True)[0] == 74_985_208
+
+
+def test_hist2st_part_by_part():
+    with torch.device("meta"):
+        whole = Hist2ST(Shape(785, torch.zeros(785), tile_px=112))
+    parts = {name: sum(p.numel() for p in part.parameters()) for name, part in whole.named_children()}
+    assert parts == {
+        "tokens": 4_736 + 5_824 + 132, "position": 2 * 65_536, "blocks": 50_388_992, "graph": 4_194_304, "jump": 16_793_600,
+        "counts": 3 * 804_625, "coefficient": 1_050_625, "head": 806_673,
+    }
+
+
+@pytest.mark.parametrize(("genes", "words", "published"), [
+    (785, {}, 106_648_337), (769, {}, 106_631_937), (685, {}, 106_545_837), (12, {}, 105_856_012), (12, {"positions": 128}, 105_987_084),
+    (785, {"layers": 4}, 73_061_137), (12, {"layers": 4}, 72_268_812),
+])
+def test_histogene(genes, words, published):
+    assert counted(HisToGene, genes, **words) == (published, published)
+
+
+def test_regclass():
+    assert counted(Regclass, 12, classes=2, positions=128)[0] == 75_495_607
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_frozen_encoders(name):
+    found = [number for genes in (785, 12) for number in counted(Hist2ST, genes, ENCODERS[name][1], positions=128)]
+    assert tuple(found) == MODELS[name]
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_graph_attention(name):
+    found = [number for genes in (785, 12) for number in counted(GAT, genes, ENCODERS[name][1], shared=True)]
+    assert tuple(found) == ATTENTION[name]
+
+
+def test_encoders_have_timms_names():
+    import timm
+
+    for _, encoder in ENCODERS.values():
+        assert encoder in timm.list_pretrained(f"{encoder.partition('.')[0]}.*")
+        assert encoders.weights_id(encoder) == encoder

@@ -1,0 +1,110 @@
+"""STimage: the published values of its pieces, counts with size factors, a start at the training mean, a frozen encoder."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import nbinom
+
+from compendium.errors import BadInput
+from compendium.methods.layers import Batch, Shape
+from compendium.methods.stimage import STimage, inverse_softplus, sized
+
+GRID = torch.zeros(30, 2, dtype=torch.long)
+
+
+@pytest.fixture(scope="module")
+def golden(shared) -> dict[str, torch.Tensor]:
+    with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as stored:
+        return {name.removeprefix("stimage_nb."): torch.from_numpy(stored[name]) for name in stored.files if name.startswith("stimage_nb.")}
+
+
+def passing(genes: int, target: str) -> STimage:
+    """A method on 2 x genes features whose two units a gene are those features."""
+    method = STimage(Shape(genes, torch.ones(genes), target, features=2 * genes))
+    with torch.no_grad():
+        method.head.weight.copy_(torch.eye(2 * genes))
+        method.head.bias.zero_()
+    return method
+
+
+def units(n: torch.Tensor, p: torch.Tensor) -> torch.Tensor:
+    """Features from which a passing method reads those n and p."""
+    return torch.cat([inverse_softplus(n), torch.logit(p)], dim=1)
+
+
+def test_loss_mean_and_variance_are_the_published_ones(golden):
+    method, raw = passing(12, "log1p"), golden["raw"]
+    batch = Batch(torch.cat([raw[..., 0], raw[..., 1]], dim=1), GRID, golden["y"])
+    torch.testing.assert_close(method.losses(batch)["negative binomial"], golden["keras_total"], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(method(batch), golden["mean_pred"].float(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(method.variance(batch), golden["n"] * (1 - golden["p"]) / golden["p"] ** 2, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_are_the_published_ones_through_the_two_units(golden):
+    raw = golden["raw"].clone().requires_grad_()
+    passing(12, "log1p").losses(Batch(torch.cat([raw[..., 0], raw[..., 1]], dim=1), GRID, golden["y"]))["negative binomial"].backward()
+    slopes = torch.stack([torch.sigmoid(golden["raw"][..., 0]), golden["p"] * (1 - golden["p"])], dim=-1)  # of n and p in the units
+    torch.testing.assert_close(raw.grad / 12, golden["grad_params"] * slopes, rtol=1e-4, atol=1e-7)  # the loss sums over genes, the reference averages
+
+
+@pytest.mark.parametrize(("target", "scale"), [("wide", 1), ("logcpm", 100)])
+def test_clean_is_the_likelihood_of_counts_whose_mean_grows_with_the_size(target, scale):
+    rng = np.random.default_rng(0)
+    n, p, size = rng.uniform(0.5, 9, (30, 4)), rng.uniform(0.1, 0.9, (30, 4)), rng.uniform(0.01, 20, 30)
+    counts, rate = rng.poisson(3, (30, 4)), n * (1 - p) / p
+    mean = size[:, None] * rate
+    expected = -nbinom.logpmf(counts, n, n / (n + mean)).sum(axis=1).mean()
+    method = passing(4, target)
+    batch = Batch(units(torch.tensor(n), torch.tensor(p)).float(), GRID, counts=torch.tensor(counts).float(), size=torch.tensor(size).float())
+    assert method.losses(batch)["negative binomial"].item() == pytest.approx(expected, rel=1e-4)
+    np.testing.assert_allclose(method(batch).detach(), np.log1p(scale * rate), rtol=1e-4)
+    np.testing.assert_allclose(nbinom.mean(n, sized(torch.logit(torch.tensor(p)), torch.tensor(size)).numpy()), mean, rtol=1e-6)
+
+
+def test_a_spot_without_counts_teaches_nothing_and_breaks_nothing():
+    method = STimage(Shape(3, torch.tensor([0.0, 1.0, 4.0]), "wide", features=2))
+    empty = Batch(torch.randn(1, 2), GRID[:1], counts=torch.zeros(1, 3), size=torch.zeros(1))
+    loss = method.losses(empty)["negative binomial"]
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-4)
+    assert all(p.grad is None or p.grad.abs().max() < 1e-3 for p in method.parameters())
+
+
+@settings(deadline=None, max_examples=50)
+@given(number=st.floats(-300, 300), logit=st.floats(-80, 80), count=st.integers(0, 5000), size=st.floats(0, 100))
+def test_no_unit_however_large_makes_the_loss_or_its_gradient_infinite(number, logit, count, size):
+    raw = torch.tensor([[number, logit]], requires_grad=True)
+    counts = torch.tensor([[float(count)]])
+    batch = Batch(raw, GRID[:1], counts.log1p(), counts, torch.tensor([size]))
+    for target in ("log1p", "wide"):
+        raw.grad = None
+        loss = passing(1, target).losses(batch)["negative binomial"]
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert torch.isfinite(raw.grad).all()
+
+
+@pytest.mark.parametrize("target", ["log1p", "raw", "wide", "logcpm"])
+def test_training_starts_from_the_mean_of_each_gene(target):
+    mean = torch.tensor([0.01, 0.5, 3.0, 7.5])
+    method = STimage(Shape(4, mean, target, features=6))
+    torch.testing.assert_close(method(Batch(torch.randn(5, 6), GRID[:5])), mean.expand(5, -1), rtol=1e-4, atol=1e-4)
+
+
+def test_a_target_below_zero_has_no_likelihood():
+    with pytest.raises(BadInput, match="goes below 0; give target=wide"):
+        STimage(Shape(4, torch.zeros(4), "pearson", features=6))
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_a_frozen_encoder_keeps_its_weights_and_its_batch_statistics(freeze):
+    method = STimage(Shape(2, torch.ones(2), "log1p", tile_px=64, encoder="test_resnet.r160_in1k", weights="random"), freeze=freeze).train()
+    torch.nn.init.normal_(method.head.weight)
+    before = {name: value.clone() for name, value in method.image.state_dict().items()}
+    optimiser = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=1e-2)
+    method.losses(Batch(torch.randn(4, 3, 64, 64), GRID[:4], torch.ones(4, 2)))["negative binomial"].backward()
+    optimiser.step()
+    assert method.head.training
+    assert all(torch.equal(value, before[name]) for name, value in method.image.state_dict().items()) == freeze
