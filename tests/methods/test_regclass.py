@@ -27,7 +27,7 @@ def section(labels=LABELS):
 
 def build(**words):
     torch.manual_seed(0)
-    return Regclass(Shape(5, torch.zeros(5), classes=3, features=6), **SMALL | words)
+    return Regclass(Shape(5, torch.ones(5), classes=3, features=6), **SMALL | words)
 
 
 @pytest.mark.parametrize(("double", "value"), [(False, "ce_proper"), (True, "ce_on_softmax")])
