@@ -160,6 +160,25 @@ def test_an_encoder_is_shown_the_middle_of_the_enlarged_tile(monkeypatch):
     torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_on_the_wide_target_training_starts_from_the_mean():
+    mean = torch.linspace(1, 6, GENES)
+    for target, starts in (("wide", True), ("scprep", False)):
+        method = Hist2ST(Shape(GENES, mean, target, tile_px=32), **SMALL)
+        assert torch.equal(method.head[1].bias, mean) is starts
+        rate = zinb_parameters(*(output.bias for output in method.counts.outputs))[0]
+        assert torch.allclose(rate, mean.expm1()) is starts
+
+
+def test_frozen_features_are_enlarged_and_neither_turned_nor_viewed():
+    batch = section()
+    features = replace(batch, image=torch.rand(SPOTS, 6))
+    torch.manual_seed(0)
+    method = Hist2ST(Shape(GENES, torch.zeros(GENES), features=6), **SMALL | {"gain": 3.0, "transposed": True, "dropout": 0.0})
+    torch.testing.assert_close(method.tokens(features.image), 3 * features.image @ method.tokens.project[0].weight.T + method.tokens.project[0].bias)
+    assert list(method.losses(features)) == ["mean squared error", "count likelihood"]
+    assert method.coefficient is None
+
+
 def test_width_must_fit_the_patches():
     with pytest.raises(BadInput, match="4 x 4 patches of channels=16 / 8 are 32 wide"):
         build(width=64)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods.graph import METRICS, PRUNING, Graph, nearest
-from compendium.methods.hist2st_parts import CountHead, Encoded, Jump, coefficient_head, gene_head
+from compendium.methods.hist2st_parts import CountHead, Encoded, Jump, coefficient_head, gene_head, start_at_mean
 from compendium.methods.layers import Batch, Method, Shape
 from compendium.methods.registry import register
 
@@ -18,11 +18,11 @@ SLOPE = 0.2  # of the leaky ReLU
     "hist2st-gat", title="Hist2ST, graph attention", unit="section", tile_px=112, target="scprep", citation="jiang2023benchmark", encoder="resnet50.tv_in1k",
     optimiser="adam", lr=1e-4, batch=1, epochs=350, scale="0-255",
     model={
-        "width": 1024, "heads": 2, "graph_layers": 4, "dropout": 0.2, "k": 4, "prune": "NA", "metric": "square", "loops": True, "shared": False, "zinb": 0.25,
+        "width": 1024, "heads": 2, "graph_layers": 4, "dropout": 0.2, "k": 4, "prune": "NA", "metric": "square", "loops": True, "shared": False, "zinb": 0.25, "gain": 4.0,
         "batch_statistics": False,
     },
     choices={"prune": PRUNING, "metric": METRICS}, published={"loops": False, "shared": True, "batch_statistics": True},
-    laptop={"lr": 1e-3, "epochs": 50, "width": 256}, smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
+    laptop={"lr": 3e-4, "epochs": 50, "width": 256}, smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
     summary="ResNet-50 pre-trained on ImageNet, not trained further, and one linear layer; four layers of graph attention over the neighbours of a spot, "
     "an LSTM over these four; neither transformer, positions nor distillation.",
     deviations=(
@@ -35,7 +35,9 @@ SLOPE = 0.2  # of the leaky ReLU
         "Tiles are normalised as the encoder expects; the published code shows it 0-255 (scale=0-255, as in the published protocol).",
         "Of the benchmark's three encoders the one with ResNet-50 is registered; another is chosen with encoder=, then on cached features.",
         "Neighbours at equal distance are taken in the order of the spots; the published order is that of an unstable sort.",
-        "In the laptop budget the learning rate is 1e-3 instead of 1e-4.",
+        "On the target wide the prediction and the mean of the ZINB start at the training mean of each gene.",
+        "Frozen features in place of tiles are taken four times (gain=4), chosen among 1, 4 and 10 on three sections of the demo cohort.",
+        "In the laptop budget the learning rate is 3e-4 instead of 1e-4; it was chosen between 3e-4 and 1e-3 on one section of the demo cohort.",
     ),
 )
 class GAT(Method):
@@ -45,17 +47,18 @@ class GAT(Method):
 
     def __init__(
         self, shape: Shape, width: int = 1024, heads: int = 2, graph_layers: int = 4, dropout: float = 0.2, k: int = 4, prune: str = "NA", metric: str = "square",
-        loops: bool = True, shared: bool = False, zinb: float = 0.25, batch_statistics: bool = False,
+        loops: bool = True, shared: bool = False, zinb: float = 0.25, gain: float = 4.0, batch_statistics: bool = False,
     ):
         super().__init__()
         self.edges = {"k": k, "prune": prune, "metric": metric, "loops": loops}
         self.zinb, self.repeats = zinb, graph_layers if shared else 1
-        self.tokens = Encoded(shape, width, dropout, self.resized, batch_statistics)
+        self.tokens = Encoded(shape, width, dropout, self.resized, batch_statistics, gain)
         self.graph = nn.ModuleList(GraphAttention(width, heads) for _ in range(1 if shared else graph_layers))
         self.jump = Jump(width)
         self.counts = CountHead(width, shape.genes) if zinb else None
         self.coefficient = coefficient_head(width)
         self.head = gene_head(width, shape.genes)
+        start_at_mean(self.head, self.counts, shape)
 
     def state(self, batch: Batch) -> Float[Tensor, "spot width"]:
         """What is known of each spot before the heads."""

@@ -51,22 +51,23 @@ class Mixer(nn.Module):
 
 
 class Encoded(nn.Module):
-    """Tile -> token with a pre-trained encoder that is not trained, or from frozen features as they come: one linear layer, dropout.
+    """Tile -> token with a pre-trained encoder that is not trained, or from frozen features: one linear layer, dropout.
 
     resized: side that a tile is enlarged to before its central 224 px are taken. batch_statistics: batch normalisation inside the encoder goes by the
-    batch in training, as published, instead of by what the encoder learned.
+    batch in training, as published, instead of by what the encoder learned. gain: factor on frozen features given in place of tiles.
     """
 
-    def __init__(self, shape: Shape, width: int, dropout: float, resized: int, batch_statistics: bool):
+    def __init__(self, shape: Shape, width: int, dropout: float, resized: int, batch_statistics: bool, gain: float):
         super().__init__()
         self.image = ImageEncoder(shape, frozen=not batch_statistics).requires_grad_(False)
         self.resized, self.batch_statistics = 0 if shape.features else resized, batch_statistics
+        self.gain = gain if shape.features else 1.0
         self.project = nn.Sequential(nn.Linear(self.image.width, width), nn.Dropout(dropout))
 
     def forward(self, image: Tensor) -> Float[Tensor, "spot width"]:
         """Tokens; the encoder takes the section in pieces where its statistics allow that."""
         pieces = image.split(len(image) if self.batch_statistics else PIECE)
-        return self.project(torch.cat([self.image(self._enlarged(piece)) for piece in pieces]))
+        return self.project(self.gain * torch.cat([self.image(self._enlarged(piece)) for piece in pieces]))
 
     def _enlarged(self, image: Tensor) -> Tensor:
         if not self.resized:
@@ -123,6 +124,18 @@ class CountHead(nn.Module):
         """-log-likelihood of the batch's counts."""
         values = [output(state) for output in self.outputs]
         return nb_log_odds(batch.counts, *values) if self.nb else zinb(batch.counts, *zinb_parameters(*values), batch.size)
+
+
+def start_at_mean(head: nn.Sequential, counts: CountHead | None, shape: Shape) -> None:
+    """On the target wide, ln(1 + rate), prediction and ZINB begin at the training mean of each gene, not near 0, far below it.
+
+    From there the whole network would first move towards one large constant, and a short training ends in it.
+    """
+    if shape.target == "wide":
+        with torch.no_grad():
+            head[1].bias.copy_(shape.mean)
+            if counts and not counts.nb:
+                counts.outputs[0].bias.copy_(shape.mean.expm1().clamp(min=1e-3).log())
 
 
 def coefficient_head(width: int) -> nn.Sequential:
