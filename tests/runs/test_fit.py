@@ -18,6 +18,7 @@ from compendium.errors import BadInput
 from compendium.methods import names, recipe
 from compendium.runs import execute, plan, run_once, store, study
 from compendium.runs.batches import inputs
+from compendium.runs.engine import training_set
 from compendium.runs.fit import fit, pick_device
 from compendium.runs.study import distinct
 from conftest import restate, tiny_section
