@@ -10,7 +10,7 @@ from compendium.data.section import Section
 from compendium.runs import cost, store
 from compendium.runs.engine import RunsFailed, execute
 from compendium.runs.plan import Run
-from compendium.runs.states import FINISHED, STATES, State, folders, state
+from compendium.runs.states import FINISHED, STATES, State, folders, state, states
 from compendium.runs.store import Record
 
 EVERY_SECONDS = 2.0
@@ -128,8 +128,10 @@ class Watch:
 
 def report(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:
     """One line a run: how it stands, what it is, how long it took, where its record lies or why there is none."""
-    now = [state(run, target) for run, target in zip(runs, folders(runs, sections), strict=True)]
-    rows = [(s.word, s.run.method, s.run.split.name, f"seed {s.run.seed}", duration(s.seconds) if s.seconds else "-", s.reason or s.target.name) for s in now]
+    rows = [
+        (s.word, s.run.method, s.run.split.name, f"seed {s.run.seed}", duration(s.seconds) if s.seconds else "-", s.reason or s.target.name)
+        for s in states(runs, sections)
+    ]
     width = [max(len(row[i]) for row in rows) for i in range(5)]
     return ["  ".join([*(cell.ljust(size) for cell, size in zip(row, width, strict=False)), row[5]]) for row in rows]
 
