@@ -24,9 +24,9 @@ DROPOUT = 0.5  # behind either hidden layer of the classifier, as in VGG16
         "The tile is 376 px on every slide, as in the benchmark; the original's side follows from the distance between spots. It is resized to 224 px bilinearly.",
         "The bias of the last layer starts at the training mean; the original draws it at random.",
         "Augmentation is one of the eight symmetries of the tile; the original also crops, shifts colours, and adds one of noise, blur or distortion.",
-        "The published protocol trains without tiles that are mostly white (spots=deepspace); what is white follows from the tiles of the spots, as in the original, where the benchmark "
-        "takes all positions of the array. Test sections are predicted and scored whole, while the original takes out their white tiles too. Elsewhere all methods are trained on "
-        "the same spots.",
+        "The published protocol trains without tiles that are mostly white (spots=deepspace); what is white follows from the tiles of the spots, as in the original; the "
+        "benchmark takes all positions of the array. Test sections are predicted and scored whole, while the original takes out their white tiles too. Elsewhere all "
+        "methods are trained on the same spots.",
         "Validation is by section; the original holds out random spots of the training sections, and keeps the epoch of the highest correlation, here that of the lowest loss.",
         "On frozen features it is one linear layer, without VGG16's dropout.",
         "In the laptop budget the learning rate is 1e-3 instead of 1e-4.",

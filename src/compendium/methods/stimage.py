@@ -27,10 +27,10 @@ RATE_SCALE = {"wide": 1.0, "logcpm": 100.0}
         "the original draws the weights at random and starts every mean at ln 2.",
         "p is kept off 0 and 1, where the published likelihood is infinite.",
         "The weights of ResNet-50 are timm's, of torchvision; the original's are Keras's, whose convolutions have 26,560 biases more.",
-        "The published protocol trains without tiles that are mostly glass (spots=stimage), judged on a thumbnail and without GrabCut, so that on slides of tinted glass every spot "
-        "stays. Test sections are predicted and scored whole, where the benchmark leaves out such spots too. Elsewhere all methods are trained on the same spots.",
-        "Stains are as they are unless stain=vahadane is given: then all slides are mapped to the first training section, each measured on its own thumbnail. The original maps them to "
-        "one slide of its choice; whether the benchmark's tiles, which came ready-made, were mapped cannot be told, so the published protocol leaves them.",
+        "The published protocol trains without tiles that are mostly glass (spots=stimage), judged on a thumbnail and without GrabCut, so that on slides of tinted glass every "
+        "spot stays. Test sections are predicted and scored whole, where the benchmark leaves out such spots too. Elsewhere all methods are trained on the same spots.",
+        "Stains are as they are unless stain=vahadane is given: then all slides are mapped to the first training section, each measured on its own thumbnail. The original maps "
+        "them to one slide of its choice; whether the benchmark's tiles, which came ready-made, were mapped cannot be told, so the published protocol leaves them.",
         "The benchmark's code trains one network without augmentation, which is followed here; the original augments, and averages several networks (members=).",
         "The benchmark shows every tile three times an epoch and stops early on a random 30 % of the training spots; here an epoch shows a tile once, "
         "and a run without validation sections ends after its last epoch.",
