@@ -114,6 +114,8 @@ def batch(run: Run, part: Inputs, rows: np.ndarray, augment: bool = False) -> Ba
     if image.dtype == torch.uint8:
         own = recipe(run.method).encoder
         image = encoders.normalise(image, own) if run.scale == "normalised" else image.permute(0, 3, 1, 2).float()
+        if run.scale == "0-255-bgr":
+            image = image.flip(1)
         if augment and run.augment == "symmetries":
             image = random_symmetries(image)
     learned = (getattr(part, name) for name in ("target", "counts", "size", "labels"))

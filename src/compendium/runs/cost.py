@@ -18,6 +18,7 @@ from compendium.runs import store
 from compendium.runs.batches import inputs
 from compendium.runs.engine import device_line, training_set, used
 from compendium.runs.fit import fit, pick_device
+from compendium.runs.material import shown
 from compendium.runs.plan import Run
 
 KIND = ("method", "encoder", "tile_px", "batch", "model")  # runs that agree in these take equally long a spot and epoch
@@ -89,7 +90,7 @@ def features_left(runs: Sequence[Run], sections: Sequence[Section], device: str 
     device, left = pick_device(device), {}
     for run in runs:
         if run.encoder not in (OWN, NONE, COORDINATES):
-            for section in used(run, sections):
+            for section in (_measured(shown, run, used(run, sections)) or {}).values():
                 if not (path := cache_path(section, run.encoder, run.tile_px, run.weights, device)).exists():
                     left[path] = (len(section), section, run)
     if not left:
