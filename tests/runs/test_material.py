@@ -15,7 +15,7 @@ from compendium.images.tissue_filter import not_white
 from compendium.runs import cost, execute, plan, run_once
 from compendium.runs.engine import training_set
 from compendium.runs.engines import Serial
-from compendium.runs.material import shown
+from compendium.runs.material import stained
 from conftest import tiny_section
 from raw_files import refusal
 
@@ -70,14 +70,14 @@ def test_arms_are_filtered_before_they_are_matched():
 
 
 def test_all_sections_are_seen_in_the_stains_of_the_first_training_section(home):
-    seen = shown(smoke(stain="vahadane"), SECTIONS)
+    seen = stained(smoke(stain="vahadane"), SECTIONS)
     for name in ("S1", "S2", "S3", "S4"):
         tissue = seen[name].patches[0].astype(int)
         assert seen[name].digest != next(s.digest for s in SECTIONS if s.name == name)
         assert (tissue == 255).all()  # a white tile stays white
-    other = shown(smoke(stain="vahadane", split=dataclasses.replace(SPLIT, train=("S3", "S2"))), SECTIONS)
+    other = stained(smoke(stain="vahadane", split=dataclasses.replace(SPLIT, train=("S3", "S2"))), SECTIONS)
     assert not np.array_equal(other["S1"].patches, seen["S1"].patches)
-    assert shown(smoke(), SECTIONS)["S1"] is SECTIONS[0]
+    assert stained(smoke(), SECTIONS)["S1"] is SECTIONS[0]
 
 
 def test_a_run_in_other_stains_is_another_run_and_knows_no_test_counts(home):

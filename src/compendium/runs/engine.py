@@ -27,7 +27,7 @@ from compendium.runs.batches import class_names, inputs
 from compendium.runs.engines import Serial
 from compendium.runs.fit import fit, pick_device, predict
 from compendium.runs.matching import Part, matched, uncut
-from compendium.runs.material import kept, learned, shown
+from compendium.runs.material import kept, learned, stained
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
@@ -126,7 +126,7 @@ def _stored(target: Path, redo_stale: bool, quiet: bool = False) -> Record | Non
 
 def _make(run: Run, sections: Sequence[Section], device: str, target: Path, checkpoint: Path, after_epoch: Callable[[int], None] | None) -> Record:
     train, expression = training_set(run, sections)
-    images = shown(run, used(run, sections))
+    images = stained(run, used(run, sections))
     train = [replace(part, whole=images[part.whole.name]) for part in train]
     valid, test = (uncut([images[name] for name in names]) for names in (run.split.valid, run.split.test))
     classes = class_names(train)

@@ -20,7 +20,7 @@ def kept(run: Run, part: Part) -> Part:
     return part if rows.all() else part.only(np.flatnonzero(rows))
 
 
-def shown(run: Run, sections: Sequence[Section]) -> dict[str, Section]:
+def stained(run: Run, sections: Sequence[Section]) -> dict[str, Section]:
     """The sections that a run looks at, by name, in the stains of the first training section if it says so (stain=); each is measured on its own image."""
     seen = {section.name: section for section in sections if section.name not in run.split.match}
     if run.stain == AS_IT_IS:

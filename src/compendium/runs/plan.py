@@ -27,7 +27,6 @@ PROTOCOLS: dict[str, dict[str, str | None]] = {
         "split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised", "spots": EVERY, "stain": AS_IT_IS, "encoder": encoders.FROZEN, "budget": "full",
     },
 }
-SCALES = ("normalised", "0-255", "0-255-bgr")
 FROZEN_TILE_PX = 224  # every method that sees frozen features sees those of the same tiles
 RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is called smoke, not a result
 
@@ -67,8 +66,9 @@ class Run:
     def title(self) -> str:
         """What a row is called: a published method that sees frozen features is a head on them, not the method itself."""
         facts = recipe(self.method)
+        title = facts.title.replace("frozen", "tuned") if dict(self.model).get("tuned") else facts.title
         on = "" if facts.control or self.encoder == OWN else " head on frozen features" if facts.unit == "spot" else " on frozen features"
-        return facts.title + on + (f", mean of {self.members} fits" if self.members > 1 else "")
+        return title + on + (f", mean of {self.members} fits" if self.members > 1 else "")
 
     @property
     def line(self) -> str:
@@ -107,7 +107,7 @@ def plan(
     """Resolve a run: recipe, then budget, then protocol, then the words given. A misspelt or mistyped word is an error.
 
     Controls that define their own input (`mean`, `colour`, `coordinates`) keep it whatever `encoder` says. On frozen features all
-    methods see the same tiles and none augments. `members` fits of a method in closed form would be one fit, and are. Under the clean
+    methods see the same tiles, and none turns them unless augment=symmetries says so. `members` fits of a method in closed form would be one fit, and are. Under the clean
     protocol a split with a patient on both sides is an error unless its rule is named as published or as an arm.
     """
     facts = recipe(method)
@@ -181,7 +181,7 @@ def _check_range(facts: Recipe, settled: dict) -> None:
     if settled["lr_every"] < 0 or settled["lr_decay"] <= 0:
         raise BadInput(f"lr_every is {settled['lr_every']} and lr_decay is {settled['lr_decay']}; lr_every must be 0 (constant rate) or more, lr_decay above 0")
     optimisers = ("closed form",) if facts.optimiser == "closed form" else ("adam", "adamw", "sgd")
-    known_words = {"augment": AUGMENTATIONS, "optimiser": optimisers, "scale": SCALES, "spots": SPOTS, "stain": (AS_IT_IS, *STAINS)} | dict(facts.choices)
+    known_words = {"augment": AUGMENTATIONS, "optimiser": optimisers, "scale": encoders.SCALES, "spots": SPOTS, "stain": (AS_IT_IS, *STAINS)} | dict(facts.choices)
     for word, known in known_words.items():
         if settled[word] not in known:
             raise BadInput(f"unknown {word} {settled[word]!r} for method {facts.name}; known: {', '.join(known)}")
