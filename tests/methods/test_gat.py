@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from compendium.errors import BadInput
-from compendium.methods.gat import GAT, GraphAttention
+from compendium.methods.gat import GAT, GraphAttention, GraphMean
 from compendium.methods.graph import nearest
 from compendium.methods.layers import Batch, Shape
 
@@ -47,6 +47,19 @@ def test_layer_is_the_published_matrix_form(loops):
     parameters = [x, *layer.parameters()]
     for one, other in zip(torch.autograd.grad(found.square().sum(), parameters), torch.autograd.grad(expected.square().sum(), parameters), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_without_attention_every_neighbour_counts_the_same():
+    torch.manual_seed(0)
+    layer, twin, x, grid = GraphAttention(8, 2), GraphMean(8), torch.randn(12, 8), GRID.clone()
+    grid[5] = 40
+    with torch.no_grad():
+        torch.nn.init.zeros_(layer.attention.att_dst)
+        torch.nn.init.zeros_(layer.attention.att_src)
+        layer.attention.lin.weight.copy_(torch.cat([twin.project.weight, twin.project.bias[:, None]], dim=1))
+    edges = nearest(grid, 4, "Grid")
+    torch.testing.assert_close(twin(x, edges), layer(x, edges))
+    assert {type(part) for part in build(attention=False).graph} == {GraphMean}
 
 
 def test_layer_starts_as_published():

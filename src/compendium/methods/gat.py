@@ -14,14 +14,15 @@ from compendium.methods.layers import Batch, Method, Shape
 from compendium.methods.registry import register
 
 SLOPE = 0.2  # of the leaky ReLU
+GAIN = 1.414  # of the layers' first weights
 
 
 @register(
     "hist2st-gat", title="Hist2ST, graph attention", unit="section", tile_px=112, target="scprep", citation="jiang2023benchmark", encoder="resnet50.tv_in1k",
     optimiser="adam", lr=1e-4, batch=1, epochs=350, scale="0-255",
     model={
-        "width": 1024, "heads": 2, "graph_layers": 4, "dropout": 0.2, "k": 4, "prune": "NA", "metric": "square", "loops": True, "shared": False, "zinb": 0.25, "gain": 4.0,
-        "batch_statistics": False,
+        "width": 1024, "heads": 2, "graph_layers": 4, "dropout": 0.2, "k": 4, "prune": "NA", "metric": "square", "loops": True, "shared": False, "attention": True,
+        "zinb": 0.25, "gain": 4.0, "batch_statistics": False,
     },
     choices={"prune": PRUNING, "metric": METRICS}, published={"loops": False, "shared": True, "batch_statistics": True},
     laptop={"lr": 3e-4, "epochs": 50, "width": 256}, smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
@@ -48,13 +49,14 @@ class GAT(Method):
 
     def __init__(
         self, shape: Shape, width: int = 1024, heads: int = 2, graph_layers: int = 4, dropout: float = 0.2, k: int = 4, prune: str = "NA", metric: str = "square",
-        loops: bool = True, shared: bool = False, zinb: float = 0.25, gain: float = 4.0, batch_statistics: bool = False,
+        loops: bool = True, shared: bool = False, attention: bool = True, zinb: float = 0.25, gain: float = 4.0, batch_statistics: bool = False,
     ):
         super().__init__()
         self.edges = {"k": k, "prune": prune, "metric": metric, "loops": loops}
         self.zinb, self.repeats = zinb, graph_layers if shared else 1
         self.tokens = Encoded(shape, width, dropout, self.resized, batch_statistics, gain)
-        self.graph = nn.ModuleList(GraphAttention(width, heads) for _ in range(1 if shared else graph_layers))
+        layers = (GraphAttention(width, heads) if attention else GraphMean(width) for _ in range(1 if shared else graph_layers))
+        self.graph = nn.ModuleList(layers)
         self.jump = Jump(width)
         self.counts = CountHead(width, shape.genes) if zinb else None
         self.coefficient = coefficient_head(width)
@@ -100,7 +102,7 @@ class GraphAttention(nn.Module):
         """Draw W and (a, c) as published, b as a linear layer does."""
         weight, both = self.attention.lin.weight, torch.empty(heads, 2 * (width // heads))
         for drawn in (weight[:, :width], both):
-            nn.init.xavier_uniform_(drawn, gain=1.414)
+            nn.init.xavier_uniform_(drawn, gain=GAIN)
         nn.init.uniform_(weight[:, width], -(width**-0.5), width**-0.5)
         own, other = both.chunk(2, dim=1)
         self.attention.att_dst.copy_(own[None])
@@ -110,6 +112,20 @@ class GraphAttention(nn.Module):
         """Heads one after the other, as they lie in the width."""
         x = F.pad(x, (0, 1), value=1.0)
         return torch.where(edges.degree[:, None] > 0, self.attention(x, edges.pairs), self.attention.lin(x.mean(dim=0)))
+
+
+class GraphMean(nn.Module):
+    """The same layer without its attention: out_i = mean of z_j = W h_j + b over the neighbours j of i, over all spots where there is none."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.project = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.project.weight, gain=GAIN)
+
+    def forward(self, x: Float[Tensor, "spot width"], edges: Graph) -> Float[Tensor, "spot width"]:
+        """New state of each spot."""
+        z = self.project(x)
+        return torch.where(edges.degree[:, None] > 0, edges.mean(z), z.mean(dim=0))
 
 
 def gat_conv() -> type[nn.Module]:
