@@ -47,10 +47,7 @@ def inputs(run: Run, part: Part, target: Target | None, device: str, training: b
     if part.rows is not None or (run.permute and training):
         rows = _order(run, part, training)
         image, bank = image[rows], None if bank is None else bank[:, rows]
-    positions = dict(run.model).get("positions")
-    furthest = int(section.grid.max())
-    if positions and furthest >= positions:
-        raise BadInput(f"{section.cohort} section {section.name}: array position {furthest} is beyond the {positions} of method {run.method}; set positions={furthest + 1}")
+    _check_places(run, part.section)
     if target is None:
         return Inputs(image, part.section.grid)
     counted = part.section
@@ -85,6 +82,17 @@ def _order(run: Run, part: Part, training: bool) -> Int64[np.ndarray, "spot"]:
     """Rows of the whole section in the order in which the part's spots are shown them."""
     rows = np.arange(len(part.whole)) if part.rows is None else part.rows
     return rows[np.random.default_rng(seed_of("permute", run.seed, part.whole.name)).permutation(len(rows))] if run.permute and training else rows
+
+
+def _check_places(run: Run, section: Section) -> None:
+    """Array positions must lie within a method's tables, and a method that looks from spot to spot needs some."""
+    words, where, furthest = dict(run.model), f"{section.cohort} section {section.name}", int(section.grid.max())
+    if furthest >= (positions := words.get("positions", furthest + 1)):
+        raise BadInput(f"{where}: array position {furthest} is beyond the {positions} of method {run.method}; set positions={furthest + 1}")
+    needed = 1 + words.get("k", 1)
+    if recipe(run.method).unit == "section" and len(section) < needed:
+        neighbours = f" (k={needed - 1} and the spot itself)" if "k" in words else ""
+        raise BadInput(f"{where}: method {run.method} needs a section of {needed} spots or more{neighbours}, this one has {len(section)}; leave it out")
 
 
 def size_factors(section: Section, target: Target) -> Float32[np.ndarray, "spot"]:
