@@ -237,6 +237,19 @@ def test_nothing_is_wider_than_a_phone(visit):
         there.close()
 
 
+def test_drawings_hold_their_words_and_one_form_is_shown(visit):
+    for width in (1300, 390):
+        there = visit("methods.html", width=width)
+        shown, all_of = there.tab.eval_on_selector_all(".compendium-drawing svg", "all => [all.filter(svg => svg.checkVisibility()).length, all.length]")
+        assert shown > 6 and all_of == 2 * shown
+        beyond = there.tab.eval_on_selector_all(".compendium-drawing g", """all => all.filter(group => group.checkVisibility()).flatMap(group => {
+            const right = group.querySelector("rect").getBoundingClientRect().right
+            return [...group.querySelectorAll("text")].filter(text => text.getBoundingClientRect().right > right - 2).map(text => text.textContent)
+        })""")
+        assert beyond == []
+        there.close()
+
+
 def test_a_cold_page_is_light(visit):
     for page in pages():
         there = visit(page)

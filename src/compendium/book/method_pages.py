@@ -27,8 +27,8 @@ CAPTIONS = {
 }
 
 SHARED = (
-    "What the methods have in common, in the form of the benchmark's Figure 1a, and which of them have a part of it. The main way runs from the tile to the expression; branches are "
-    "fed by it or feed it. In the drawings of the methods a dashed box keeps the weights that it came with."
+    "What the methods have in common, in the form of the benchmark's Figure 1a, and which of them have a part of it. The main way runs from the tile to the expression; "
+    "branches are fed by it or feed it. In the drawings of the methods a dashed box keeps the weights that it came with."
 )
 
 
@@ -57,7 +57,7 @@ class TableDirective(RegistryDirective):
 
 
 class DrawingDirective(RegistryDirective):
-    """```{method-drawing} stnet``` in MyST: a method by its name, `structure` for what they share, all methods without a name."""
+    """```{method-drawing} stnet``` in MyST: a method by its name, `structure` for what all share; without a name, every method not yet drawn on the page."""
 
     optional_arguments = 1
 
@@ -66,7 +66,7 @@ class DrawingDirective(RegistryDirective):
         asked = self.arguments[0] if self.arguments else ""
         if asked == STRUCTURE:
             return [self._drawing(STRUCTURE, "The common structure", method_drawings.structure(), SHARED)]
-        found = [recipe(asked)] if asked else method_tables.reviewed()
+        found = [recipe(asked)] if asked else [facts for facts in method_tables.reviewed() if f"fig-{facts.name}" not in self.state.document.ids]
         return [self._drawing(facts.name, facts.title, method_drawings.boxes(facts), drawing_caption(facts)) for facts in found]
 
     def _drawing(self, name: str, title: str, drawn: list[Step], caption: str) -> nodes.figure:

@@ -16,12 +16,12 @@ NONE = "none"
 class Step:
     """One box of a method's drawing, in the order of computation; `{layers}` in its words stands for that word of the method's `model`.
 
-    part: encoder (of one tile), context (between the spots of a section), distribution (of a gene's count), head (to the genes), training (what only
-    training sees) or loss (LOSS stands where the loss is taken, if that is not the expression). frozen: keeps the weights it came with. side: "out" for a
-    branch fed by the step on the main way before it, "in" for one that feeds that step.
+    part: encoder (of one tile), context (between the spots of a section), distribution (of a gene's count), head (to the genes), training (what only training
+    sees), loss (LOSS stands where the loss is taken, if that is not the expression), or one of the two ends, tile and expression, which every drawing has by
+    itself. frozen: keeps the weights it came with. side: "out" for a branch fed by the step on the main way before it, "in" for one that feeds that step.
     """
 
-    part: Literal["encoder", "context", "distribution", "head", "training", "loss"]
+    part: Literal["encoder", "context", "distribution", "head", "training", "loss", "tile", "expression"]
     words: str
     detail: str = ""
     frozen: bool = False
