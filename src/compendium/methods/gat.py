@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods.graph import METRICS, PRUNING, Graph, nearest
-from compendium.methods.hist2st import HEAD, LSTM, VARIANT, ZINB
-from compendium.methods.hist2st_parts import CountHead, Encoded, Jump, coefficient_head, gene_head, start_at_mean
+from compendium.methods.hist2st_parts import HEAD, LSTM, VARIANT, ZINB, CountHead, Encoded, Jump, coefficient_head, gene_head, start_at_mean
 from compendium.methods.layers import Batch, Method, Shape
 from compendium.methods.registry import Step, register
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from compendium.images.augment import section_view
 from compendium.methods.graph import METRICS, PRUNING, Graph, nearest
-from compendium.methods.hist2st_parts import CountHead, Encoded, GraphLayer, Jump, PatchMixer, coefficient_head, gene_head, start_at_mean
+from compendium.methods.hist2st_parts import HEAD, LSTM, VARIANT, ZINB, CountHead, Encoded, GraphLayer, Jump, PatchMixer, coefficient_head, gene_head, start_at_mean
 from compendium.methods.layers import Batch, Block, GridEmbedding, Method, Shape
 from compendium.methods.registry import Step, register
 
@@ -24,9 +24,6 @@ NEIGHBOURS = (
     Step("context", "position tables", "a learned vector for array x and one for array y, added", side="in"),
     Step("context", "{graph_layers} graph layers", "mean over the {k} nearest spots of the array, without the spot itself"),
 )
-LSTM = Step("context", "LSTM over the {graph_layers} outputs", "their mean is the state of a spot")
-ZINB = Step("distribution", "ZINB of the counts", "mean, dispersion and dropout of each gene; -log-likelihood x {zinb:g}", side="out")
-HEAD = Step("head", "linear layer", "behind layer normalisation")
 MIXER = (
     Step("encoder", "patch embedding", "convolution {patch} x {patch}, {channels} channels"),
     Step("encoder", "{mixer_layers} ConvMixer blocks", "then fewer channels, flattened to {width:,} numbers"),
@@ -59,7 +56,6 @@ DEVIATIONS = (
 ENCODERS = {
     "resnet50": ("ResNet-50", "resnet50.tv_in1k"), "efficientnetv2": ("EfficientNetV2-S", "tf_efficientnetv2_s.in1k"), "swin": ("Swin-S", "swin_small_patch4_window7_224.ms_in1k"),
 }
-VARIANT = {"citation": "jiang2023benchmark", "evaluated": "HER2+ (BC1); Visium breast (BC2, BC3)", "compared": ("hist2st",)}
 FROZEN_DEVIATIONS = (
     "The batch normalisation of the frozen encoder keeps what it learned on ImageNet; in the published code it goes by the batch in training (batch_statistics=True).",
     "Tiles are normalised as the encoder expects; the published code shows it 0-255 (scale=0-255, as in the published protocol).",

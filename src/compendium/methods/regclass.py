@@ -7,7 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.methods.hist2st import DEVIATIONS, FACTS, MODEL, TRUNK, VARIANT, Hist2ST
+from compendium.methods.hist2st import DEVIATIONS, FACTS, MODEL, TRUNK, Hist2ST
+from compendium.methods.hist2st_parts import VARIANT
 from compendium.methods.layers import Batch, Shape
 from compendium.methods.registry import Step, register
 
