@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from compendium.evidence.dial import dial, removed_overall
-from compendium.evidence.scores import agreement, pcc, per_patient, scores, scoring_target, summary
+from compendium.evidence.scores import agreement, by_panel, pcc, per_patient, scores, scoring_target, summary
 from compendium.runs import execute, study
 from conftest import tiny_section
 
@@ -66,3 +66,12 @@ def test_the_dial_says_how_much_matching_removes():
     assert rows["matched_gap"].item() == pytest.approx(0.02)
     assert removed_overall(rows)["removed"].item() == pytest.approx(0.8)
     assert len(dial(table[table["split"] != "siblings"])) == 0
+
+
+def test_one_fit_is_scored_on_each_part_of_its_panel(home):
+    runs = study("tiny", SECTIONS, ["section-out"], ["colour"], panel="hvg(3)+all", tile_px=32)
+    table = scores(runs, execute(runs, SECTIONS, device="cpu"), SECTIONS)
+    rows = by_panel(table).groupby(["section", "panel"])["gene"].nunique()
+    assert set(rows.xs("all", level="panel")) == {12}
+    assert set(rows.xs("hvg(3)", level="panel")) == {3}
+    assert set(table["panels"]) == {"all", "hvg(3)+all"}

@@ -1,11 +1,13 @@
-"""Graph attention: against torch-geometric where the two agree, against the matrix form where they do not."""
+"""Graph attention: torch-geometric's layer, set up so that it is the published one."""
+
+import sys
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from compendium.errors import BadInput
-from compendium.methods.gat import GAT, GraphAttention
+from compendium.methods.gat import GAT, GraphAttention, GraphMean
 from compendium.methods.graph import nearest
 from compendium.methods.layers import Batch, Shape
 
@@ -24,39 +26,61 @@ def build(**words):
     return GAT(Shape(5, torch.zeros(5), features=6), **SMALL | words)
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")  # which torch-geometric calls when it is imported
+def dense(layer, x, adjacency):
+    """The published layer: scores of all pairs of spots, -9e15 where there is no edge."""
+    W, b = layer.attention.lin.weight[:, :-1], layer.attention.lin.weight[:, -1]
+    z = (x @ W.T + b).unflatten(1, (2, -1))
+    score = F.leaky_relu((layer.attention.att_dst * z).sum(dim=2)[:, None] + (layer.attention.att_src * z).sum(dim=2)[None], 0.2)  # (i, j, head)
+    share = torch.where(adjacency[..., None] > 0, score, torch.tensor(-9e15)).softmax(dim=1)
+    return torch.einsum("ijh,jhw->ihw", share, z).flatten(1)
+
+
 @pytest.mark.parametrize("loops", [False, True])
-def test_without_bias_it_is_torch_geometrics_layer(loops):
-    from torch_geometric.nn import GATConv
-
+def test_layer_is_the_published_matrix_form(loops):
     torch.manual_seed(0)
-    layer, x = GraphAttention(8, 2), torch.randn(12, 8)
-    edges = nearest(GRID, 4, "Grid", loops=loops)
-    reference = GATConv(8, 4, heads=2, add_self_loops=False, bias=False)
-    with torch.no_grad():
-        layer.project.bias.zero_()
-        reference.lin.weight.copy_(layer.project.weight)
-        own, other = layer.attention.chunk(2, dim=1)
-        reference.att_dst.copy_(own[None])
-        reference.att_src.copy_(other[None])
-    receiver, sender = edges.adjacency.nonzero().T
-    torch.testing.assert_close(layer(x, edges), reference(x, torch.stack([sender, receiver])))
-
-
-def test_with_bias_it_is_the_published_matrix_form():
-    torch.manual_seed(0)
-    layer, x, grid = GraphAttention(8, 2), torch.randn(12, 8), GRID.clone()
-    grid[5] = 40  # a spot without neighbours attends to all spots alike
-    edges = nearest(grid, 4, "Grid")
-    z = layer.project(x).reshape(12, 2, 4)
-    pairs = torch.cat([z[:, None].expand(-1, 12, -1, -1), z[None].expand(12, -1, -1, -1)], dim=3)  # (i, j, head, z_i then z_j)
-    score = F.leaky_relu((pairs * layer.attention).sum(dim=3), 0.2)
-    share = torch.where(edges.adjacency[..., None] > 0, score, torch.tensor(-9e15)).softmax(dim=1)
-    expected = torch.einsum("ijh,jhw->ihw", share, z).flatten(1)
-    found = layer(x, edges)
-    assert edges.degree[5] == 0
+    layer, x, grid = GraphAttention(8, 2), torch.randn(12, 8, requires_grad=True), GRID.clone()
+    grid[5] = 40  # far from all: without self-loops it attends to all spots alike
+    edges = nearest(grid, 4, "Grid", loops=loops)
+    assert edges.degree[5] == loops
+    found, expected = layer(x, edges), dense(layer, x, edges.adjacency)
     torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(found[5], z.mean(dim=0).flatten())
+    parameters = [x, *layer.parameters()]
+    for one, other in zip(torch.autograd.grad(found.square().sum(), parameters), torch.autograd.grad(expected.square().sum(), parameters), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_without_attention_every_neighbour_counts_the_same():
+    torch.manual_seed(0)
+    layer, twin, x, grid = GraphAttention(8, 2), GraphMean(8), torch.randn(12, 8), GRID.clone()
+    grid[5] = 40
+    with torch.no_grad():
+        torch.nn.init.zeros_(layer.attention.att_dst)
+        torch.nn.init.zeros_(layer.attention.att_src)
+        layer.attention.lin.weight.copy_(torch.cat([twin.project.weight, twin.project.bias[:, None]], dim=1))
+    edges = nearest(grid, 4, "Grid")
+    torch.testing.assert_close(twin(x, edges), layer(x, edges))
+    assert {type(part) for part in build(attention=False).graph} == {GraphMean}
+
+
+def test_layer_starts_as_published():
+    torch.manual_seed(0)
+    layer = GraphAttention(64, 2)
+    W, b = (part.detach() for part in layer.attention.lin.weight.split([64, 1], dim=1))
+    vectors = torch.cat([layer.attention.att_dst, layer.attention.att_src], dim=2)[0].detach()  # (head, of z_i then of z_j)
+    for drawn, bound in ((W, 1.414 * (6 / 128) ** 0.5), (vectors, 1.414 * (6 / (2 + 64)) ** 0.5), (b, 1 / 8)):
+        assert 0.9 * bound < drawn.abs().max() <= bound
+        assert drawn.std() == pytest.approx(bound / 3**0.5, rel=0.2)
+
+
+def test_edges_run_from_neighbour_to_spot():
+    edges = nearest(GRID, 2, "Grid", loops=True)
+    assert edges.pairs.T.tolist() == [[int(j), i] for i, (row, kept) in enumerate(zip(edges.neighbours, edges.kept, strict=True)) for j in row[kept]]
+
+
+def test_without_torch_geometric_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch_geometric.nn", None)
+    with pytest.raises(BadInput, match=r"torch_geometric.*compendium\[graph\]"):
+        build()
 
 
 def test_one_layer_four_times_or_four_layers():

@@ -119,6 +119,18 @@ def test_planted_signal_is_found_and_lost_when_patches_are_permuted(method, tmp_
     assert found[True] < found[False] - 0.3
 
 
+TOO_FEW = [(name, spots) for name in names() if recipe(name).unit == "section" for spots in ((1, 4) if "k" in recipe(name).model else (1,))]
+
+
+@pytest.mark.parametrize(("method", "spots"), TOO_FEW)
+def test_a_section_of_too_few_spots_is_one_line(method, spots, tmp_path):
+    run, result, _ = fitted(method, tmp_path, epochs=1)
+    with pytest.raises(BadInput, match=f"^tiny section S3: method {method} needs a section of .*, this one has {spots}; leave it out$"):
+        predict(run, result.method, tiny_section("S3", patient="P3", spots=spots), "cpu")
+    with pytest.raises(BadInput, match="section S1"):
+        fitted(method, tmp_path, [tiny_section("S1", spots=spots, labelled=True), *SECTIONS[1:]])
+
+
 def test_stnet_starts_from_the_training_mean_and_averages_eight_views():
     mean = torch.arange(3.0)
     net = STNet(Shape(3, mean, tile_px=64, encoder="test_resnet.r160_in1k", weights="random")).eval()

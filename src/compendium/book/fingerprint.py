@@ -41,7 +41,7 @@ def prepared_sections(profile: profiles.Profile) -> dict[str, str]:
 
 def _shipped() -> str:
     parts = []
-    for name in ("sources.yaml", "genes", "published"):
+    for name in ("sources.yaml", "genes", "published", "reference"):
         try:
             where = disk.resource(name)
         except BadInput:

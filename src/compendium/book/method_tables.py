@@ -26,12 +26,14 @@ CLASSES = 2
 CELL = 56  # characters of a cell's line in a terminal
 # The targets of compendium.data.expression in a line; c is the count of a gene in a spot.
 EXPRESSION = {
-    "raw": "c",
+    "harmony": "ln(1 + 1e4 c / total of the shared genes), corrected by Harmony",
     "log1p": "ln(1 + c)",
     "logcpm": "ln(1 + 1e6 c / total of the shared genes)",
     "minmax": "(c - least) / (most - least) in training",
     "pearson": "analytic Pearson residual of c",
+    "raw": "c",
     "scprep": "log10(1 + 1e4 c / total of the panel)",
+    "sct": "log10(1 + c corrected by Seurat), then as minmax",
     "wide": "ln(1 + 1e4 c / total of the shared genes)",
 }
 SEEN = {"spot": "each spot alone", "section": "all spots of a section"}
@@ -120,8 +122,9 @@ def protocols() -> "pd.DataFrame":
 
 def _switched(facts: Recipe) -> dict[str, tuple[object, object]]:
     """Word -> its value in the published and in the clean protocol, where the method itself decides about one of them."""
-    own = {word: (getattr(facts, word), PROTOCOLS["clean"][word]) for word in ("target", "scale")}
-    return own | {word: (value, facts.model[word] if word in facts.model else getattr(facts, word)) for word, value in facts.published.items()}
+    clean = {word: getattr(facts, word) for word in facts.published if hasattr(facts, word)} | dict(facts.model) | PROTOCOLS["clean"]
+    published = {word: getattr(facts, word) for word in ("target", "scale")} | dict(facts.published)
+    return {word: (value, clean[word]) for word, value in published.items()}
 
 
 def deviations() -> "pd.DataFrame":

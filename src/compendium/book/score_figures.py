@@ -26,6 +26,23 @@ def boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.
     return plain(fig, 460, boxmode="group", yaxis_title="PCC per gene and section", xaxis_tickangle=-25, legend={"orientation": "h", "y": 1.08, "x": 0})
 
 
+def panel_boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
+    """Boxes of `boxes`, one colour for each part of the gene panel, one row of the figure for each split."""
+    methods = [method for method in methods if rows.loc[rows["method"] == method, "median"].notna().any()]
+    splits, panels = (list(dict.fromkeys(rows[column])) for column in ("split", "panel"))
+    fig = make_subplots(len(splits), 1, subplot_titles=splits, shared_xaxes=True, vertical_spacing=0.08)
+    for (panel, split), group in rows.groupby(["panel", "split"], sort=False):
+        group = group.set_index("method").reindex(methods)
+        fig.add_box(
+            x=[titles[method] for method in methods], q1=group["q25"], median=group["median"], q3=group["q75"], lowerfence=group["low"], upperfence=group["high"],
+            name=panel, legendgroup=panel, showlegend=split == splits[0], marker_color=COLOURS[panels.index(panel) % len(COLOURS)], line_width=1.2, hoverinfo="y+name",
+            row=splits.index(split) + 1, col=1,
+        )
+    fig.add_hline(y=0, line_width=1, line_dash="dot", line_color="#888888")
+    fig.update_yaxes(title_text="PCC").update_xaxes(tickangle=-35, row=len(splits), col=1)
+    return plain(fig, 160 + 250 * len(splits), boxmode="group", legend={"orientation": "h", "y": 1.08, "x": 0})
+
+
 def section_by_method(medians: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
     """Median PCC over genes: sections down, methods across, one panel a split; methods without any correlation are left out."""
     drawn = medians.dropna(subset="median")

@@ -8,21 +8,21 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.stats import pearsonr, rankdata
 
-from compendium.data.expression import SCORING, Target, fit_target
-from compendium.data.panels import shared_genes
+from compendium.data.expression import SCORING, Target, counted, fit_target
+from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
 from compendium.disk import home, source_hash, whole_file
 from compendium.runs.engine import training_set, used
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
-CODE = ("evidence/scores.py", "data/expression.py", "data/panels.py")
+CODE = ("evidence/scores.py", "data/expression.py", "data/panels.py", "data/seurat.py")
 
 
 def scores(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
     """One tidy table, a row a run, section and gene: what the run was, pcc, spearman and rmse on the scoring target (wide log1p), pcc_native on its own.
 
-    stale: made by other code than today's. spots: number of spots the score is over.
+    stale: made by other code than today's. spots: number of spots the score is over. panels: the parts of the run's panel that have the gene, joined by +.
     A correlation is NaN where prediction or measurement is constant; NaN is kept and counted, never filled.
     """
     tables = [_cached(run, record, sections).assign(stale=record.stale) for run, record in zip(runs, records, strict=True)]
@@ -43,16 +43,28 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
     """Score every test section of one record."""
     tested = {section.name: section for section in used(run, sections)}
     wide = scoring_target(record.genes, list(tested.values()))
-    native = wide if run.target == SCORING else training_set(run, sections)[1]
+    train, native = training_set(run, sections)
+    panels = memberships(run.panel, record.genes, [part.section for part in train], native.shared)
     parts = []
     for name, predicted in record.predictions.items():
         section = tested[name]
         facts = {
             "cohort": run.cohort, "method": run.method, "protocol": run.line, "split": run.split.rule, "panel": run.panel, "encoder": run.encoder,
-            "seed": run.seed, "permuted": run.permute, "section": name, "patient": section.patient, "gene": record.genes, "spots": len(section),
+            "seed": run.seed, "permuted": run.permute, "section": name, "patient": section.patient, "gene": record.genes, "panels": panels, "spots": len(section),
         }
-        parts.append(pd.DataFrame(facts | agreement(predicted, wide(section)) | {"pcc_native": pcc(predicted, native(section))}))
+        parts.append(pd.DataFrame(facts | agreement(predicted, wide(section)) | {"pcc_native": pcc(predicted, native(counted(section, run.target)))}))
     return pd.concat(parts, ignore_index=True)
+
+
+def memberships(word: str, genes: Sequence[str], train: list[Section], shared: list[str]) -> list[str]:
+    """For each gene the parts of a panel word that have it, joined by +."""
+    parts = {part: set(panel(part, train, shared)) for part in word.split("+")}
+    return ["+".join(part for part, held in parts.items() if gene in held) for gene in genes]
+
+
+def by_panel(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a row for each part of the panel that has the gene: one fit, scored on each part (`panel` names it)."""
+    return table.assign(panel=table["panels"].str.split("+")).explode("panel", ignore_index=True)
 
 
 def scoring_target(genes: list[str], sections: Sequence[Section]) -> Target:

@@ -1,5 +1,7 @@
 """Hist2ST with graph attention (Jiang et al. 2023): a frozen encoder, four attention layers over neighbouring spots, the heads of Hist2ST."""
 
+import warnings
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -12,14 +14,15 @@ from compendium.methods.layers import Batch, Method, Shape
 from compendium.methods.registry import Step, register
 
 SLOPE = 0.2  # of the leaky ReLU
+GAIN = 1.414  # of the layers' first weights
 
 
 @register(
     "hist2st-gat", title="Hist2ST, graph attention", unit="section", tile_px=112, target="scprep", citation="jiang2023benchmark", encoder="resnet50.tv_in1k",
     optimiser="adam", lr=1e-4, batch=1, epochs=350, scale="0-255",
     model={
-        "width": 1024, "heads": 2, "graph_layers": 4, "dropout": 0.2, "k": 4, "prune": "NA", "metric": "square", "loops": True, "shared": False, "zinb": 0.25, "gain": 4.0,
-        "batch_statistics": False,
+        "width": 1024, "heads": 2, "graph_layers": 4, "dropout": 0.2, "k": 4, "prune": "NA", "metric": "square", "loops": True, "shared": False, "attention": True,
+        "zinb": 0.25, "gain": 4.0, "batch_statistics": False,
     },
     choices={"prune": PRUNING, "metric": METRICS}, published={"loops": False, "shared": True, "batch_statistics": True},
     laptop={"lr": 3e-4, "epochs": 50, "width": 256}, smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
@@ -33,8 +36,7 @@ SLOPE = 0.2  # of the leaky ReLU
     deviations=(
         "Four separate layers; the published code applies one layer four times (shared=True, as in the published protocol).",
         "A spot attends to itself too; the published graph has no self-loops (loops=False), so that a spot's own image reaches its prediction by way of others only.",
-        "The attention is written here: in torch-geometric's GATConv the bias comes after the attention, and a spot without neighbours holds the bias; in the published layer it "
-        "comes before, inside the leaky ReLU, and such a spot takes the mean of all.",
+        "The layer is torch-geometric's GATConv, with the bias moved to where the published one is, before the attention; a spot without neighbours takes the mean of all.",
         "The coefficient head of the distillation is there and unused, as in the published code.",
         "The batch normalisation of the frozen encoder keeps what it learned on ImageNet; in the published code it goes by the batch in training (batch_statistics=True).",
         "Tiles are normalised as the encoder expects; the published code shows it 0-255 (scale=0-255, as in the published protocol).",
@@ -52,13 +54,14 @@ class GAT(Method):
 
     def __init__(
         self, shape: Shape, width: int = 1024, heads: int = 2, graph_layers: int = 4, dropout: float = 0.2, k: int = 4, prune: str = "NA", metric: str = "square",
-        loops: bool = True, shared: bool = False, zinb: float = 0.25, gain: float = 4.0, batch_statistics: bool = False,
+        loops: bool = True, shared: bool = False, attention: bool = True, zinb: float = 0.25, gain: float = 4.0, batch_statistics: bool = False,
     ):
         super().__init__()
         self.edges = {"k": k, "prune": prune, "metric": metric, "loops": loops}
         self.zinb, self.repeats = zinb, graph_layers if shared else 1
         self.tokens = Encoded(shape, width, dropout, self.resized, batch_statistics, gain)
-        self.graph = nn.ModuleList(GraphAttention(width, heads) for _ in range(1 if shared else graph_layers))
+        layers = (GraphAttention(width, heads) if attention else GraphMean(width) for _ in range(1 if shared else graph_layers))
+        self.graph = nn.ModuleList(layers)
         self.jump = Jump(width)
         self.counts = CountHead(width, shape.genes) if zinb else None
         self.coefficient = coefficient_head(width)
@@ -88,6 +91,7 @@ class GAT(Method):
 class GraphAttention(nn.Module):
     """z = W h + b; e_ij = LeakyReLU(a . z_i + c . z_j) for each head; out_i = sum of softmax_j(e_ij) z_j over the neighbours j of i.
 
+    torch-geometric's layer adds its bias after the attention. Here b is a column of its W, and every h ends in a 1, so that b enters scores and mean.
     A spot without neighbours takes the mean of z over all spots, as where a softmax is taken of equal numbers.
     """
 
@@ -95,16 +99,46 @@ class GraphAttention(nn.Module):
         super().__init__()
         if width % heads:
             raise BadInput(f"width={width} of method hist2st-gat cannot be divided among heads={heads}; set width to a multiple")
-        self.project = nn.Linear(width, width)
-        self.attention = nn.Parameter(torch.empty(heads, 2 * (width // heads)))
-        for weight in (self.project.weight, self.attention):
-            nn.init.xavier_uniform_(weight, gain=1.414)
+        self.attention = gat_conv()(width + 1, width // heads, heads, negative_slope=SLOPE, add_self_loops=False, bias=False)
+        self.start(width, heads)
+
+    @torch.no_grad()
+    def start(self, width: int, heads: int) -> None:
+        """Draw W and (a, c) as published, b as a linear layer does."""
+        weight, both = self.attention.lin.weight, torch.empty(heads, 2 * (width // heads))
+        for drawn in (weight[:, :width], both):
+            nn.init.xavier_uniform_(drawn, gain=GAIN)
+        nn.init.uniform_(weight[:, width], -(width**-0.5), width**-0.5)
+        own, other = both.chunk(2, dim=1)
+        self.attention.att_dst.copy_(own[None])
+        self.attention.att_src.copy_(other[None])
 
     def forward(self, x: Float[Tensor, "spot width"], edges: Graph) -> Float[Tensor, "spot width"]:
         """Heads one after the other, as they lie in the width."""
-        own, other = self.attention.chunk(2, dim=1)
-        z = self.project(x).unflatten(1, own.shape)  # (spot, head, width of a head)
-        score = F.leaky_relu((z * own).sum(dim=2)[:, None] + (z * other).sum(dim=2)[edges.neighbours], SLOPE)  # (spot, k, head)
-        share = score.masked_fill(~edges.kept[..., None], torch.finfo(score.dtype).min).softmax(dim=1)
-        near = (share[..., None] * z[edges.neighbours]).sum(dim=1)
-        return torch.where(edges.degree[:, None, None] > 0, near, z.mean(dim=0)).flatten(1)
+        x = F.pad(x, (0, 1), value=1.0)
+        return torch.where(edges.degree[:, None] > 0, self.attention(x, edges.pairs), self.attention.lin(x.mean(dim=0)))
+
+
+class GraphMean(nn.Module):
+    """The same layer without its attention: out_i = mean of z_j = W h_j + b over the neighbours j of i, over all spots where there is none."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.project = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.project.weight, gain=GAIN)
+
+    def forward(self, x: Float[Tensor, "spot width"], edges: Graph) -> Float[Tensor, "spot width"]:
+        """New state of each spot."""
+        z = self.project(x)
+        return torch.where(edges.degree[:, None] > 0, edges.mean(z), z.mean(dim=0))
+
+
+def gat_conv() -> type[nn.Module]:
+    """torch-geometric's layer; BadInput where the library is not installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of torch.jit.script, which torch-geometric calls when it is imported
+            from torch_geometric.nn import GATConv
+    except ImportError as error:
+        raise BadInput(f"method hist2st-gat is built of {error.name}, which is not installed; run pip install 'compendium[graph]'") from error
+    return GATConv

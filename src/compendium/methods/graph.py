@@ -27,6 +27,12 @@ class Graph:
         return self.kept.sum(dim=1)
 
     @property
+    def pairs(self) -> Int[Tensor, "2 edge"]:
+        """The edges one by one, as (neighbour, spot): what torch-geometric calls source and target."""
+        spot, slot = self.kept.nonzero(as_tuple=True)
+        return torch.stack([self.neighbours[spot, slot], spot])
+
+    @property
     def adjacency(self) -> Float[Tensor, "spot spot"]:
         """The same as a matrix: 1 in row i at its neighbours. For looking at; no method uses it."""
         return torch.zeros(len(self.kept), len(self.kept)).scatter_(1, self.neighbours.cpu(), self.kept.float().cpu())

@@ -149,7 +149,7 @@ def _optimiser(run: Run, method: Method) -> torch.optim.Optimizer:
     if run.optimiser == "sgd":
         return torch.optim.SGD(parameters, lr=run.lr, momentum=run.momentum, weight_decay=run.weight_decay)
     make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[run.optimiser]
-    return make(parameters, lr=run.lr, weight_decay=run.weight_decay)
+    return make(parameters, lr=run.lr, weight_decay=run.weight_decay, fused=True)  # one kernel a step: on a CPU the loop over tensors took a fifth of a step
 
 
 def _maker(run: Run, device: str) -> str:

@@ -1,0 +1,35 @@
+"""The learning bar: shares of what can be reached, and reasons that follow from the curve."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compendium.evidence.learning import bar, reached, reason
+
+
+def test_the_share_is_over_learnable_genes_and_the_same_sections():
+    known = pd.DataFrame({
+        "section": ["S1", "S1", "S1", "S2"], "gene": ["a", "b", "c", "a"], "image_attainable": [0.8, 0.4, 0.0, 0.4], "learnable": [True, True, False, True],
+    })
+    table = pd.DataFrame({"method": "m", "section": ["S1", "S1", "S1", "S2"], "gene": ["a", "b", "c", "a"], "pcc": [0.4, 0.3, 0.9, np.nan]})
+    rows = reached(table, known).set_index("gene")
+    assert rows["pcc"].to_dict() == {"a": 0.4, "b": 0.3}
+    assert rows["image_attainable"].to_dict() == {"a": 0.8, "b": 0.4}  # section S2 has no PCC, so it counts on neither side
+    found = bar(reached(table, known)).iloc[0]
+    assert found["share"] == pytest.approx(0.35 / 0.6)
+    assert found["reached"]
+    assert not bar(reached(table.assign(pcc=table["pcc"] / 2), known)).iloc[0]["reached"]
+
+
+@pytest.mark.parametrize(("last", "told"), [(0.5, "still fell by 44%"), (0.9, "had settled by epoch 20")])
+def test_the_reason_reads_the_curve(last, told):
+    curve = [{"error": 0.9, "validation": 7.0}] * 18 + [{"error": 0.9, "validation": 0.0}] + [{"error": last, "validation": 0.0}]
+    line = reason(curve, share=0.3, linear=np.nan)
+    assert told in line
+    assert "ridge" not in line
+
+
+def test_the_reason_names_what_a_linear_model_reaches():
+    curve = [{"error": 1.0}] * 20
+    assert "ridge on the same features reaches 52%, so there is little more" in reason(curve, share=0.48, linear=0.52)
+    assert reason(curve, share=0.2, linear=0.8).endswith("reaches 80%")
