@@ -11,9 +11,9 @@ from compendium.errors import BadInput
 from compendium.images.augment import BANK, section_view
 from compendium.images.encoders import FROZEN
 from compendium.methods.graph import METRICS, PRUNING, Graph, nearest
-from compendium.methods.hist2st_parts import CountHead, Encoded, GraphLayer, Jump, PatchMixer, coefficient_head, gene_head, start_at_mean
+from compendium.methods.hist2st_parts import HEAD, LSTM, VARIANT, ZINB, CountHead, Encoded, GraphLayer, Jump, PatchMixer, coefficient_head, gene_head, start_at_mean
 from compendium.methods.layers import Batch, Block, GridEmbedding, Method, Shape
-from compendium.methods.registry import register
+from compendium.methods.registry import Step, register
 
 POLICIES = ("mean", "max")
 MODEL = {
@@ -21,9 +21,22 @@ MODEL = {
     "k": 4, "prune": "Grid", "metric": "square", "loops": False, "gcn": True, "policy": "mean", "zinb": 0.25, "nb": False, "distill": 0.5, "views": 5, "gain": 10.0,
     "transposed": False,
 }
+NEIGHBOURS = (
+    Step("context", "{layers} transformer blocks", "{heads} heads; every spot attends to every spot of its section"),
+    Step("context", "position tables", "a learned vector for array x and one for array y, added", side="in"),
+    Step("context", "{graph_layers} graph layers", "mean over the {k} nearest spots of the array, without the spot itself"),
+)
+MIXER = (
+    Step("encoder", "patch embedding", "convolution {patch} x {patch}, {channels} channels"),
+    Step("encoder", "{mixer_layers} ConvMixer blocks", "then fewer channels, flattened to {width:,} numbers"),
+)
+DISTILLED = Step("training", "self-distillation", "{views} augmented views of the section go the same way; squared error to their mixture x {distill:g}", side="out")
+TRUNK = (*NEIGHBOURS, LSTM, ZINB, DISTILLED, HEAD)
 FACTS = {
     "unit": "section", "tile_px": 112, "target": "scprep", "citation": "zeng2022hist2st", "optimiser": "adam", "lr": 1e-5, "lr_decay": 0.9, "lr_every": 50,
     "batch": 1, "epochs": 350, "scale": "0-255", "choices": {"prune": PRUNING, "metric": METRICS, "policy": POLICIES},
+    "loss": "mean squared error + {zinb:g} ZINB + {distill:g} distillation", "augmentation": "{views} views of a section, grey, turned or mirrored, for the distillation only",
+    "flow": MIXER + TRUNK, "evaluated": "HER2+ (BC1); squamous cell carcinoma (GSE144240)", "compared": ("stnet", "histogene"),
     "laptop": {"lr": 3e-4, "epochs": 50, "width": 256, "channels": 8, "layers": 2, "heads": 4},
     "smoke": {"lr": 1e-3, "epochs": 3, "width": 32, "channels": 16, "patch": 28, "mixer_layers": 1, "layers": 1, "heads": 1, "graph_layers": 2, "views": 2},
 }
@@ -60,7 +73,8 @@ def with_encoders(build: type[Method]) -> type[Method]:
     for name, (title, encoder) in ENCODERS.items():
         register(
             f"hist2st-{name}", title=f"Hist2ST, frozen {title}", encoder=encoder, model=MODEL | {"positions": 128, "batch_statistics": False, "resized": 256, "tuned": False},
-            published={"transposed": True, "batch_statistics": True}, deviations=DEVIATIONS + FROZEN_DEVIATIONS, **FACTS | {"citation": "jiang2023benchmark"},
+            published={"transposed": True, "batch_statistics": True}, deviations=DEVIATIONS + FROZEN_DEVIATIONS,
+            **FACTS | VARIANT | {"flow": (Step("encoder", title, "ImageNet weights", frozen=True), Step("encoder", "linear layer", "to {width:,} numbers"), *TRUNK)},
             summary=f"Hist2ST whose patch embedding and ConvMixer are replaced by {title} pre-trained on ImageNet, not trained further, and one linear layer.",
         )(build)
     return build

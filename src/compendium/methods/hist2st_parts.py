@@ -9,9 +9,15 @@ from compendium.errors import BadInput
 from compendium.methods.count_losses import nb_log_odds, zinb, zinb_parameters
 from compendium.methods.graph import Graph
 from compendium.methods.layers import Batch, ImageEncoder, Shape
+from compendium.methods.registry import Step
 
 SEEN_PX = 224  # side of what a pre-trained encoder is shown
 PIECE = 64  # tiles at once through an encoder that is not trained
+LSTM = Step("context", "LSTM over the {graph_layers} outputs", "their mean is the state of a spot")
+ZINB = Step("distribution", "ZINB of the counts", "mean, dispersion and dropout of each gene; -log-likelihood x {zinb:g}", side="out")
+HEAD = Step("head", "linear layer", "behind layer normalisation")
+# What the benchmark's variants have in common.
+VARIANT = {"citation": "jiang2023benchmark", "evaluated": "HER2+ (BC1); Visium breast (BC2, BC3)", "compared": ("hist2st",)}
 
 
 class PatchMixer(nn.Module):

@@ -1,0 +1,49 @@
+"""Figures of the graph attention chapter: paired differences, accuracy beside cost, cost by number of spots."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from compendium.book.figures import COLOURS, colour_of, plain
+
+LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+
+
+def paired(found: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """Difference of two rows in each section, one line a comparison, one colour a patient."""
+    fig = go.Figure()
+    for patient, colour in colour_of(sorted(found["patient"].unique())).items():
+        part = found[found["patient"] == patient]
+        fig.add_scatter(
+            x=part["difference"], y=[f"{titles[a]}<br>− {titles[b]}" for a, b in zip(part["first"], part["second"], strict=True)], mode="markers", name=f"patient {patient}",
+            text=part["section"], marker={"color": colour, "size": 10, "opacity": 0.85}, hovertemplate="%{text}: %{x:+.3f}<extra></extra>",
+        )
+    fig.add_vline(x=0, line_width=1, line_dash="dot", line_color="#888888")
+    height = 150 + 60 * len(found[["first", "second"]].drop_duplicates())
+    return plain(fig, height, xaxis_title="difference of PCC, mean over genes", yaxis={"autorange": "reversed"}, legend=LEGEND)
+
+
+def accuracy_by_cost(medians: pd.DataFrame, steps: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """Median PCC of each section against the time of a step relative to the reference row; rows without steps are left out."""
+    fig = go.Figure()
+    timed = steps.dropna(subset="relative").set_index("row")["relative"]
+    for (row, relative), colour in zip(timed.items(), COLOURS, strict=False):
+        part = medians[medians["method"] == row]
+        fig.add_scatter(
+            x=[relative] * len(part), y=part["median"], mode="markers", name=titles[row], text=part["section"], marker={"color": colour, "size": 9, "opacity": 0.8},
+            hovertemplate="%{text}: median PCC %{y:.3f}<br>step %{x:.2f} times as long<extra></extra>",
+        )
+    axis = {"title": "time of a step, relative to Hist2ST", "rangemode": "tozero"}
+    return plain(fig, 400, xaxis=axis, yaxis_title="median PCC of a section", legend=LEGEND)
+
+
+def growth(lines: pd.DataFrame) -> go.Figure:
+    """Milliseconds of one layer, forward and backward, by number of spots; both axes logarithmic."""
+    fig = go.Figure()
+    for layer, colour in colour_of(list(dict.fromkeys(lines["layer"]))).items():
+        part = lines[lines["layer"] == layer]
+        fig.add_scatter(
+            x=part["spots"], y=1000 * part["seconds"], mode="lines+markers", name=layer, line={"color": colour, "width": 2},
+            hovertemplate=f"{layer}, %{{x}} spots: %{{y:.1f}} ms<extra></extra>",
+        )
+    axes = {"xaxis": {"title": "spots", "type": "log", "tickvals": sorted(set(lines["spots"]))}, "yaxis": {"title": "ms forward and backward", "type": "log"}}
+    return plain(fig, 380, **axes, legend=LEGEND)

@@ -1,0 +1,154 @@
+"""Graph attention against the transformer: the rows of the chapter, what a step of each costs, how cost grows with spots, and what the differences decide."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from compendium.data.section import Section
+from compendium.errors import BadInput
+from compendium.evidence.scores import scores
+from compendium.methods.gat import GraphAttention, GraphMean
+from compendium.methods.graph import nearest
+from compendium.methods.hist2st_parts import GraphLayer
+from compendium.methods.layers import HEAD_WIDTH, Block
+from compendium.runs import study
+from compendium.runs.plan import Run
+from compendium.runs.store import Record
+
+FEWEST = 3  # sections that a verdict takes
+LAYERS = {
+    "transformer block": lambda width: Block(width, width // HEAD_WIDTH, width, 0.2), "graph attention": lambda width: GraphAttention(width, 2),
+    "graph mean": GraphMean, "graph layer of Hist2ST": lambda width: GraphLayer(width, True, "mean"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the comparison: what it is called, and the words of its runs."""
+
+    key: str
+    title: str
+    words: Mapping[str, object]
+
+
+# Without distillation, which graph attention does not have either: what is compared is how spots look at each other.
+ROWS = (
+    Row("hist2st", "Hist2ST: transformer, graph layers", {"method": "hist2st", "distill": 0.0}),
+    Row("gat", "graph attention", {"method": "hist2st-gat"}),
+    Row("gat-published", "graph attention as published", {"method": "hist2st-gat", "shared": True, "loops": False}),
+    Row("mean", "graph mean, no attention", {"method": "hist2st-gat", "attention": False}),
+    Row("ridge", "ridge, no neighbours", {"method": "ridge"}),
+)
+
+
+def planned(cohort: str, sections: Sequence[Section], rule: str, rows: Sequence[Row], **words) -> list[tuple[str, Run]]:
+    """Key of the row and run, for every row and fold."""
+    found = []
+    for row in rows:
+        own = dict(row.words)
+        found += [(row.key, run) for run in study(cohort, sections, [rule], [own.pop("method")], **words | own)]
+    return found
+
+
+def scored(fits: Sequence[tuple[str, Run]], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
+    """Scores with the key of the row in the columns `row` and `method`, since one method has several rows."""
+    tables = [scores([run], [record], sections).assign(row=key, method=key) for (key, run), record in zip(fits, records, strict=True)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["row", "method", "pcc"])
+
+
+def floor(table: pd.DataFrame, twins: pd.DataFrame, fits: Sequence[tuple[str, Run]]) -> pd.DataFrame:
+    """One line a row: its median PCC, that of its twin trained on shuffled patches, and whether it is a result: trained as long as that takes and above its twin."""
+    lines = pd.DataFrame({"pcc": table.groupby("row", sort=False)["pcc"].median(), "twin": twins.groupby("row")["pcc"].median()}).reindex(table["row"].unique())
+    enough = {key: run.result for key, run in fits}
+    above = (lines["pcc"] > lines["twin"]) | lines["twin"].isna()
+    return lines.assign(result=above & lines.index.map(enough)).rename_axis("row").reset_index()
+
+
+def per_step(fits: Sequence[tuple[str, Run]], records: Sequence[Record], reference: str) -> pd.DataFrame:
+    """One line a row: trainable parameters, optimiser steps of all folds (a step is one section), seconds of each, and their ratio to the row `reference`.
+
+    From the facts of the records: fit and prediction, as fast as the machine was at the time. A closed form has no steps.
+    """
+    facts = pd.DataFrame([
+        {"row": key, "trainable": record.facts["trainable"], "seconds": record.facts["seconds"], "steps": len(record.facts["curve"]) * len(run.split.train)}
+        for (key, run), record in zip(fits, records, strict=True)
+    ])
+    lines = facts.groupby("row", sort=False).agg({"trainable": "max", "steps": "sum", "seconds": "sum"}).reset_index()
+    lines["seconds_per_step"] = lines["seconds"] / lines["steps"].where(lines["steps"] > 0)
+    mine = lines.set_index("row")["seconds_per_step"].get(reference, np.nan)
+    return lines.assign(relative=lines["seconds_per_step"] / mine)
+
+
+def check_sizes(sizes: Sequence[int]) -> None:
+    """Numbers of spots at which layers can be timed: two at least, each with four neighbours for every spot."""
+    if len(set(sizes)) < 2 or min(sizes) < 5:
+        raise BadInput(f"spots is {list(sizes)}; give two or more different sizes of at least 5, e.g. [100, 400, 1600]")
+
+
+def grows(width: int, device: str, sizes: Sequence[int] = (100, 400, 1600), repeats: int = 5) -> pd.DataFrame:
+    """Shortest of some forward and backward passes of one layer over spots at random places: [layer, spots, seconds, parameters]."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = {name: make(width).to(device) for name, make in LAYERS.items()}
+        lines = []
+        for spots in sizes:
+            edges = nearest(torch.rand(spots, 2, device=device), loops=True)
+            for name, layer in layers.items():
+                seconds = min(_seconds(layer, torch.randn(spots, width, device=device, requires_grad=True), edges) for _ in range(1 + repeats))
+                lines.append({"layer": name, "spots": spots, "seconds": seconds, "parameters": sum(p.numel() for p in layer.parameters())})
+    return pd.DataFrame(lines)
+
+
+def _seconds(layer: nn.Module, x: torch.Tensor, edges: object) -> float:
+    _wait(x)
+    began = time.perf_counter()
+    (layer(x) if isinstance(layer, Block) else layer(x, edges)).sum().backward()
+    _wait(x)
+    return time.perf_counter() - began
+
+
+def _wait(x: torch.Tensor) -> None:
+    """A GPU is given its work and asked for nothing until it is done."""
+    if x.is_cuda:
+        torch.cuda.synchronize()
+
+
+def exponents(lines: pd.DataFrame) -> dict[str, float]:
+    """Layer -> b of seconds ~ spots^b between the two largest sizes."""
+    found = {}
+    for layer, group in lines.groupby("layer", sort=False):
+        small, large = group.nlargest(2, "spots").iloc[::-1].to_dict("records")
+        found[layer] = float(np.log(large["seconds"] / small["seconds"]) / np.log(large["spots"] / small["spots"]))
+    return found
+
+
+def differences(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """One line a section: [patient, section, genes, difference], the mean over the genes that both rows scored there of the PCC of first minus second."""
+    pair = [table[table["row"] == key].set_index(["patient", "section", "gene"])["pcc"] for key in (first, second)]
+    by_section = (pair[0] - pair[1]).dropna().groupby(["patient", "section"])
+    return by_section.agg(genes="size", difference="mean").reset_index().assign(first=first, second=second)
+
+
+def accuracy_claim(found: pd.DataFrame, smoke: Sequence[str] = ()) -> str:
+    """What the differences of graph attention to Hist2ST say of the benchmark's finding that graph attention brings no improvement. smoke: rows below the floor."""
+    above, sections, mean = int((found["difference"] > 0).sum()), len(found), found["difference"].mean()
+    stands = f"above Hist2ST in {above} of {sections} sections of {found['patient'].nunique()} patients, {mean:+.3f} on average"
+    if smoke:
+        return f"Cannot be said here: {', '.join(smoke)} stayed below the floor of a result ({stands})."
+    if sections < FEWEST:
+        return f"Cannot be said here: {sections} sections are too few ({stands})."
+    if above == sections:
+        return f"Does not hold here: graph attention is {stands}."
+    return f"Holds here: graph attention is {stands}." if above == 0 else f"Nothing here speaks against it: sections disagree, graph attention is {stands}."
+
+
+def cost_claim(steps: pd.DataFrame, powers: Mapping[str, float]) -> str:
+    """What the measured cost says of the benchmark's reason for graph attention: less computing than a transformer."""
+    relative = steps.set_index("row")["relative"]["gat"]
+    growth = f"time grows with spots to the power of {powers['graph attention']:.1f} in a graph attention layer, of {powers['transformer block']:.1f} in a transformer block"
+    return f"{'Holds' if relative < 1 else 'Does not hold'} here: a step of graph attention takes {relative:.2f} times as long as one of Hist2ST; {growth}."

@@ -1,0 +1,86 @@
+"""The graph attention chapter: its rows, what a step costs, and what differences decide."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compendium.book import attention_figures
+from compendium.errors import BadInput
+from compendium.evidence import attention
+from compendium.evidence.scores import summary
+from compendium.runs import execute
+from conftest import tiny_section
+
+SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
+TITLES = {row.key: row.title for row in attention.ROWS}
+PLANNED = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32}
+
+
+def differences(*values):
+    return pd.DataFrame({"patient": [f"P{i // 2}" for i in range(len(values))], "section": [f"S{i}" for i in range(len(values))], "difference": values})
+
+
+def test_every_row_is_fitted_scored_and_priced(home):
+    fits = attention.planned("tiny", SECTIONS, "patient-out", attention.ROWS, **PLANNED)
+    twins = attention.planned("tiny", SECTIONS[:2], "patient-out", attention.ROWS[1:2], permute=True, **PLANNED)
+    assert len({run for _, run in fits}) == len(fits) == len(attention.ROWS) * 3
+    records = execute([run for _, run in fits + twins], SECTIONS, device="cpu")
+    table = attention.scored(fits, records[: len(fits)], SECTIONS)
+    assert table.groupby("row").size().to_dict() == {row.key: 3 * 12 for row in attention.ROWS}
+    lines = attention.floor(table, attention.scored(twins, records[len(fits) :], SECTIONS), fits).set_index("row")
+    assert lines["result"].to_dict() == {row.key: row.key == "ridge" for row in attention.ROWS}  # budget smoke is below the floor, and ridge has none
+    steps = attention.per_step(fits, records[: len(fits)], "hist2st").set_index("row")
+    assert steps["steps"].to_dict() == {"hist2st": 18, "gat": 18, "gat-published": 18, "mean": 18, "ridge": 0}  # three folds of three epochs over two sections
+    assert steps["relative"]["hist2st"] == 1 and steps["relative"]["gat"] > 0 and np.isnan(steps["relative"]["ridge"])
+    assert steps["trainable"]["gat-published"] < steps["trainable"]["mean"] < steps["trainable"]["gat"]
+    assert len(attention_figures.accuracy_by_cost(summary(table), steps.reset_index(), TITLES).data) == 4  # ridge has no steps
+
+
+def test_a_row_that_does_not_beat_its_twin_is_no_result(home):
+    fits = attention.planned("tiny", SECTIONS, "patient-out", attention.ROWS[-1:], **PLANNED)
+    table = pd.DataFrame({"row": "ridge", "pcc": [0.1, 0.2, 0.3]})
+    assert attention.floor(table, table.assign(pcc=0.1), fits)["result"].tolist() == [True]
+    assert attention.floor(table, table.assign(pcc=0.2), fits)["result"].tolist() == [False]
+
+
+def test_differences_are_paired_by_gene():
+    table = pd.DataFrame({
+        "row": ["gat"] * 3 + ["hist2st"] * 3, "patient": "P", "section": "S", "gene": ["a", "b", "c"] * 2, "pcc": [0.5, 0.4, np.nan, 0.3, 0.3, 0.9],
+    })
+    line = attention.differences(table, "gat", "hist2st").iloc[0]
+    assert (line["genes"], line["difference"]) == (2, pytest.approx(0.15))
+    figure = attention_figures.paired(attention.differences(table, "gat", "hist2st"), TITLES)
+    assert list(figure.data[0].x) == [pytest.approx(0.15)]
+
+
+@pytest.mark.parametrize(("values", "smoke", "said"), [
+    ((0.1, 0.2, 0.1), (), "Does not hold here: graph attention is above Hist2ST in 3 of 3 sections of 2 patients, +0.133"),
+    ((-0.1, -0.2, -0.1), (), "Holds here"), ((0.1, -0.2, 0.1), (), "sections disagree, graph attention is above Hist2ST in 2 of 3"),
+    ((0.1, 0.1), (), "2 sections are too few"), ((0.1, 0.1, 0.1), ("graph attention",), "graph attention stayed below the floor"),
+])
+def test_the_claim_about_accuracy_follows_from_the_sections(values, smoke, said):
+    assert said in attention.accuracy_claim(differences(*values), smoke)
+
+
+@pytest.mark.parametrize(("relative", "said"), [(0.5, "Holds here: a step of graph attention takes 0.50 times"), (1.2, "Does not hold here")])
+def test_the_claim_about_cost_follows_from_the_steps(relative, said):
+    steps = pd.DataFrame({"row": ["hist2st", "gat"], "relative": [1.0, relative]})
+    assert attention.cost_claim(steps, {"graph attention": 1.0, "transformer block": 1.7}).startswith(said)
+
+
+def test_growth_is_the_exponent_between_the_two_largest_sizes():
+    lines = pd.DataFrame({"layer": "a", "spots": [10, 100, 400], "seconds": [9.0, 1.0, 16.0]})
+    assert attention.exponents(lines) == {"a": pytest.approx(2)}
+
+
+def test_each_layer_is_timed_at_each_size():
+    lines = attention.grows(64, "cpu", (5, 20), repeats=1)
+    assert len(lines) == 2 * len(attention.LAYERS) and (lines["seconds"] > 0).all()
+    assert len(attention_figures.growth(lines).data) == len(attention.LAYERS)
+    assert lines.groupby("layer")["parameters"].first()["graph mean"] == 64 * 65
+
+
+@pytest.mark.parametrize("sizes", [[100], [100, 100], [4, 100], []])
+def test_sizes_that_cannot_be_timed_are_refused(sizes):
+    with pytest.raises(BadInput, match="two or more different sizes"):
+        attention.check_sizes(sizes)
