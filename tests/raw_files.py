@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from compendium.data import her2st
+from compendium.data.labels import LABELS
 from compendium.data.section import Section
 from compendium.data.sources import cohort
 from compendium.disk import resource
@@ -37,7 +38,7 @@ def write_raw(root: Path, names: tuple[str, ...] = ("B4", "C2"), side: int = 5) 
         field = rng.integers(60, 240, (HEIGHT // 10, WIDTH // 10, 3), dtype=np.uint8)
         Image.fromarray(field).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC).save(files["image"], quality=95)
         if "labels" in files:
-            classes = [her2st.LABELS[i % 3] for i in range(len(xy) - 1)]
+            classes = [LABELS[i % 3] for i in range(len(xy) - 1)]
             rows = [f"s{i}\t{x + 0.2}\t{y - 0.3}\t1\t1\t{label}" for i, ((x, y), label) in enumerate(zip(xy, classes, strict=False))]
             files["labels"].write_text("\n".join(["Row.names\tx\ty\tpixel_x\tpixel_y\tlabel", *rows, "s99\tNA\tNA\t5\t5\tundetermined", ""]))
     return root

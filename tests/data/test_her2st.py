@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from compendium.data.checks import blob_id
-from compendium.data.her2st import LABELS, read, read_labels, read_spots
+from compendium.data.her2st import read, read_spots
+from compendium.data.labels import LABELS, read_labels
 from compendium.data.section import load
 from compendium.data.sources import cohort
 from compendium.data.tables import read_counts, um_per_px

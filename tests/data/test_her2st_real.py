@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compendium.data.her2st import LABELS, read, read_labels, read_spots
+from compendium.data.her2st import read, read_spots
+from compendium.data.labels import LABELS, read_labels
 from compendium.data.sources import cohort
 from compendium.data.tables import um_per_px
 from raw_files import counted_spots, raw_path, real_section
