@@ -29,7 +29,8 @@ class Section:
     patches: uint8 RGB [spot px px 3] centred on the spots, memory-mapped, or None for counts-only work.
     grid: array coordinates (x, y) [spot 2]; pixels: full-resolution image position (x right, y down) [spot 2].
     thumbnail: uint8 RGB [height width 3] of the whole image at `thumbnail_scale` (thumbnail px per image px).
-    labels: tissue class of each spot ("" where none), or None; labels_from: the section that they were carried over from, "" where they are its own. sources: raw file -> checksum. digest: identity of the content.
+    labels: tissue class of each spot ("" where none), or None; labels_from: the section that they were carried over from, "" where they are its own.
+    sources: raw file -> checksum. digest: identity of the content.
     """
 
     cohort: str

@@ -1,6 +1,5 @@
 """How well a run tells the classes of spots it has not seen: accuracy, F1, ROC and confusion, each beside the best answer that looks at nothing."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +8,10 @@ from jaxtyping import Bool, Float, Int
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score, roc_curve
 
 from compendium.data.section import NO_LABEL, Section
-from compendium.evidence.scores import scores
 from compendium.runs.batches import UNDETERMINED
-from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
 CANCER = ("invasive cancer", "cancer in situ")  # the classes of the two-class form, which is the benchmark's
-BAR = 0.8  # above which F1 and AUC are said to lie in general
 
 
 @dataclass(frozen=True)
@@ -110,32 +106,3 @@ def confusion(found: Answers) -> pd.DataFrame:
     """Number of spots of each class (rows) by the answer (columns), over all classes."""
     counts = confusion_matrix(found.truth, found.answer, labels=range(len(found.classes))) if len(found.truth) else np.zeros((len(found.classes),) * 2, dtype=int)
     return pd.DataFrame(counts, index=pd.Index(found.classes, name="class"), columns=pd.Index(found.classes, name="answer"))
-
-
-def sweep(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
-    """One row a run and test section: what the run was (gamma is NaN for a method without it), its median PCC over genes, and the numbers of `over_classes` if it classifies."""
-    by_name, rows = {section.name: section for section in sections}, []
-    for run, record in zip(runs, records, strict=True):
-        for name, pcc in scores([run], [record], sections).groupby("section", sort=False)["pcc"].median().items():
-            facts = {
-                "method": run.method, "gamma": dict(run.model).get("gamma", np.nan), "permuted": run.permute, "split": run.split.rule, "section": name,
-                "patient": by_name[name].patient, "labels_from": by_name[name].labels_from, "stale": record.stale, "pcc": pcc,
-            }
-            rows.append(facts | (over_classes(answers(record, by_name[name])) if record.probabilities else {}))
-    return pd.DataFrame(rows)
-
-
-def verdict(rows: pd.DataFrame, made_up: bool) -> str:
-    """Whether F1 and AUC of the two-class form lie above 0.8 in most sections: holds or fails; undecided without measured sections that a pathologist has labelled.
-
-    rows: those of `sweep` that are to be judged; made_up: of a cohort that is drawn from a model.
-    """
-    judged = rows[(rows["labels_from"] == "") & (rows["spots"] > 0)]
-    if made_up or not len(judged):
-        return "undecided"
-    return "holds" if above(judged) > len(judged) / 2 else "fails"
-
-
-def above(rows: pd.DataFrame) -> int:
-    """In how many rows both F1 and AUC of the two-class form lie above 0.8."""
-    return int(((rows["cancer_f1"] > BAR) & (rows["cancer_auc"] > BAR)).sum())
