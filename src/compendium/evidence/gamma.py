@@ -39,11 +39,11 @@ def sweep_words(rows: pd.DataFrame) -> str:
     if not {-1, 0} <= set(wide.columns):
         return "What chance moves cannot be said here: it takes Hist2ST and γ = 0."
     change = wide.drop(columns=[-1, 0]).sub(wide[0], axis=0)
-    chance = (wide[-1] - wide[0]).mean()
+    chance = (wide[-1] - wide[0]).abs().mean()
     told = [f"at γ = {gamma:g} by {moved.mean():+.3f} on average (higher in {int((moved > 0).sum())} of {len(moved)} tests)" for gamma, moved in change.items()]
-    more = [f"{gamma:g}" for gamma, moved in change.items() if moved.mean() > abs(chance)]
-    ending = f"γ = {', '.join(more)} helps by more than that on these sections" if more else "no γ helps by more than that on these sections"
-    return f"Against γ = 0 the median PCC changes {', '.join(told)}. Between γ = 0 and Hist2ST, which differ in random draws only, it changes by {chance:+.3f}: {ending}."
+    more = [f"{gamma:g}" for gamma, moved in change.items() if moved.mean() > chance]
+    ending = f"γ = {' and '.join(more)} gains more than that on these sections" if more else "no γ gains more than that on these sections"
+    return f"Against γ = 0 the median PCC changes {', '.join(told)}. Hist2ST and γ = 0, which differ in random draws only, lie {chance:.3f} apart on average: {ending}."
 
 
 def verdict(rows: pd.DataFrame, made_up: bool) -> tuple[str, str]:
