@@ -9,6 +9,7 @@ from compendium.book.review_figures import CLASS_COLOURS
 
 REFERENCE = "reference"
 CANCER_LINE = {"color": "#8B6FD0", "width": 3.5}
+PANEL_PX = 290
 DASHES = ("solid", "dash", "dot")
 
 
@@ -17,7 +18,8 @@ def gamma_sweep(rows: pd.DataFrame) -> go.Figure:
 
     rows: evidence.classes.sweep without twins; a row whose gamma is NaN is Hist2ST's.
     """
-    fig = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.08, subplot_titles=("expression; reference: Hist2ST", "classes; reference: always the commonest"))
+    fig = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.08, subplot_titles=("expression (reference: Hist2ST)", "classes (reference: the commonest)"))
+    fig.update_annotations(font_size=13)
     gammas = sorted(rows["gamma"].dropna().unique())
     ticks = [REFERENCE, *(f"{gamma:g}" for gamma in gammas)]
     colours, dashes = colour_of(list(dict.fromkeys(rows["section"]))), dict(zip(dict.fromkeys(rows["split"]), DASHES, strict=False))
@@ -48,7 +50,7 @@ def roc_curves(curves: pd.DataFrame) -> go.Figure:
     """
     panels, fig = _panels(curves, "square")
     classes = sorted(set(curves["class"]) - {"cancer"})
-    lines = {name: {"color": colour, "width": 1.6} for name, colour in class_colours(classes).items()} | {"cancer": CANCER_LINE}
+    lines = {"cancer": CANCER_LINE} | {name: {"color": colour, "width": 1.6} for name, colour in class_colours(classes).items()}
     seen: set[str] = set()
     for (key, group), (row, col) in zip(panels, _places(len(panels)), strict=True):
         fig.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#888888", "width": 1}, hoverinfo="skip", showlegend=False, row=row, col=col)
@@ -60,7 +62,9 @@ def roc_curves(curves: pd.DataFrame) -> go.Figure:
             )
             seen.add(name)
     fig.update_xaxes(range=[-0.02, 1.02], tickvals=[0, 0.5, 1]).update_yaxes(range=[-0.02, 1.02], tickvals=[0, 0.5, 1])
-    return plain(fig, 110 + 250 * _rows(len(panels)), legend={"orientation": "h", "y": -0.1, "yanchor": "top", "x": 0})
+    fig.update_xaxes(title_text="false positive rate", row=_rows(len(panels))).update_yaxes(title_text="true positive rate", col=1)
+    high = PANEL_PX * _rows(len(panels))
+    return plain(fig, 130 + high, legend={"orientation": "h", "y": -55 / high, "yanchor": "top", "x": 0})
 
 
 def confusions(cells: pd.DataFrame) -> go.Figure:
@@ -81,17 +85,19 @@ def confusions(cells: pd.DataFrame) -> go.Figure:
             hovertemplate=f"{', '.join(key)}<br>%{{y}}, answered %{{x}}: %{{customdata}} spots, %{{z:.0%}}<extra></extra>",
         )
     fig.update_xaxes(tickangle=-45, showgrid=False).update_yaxes(showgrid=False)
-    bar = {"title": {"text": "share of the class", "side": "top"}, "tickformat": ".0%", "orientation": "h", "thickness": 10, "len": 0.6, "y": -0.12, "yanchor": "top"}
-    colours = [[0, "rgba(0,114,178,0.05)"], [1, COLOURS[0]]]
-    return plain(fig, 130 + 270 * _rows(len(panels)), coloraxis={"colorscale": colours, "cmin": 0, "cmax": 1, "colorbar": bar}).update_layout(margin_b=90)
+    high = PANEL_PX * _rows(len(panels))
+    bar = {"title": {"text": "share of the class", "side": "top"}, "tickformat": ".0%", "orientation": "h", "thickness": 10, "len": 0.6, "y": -75 / high, "yanchor": "top"}
+    axis = {"colorscale": [[0, "#EAF2F8"], [1, COLOURS[0]]], "cmin": 0, "cmax": 1, "colorbar": bar}
+    return plain(fig, 170 + high, coloraxis=axis).update_layout(margin_b=130)
 
 
 def _panels(table: pd.DataFrame, kind: str) -> tuple[list, go.Figure]:
     """The table by section and split, and a figure with two panels a row for them."""
     panels = list(table.groupby(["section", "split"], sort=False))
-    wide = 0.12 if kind == "square" else 0.22
-    spacing = {"horizontal_spacing": wide, "vertical_spacing": 0.28 / _rows(len(panels))}
-    return panels, make_subplots(_rows(len(panels)), 2, subplot_titles=[", ".join(key) for key, _ in panels], **spacing)
+    wide, high = (0.14, 60) if kind == "square" else (0.3, 100)  # share of the width, px: room for the names of classes
+    spacing = {"horizontal_spacing": wide, "vertical_spacing": high / (PANEL_PX * _rows(len(panels)))}
+    fig = make_subplots(_rows(len(panels)), 2, subplot_titles=[", ".join(key) for key, _ in panels], **spacing)
+    return panels, fig.update_annotations(font_size=13)
 
 
 def _rows(panels: int) -> int:
