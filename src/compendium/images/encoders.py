@@ -114,13 +114,12 @@ def _lite0(network: nn.Module) -> nn.Module:
     return network
 
 
-def check_side(name: str, px: int) -> None:
-    """Refuse tiles of a side that the encoder is not made for; most take any."""
+def fixed_side(name: str) -> int:
+    """Side in pixels of the only tiles that an encoder takes; 0 for most, which take any."""
     import timm
 
     config = timm.get_pretrained_cfg(name)
-    if config.fixed_input_size and px != config.input_size[-1]:
-        raise BadInput(f"encoder {name} takes tiles of {config.input_size[-1]} px only, not {px}; set tile_px={config.input_size[-1]}")
+    return config.input_size[-1] if config.fixed_input_size else 0
 
 
 def weights_id(name: str, weights: str = "") -> str:
