@@ -82,8 +82,11 @@ def twins(jobs: Sequence[tuple[Row, Run]]) -> list[tuple[Row, Run]]:
 
 
 def floor(jobs: Sequence[tuple[Row, Run]], table: pd.DataFrame, shuffled: pd.DataFrame) -> pd.DataFrame:
-    """One line a row: median PCC, that of its twin, and whether it is a result: trained long enough, and above its twin where it has one."""
-    reached, twin = (scored.groupby("row")["pcc"].median() for scored in (table, shuffled))
-    trained = {row.key: all(run.result for other, run in jobs if other == row) for row, _ in jobs}
-    lines = [{"row": key, "median PCC": reached.get(key), "its twin": twin.get(key), "result": enough and not reached[key] <= twin.get(key, -1)} for key, enough in trained.items()]
-    return pd.DataFrame(lines).astype({"its twin": float})
+    """One line a row: median PCC, that of its twin, and whether it is a result: trained long enough, and above its twin in every section where it has one."""
+    reached, twin = (scored.groupby(["row", "section"])["pcc"].median().groupby("row").agg(list) for scored in (table, shuffled))
+    lines = []
+    for key in dict.fromkeys(row.key for row, _ in jobs):
+        enough = all(run.result for row, run in jobs if row.key == key)
+        above = all(own > other for own, other in zip(reached[key], twin.get(key, []), strict=False))
+        lines.append({"row": key, "median PCC": table.loc[table["row"] == key, "pcc"].median(), "its twin": shuffled.loc[shuffled["row"] == key, "pcc"].median(), "result": enough and above})
+    return pd.DataFrame(lines)
