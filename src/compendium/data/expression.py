@@ -22,7 +22,7 @@ THETA = 100.0  # overdispersion of the analytic Pearson residuals (Lause et al. 
 class Target:
     """A fitted transform of counts over a panel.
 
-    harmony  wide, which Harmony corrects over the training sections       BLEEP's original; a section that is not trained on keeps wide
+    harmony  wide, which Harmony corrects over the training sections   BLEEP's original; a section that is not trained on keeps wide
     log1p    ln(1 + count)                                             ST-Net and STimage as benchmarked
     logcpm   ln(1 + 1e6 count / total of the shared genes)
     minmax   (count - low) / (high - low) per gene, low and high of the training spots; a constant gene is 0

@@ -64,11 +64,11 @@ def restained(section: Section, template: Section, word: str) -> Section:
     facts = f"{word} {section.digest} to {template.digest} {source_hash('images/stain.py')}"
     digest = hashlib.sha256(facts.encode()).hexdigest()
     path = home() / "stained" / word / f"{section.cohort}-{section.name}-{digest[:16]}.npy"
-    with alone(path):
-        patches = _stored(path)
-        if patches is None:
-            _write(path, section, look(section, word), look(template, word))
-            patches = np.load(path, mmap_mode="r")
+    if (patches := _stored(path)) is None:
+        with alone(path):
+            if (patches := _stored(path)) is None:  # nobody else has made it meanwhile
+                _write(path, section, look(section, word), look(template, word))
+                patches = np.load(path, mmap_mode="r")
     return dataclasses.replace(section, patches=patches, digest=digest)
 
 
@@ -82,12 +82,14 @@ def look(section: Section, word: str) -> Vahadane:
 
 
 def _stored(path: Path) -> np.ndarray | None:
+    """Mapped patches as they lie there; what is damaged is reported and goes."""
     try:
         return np.load(path, mmap_mode="r")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError) as error:
         log.warning("the stained patches in %s are damaged (%s); they are computed again", path, error)
+        path.unlink(missing_ok=True)
         return None
 
 
