@@ -72,7 +72,7 @@ def test_plain_papermill_is_as_strict(arguments, says, home, tmp_path):
 @pytest.mark.parametrize(("chapter", "parameters", "says"), [
     ("id-loocv", ["methods=[colour]", "dial=[]", "panel=hvg_769"], "shares no gene"),
     ("id-loocv", ["methods=[rigde]", "dial=[]"], "did you mean ridge"),
-    ("regclass", ["gammas=[-1, 1]", "tested=[P2a]"], "parameter gamma of method regclass is -1.0; it must be at least 0"),
+    ("regclass", ["gammas=[-1, 1]", "splits=[section-out]", "tested=[P2a]"], "parameter gamma of method regclass is -1.0; it must be at least 0"),
 ])
 def test_a_chapter_that_cannot_run_says_why_and_leaves_no_page(chapter, parameters, says, home, tmp_path, capsys):
     words = [word for value in ["sections=[P1a, P1b, P2a]", *parameters] for word in ("-p", value)]

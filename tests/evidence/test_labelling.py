@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from compendium.data.her2st import read
-from compendium.evidence.labelling import labelling, transfer
+from compendium.evidence.labelling import carried, labelling, transfer
 from conftest import tiny_section
 from raw_files import raw_path, write_alignment, write_raw
 
@@ -18,6 +18,12 @@ def test_labels_are_told_by_whose_they_are_and_what_they_say():
     assert rows[["with a class", "undetermined"]].to_numpy().tolist() == [[4, 1], [4, 1], [0, 0]]
     assert rows["commonest class"].tolist() == ["invasive cancer", "invasive cancer", ""]
     assert rows["cancer"].tolist()[:2] == [0.75, 0.75] and np.isnan(rows["cancer"][2])
+
+
+def test_sections_that_share_an_annotated_one_are_told_together():
+    sections = [replace(tiny_section(name), labels_from=other) for name, other in (("C2", "C1"), ("B4", "B1"), ("C3", "C1"), ("C1", ""))]
+    assert carried(sections) == "C2, C3 transferred from the adjacent section C1; B4 transferred from the adjacent section B1"
+    assert carried(sections[3:]) == ""
 
 
 def test_agreement_is_measured_for_carried_labels_only(tmp_path):

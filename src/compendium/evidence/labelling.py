@@ -13,6 +13,15 @@ from compendium.evidence.classes import CANCER
 from compendium.runs.batches import UNDETERMINED
 
 
+def carried(sections: Sequence[Section]) -> str:
+    """Which sections have labels of another, as a page says it; "" where none has: C2, C3 transferred from the adjacent section C1; ..."""
+    lines: dict[str, list[str]] = {}
+    for section in sections:
+        if section.labels_from:
+            lines.setdefault(section.labels_line, []).append(section.name)
+    return "; ".join(f"{', '.join(names)} {line}" for line, names in lines.items())
+
+
 def labelling(sections: Sequence[Section]) -> pd.DataFrame:
     """One row a section: [section, patient, labels, spots, with a class, undetermined, commonest class, its share, cancer]; shares are of the spots with a class."""
     rows = []
