@@ -68,14 +68,16 @@ def test_a_difference_is_of_the_same_genes_and_a_section_counts_once():
     assert pair["genes"].to_dict() == {"S2": 4, "S3": 5, "S4": 5}
 
 
-@pytest.mark.parametrize(("values", "said"), [([0.1, 0.2, 0.1], BETTER), ([-0.1, -0.2, -0.1], WORSE), ([0.1, -0.2, 0.1], UNDECIDED), ([0.1, 0.1], UNDECIDED), ([0.1, 0.1, 0.0], UNDECIDED), ([], UNDECIDED)])
+@pytest.mark.parametrize(("values", "said"), [
+    ([0.1, 0.2, 0.1], BETTER), ([-0.1, -0.2, -0.1], WORSE), ([0.1, -0.2, 0.1], UNDECIDED), ([0.1, 0.1], UNDECIDED), ([0.1, 0.1, 0.0], UNDECIDED), ([], UNDECIDED),
+])
 def test_a_verdict_takes_three_sections_that_agree(values, said):
     assert verdict(values) == said
 
 
 @pytest.mark.parametrize(("shift", "says"), [
-    ({key: -0.1 for key in ("frozen", "frozen-raw", "tuned", "ridge")}, "holds here"),
-    ({key: 0.1 for key in ("frozen", "frozen-raw", "tuned", "ridge")}, "does not hold here"),
+    (dict.fromkeys(("frozen", "frozen-raw", "tuned", "ridge"), -0.1), "holds here"),
+    (dict.fromkeys(("frozen", "frozen-raw", "tuned", "ridge"), 0.1), "does not hold here"),
     ({"frozen": 0.1}, "stays undecided here"),
 ])
 def test_the_claim_is_decided_where_all_comparisons_agree(shift, says):
@@ -84,7 +86,7 @@ def test_the_claim_is_decided_where_all_comparisons_agree(shift, says):
 
 
 def test_smoke_decides_nothing():
-    lines = verdicts(differences(scored({key: 0.1 for key in ("frozen", "frozen-raw", "tuned", "ridge")}), COMPARED), COMPARED, {"tuned"})
+    lines = verdicts(differences(scored(dict.fromkeys(("frozen", "frozen-raw", "tuned", "ridge"), 0.1)), COMPARED), COMPARED, {"tuned"})
     assert lines.loc[lines["verdict"] == SMOKE, "comparison"].tolist() == ["tuned: pre-trained − random start"]
     assert "Of 4 comparisons above the floor" in claim(lines) and "1 more are smoke" in claim(lines)
     assert "frozen: pre-trained − random start, above 0 in all 3 sections" in told(lines) and "tuned" not in told(lines)

@@ -74,13 +74,13 @@ def test_regclass():
     assert counted(Regclass, 12, classes=2, positions=128)[0] == 75_495_607
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", [name for name in ENCODERS if name in MODELS])
 def test_frozen_encoders(name):
     found = [number for genes in (785, 12) for number in counted(Hist2ST, genes, ENCODERS[name][1], positions=128)]
     assert tuple(found) == MODELS[name]
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", [name for name in ENCODERS if name in MODELS])
 def test_graph_attention(name):
     found = [number for genes in (785, 12) for number in counted(GAT, genes, ENCODERS[name][1], shared=True)]
     assert tuple(found) == ATTENTION[name]
@@ -91,4 +91,4 @@ def test_encoders_have_timms_names():
 
     for _, encoder in ENCODERS.values():
         assert encoder in timm.list_pretrained(f"{encoder.partition('.')[0]}.*")
-        assert encoders.weights_id(encoder) == encoder
+        assert encoders.weights_id(encoder) == (encoders.sha256(encoders.lite0_file())[:16] if encoder == encoders.FROZEN else encoder)

@@ -88,5 +88,6 @@ def floor(jobs: Sequence[tuple[Row, Run]], table: pd.DataFrame, shuffled: pd.Dat
     for key in dict.fromkeys(row.key for row, _ in jobs):
         enough = all(run.result for row, run in jobs if row.key == key)
         above = all(own > other for own, other in zip(reached[key], twin.get(key, []), strict=False))
-        lines.append({"row": key, "median PCC": table.loc[table["row"] == key, "pcc"].median(), "its twin": shuffled.loc[shuffled["row"] == key, "pcc"].median(), "result": enough and above})
+        medians = {name: scored.loc[scored["row"] == key, "pcc"].median() for name, scored in (("median PCC", table), ("its twin", shuffled))}
+        lines.append({"row": key} | medians | {"result": enough and above})
     return pd.DataFrame(lines)
