@@ -1,5 +1,7 @@
 """The methods with an image encoder of their own, on tiles: words of the published protocol, and a run from tile to prediction."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import timm
@@ -12,12 +14,13 @@ from compendium.methods import METHODS
 from compendium.runs import plan, run_once
 from conftest import tiny_section
 
-SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
+TISSUE = {"thumbnail": np.full((40, 40, 3), (200, 120, 160), dtype=np.uint8), "thumbnail_scale": 0.1}
+SECTIONS = [dataclasses.replace(tiny_section(name, patient), **TISSUE) for name, patient in (("S1", "P1"), ("S2", "P2"), ("S3", "P3"))]
 PUBLISHED = {
-    "stnet": ("log1p", "normalised", "symmetries", 224, "sgd", 1e-6, 0.0, 32, 50),
-    "stimage": ("log1p", "0-255", "none", 299, "adam", 1e-5, 0.0, 128, 100),
-    "deepspace": ("pearson", "normalised", "symmetries", 376, "adam", 1e-4, 1e-4, 128, 100),
-    "bleep": ("raw", "0-255", "symmetries", 224, "adamw", 1e-3, 1e-3, 256, 150),
+    "stnet": ("log1p", "normalised", "all", "symmetries", 224, "sgd", 1e-6, 0.0, 32, 50),
+    "stimage": ("log1p", "0-255", "stimage", "none", 299, "adam", 1e-5, 0.0, 128, 100),
+    "deepspace": ("pearson", "normalised", "deepspace", "symmetries", 376, "adam", 1e-4, 1e-4, 128, 100),
+    "bleep": ("raw", "0-255-bgr", "all", "symmetries", 224, "adamw", 1e-3, 1e-3, 256, 150),
 }
 
 
@@ -34,9 +37,9 @@ def own(method: str, **words):
 def test_the_published_protocol_has_the_papers_words(method):
     run = own(method, protocol="published", budget="full", panel="hvg_769")
     assert run.line == "published"
-    assert (run.target, run.scale, run.augment, run.tile_px, run.optimiser, run.lr, run.weight_decay, run.batch, run.epochs) == PUBLISHED[method]
+    assert (run.target, run.scale, run.spots, run.augment, run.tile_px, run.optimiser, run.lr, run.weight_decay, run.batch, run.epochs) == PUBLISHED[method]
     clean = own(method, encoder=encoders.FROZEN, weights="")
-    assert (clean.target, clean.scale, clean.augment, clean.tile_px) == ("wide", "normalised", "none", 224)
+    assert (clean.target, clean.scale, clean.spots, clean.stain, clean.augment, clean.tile_px) == ("wide", "normalised", "all", "none", "none", 224)
 
 
 @pytest.mark.parametrize("method", PUBLISHED)

@@ -1,15 +1,23 @@
 """STimage: the published values of its pieces, counts with size factors, a start at the training mean, a frozen encoder."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from scipy.stats import nbinom
 
+from compendium.data.expression import SIGNED, TRANSFORMS, fit_target
+from compendium.data.splits import Split
 from compendium.errors import BadInput
 from compendium.methods.layers import Batch, Shape
 from compendium.methods.stimage import STimage, inverse_softplus, sized
+from compendium.runs import plan, run_once
+from conftest import tiny_section
+from raw_files import refusal
 
 GRID = torch.zeros(30, 2, dtype=torch.long)
 
@@ -93,9 +101,41 @@ def test_training_starts_from_the_mean_of_each_gene(target):
     torch.testing.assert_close(method(Batch(torch.randn(5, 6), GRID[:5])), mean.expand(5, -1), rtol=1e-4, atol=1e-4)
 
 
-def test_a_target_below_zero_has_no_likelihood():
-    with pytest.raises(BadInput, match="goes below 0; give target=wide"):
-        STimage(Shape(4, torch.zeros(4), "pearson", features=6))
+@pytest.mark.parametrize("target", SIGNED)
+def test_a_target_below_zero_has_no_likelihood(target):
+    with pytest.raises(BadInput, match=f"no likelihood for target {target}, which goes below 0; give target=wide"):
+        STimage(Shape(4, torch.zeros(4), target, features=6))
+
+
+@pytest.mark.parametrize("target", sorted(set(TRANSFORMS) - set(SIGNED)))
+def test_no_other_target_can_go_below_zero(target):
+    """Whatever the training sections: of a test section without counts too."""
+    train, test = tiny_section("S1"), dataclasses.replace(tiny_section("S2"), counts=csr_matrix((24, 12), dtype=np.int32))
+    fitted = fit_target(target, list(train.genes), [train], list(train.genes))
+    assert min(fitted(train).min(), fitted(test).min()) >= 0
+
+
+@pytest.mark.parametrize(("value", "says"), [(-1.0, "negative value -1.0"), (0.5, "non-integer value 0.5"), (np.nan, "non-integer value nan")])
+def test_counts_that_are_none_never_reach_a_likelihood(value, says):
+    """A section refuses them, so that neither STimage nor Hist2ST can be given any."""
+    counts = tiny_section().counts.astype(float)
+    counts.data[3] = value
+    assert says in refusal(lambda: dataclasses.replace(tiny_section(), counts=counts))
+
+
+def test_as_published_it_learns_and_averages_several_networks(home):
+    """log1p under the negative binomial, STimage's filter, raw tiles; pale tiles off tissue are not learned from."""
+    tissue = {"thumbnail": np.full((40, 40, 3), (200, 120, 160), dtype=np.uint8), "thumbnail_scale": 0.1}
+    sections = [dataclasses.replace(tiny_section(name, patient), **tissue) for name, patient in (("S1", "P1"), ("S2", "P2"), ("S3", "P3"))]
+    words = {"protocol": "published", "encoder": "colour", "budget": "smoke", "panel": "all", "tile_px": 32, "epochs": 40, "lr": 1e-2, "members": 2}
+    run = plan("tiny", Split("section-out", ("S1", "S2"), (), ("S3",), "section S3"), "stimage", sections=sections, **words)
+    assert (run.target, run.spots, run.scale) == ("log1p", "stimage", "0-255")
+    record = run_once(run, sections, "cpu")
+    losses = [row["negative binomial"] for row in record.facts["curve"]]
+    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+    predicted, measured = record.predictions["S3"], np.log1p(sections[2].counts.toarray())
+    assert np.mean([np.corrcoef(predicted[:, gene], measured[:, gene])[0, 1] for gene in (0, 1, 10, 11)]) > 0.5
+    assert len(record.facts["members"]) == 2 and record.spread["S3"].max() > 0
 
 
 @pytest.mark.parametrize("freeze", [True, False])

@@ -8,7 +8,7 @@ import pytest
 from compendium.data.splits import folds
 from compendium.runs.batches import inputs
 from compendium.runs.engine import training_set
-from compendium.runs.matching import Part, matched, size, subset, thinned
+from compendium.runs.matching import Part, matched, size, subset, thinned, uncut
 from compendium.runs.plan import plan
 from conftest import tiny_section
 
@@ -20,14 +20,14 @@ def test_both_arms_are_matched_in_spots_and_depth():
     deep = [dataclasses.replace(s, counts=s.counts * 10) for s in SECTIONS[:2]]
     shallow = [tiny_section("S9", patient="P9", spots=30)]
     for mine, other in ((deep, shallow), (shallow, deep)):
-        cut = [part.section for part in matched(mine, other, GENES, seed=0)]
+        cut = [part.section for part in matched(uncut(mine), uncut(other), GENES, seed=0)]
         assert size(cut, GENES)[0] == 30
         assert size(cut, GENES)[1] == pytest.approx(size(shallow, GENES)[1], rel=0.15)
-    assert [part.section for part in matched(shallow, deep, GENES, seed=0)] == shallow
+    assert [part.section for part in matched(uncut(shallow), uncut(deep), GENES, seed=0)] == shallow
 
 
 def test_features_of_a_cut_section_are_those_of_the_whole():
-    (part,) = matched(SECTIONS[:1], [tiny_section("S9", patient="P9", spots=9)], GENES, seed=0)
+    (part,) = matched(uncut(SECTIONS[:1]), uncut([tiny_section("S9", patient="P9", spots=9)]), GENES, seed=0)
     run = plan("tiny", folds("section-out", SECTIONS)[0], "coordinates", sections=SECTIONS, panel="all")
     whole, cut = (inputs(run, each, None, "cpu") for each in (Part(SECTIONS[0], SECTIONS[0]), part))
     assert len(cut) == 9

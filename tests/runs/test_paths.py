@@ -48,6 +48,13 @@ def test_histogene_sees_tiles_on_the_asked_scale(scale, low, high, home):
     np.testing.assert_allclose(seen.image, low + tiles / 255 * (high - low), atol=1e-4)
 
 
+def test_reversed_channels_are_the_raw_ones_the_other_way_round():
+    raw, reversed_ = (plan("tiny", SPLIT, "bleep", sections=FEW, panel="all", encoder="own", tile_px=32, scale=scale, budget="smoke") for scale in ("0-255", "0-255-bgr"))
+    (seen,), (turned,) = (in_order(run, inputs(run, uncut(FEW)[2], None, "cpu")) for run in (raw, reversed_))
+    assert not np.array_equal(seen.image[:, 0], seen.image[:, 2])
+    np.testing.assert_array_equal(turned.image, seen.image.numpy()[:, ::-1])
+
+
 def learning(split: Split, epochs: int = EPOCHS) -> tuple[Run, list[Section]]:
     """A run that first learns the mean, which holds for S2 too, and then a signal that is the other way round in S2: its patches are swapped, red for dark."""
     swapped = tiny_section("S2", patient="P2")

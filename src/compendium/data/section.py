@@ -114,15 +114,22 @@ class Section:
         chosen = np.isin(self.genes, genes).astype(np.float64)
         return np.asarray(self.counts @ chosen, dtype=np.float32)
 
+    def slide(self) -> UInt8[np.ndarray, "height width 3"]:
+        """The thumbnail, for who cannot do without."""
+        return self._imaged(self.thumbnail)
+
     def tiles(self, px: int) -> UInt8[np.ndarray, "spot px px 3"]:
         """Central `px` x `px` crops of the stored patches (a view)."""
-        if self.patches is None:
-            raise BadInput(f"{self.cohort} section {self.name} has no image: fetch its image and prepare it again, or leave the section out")
-        stored = self.patches.shape[1]
+        stored = self._imaged(self.patches).shape[1]
         if px > stored:
             raise BadInput(f"{self.cohort} section {self.name}: tiles of {px} px asked for, {stored} px stored; run compendium prepare {self.cohort} --tile-px {px}")
         cut = stored // 2 - px // 2  # row px // 2 of every tile is the one of the spot's centre, odd sides too
         return self.patches[:, cut : cut + px, cut : cut + px]
+
+    def _imaged(self, part: np.ndarray | None) -> np.ndarray:
+        if part is None:
+            raise BadInput(f"{self.cohort} section {self.name} has no image: fetch its image and prepare it again, or leave the section out")
+        return part
 
     def save(self, folder: Path) -> "Section":
         """Write the section to `folder`, whole or not at all, and open it from there."""

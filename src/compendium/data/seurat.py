@@ -9,11 +9,26 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from compendium.data.section import Section
-from compendium.disk import sha256
+from compendium.disk import home, sha256
 from compendium.errors import BadInput
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+
+def corrected(section: Section) -> Section:
+    """The section with its corrected counts, from their place among the cohort's raw files."""
+    return with_corrected_counts(section, place(section))
+
+
+def place(section: Section) -> Path:
+    """Where a section's corrected counts are looked for."""
+    return home() / "raw" / section.cohort / "seurat" / f"{section.name}.csv"
+
+
+def checksum(section: Section) -> str:
+    """sha256 of the file of a section's corrected counts."""
+    return sha256(_there(place(section)))
 
 
 def with_corrected_counts(section: Section, path: Path) -> Section:
@@ -35,13 +50,17 @@ def _table(path: Path) -> "DataFrame":
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, index_col=0)
-    except FileNotFoundError:
-        raise BadInput(f"no file {path} of corrected counts; write it in R: write.csv(as.matrix(x[['SCT']]$counts), file)") from None
+        table = pd.read_csv(_there(path), index_col=0)
     except (ValueError, OSError) as error:  # pandas' own errors are among the first
         raise BadInput(f"{path} cannot be read as a table ({' '.join(str(error).split())}); write it in R: write.csv(as.matrix(x[['SCT']]$counts), file)") from error
     table.index = table.index.astype(str)
     return table
+
+
+def _there(path: Path) -> Path:
+    if not path.is_file():
+        raise BadInput(f"no file {path} of corrected counts; write it in R: write.csv(as.matrix(x[['SCT']]$counts), file), and put it there")
+    return path
 
 
 def _oriented(table: "DataFrame", section: Section, path: Path) -> "DataFrame":

@@ -7,6 +7,7 @@ import pandas as pd
 
 BAR = 0.5  # share of the image-attainable PCC that a method is expected to reach
 SETTLED = 0.02  # a loss that fell by less than this share in the last tenth of its epochs has settled
+NEAR = 0.1  # shares that differ by less are called near
 
 
 def reached(table: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
@@ -28,15 +29,18 @@ def bar(rows: pd.DataFrame) -> pd.DataFrame:
 def reason(losses: Sequence[Mapping[str, float]], share: float, linear: float) -> str:
     """Why a method stays below the bar, as far as its training curve and the linear model tell.
 
-    losses: the terms of each epoch. linear: the share that ridge reaches on the same features and sections, NaN where it was not fitted.
+    losses: the terms of each epoch. share, linear: what the method, and ridge on the same features and sections, reach; NaN where ridge was not fitted.
     """
-    total = np.array([sum(value for name, value in row.items() if name != "validation") for row in losses])
-    tail = max(1, len(total) // 10)
-    fell = float(1 - total[-1] / total[-1 - tail]) if len(total) > tail else np.nan
-    training = f"the loss still fell by {fell:.0%} in the last {tail} of {len(total)} epochs: it is not trained to the end" if fell > SETTLED else (
-        f"the loss had settled by epoch {len(total)}: what it has learned of the training sections does not carry over"
-    )
-    if not np.isfinite(linear):
-        return training
-    near = f"ridge on the same features reaches {linear:.0%}"
-    return f"{training}; {near}" + (", so there is little more to be had from them" if linear < BAR + 0.05 and share > 0.8 * linear else "")
+    told = _training(np.array([sum(value for name, value in row.items() if name != "validation") for row in losses]))
+    if np.isfinite(linear):
+        told += f"; ridge on the same features reaches {linear:.0%}"
+        told += ", so there is little more to be had from them" if linear - share < NEAR else ""
+    return told
+
+
+def _training(loss: np.ndarray) -> str:
+    tail = max(1, len(loss) // 10)
+    fell = 1 - loss[-1] / loss[-1 - tail] if len(loss) > tail else 0.0
+    if fell > SETTLED:
+        return f"the loss still fell by {fell:.0%} in the last {tail} of {len(loss)} epochs: it is not trained to the end"
+    return f"the loss had settled by epoch {len(loss)}: what it has learned of the training sections does not carry over"

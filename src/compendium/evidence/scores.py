@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.stats import pearsonr, rankdata
 
-from compendium.data.expression import SCORING, Target, fit_target
+from compendium.data.expression import SCORING, Target, counted, fit_target
 from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
 from compendium.disk import home, source_hash, whole_file
@@ -16,7 +16,7 @@ from compendium.runs.engine import training_set, used
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
-CODE = ("evidence/scores.py", "data/expression.py", "data/panels.py")
+CODE = ("evidence/scores.py", "data/expression.py", "data/panels.py", "data/seurat.py")
 
 
 def scores(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
             "cohort": run.cohort, "method": run.method, "protocol": run.line, "split": run.split.rule, "panel": run.panel, "encoder": run.encoder,
             "seed": run.seed, "permuted": run.permute, "section": name, "patient": section.patient, "gene": record.genes, "panels": panels, "spots": len(section),
         }
-        parts.append(pd.DataFrame(facts | agreement(predicted, wide(section)) | {"pcc_native": pcc(predicted, native(section))}))
+        parts.append(pd.DataFrame(facts | agreement(predicted, wide(section)) | {"pcc_native": pcc(predicted, native(counted(section, run.target)))}))
     return pd.concat(parts, ignore_index=True)
 
 

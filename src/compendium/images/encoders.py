@@ -12,13 +12,16 @@ from compendium.errors import BadInput
 
 FROZEN = "tf_efficientnet_lite0.in1k"
 RANDOM = "random"
+NORMALISED = "normalised"
+SCALES = (NORMALISED, "0-255", "0-255-bgr")
+CURE = "give weights=FILE, or weights=random for an untrained start"
 
 
 def encoder(name: str, weights: str = "") -> nn.Module:
     """A timm network without its classifier, images [spot 3 px px] -> features [spot num_features].
 
     weights: "" for the pre-trained weights of the name's tag, a local .pth or .safetensors file, or "random" for an untrained start.
-    Raises BadInput for an unknown name, and where the weights are neither installed, cached nor downloadable.
+    Raises BadInput for an unknown name, where the weights are neither installed, cached nor downloadable, and where a file is not of this network.
     """
     return _network(name, weights, num_classes=0)
 
@@ -31,20 +34,38 @@ def classifier(name: str, weights: str = "") -> nn.Module:
 def _network(name: str, weights: str, **options) -> nn.Module:
     import timm
 
-    base, _, tag = name.partition(".")
-    if not timm.is_model(base) or (tag and name not in timm.list_pretrained(f"{base}.*")):
-        raise BadInput(f"unknown encoder {name!r}; give a timm name with its tag, e.g. {FROZEN}")
+    _check_name(name)
     if weights == RANDOM:
         return timm.create_model(name, pretrained=False, **options)
     if weights:
-        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(_existing(weights, name))}, **options)
+        return _from_file(name, _existing(weights, name), **options)
     if name == FROZEN:
         return _lite0(timm.create_model(name, pretrained=False, **options))
     try:
         return timm.create_model(name, pretrained=True, **options)
     except Exception as error:  # noqa: BLE001 - the hub's client raises many kinds; none may end in random weights
-        reason = str(error).strip().split("\n")[0][:120]
-        raise BadInput(f"the weights of encoder {name} are not here and cannot be downloaded ({reason}); give weights=FILE, or weights=random for an untrained start") from error
+        raise BadInput(f"the weights of encoder {name} are not here and cannot be downloaded ({_first_line(error)}); {CURE}") from error
+
+
+def _check_name(name: str) -> None:
+    import timm
+
+    base, _, tag = name.partition(".")
+    if not timm.is_model(base) or (tag and name not in timm.list_pretrained(f"{base}.*")):
+        raise BadInput(f"unknown encoder {name!r}; give a timm name with its tag, e.g. {FROZEN}")
+
+
+def _from_file(name: str, path: Path, **options) -> nn.Module:
+    import timm
+
+    try:
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, **options)
+    except Exception as error:  # noqa: BLE001 - a file can be wrong in many ways: other shapes, other names, no weights at all
+        raise BadInput(f"the weights file {path} is not of encoder {name} ({_first_line(error)}); give a file of that network") from error
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:160]
 
 
 def _existing(weights: str, name: str) -> Path:
@@ -52,6 +73,27 @@ def _existing(weights: str, name: str) -> Path:
     if not path.is_file():
         raise BadInput(f"no weights file {weights} for encoder {name}; give the path of a .pth or .safetensors file")
     return path
+
+
+def missing(name: str, weights: str = "") -> str:
+    """Why an encoder cannot be had, in one line, or "" where it can: a file that fits it, installed weights, or weights that the hub's client keeps. Nothing is downloaded."""
+    try:
+        _check_name(name)
+        if weights or name == FROZEN:
+            encoder(name, weights)
+            return ""
+    except BadInput as error:
+        return str(error)
+    return "" if _kept(name) else f"the weights of encoder {name} are not here; {CURE}"
+
+
+def _kept(name: str) -> bool:
+    """Whether the hub's client holds the weights from an earlier download."""
+    import timm
+    from huggingface_hub import try_to_load_from_cache
+
+    source = timm.get_pretrained_cfg(name).hf_hub_id
+    return bool(source) and any(isinstance(try_to_load_from_cache(source, file), str) for file in ("model.safetensors", "pytorch_model.bin"))
 
 
 def lite0_file() -> Path:
@@ -72,11 +114,27 @@ def _lite0(network: nn.Module) -> nn.Module:
     return network
 
 
+def check_side(name: str, px: int) -> None:
+    """Refuse tiles of a side that the encoder is not made for; most take any."""
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    if config.fixed_input_size and px != config.input_size[-1]:
+        raise BadInput(f"encoder {name} takes tiles of {config.input_size[-1]} px only, not {px}; set tile_px={config.input_size[-1]}")
+
+
 def weights_id(name: str, weights: str = "") -> str:
     """What identifies the weights: a checksum where there is a file, the tag where timm fetches them."""
     if weights and weights != RANDOM:
         return sha256(_existing(weights, name))[:16]
     return weights or (sha256(lite0_file())[:16] if name == FROZEN else name)
+
+
+def scaled(images: UInt8[Tensor, "spot px px 3"], scale: str, name: str = "") -> Float[Tensor, "spot 3 px px"]:
+    """uint8 RGB tiles as numbers, by the scale word of a run: `normalised` for the encoder of that name, `0-255` as they are, `0-255-bgr` with the channels in reverse."""
+    if scale == NORMALISED:
+        return normalise(images, name)
+    return (images.flip(3) if scale == "0-255-bgr" else images).permute(0, 3, 1, 2).float()
 
 
 def normalise(images: UInt8[Tensor, "spot px px 3"], name: str = "") -> Float[Tensor, "spot 3 px px"]:

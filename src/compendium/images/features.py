@@ -16,23 +16,30 @@ from tqdm import tqdm
 from compendium.data.section import Section
 from compendium.disk import alone, home, lock_of, read_sealed, source_hash, write_sealed
 from compendium.images import encoders
+from compendium.images.augment import kept_view
 
 COLOUR = "colour"
 COORDINATES = "coordinates"
-CHUNK = 64
+CHUNK = {"cpu": 8, "cuda": 64}  # tiles at once: on a CPU more of them wait for memory (benchmarks/features.py)
+RANDOM_SEED = 0  # of a frozen random start, which is one network wherever its features are computed
 log = logging.getLogger(__name__)
 
 
-def features(section: Section, encoder: str, tile_px: int, weights: str = "", device: str = "cpu") -> Float32[np.ndarray, "spot feature"]:
-    """Features of every spot: `colour`, `coordinates`, or the pooled output of a frozen timm encoder on tiles of `tile_px`."""
+def features(
+    section: Section, encoder: str, tile_px: int, weights: str = "", device: str = "cpu", scale: str = encoders.NORMALISED, view: str = ""
+) -> Float32[np.ndarray, "spot feature"]:
+    """Features of every spot: `colour`, `coordinates`, or the pooled output of a frozen timm encoder on tiles of `tile_px`.
+
+    scale: how the encoder is shown the tiles (see encoders.scaled). view: one of augment.BANKS, "" for the tiles as they are; coordinates look the same in all.
+    """
     if encoder == COORDINATES:
         return coordinates(section)
-    return _cached(section, encoder, tile_px, weights, device)
+    return _cached(section, encoder, tile_px, weights, device, scale, view)
 
 
-def six_colours(section: Section, tile_px: int) -> Float32[np.ndarray, "spot 6"]:
+def six_colours(section: Section, tile_px: int, view: str = "") -> Float32[np.ndarray, "spot 6"]:
     """Mean and standard deviation of red, green and blue over each tile (0-255)."""
-    tiles = section.tiles(tile_px)
+    tiles = kept_view(section.tiles(tile_px), view, section.name)
     rows = [(tile.mean(axis=(0, 1)), tile.std(axis=(0, 1))) for tile in tiles]
     return np.array(rows, dtype=np.float32).reshape(len(section), 6)
 
@@ -43,9 +50,9 @@ def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
     return (2 * (section.grid - low) / np.maximum(high - low, 1) - 1).astype(np.float32)
 
 
-def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: str) -> Float32[np.ndarray, "spot feature"]:
+def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: str, scale: str, view: str) -> Float32[np.ndarray, "spot feature"]:
     """Computed once a section and encoder, by whichever process comes first, then read; what is damaged is reported and computed again."""
-    path = cache_path(section, encoder, tile_px, weights, device)
+    path = cache_path(section, encoder, tile_px, weights, device, scale, view)
     with suppress(OSError, ValueError):
         values = _read(path)
         if lock_of(path).exists():
@@ -59,7 +66,7 @@ def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: 
             pass
         except (OSError, ValueError) as error:
             log.warning("the features in %s are damaged (%s); they are computed again", path, error)
-        values = six_colours(section, tile_px) if encoder == COLOUR else encode(section, encoder, tile_px, weights, device)
+        values = six_colours(section, tile_px, view) if encoder == COLOUR else encode(section, encoder, tile_px, weights, device, scale, view)
         _write(path, values)
     return values
 
@@ -74,23 +81,30 @@ def _write(path: Path, values: Float32[np.ndarray, "spot feature"]) -> None:
     write_sealed(path, packed.getbuffer())
 
 
-def cache_path(section: Section, encoder: str, tile_px: int, weights: str, device: str) -> Path:
+def cache_path(section: Section, encoder: str, tile_px: int, weights: str, device: str, scale: str = encoders.NORMALISED, view: str = "") -> Path:
     """Where a section's features lie once they are computed; the file's name is the checksum of all that decides its content."""
-    network = "" if encoder == COLOUR else f"{encoders.weights_id(encoder, weights)} timm {version('timm')} {device}"
-    facts = f"{section.digest} {encoder} {tile_px} {network} {source_hash('images/encoders.py', 'images/features.py')}"
+    network = "" if encoder == COLOUR else f"{encoders.weights_id(encoder, weights)} {scale} timm {version('timm')} {device}"
+    code = source_hash(*(f"images/{name}.py" for name in ("augment", "encoders", "features")))
+    facts = f"{section.digest} {encoder} {tile_px} {view} {network} {code}"
     return home() / "features" / encoder / f"{section.cohort}-{section.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"
 
 
 @torch.inference_mode()
-def encode(section: Section, encoder: str, tile_px: int, weights: str = "", device: str = "cpu") -> Float32[np.ndarray, "spot feature"]:
+def encode(
+    section: Section, encoder: str, tile_px: int, weights: str = "", device: str = "cpu", scale: str = encoders.NORMALISED, view: str = ""
+) -> Float32[np.ndarray, "spot feature"]:
     """Pooled features of the frozen encoder in evaluation mode, without the cache."""
-    network = _frozen(encoder, weights, device)
-    tiles = section.tiles(tile_px)
-    bar = tqdm(range(0, len(tiles), CHUNK), desc=f"{encoder} on {section.name}", disable=None)
-    parts = [network(encoders.normalise(torch.tensor(tiles[i : i + CHUNK], device=device), encoder)) for i in bar]
-    return torch.cat(parts).float().cpu().numpy()
+    network, tiles, size = _frozen(encoder, weights, device), section.tiles(tile_px), CHUNK[device]
+    encoders.check_side(encoder, tile_px)
+    bar = tqdm(range(0, len(tiles), size), desc=" ".join(word for word in (encoder, view, "on", section.name) if word), disable=None)
+    pieces = (torch.tensor(kept_view(tiles[i : i + size], view, section.name), device=device) for i in bar)
+    return torch.cat([network(encoders.scaled(piece, scale, encoder)) for piece in pieces]).float().cpu().numpy()
 
 
 @lru_cache(maxsize=1)
 def _frozen(encoder: str, weights: str, device: str) -> torch.nn.Module:
-    return encoders.encoder(encoder, weights).eval().to(device)
+    """The network in evaluation mode; its weights lie in memory as the tiles do, channels last."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(RANDOM_SEED)
+        network = encoders.encoder(encoder, weights)
+    return network.eval().to(device, memory_format=torch.channels_last)

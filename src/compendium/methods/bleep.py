@@ -17,7 +17,7 @@ METRICS = ("cosine", "euclidean")
 
 @register(
     "bleep", title="BLEEP", unit="spot", tile_px=224, target="raw", citation="xie2023bleep", encoder="resnet50.tv_in1k",
-    optimiser="adamw", lr=1e-3, weight_decay=1e-3, batch=256, epochs=150, augment="symmetries", scale="0-255",
+    optimiser="adamw", lr=1e-3, weight_decay=1e-3, batch=256, epochs=150, augment="symmetries", published={"scale": "0-255-bgr"},
     model={"width": 256, "dropout": 0.1, "temperature": 1.0, "retrieval": "average", "metric": "cosine", "neighbours": 50},
     choices={"retrieval": RETRIEVALS, "metric": METRICS},
     laptop={"epochs": 50, "batch": 128}, smoke={"epochs": 3, "batch": 32, "width": 32, "neighbours": 5},
@@ -26,8 +26,9 @@ METRICS = ("cosine", "euclidean")
     deviations=(
         "The reference bank is the training spots and no others; the benchmark's out-of-distribution runs retrieve from validation sections too.",
         "Nothing is augmented at test, neither tiles nor reference; the benchmark turns and mirrors both at random.",
-        "Channels are red, green, blue, as the weights of ResNet-50 expect them; the benchmark's are in reverse.",
-        "The target is raw counts as benchmarked; the original normalises, takes logarithms and removes batch effects with Harmony, which is not offered here.",
+        "Tiles are normalised as the weights of ResNet-50 expect them; the benchmark's are 0-255, their channels in reverse (scale=0-255-bgr, as in the published protocol).",
+        "The target is raw counts as benchmarked; the original normalises, takes logarithms and removes batch effects with Harmony. target=harmony is that over the training "
+        "sections alone: what is retrieved is corrected, test sections are scored as they are.",
         "The last batch of an epoch is kept, however small; the original drops it. One of a single spot has loss 0 and teaches nothing.",
         "Validation is by section; the original holds out a random fifth of the training spots.",
         "Soft targets are the softmax of S x T as in the benchmark; the original's newest code divides by T, which is the same at T = 1.",

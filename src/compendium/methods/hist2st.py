@@ -1,13 +1,15 @@
 """Hist2ST (Zeng et al. 2022): ConvMixer, transformer and graph layers over all spots of a section, with a count likelihood and self-distillation beside the error."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from compendium.images.augment import section_view
+from compendium.errors import BadInput
+from compendium.images.augment import BANK, section_view
+from compendium.images.encoders import FROZEN
 from compendium.methods.graph import METRICS, PRUNING, Graph, nearest
 from compendium.methods.hist2st_parts import CountHead, Encoded, GraphLayer, Jump, PatchMixer, coefficient_head, gene_head, start_at_mean
 from compendium.methods.layers import Batch, Block, GridEmbedding, Method, Shape
@@ -42,11 +44,14 @@ DEVIATIONS = (
 )
 ENCODERS = {
     "resnet50": ("ResNet-50", "resnet50.tv_in1k"), "efficientnetv2": ("EfficientNetV2-S", "tf_efficientnetv2_s.in1k"), "swin": ("Swin-S", "swin_small_patch4_window7_224.ms_in1k"),
+    "lite0": ("EfficientNet-Lite0", FROZEN),
 }
 FROZEN_DEVIATIONS = (
     "The batch normalisation of the frozen encoder keeps what it learned on ImageNet; in the published code it goes by the batch in training (batch_statistics=True).",
     "Tiles are normalised as the encoder expects; the published code shows it 0-255 (scale=0-255, as in the published protocol).",
     "Weights are timm's; the published code takes torchvision's, which for EfficientNetV2-S and Swin-S were trained by others.",
+    "EfficientNet-Lite0 is none of the benchmark's encoders: it is the one whose weights come with the installation. tuned=True trains an encoder with all else, batch "
+    "normalisation by the batch; the benchmark's text speaks of tuning a last layer, its code of none.",
 )
 
 
@@ -54,7 +59,7 @@ def with_encoders(build: type[Method]) -> type[Method]:
     """Register the class once more for each pre-trained encoder."""
     for name, (title, encoder) in ENCODERS.items():
         register(
-            f"hist2st-{name}", title=f"Hist2ST, frozen {title}", encoder=encoder, model=MODEL | {"positions": 128, "batch_statistics": False},
+            f"hist2st-{name}", title=f"Hist2ST, frozen {title}", encoder=encoder, model=MODEL | {"positions": 128, "batch_statistics": False, "resized": 256, "tuned": False},
             published={"transposed": True, "batch_statistics": True}, deviations=DEVIATIONS + FROZEN_DEVIATIONS, **FACTS | {"citation": "jiang2023benchmark"},
             summary=f"Hist2ST whose patch embedding and ConvMixer are replaced by {title} pre-trained on ImageNet, not trained further, and one linear layer.",
         )(build)
@@ -70,19 +75,19 @@ def with_encoders(build: type[Method]) -> type[Method]:
 class Hist2ST(Method):
     """state = LSTM(graph layers(transformer(token + X[x] + Y[y]))); prediction = Linear(LayerNorm(state)); loss = MSE + 0.25 ZINB + 0.5 distillation."""
 
-    resized = 256
-
     def __init__(
         self, shape: Shape, width: int = 1024, channels: int = 32, kernel: int = 5, patch: int = 7, mixer_layers: int = 2, layers: int = 8, heads: int = 16,
         graph_layers: int = 4, dropout: float = 0.2, positions: int = 64, k: int = 4, prune: str = "Grid", metric: str = "square", loops: bool = False, gcn: bool = True,
         policy: str = "mean", zinb: float = 0.25, nb: bool = False, distill: float = 0.5, views: int = 5, gain: float = 10.0, transposed: bool = False,
-        batch_statistics: bool = False,
+        batch_statistics: bool = False, resized: int = 256, tuned: bool = False,
     ):
         super().__init__()
+        if shape.features and distill and views > BANK:
+            raise BadInput(f"views={views} of method hist2st are more than the {BANK} that are kept of frozen features; set views={BANK} or less")
         self.edges = {"k": k, "prune": prune, "metric": metric, "loops": loops}
-        self.zinb, self.distill, self.views, self.transposed = zinb, 0.0 if shape.features else distill, views, transposed and not shape.features
+        self.zinb, self.distill, self.views, self.transposed = zinb, distill, views, transposed and not shape.features
         if shape.features or shape.encoder:
-            self.tokens = Encoded(shape, width, dropout, self.resized, batch_statistics, gain)
+            self.tokens = Encoded(shape, width, dropout, resized, batch_statistics, gain, tuned)
         else:
             self.tokens = PatchMixer(shape.tile_px, width, channels, kernel, patch, mixer_layers, dropout)
         self.position = GridEmbedding(positions, width)
@@ -123,13 +128,15 @@ class Hist2ST(Method):
         if self.counts:
             terms["count likelihood"] = self.zinb * self.counts.loss(state, batch)
         if self.distill and self.training:
-            states = torch.stack([self.state(view, batch, edges) for view in self.views_of(image)])
+            states = torch.stack([self.state(view, batch, edges) for view in self.views_of(image, batch)])
             terms["distillation"] = self.distill * F.mse_loss(self.mixed(states), predicted)
         return terms | self.further(state, batch)
 
-    def views_of(self, image: Float[Tensor, "spot 3 px px"]) -> Iterator[Float[Tensor, "spot 3 px px"]]:
-        """Augmented copies of the section, one draw each for all of its tiles."""
-        return (section_view(image) for _ in range(self.views))
+    def views_of(self, image: Tensor, batch: Batch) -> Iterable[Tensor]:
+        """Augmented copies of the section, one draw each for all of its spots: of its tiles, or of the bank of frozen features."""
+        if batch.views is None:
+            return (section_view(image) for _ in range(self.views))
+        return batch.views[torch.randperm(len(batch.views))[: self.views]]
 
     def mixed(self, states: Float[Tensor, "view spot width"]) -> Float[Tensor, "spot gene"]:
         """Predictions of the views, weighted for each spot by a softmax of their coefficients; gradients flow through all of it."""

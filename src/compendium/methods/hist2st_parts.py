@@ -51,29 +51,33 @@ class Mixer(nn.Module):
 
 
 class Encoded(nn.Module):
-    """Tile -> token with a pre-trained encoder that is not trained, or from frozen features: one linear layer, dropout.
+    """Tile -> token with a pre-trained encoder, or from frozen features: one linear layer, dropout.
 
-    resized: side that a tile is enlarged to before its central 224 px are taken. batch_statistics: batch normalisation inside the encoder goes by the
-    batch in training, as published, instead of by what the encoder learned. gain: factor on frozen features given in place of tiles.
+    resized: side that a tile is brought to before its central 224 px are taken, or all of it where that is less. tuned: the encoder is trained with all else.
+    batch_statistics: one that is not trained normalises by the batch in training all the same, as published, instead of by what it learned.
+    gain: factor on frozen features given in place of tiles.
     """
 
-    def __init__(self, shape: Shape, width: int, dropout: float, resized: int, batch_statistics: bool, gain: float):
+    def __init__(self, shape: Shape, width: int, dropout: float, resized: int, batch_statistics: bool, gain: float, tuned: bool = False):
         super().__init__()
-        self.image = ImageEncoder(shape, frozen=not batch_statistics).requires_grad_(False)
-        self.resized, self.batch_statistics = 0 if shape.features else resized, batch_statistics
+        if tuned and shape.features:
+            raise BadInput("tuned=True trains the encoder, and frozen features come without one; give encoder=own, or tuned=False")
+        self.image = ImageEncoder(shape, frozen=not (tuned or batch_statistics)).requires_grad_(tuned)
+        self.resized, self.whole = 0 if shape.features else resized, tuned or batch_statistics
         self.gain = gain if shape.features else 1.0
         self.project = nn.Sequential(nn.Linear(self.image.width, width), nn.Dropout(dropout))
 
     def forward(self, image: Tensor) -> Float[Tensor, "spot width"]:
         """Tokens; the encoder takes the section in pieces where its statistics allow that."""
-        pieces = image.split(len(image) if self.batch_statistics else PIECE)
-        return self.project(self.gain * torch.cat([self.image(self._enlarged(piece)) for piece in pieces]))
+        pieces = image.split(len(image) if self.whole else PIECE)
+        return self.project(self.gain * torch.cat([self.image(self._resized(piece)) for piece in pieces]))
 
-    def _enlarged(self, image: Tensor) -> Tensor:
+    def _resized(self, image: Tensor) -> Tensor:
         if not self.resized:
             return image
-        cut = (self.resized - SEEN_PX) // 2
-        return F.interpolate(image, size=self.resized, mode="bilinear", align_corners=False)[..., cut : cut + SEEN_PX, cut : cut + SEEN_PX]
+        cut = max(self.resized - SEEN_PX, 0) // 2
+        image = F.interpolate(image, size=self.resized, mode="bilinear", align_corners=False) if image.shape[-1] != self.resized else image
+        return image[..., cut : cut + SEEN_PX, cut : cut + SEEN_PX]
 
 
 class GraphLayer(nn.Module):

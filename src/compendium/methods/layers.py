@@ -19,6 +19,7 @@ class Batch:
 
     target: expression on the run's target. counts: UMI counts of the same genes. size: the spot's size factor; its meaning follows the target
     (see compendium.runs.batches.size_factors). labels: class of each spot as a number, -1 where it has none.
+    views: frozen features of augmented copies of the section, in training of a method that compares them.
     A batch of a method whose unit is the section holds the spots of exactly one section.
     """
 
@@ -28,6 +29,7 @@ class Batch:
     counts: Float[Tensor, "spot gene"] | None = None
     size: Float[Tensor, "spot"] | None = None
     labels: Int[Tensor, "spot"] | None = None
+    views: Float[Tensor, "view spot feature"] | None = None
 
     def to(self, device: str) -> "Batch":
         """The same batch on another device."""

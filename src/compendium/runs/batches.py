@@ -11,7 +11,7 @@ from compendium.data.expression import Target
 from compendium.data.section import NO_LABEL, Section
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment import random_symmetries
+from compendium.images.augment import BANKS, random_symmetries
 from compendium.images.features import features
 from compendium.methods import recipe
 from compendium.methods.layers import Batch, no_image
@@ -26,7 +26,7 @@ UNDETERMINED = "undetermined"
 
 @dataclass(frozen=True)
 class Inputs:
-    """One section as a method may see it: tiles or features, array positions, and in training what is to be learned (see Batch)."""
+    """One section as a method may see it: tiles or features, array positions, and in training what is to be learned (see Batch) and the bank of views."""
 
     image: Shaped[np.ndarray, "spot *rest"]
     grid: Int32[np.ndarray, "spot 2"]
@@ -34,6 +34,7 @@ class Inputs:
     counts: Float32[np.ndarray, "spot gene"] | None = None
     size: Float32[np.ndarray, "spot"] | None = None
     labels: Int64[np.ndarray, "spot"] | None = None
+    bank: Float32[np.ndarray, "view spot feature"] | None = None
 
     def __len__(self) -> int:
         return len(self.grid)
@@ -42,20 +43,45 @@ class Inputs:
 def inputs(run: Run, part: Part, target: Target | None, device: str, training: bool = False, classes: Sequence[str] = ()) -> Inputs:
     """Image input of a section, with what is to be learned of it if a target is given; a run with `permute` shuffles the images of a training section."""
     section = part.whole
-    if run.encoder == NONE:
-        image = no_image(len(section)).numpy()
-    elif run.encoder == OWN:
-        image = section.tiles(run.tile_px)
-    else:
-        image = features(section, run.encoder, run.tile_px, run.weights, device)
-    image = image if part.rows is None else image[part.rows]
-    if run.permute and training:
-        image = image[np.random.default_rng(seed_of("permute", run.seed, section.name)).permutation(len(image))]
+    image, bank = shown(run, section, device), views(run, section, device) if training else None
+    if part.rows is not None or (run.permute and training):
+        rows = _order(run, part, training)
+        image, bank = image[rows], None if bank is None else bank[:, rows]
     _check_places(run, part.section)
     if target is None:
         return Inputs(image, part.section.grid)
     counted = part.section
-    return Inputs(image, counted.grid, target(counted), counted.matrix(target.genes), size_factors(counted, target), class_numbers(counted, classes))
+    return Inputs(image, counted.grid, target(counted), counted.matrix(target.genes), size_factors(counted, target), class_numbers(counted, classes), bank)
+
+
+def shown(run: Run, section: Section, device: str, view: str = "") -> Shaped[np.ndarray, "spot *rest"]:
+    """What the run sees of every spot of a section: nothing, tiles, or frozen features, these in one of the views of augment.BANKS if asked."""
+    if run.encoder == NONE:
+        return no_image(len(section)).numpy()
+    if run.encoder == OWN:
+        return section.tiles(run.tile_px)
+    return features(section, run.encoder, run.tile_px, run.weights, device, run.scale, view)
+
+
+def banked(run: Run) -> tuple[str, ...]:
+    """The views of its training sections that a run on frozen features draws from; tiles are turned as they come."""
+    turned, distilled = run.augment == "symmetries", bool(dict(run.model).get("distill"))
+    if run.encoder in (OWN, NONE) or not (turned or distilled):
+        return ()
+    if turned and distilled:
+        raise BadInput(f"method {run.method} distils views of the section, and cannot draw others from the bank as well; give augment=none, or distill=0")
+    return BANKS["symmetries" if turned else "sections"]
+
+
+def views(run: Run, section: Section, device: str) -> Float32[np.ndarray, "view spot feature"] | None:
+    """The bank of a training section, if the run needs one."""
+    return np.stack([shown(run, section, device, view) for view in banked(run)]) if banked(run) else None
+
+
+def _order(run: Run, part: Part, training: bool) -> Int64[np.ndarray, "spot"]:
+    """Rows of the whole section in the order in which the part's spots are shown them."""
+    rows = np.arange(len(part.whole)) if part.rows is None else part.rows
+    return rows[np.random.default_rng(seed_of("permute", run.seed, part.whole.name)).permutation(len(rows))] if run.permute and training else rows
 
 
 def _check_places(run: Run, section: Section) -> None:
@@ -106,7 +132,7 @@ def training(run: Run, parts: list[Inputs], epoch: int) -> Iterator[Batch]:
     for start in range(0, len(order), run.batch):
         chosen = order[start : start + run.batch]
         pieces = [batch(run, parts[i], row[chosen[owner[chosen] == i]], augment=True) for i in np.unique(owner[chosen])]
-        yield Batch(*(torch.cat([getattr(piece, each.name) for piece in pieces]) for each in fields(Batch)))
+        yield joined(pieces)
 
 
 def in_order(run: Run, part: Inputs) -> Iterator[Batch]:
@@ -116,13 +142,21 @@ def in_order(run: Run, part: Inputs) -> Iterator[Batch]:
         yield batch(run, part, np.arange(start, min(start + size, len(part))))
 
 
+def joined(pieces: Sequence[Batch]) -> Batch:
+    """Spots of several sections in one batch."""
+    named = {each.name: [getattr(piece, each.name) for piece in pieces] for each in fields(Batch)}
+    return Batch(**{name: torch.cat(parts) for name, parts in named.items() if parts[0] is not None})
+
+
 def batch(run: Run, part: Inputs, rows: np.ndarray, augment: bool = False) -> Batch:
-    """Some rows of a section as tensors; uint8 tiles are scaled as the run says, and augmented in training."""
+    """Some rows of a section as tensors; uint8 tiles are scaled as the run says, and augmented in training, frozen features out of the bank."""
     image = torch.from_numpy(np.ascontiguousarray(part.image[rows]))
+    bank = None if part.bank is None or not augment else torch.from_numpy(part.bank[:, rows])
+    turned = augment and run.augment == "symmetries"
     if image.dtype == torch.uint8:
-        own = recipe(run.method).encoder
-        image = encoders.normalise(image, own) if run.scale == "normalised" else image.permute(0, 3, 1, 2).float()
-        if augment and run.augment == "symmetries":
-            image = random_symmetries(image)
+        image = encoders.scaled(image, run.scale, recipe(run.method).encoder)
+        image = random_symmetries(image) if turned else image
+    elif turned and bank is not None:
+        image, bank = bank[torch.randint(len(bank), (len(rows),)), torch.arange(len(rows))], None
     learned = (getattr(part, name) for name in ("target", "counts", "size", "labels"))
-    return Batch(image, torch.from_numpy(part.grid[rows]).long(), *(None if some is None else torch.from_numpy(some[rows]) for some in learned))
+    return Batch(image, torch.from_numpy(part.grid[rows]).long(), *(None if some is None else torch.from_numpy(some[rows]) for some in learned), views=bank)

@@ -12,12 +12,13 @@ from compendium.data.section import Section
 from compendium.data.splits import Split
 from compendium.disk import home
 from compendium.errors import cause
-from compendium.images.features import COORDINATES, cache_path, features
+from compendium.images.features import COORDINATES, cache_path
 from compendium.methods.registry import NONE, OWN
 from compendium.runs import store
-from compendium.runs.batches import inputs
+from compendium.runs.batches import banked, inputs, shown
 from compendium.runs.engine import device_line, training_set, used
 from compendium.runs.fit import fit, pick_device
+from compendium.runs.material import stained
 from compendium.runs.plan import Run
 
 KIND = ("method", "encoder", "tile_px", "batch", "model")  # runs that agree in these take equally long a spot and epoch
@@ -89,14 +90,15 @@ def features_left(runs: Sequence[Run], sections: Sequence[Section], device: str 
     device, left = pick_device(device), {}
     for run in runs:
         if run.encoder not in (OWN, NONE, COORDINATES):
-            for section in used(run, sections):
-                if not (path := cache_path(section, run.encoder, run.tile_px, run.weights, device)).exists():
-                    left[path] = (len(section), section, run)
+            for section in (_measured(stained, run, used(run, sections)) or {}).values():
+                for view in {"", *(banked(run) if section.name in run.split.train else ())}:
+                    if not (path := cache_path(section, run.encoder, run.tile_px, run.weights, device, run.scale, view)).exists():
+                        left[path] = (len(section), section, run, view)
     if not left:
         return 0.0
-    spots, smallest, run = left.pop(min(left, key=lambda path: left[path][0]))
+    spots, smallest, run, view = left.pop(min(left, key=lambda path: left[path][0]))
     began = time.monotonic()
-    _measured(features, smallest, run.encoder, run.tile_px, run.weights, device)
+    _measured(shown, run, smallest, device, view)
     return (time.monotonic() - began) / spots * sum(size for size, *_ in left.values())
 
 

@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
-from compendium.data.expression import Target, fit_target
+from compendium.data.expression import Target, counted, fit_target
 from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
 from compendium.disk import home
@@ -27,6 +27,7 @@ from compendium.runs.batches import class_names, inputs
 from compendium.runs.engines import Serial
 from compendium.runs.fit import fit, pick_device, predict
 from compendium.runs.matching import Part, matched, uncut
+from compendium.runs.material import kept, learned, stained
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
@@ -125,10 +126,12 @@ def _stored(target: Path, redo_stale: bool, quiet: bool = False) -> Record | Non
 
 def _make(run: Run, sections: Sequence[Section], device: str, target: Path, checkpoint: Path, after_epoch: Callable[[int], None] | None) -> Record:
     train, expression = training_set(run, sections)
-    by_name = {section.name: section for section in sections}
-    valid, test = (uncut([by_name[name] for name in names]) for names in (run.split.valid, run.split.test))
+    images = stained(run, used(run, sections))
+    train = [replace(part, whole=images[part.whole.name]) for part in train]
+    valid, test = (uncut([images[name] for name in names]) for names in (run.split.valid, run.split.test))
     classes = class_names(train)
-    parts, checks = [inputs(run, part, expression, device, True, classes) for part in train], [inputs(run, part, expression, device, classes=classes) for part in valid]
+    parts = learned(run, [inputs(run, part, expression, device, True, classes) for part in train])
+    checks = [inputs(run, replace(part, section=counted(part.section, run.target)), expression, device, classes=classes) for part in valid]
     for part in test:
         inputs(run, part, None, device)  # frozen features are computed once a section and are no cost of this run
     began = time.monotonic()
@@ -157,11 +160,11 @@ def used(run: Run, sections: Sequence[Section]) -> list[Section]:
 
 
 def training_set(run: Run, sections: Sequence[Section]) -> tuple[list[Part], Target]:
-    """The training sections (matched where the split says so) and the target fitted on them; the same at every call."""
-    by_name = {section.name: section for section in sections}
-    shared = shared_genes(used(run, sections))
-    train, others = ([by_name[name] for name in names] for names in (run.split.train, run.split.match))
-    parts = matched(train, others, shared, run.seed) if others else uncut(train)
+    """The training sections (only the spots that the run keeps, matched where the split says so) and the target fitted on them; the same at every call."""
+    touched = {section.name: Part(section, counted(section, run.target)) for section in used(run, sections)}
+    shared = shared_genes([part.section for part in touched.values()])
+    train, others = ([kept(run, touched[name]) for name in names] for names in (run.split.train, run.split.match))
+    parts = matched(train, others, shared, run.seed) if others else train
     trained = [part.section for part in parts]
     return parts, fit_target(run.target, panel(run.panel, trained, shared), trained, shared)
 

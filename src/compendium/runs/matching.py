@@ -21,21 +21,25 @@ class Part:
     section: Section
     rows: np.ndarray | None = None
 
+    def only(self, rows: np.ndarray) -> "Part":
+        """Some of its spots, by their rows in `section`."""
+        return Part(self.whole, subset(self.section, rows), rows if self.rows is None else self.rows[rows])
+
 
 def uncut(sections: list[Section]) -> list[Part]:
     """Every spot of every section."""
     return [Part(section, section) for section in sections]
 
 
-def matched(sections: list[Section], others: list[Section], shared: list[str], seed: int) -> list[Part]:
-    """`sections` cut to the smaller number of spots and the smaller median UMI total of the two sets.
+def matched(parts: list[Part], others: list[Part], shared: list[str], seed: int) -> list[Part]:
+    """`parts` cut to the smaller number of spots and the smaller median UMI total of the two sets.
 
     Spots are drawn without replacement over all sections; counts are thinned binomially, molecule by molecule, so that
     depth is what fewer reads would have given. A set that is already the smaller is returned as it is.
     """
-    rng = np.random.default_rng(seed_of("matched", seed, [s.name for s in sections], [s.name for s in others]))
-    spots, depth = size(others, shared)
-    kept = _some_spots(sections, spots, rng) if spots < size(sections, shared)[0] else uncut(sections)
+    rng = np.random.default_rng(seed_of("matched", seed, *([part.whole.name for part in some] for some in (parts, others))))
+    spots, depth = size([part.section for part in others], shared)
+    kept = _some_spots(parts, spots, rng) if spots < sum(len(part.section) for part in parts) else parts
     found = size([part.section for part in kept], shared)[1]
     if depth >= found:
         return kept
@@ -48,15 +52,15 @@ def size(sections: list[Section], shared: list[str]) -> tuple[int, float]:
     return len(totals), float(np.median(totals))
 
 
-def _some_spots(sections: list[Section], spots: int, rng: np.random.Generator) -> list[Part]:
-    chosen = np.sort(rng.choice(sum(len(section) for section in sections), spots, replace=False))
-    parts, start = [], 0
-    for section in sections:
-        rows = chosen[(chosen >= start) & (chosen < start + len(section))] - start
-        start += len(section)
+def _some_spots(parts: list[Part], spots: int, rng: np.random.Generator) -> list[Part]:
+    chosen = np.sort(rng.choice(sum(len(part.section) for part in parts), spots, replace=False))
+    kept, start = [], 0
+    for part in parts:
+        rows = chosen[(chosen >= start) & (chosen < start + len(part.section))] - start
+        start += len(part.section)
         if len(rows):
-            parts.append(Part(section, subset(section, rows), rows))
-    return parts
+            kept.append(part.only(rows))
+    return kept
 
 
 def subset(section: Section, rows: np.ndarray) -> Section:

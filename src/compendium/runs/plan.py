@@ -7,20 +7,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from compendium.data import seurat
 from compendium.data.section import Section
 from compendium.data.splits import Placed, Split, check_apart
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment import AUGMENTATIONS
 from compendium.images.features import COLOUR, COORDINATES
+from compendium.images.stain import AS_IT_IS, STAINS
+from compendium.images.tissue_filter import EVERY, SPOTS
 from compendium.methods import Recipe, recipe
 from compendium.methods.registry import NONE, OWN
 
 BUDGETS = ("smoke", "laptop", "full")
 # A protocol presets words; None means: as the method's recipe says.
 PROTOCOLS: dict[str, dict[str, str | None]] = {
-    "published": {"split": "section-out", "panel": "hvg_769", "target": None, "scale": None, "encoder": OWN, "budget": "full"},
-    "clean": {"split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised", "encoder": encoders.FROZEN, "budget": "full"},
+    "published": {"split": "section-out", "panel": "hvg_769", "target": None, "scale": None, "spots": None, "stain": None, "encoder": OWN, "budget": "full"},
+    "clean": {
+        "split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised", "spots": EVERY, "stain": AS_IT_IS, "encoder": encoders.FROZEN, "budget": "full",
+    },
 }
 FROZEN_TILE_PX = 224  # every method that sees frozen features sees those of the same tiles
 RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is called smoke, not a result
@@ -54,19 +59,22 @@ class Run:
     lr_decay: float = 1.0
     lr_every: int = 0
     members: int = 1
+    spots: str = EVERY
+    stain: str = AS_IT_IS
 
     @property
     def title(self) -> str:
         """What a row is called: a published method that sees frozen features is a head on them, not the method itself."""
         facts = recipe(self.method)
+        title = facts.title.replace("frozen", "tuned") if dict(self.model).get("tuned") else facts.title
         on = "" if facts.control or self.encoder == OWN else " head on frozen features" if facts.unit == "spot" else " on frozen features"
-        return facts.title + on + (f", mean of {self.members} fits" if self.members > 1 else "")
+        return title + on + (f", mean of {self.members} fits" if self.members > 1 else "")
 
     @property
     def line(self) -> str:
         """The protocol as a page names it, e.g. `clean, except split = section-out, budget = laptop`."""
         facts = recipe(self.method)
-        own = {"target": facts.target, "scale": facts.scale}
+        own = {"target": facts.target, "scale": facts.scale, "spots": EVERY, "stain": AS_IT_IS} | facts.published
         preset = {word: own[word] if value is None else value for word, value in PROTOCOLS[self.protocol].items()}
         preset |= {"encoder": _encoder(facts, "", self.protocol), "members": 1}
         changed = [f"{word} = {now}" for word, value in preset.items() if (now := self.split.rule if word == "split" else getattr(self, word)) != value]
@@ -82,11 +90,13 @@ class Run:
         return self.epochs >= RESULT_EPOCHS and (facts.unit == "spot" or width >= RESULT_WIDTH)
 
     def identity(self, sections: list[Section]) -> str:
-        """Checksum of every field, the encoder's weights and the content of the sections."""
+        """Checksum of every field, the encoder's weights and the content of the sections, corrected counts with them where they are the target."""
         words = dataclasses.asdict(self) | {"data": {s.name: s.digest for s in sections}}
         if self.encoder not in (NONE, COLOUR, COORDINATES):
             name = recipe(self.method).encoder if self.encoder == OWN else self.encoder
             words["weights"] = encoders.weights_id(name, self.weights) if name else ""
+        if self.target == "sct":
+            words["corrected"] = {s.name: seurat.checksum(s) for s in sections}
         return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -97,7 +107,7 @@ def plan(
     """Resolve a run: recipe, then budget, then protocol, then the words given. A misspelt or mistyped word is an error.
 
     Controls that define their own input (`mean`, `colour`, `coordinates`) keep it whatever `encoder` says. On frozen features all
-    methods see the same tiles and none augments. `members` fits of a method in closed form would be one fit, and are. Under the clean
+    methods see the same tiles, and none turns them unless augment=symmetries says so. `members` fits of a method in closed form would be one fit, and are. Under the clean
     protocol a split with a patient on both sides is an error unless its rule is named as published or as an arm.
     """
     facts = recipe(method)
@@ -107,12 +117,15 @@ def plan(
     for what, value, example in (("panel", panel, "hvg(300)"), ("encoder", encoder, encoders.FROZEN), ("weights", weights, encoders.RANDOM)):
         if not isinstance(value, str):
             raise BadInput(f"{what} is {value!r}; it takes a word, e.g. {example}")
+    if split.match and words.get("target") == "sct":
+        raise BadInput(f"target=sct cannot be trained on {split.rule}, whose arms are made equally deep: Seurat's corrected counts are of full depth; give another target or split")
     if protocol == "clean" and split.rule not in ("section-out", "siblings"):
         check_apart(split, sections)
     preset = {word: value for word, value in PROTOCOLS[protocol].items() if value is not None}
     changes = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget] | (facts.published if protocol == "published" else {})
     encoder = _encoder(facts, encoder, protocol)
-    settled = _settled(facts, changes) | {word: preset[word] for word in ("target", "scale") if word in preset}
+    settled = _settled(facts, changes)
+    settled |= {word: value for word, value in preset.items() if word in settled}
     settled |= {} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"}
     for word, value in words.items():
         _check_word(method, word, value, settled)
@@ -141,7 +154,7 @@ def _encoder(facts: Recipe, asked: str, protocol: str) -> str:
 
 def _settled(facts: Recipe, changes: Mapping[str, object]) -> dict:
     words = ("target", "tile_px", "scale", "augment", "permute", "optimiser", "lr", "momentum", "weight_decay", "lr_decay", "lr_every", "batch", "epochs")
-    return {"members": 1} | {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
+    return {"members": 1, "spots": EVERY, "stain": AS_IT_IS} | {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
 
 
 def _check_word(method: str, word: str, value, known: dict) -> None:
@@ -168,6 +181,7 @@ def _check_range(facts: Recipe, settled: dict) -> None:
     if settled["lr_every"] < 0 or settled["lr_decay"] <= 0:
         raise BadInput(f"lr_every is {settled['lr_every']} and lr_decay is {settled['lr_decay']}; lr_every must be 0 (constant rate) or more, lr_decay above 0")
     optimisers = ("closed form",) if facts.optimiser == "closed form" else ("adam", "adamw", "sgd")
-    for word, known in (("augment", AUGMENTATIONS), ("optimiser", optimisers), ("scale", ("normalised", "0-255")), *facts.choices.items()):
+    known_words = {"augment": AUGMENTATIONS, "optimiser": optimisers, "scale": encoders.SCALES, "spots": SPOTS, "stain": (AS_IT_IS, *STAINS)} | dict(facts.choices)
+    for word, known in known_words.items():
         if settled[word] not in known:
             raise BadInput(f"unknown {word} {settled[word]!r} for method {facts.name}; known: {', '.join(known)}")

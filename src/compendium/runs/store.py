@@ -25,9 +25,9 @@ CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 SEAL = "facts_sha256"
 # Code that can change a prediction. How a section was read is not here: it shows in the section's digest. A test asks of every new file where it belongs.
 FINGERPRINTED = (
-    *(f"data/{name}.py" for name in ("expression", "panels", "section", "splits")), "images/*.py",
+    *(f"data/{name}.py" for name in ("expression", "harmony", "panels", "section", "seurat", "splits")), "images/*.py",
     *(f"methods/{name}.py" for name in ("count_losses", "graph", "hist2st_parts", "layers", "registry")),
-    *(f"runs/{name}.py" for name in ("batches", "engine", "ensemble", "fit", "matching", "plan", "seeds")),
+    *(f"runs/{name}.py" for name in ("batches", "engine", "ensemble", "fit", "matching", "material", "plan", "seeds")),
 )
 
 

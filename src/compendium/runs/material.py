@@ -1,0 +1,35 @@
+"""What a run makes of its sections, as its words say: which spots it trains on, in which stains it sees them, what it learns of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from compendium.data.harmony import harmonised
+from compendium.data.section import Section
+from compendium.images.stain import AS_IT_IS, restained
+from compendium.images.tissue_filter import spots_kept
+from compendium.runs.batches import Inputs
+from compendium.runs.matching import Part
+from compendium.runs.plan import Run
+
+
+def kept(run: Run, part: Part) -> Part:
+    """The spots of a training section that the run's filter keeps (spots=)."""
+    rows = spots_kept(part.whole, run.spots, run.tile_px)
+    return part if rows.all() else part.only(np.flatnonzero(rows))
+
+
+def stained(run: Run, sections: Sequence[Section]) -> dict[str, Section]:
+    """The sections that a run looks at, by name, in the stains of the first training section if it says so (stain=); each is measured on its own image."""
+    seen = {section.name: section for section in sections if section.name not in run.split.match}
+    if run.stain == AS_IT_IS:
+        return seen
+    return {name: restained(section, seen[run.split.train[0]], run.stain) for name, section in seen.items()}
+
+
+def learned(run: Run, parts: list[Inputs]) -> list[Inputs]:
+    """Training inputs as the run learns from them: with target=harmony their expression as Harmony corrects it, over these and no other sections."""
+    if run.target != "harmony":
+        return parts
+    return [replace(part, target=target) for part, target in zip(parts, harmonised([part.target for part in parts]), strict=True)]
