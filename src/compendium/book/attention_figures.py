@@ -19,7 +19,7 @@ def paired(found: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
         )
     fig.add_vline(x=0, line_width=1, line_dash="dot", line_color="#888888")
     height = 150 + 60 * len(found[["first", "second"]].drop_duplicates())
-    return plain(fig, height, xaxis_title="difference of PCC, mean over genes", yaxis={"autorange": "reversed"}, legend=LEGEND)
+    return plain(fig, height, xaxis_title="difference of PCC", yaxis={"autorange": "reversed"}, legend=LEGEND)
 
 
 def accuracy_by_cost(medians: pd.DataFrame, steps: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
@@ -45,5 +45,5 @@ def growth(lines: pd.DataFrame) -> go.Figure:
             x=part["spots"], y=1000 * part["seconds"], mode="lines+markers", name=layer, line={"color": colour, "width": 2},
             hovertemplate=f"{layer}, %{{x}} spots: %{{y:.1f}} ms<extra></extra>",
         )
-    axes = {"xaxis": {"title": "spots", "type": "log", "tickvals": sorted(set(lines["spots"]))}, "yaxis": {"title": "ms forward and backward", "type": "log"}}
+    axes = {"xaxis": {"title": "spots", "type": "log", "tickvals": sorted(set(lines["spots"]))}, "yaxis": {"title": "ms forward and backward", "type": "log", "dtick": 1}}
     return plain(fig, 380, **axes, legend=LEGEND)

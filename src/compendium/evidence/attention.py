@@ -38,11 +38,11 @@ class Row:
 
 # Without distillation, which graph attention does not have either: what is compared is how spots look at each other.
 ROWS = (
-    Row("hist2st", "Hist2ST: transformer, graph layers", {"method": "hist2st", "distill": 0.0}),
+    Row("hist2st", "Hist2ST", {"method": "hist2st", "distill": 0.0}),
     Row("gat", "graph attention", {"method": "hist2st-gat"}),
-    Row("gat-published", "graph attention as published", {"method": "hist2st-gat", "shared": True, "loops": False}),
-    Row("mean", "graph mean, no attention", {"method": "hist2st-gat", "attention": False}),
-    Row("ridge", "ridge, no neighbours", {"method": "ridge"}),
+    Row("gat-published", "graph attention, as published", {"method": "hist2st-gat", "shared": True, "loops": False}),
+    Row("mean", "graph mean", {"method": "hist2st-gat", "attention": False}),
+    Row("ridge", "ridge", {"method": "ridge"}),
 )
 
 
