@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from compendium.data import her2st
+from compendium.data.labels import LABELS
 from compendium.data.section import Section
 from compendium.data.sources import cohort
 from compendium.disk import resource
@@ -37,7 +38,7 @@ def write_raw(root: Path, names: tuple[str, ...] = ("B4", "C2"), side: int = 5) 
         field = rng.integers(60, 240, (HEIGHT // 10, WIDTH // 10, 3), dtype=np.uint8)
         Image.fromarray(field).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC).save(files["image"], quality=95)
         if "labels" in files:
-            classes = [her2st.LABELS[i % 3] for i in range(len(xy) - 1)]
+            classes = [LABELS[i % 3] for i in range(len(xy) - 1)]
             rows = [f"s{i}\t{x + 0.2}\t{y - 0.3}\t1\t1\t{label}" for i, ((x, y), label) in enumerate(zip(xy, classes, strict=False))]
             files["labels"].write_text("\n".join(["Row.names\tx\ty\tpixel_x\tpixel_y\tlabel", *rows, "s99\tNA\tNA\t5\t5\tundetermined", ""]))
     return root
@@ -49,6 +50,14 @@ def spot_table(xy: list[tuple[int, int]]) -> str:
     return "\n".join(["x\ty\tnew_x\tnew_y\tpixel_x\tpixel_y\tselected", *rows, ""])
 
 
+def write_alignment(root: Path, name: str, moved: float = 0.0, spots: int = 25) -> None:
+    """The published alignment of a made-up section: its first spots, `moved` px to the right in the annotated section's image, in clusters 0, 1, 2, 0, ..."""
+    path, xy = raw_path(root, name, "alignment"), [(x, y) for y in range(2, 7) for x in range(2, 7)][:spots]
+    rows = [f"s{i}\t{name[0]}\t{name}\t{i % 3}\t{x}\t{y}\t1\t1\t{(x - 1) * PITCH + 0.7 + moved:.2f}\t{(y - 1) * PITCH + 0.3:.2f}" for i, (x, y) in enumerate(xy)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress("\n".join(["\tpatient_id\tids\tlabel\tx\ty\tpixel_x\tpixel_y\twarped_x\twarped_y", *rows, ""]).encode(), mtime=0))
+
+
 @cache
 def panel_genes() -> tuple[str, ...]:
     """The 12 markers and 18 genes of hvg_769, all of them among the shared genes of the cohort."""
@@ -58,8 +67,8 @@ def panel_genes() -> tuple[str, ...]:
 
 
 def raw_path(root: Path, name: str, kind: str) -> Path:
-    """Where the catalogue says that a section's counts, spots, image or labels lie."""
-    part = {"counts": "ST-cnts", "spots": "ST-spotfiles", "image": "ST-imgs", "labels": "ST-pat"}[kind]
+    """Where the catalogue says that a section's counts, spots, image, labels or alignment lie."""
+    part = {"counts": "ST-cnts", "spots": "ST-spotfiles", "image": "ST-imgs", "labels": "ST-pat", "alignment": "ST-cluster"}[kind]
     return next(root / path for path in cohort("her2st").section(name).files if f"/{part}/" in path)
 
 

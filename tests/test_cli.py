@@ -89,6 +89,7 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
     (("chapter", "id-loocv", "-p", "methods=ridge"), "parameter methods must be list[str]"),
     (("chapter", "id-loocv", "-p", "seed=first"), "parameter seed must be int"),
     (("chapter", "id-loocv", "-p", "seed"), "KEY=VALUE"),
+    (("table", "method"), "unknown table 'method'; known: methods, inputs"),
     (("book", "--profile", "dream"), "unknown profile dream"),
     (("study", "demo"), "the following arguments are required: --methods"),
     (("study", "her2", "--methods", "mean"), "unknown cohort: her2; did you mean her2st"),

@@ -45,11 +45,14 @@ def keys_said(notebook: dict) -> set[str]:
     return {o["metadata"]["scrapbook"]["name"] for cell in notebook["cells"] for o in cell.get("outputs", []) if "scrapbook" in o.get("metadata", {})}
 
 
-@pytest.mark.parametrize("parameters", [["methods=[ridge,stnet]", "budget=smoke"], ["methods=[colour]", "dial=[]", "panel=hvg(20)"]])
-def test_the_chapter_says_every_number_that_its_prose_needs(parameters, home, tmp_path):
+@pytest.mark.parametrize(("chapter", "parameters"), [
+    ("id-loocv", ["methods=[ridge,stnet]", "budget=smoke"]), ("id-loocv", ["methods=[colour]", "dial=[]", "panel=hvg(20)"]),
+    ("regclass", ["gammas=[0, 1]", "splits=[section-out]", "tested=[P1b]", "budget=smoke"]),
+])
+def test_the_chapter_says_every_number_that_its_prose_needs(chapter, parameters, home, tmp_path):
     page = tmp_path / "page.ipynb"
     words = [word for value in ["sections=[P1a, P1b, P2a]", *parameters] for word in ("-p", value)]
-    assert main(["chapter", "id-loocv", "--profile", "demo", *words, "--out", str(page)]) == 0
+    assert main(["chapter", chapter, "--profile", "demo", *words, "--out", str(page)]) == 0
     notebook = json.loads(page.read_text())
     prose = "".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
     assert set(re.findall(r"{glue:text}`(\w+)", prose)) <= keys_said(notebook)
@@ -66,13 +69,14 @@ def test_plain_papermill_is_as_strict(arguments, says, home, tmp_path):
     assert says in done.stderr
 
 
-@pytest.mark.parametrize(("parameters", "says"), [
-    (["methods=[colour]", "panel=hvg_769"], "shares no gene"),
-    (["methods=[rigde]"], "did you mean ridge"),
+@pytest.mark.parametrize(("chapter", "parameters", "says"), [
+    ("id-loocv", ["methods=[colour]", "dial=[]", "panel=hvg_769"], "shares no gene"),
+    ("id-loocv", ["methods=[rigde]", "dial=[]"], "did you mean ridge"),
+    ("regclass", ["gammas=[-1, 1]", "tested=[P2a]"], "parameter gamma of method regclass is -1.0; it must be at least 0"),
 ])
-def test_a_chapter_that_cannot_run_says_why_and_leaves_no_page(parameters, says, home, tmp_path, capsys):
-    words = [word for value in ["sections=[P1a, P1b, P2a]", "dial=[]", *parameters] for word in ("-p", value)]
-    assert main(["chapter", "id-loocv", *words, "--out", str(tmp_path / "page.ipynb")]) == 2
+def test_a_chapter_that_cannot_run_says_why_and_leaves_no_page(chapter, parameters, says, home, tmp_path, capsys):
+    words = [word for value in ["sections=[P1a, P1b, P2a]", *parameters] for word in ("-p", value)]
+    assert main(["chapter", chapter, *words, "--out", str(tmp_path / "page.ipynb")]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("compendium: ")]
     assert len(lines) == 1
     assert says in lines[0]

@@ -119,6 +119,19 @@ def _study(options: argparse.Namespace) -> None:
         print(*report(runs, sections), sep="\n")
 
 
+def table(commands: Commands) -> None:
+    """What is registered."""
+    command = commands.add_parser("table", help="print what is registered about the methods, as the page Methods shows it")
+    command.add_argument("name", help="methods, inputs, architectures, training, parameters, origins, protocols or deviations")
+    command.set_defaults(do=_table)
+
+
+def _table(options: argparse.Namespace) -> None:
+    from compendium.book.method_tables import as_text, table
+
+    print(as_text(table(options.name)))
+
+
 def chapter(commands: Commands) -> None:
     """One chapter."""
     command = commands.add_parser("chapter", help="run one chapter with papermill and put it into the book")
@@ -173,4 +186,4 @@ def _pairs(option: str, given: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-EVERY = (fetch, prepare, export, study, chapter, book)
+EVERY = (fetch, prepare, export, study, table, chapter, book)

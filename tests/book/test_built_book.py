@@ -96,7 +96,7 @@ def test_every_figure_has_words_and_data():
             csv = re.search(r'class="compendium-csv" href="([^"]+)"', figure)
             assert csv, f"{page}: a figure without data"
             assert len(((HTML / page).parent / csv[1]).read_text().splitlines()) > 1
-            assert re.search(r'caption-text">\S', figure) and re.search(r'compendium-provenance">profile ', figure)
+            assert re.search(r'caption-text">\S', figure) and re.search(r'compendium-provenance">(profile|registry of methods) ', figure)
         assert all(re.findall(r'class="compendium-plot" role="group" aria-label="([^"]*)"', text))
 
 
@@ -234,6 +234,19 @@ def test_nothing_is_wider_than_a_phone(visit):
         there.tab.eval_on_selector_all("details", "all => all.forEach(each => { each.open = true })")
         assert there.tab.evaluate("document.documentElement.scrollWidth") <= 390, page
         assert all(width <= 390 for width in there.tab.eval_on_selector_all(".compendium-plot svg.main-svg", "all => all.map(svg => svg.getBoundingClientRect().right)")), page
+        there.close()
+
+
+def test_drawings_hold_their_words_and_one_form_is_shown(visit):
+    for width in (1300, 390):
+        there = visit("methods.html", width=width)
+        shown, all_of = there.tab.eval_on_selector_all(".compendium-drawing svg", "all => [all.filter(svg => svg.checkVisibility()).length, all.length]")
+        assert shown > 6 and all_of == 2 * shown
+        beyond = there.tab.eval_on_selector_all(".compendium-drawing g", """all => all.filter(group => group.checkVisibility()).flatMap(group => {
+            const right = group.querySelector("rect").getBoundingClientRect().right
+            return [...group.querySelectorAll("text")].filter(text => text.getBoundingClientRect().right > right - 2).map(text => text.textContent)
+        })""")
+        assert beyond == []
         there.close()
 
 

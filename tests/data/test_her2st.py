@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from compendium.data.checks import blob_id
-from compendium.data.her2st import LABELS, read, read_labels, read_spots
+from compendium.data.her2st import read, read_spots
+from compendium.data.labels import LABELS
 from compendium.data.section import load
 from compendium.data.sources import cohort
 from compendium.data.tables import read_counts, um_per_px
@@ -175,30 +176,6 @@ def test_a_malformed_spot_table_is_refused(tmp_path, text, words):
 def test_bytes_that_are_no_text_are_no_spot_table(tmp_path):
     (tmp_path / "t.tsv").write_bytes(b"x\ty\n\xff\xfe\t3\n")
     assert "no tab-separated table" in refusal(lambda: read_spots(tmp_path / "t.tsv", IDS, "here"))
-
-
-LABEL_TABLE = "Row.names\tx\ty\tpixel_x\tpixel_y\tlabel\na\t2.03\t1.97\t1\t1\tadipose tissue\nb\t2.6\t2.4\t1\t1\tundetermined\nc\tNA\tNA\t1\t1\tundetermined\n"
-
-
-def test_labels_without_a_position_are_dropped(tmp_path):
-    assert list(read_labels(table(tmp_path, LABEL_TABLE), np.array(["3x2", "2x2", "4x4"]), "here")) == ["undetermined", "adipose tissue", ""]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (LABEL_TABLE.replace("adipose tissue", "fat"), ("'fat'", "adipose tissue, immune infiltrate")),
-        (LABEL_TABLE.replace("adipose tissue", ""), ("label ''",)),
-        (LABEL_TABLE.replace("adipose tissue", "NA"), ("label 'NA'",)),
-        (LABEL_TABLE.replace("label", "class"), ("lacks the column label",)),
-        (LABEL_TABLE.replace("2.03", "left"), ("'left' as x",)),
-        ("a\tb\n1\t2\t3\n1\t2\t3\t4\n", ("no tab-separated table",)),
-    ],
-)
-def test_a_malformed_label_table_is_refused(tmp_path, text, words):
-    message = refusal(lambda: read_labels(table(tmp_path, text), IDS, "her2st section B1"))
-    assert message.startswith("her2st section B1: ")
-    assert all(word in message for word in words)
 
 
 def test_a_missing_folder_or_file_names_the_fetch(tmp_path, raw):

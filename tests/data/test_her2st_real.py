@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compendium.data.her2st import LABELS, read, read_labels, read_spots
+from compendium.data.her2st import read, read_spots
+from compendium.data.labels import LABELS, read_labels
 from compendium.data.sources import cohort
 from compendium.data.tables import um_per_px
 from raw_files import counted_spots, raw_path, real_section
@@ -20,6 +21,7 @@ LABELLED = {
     "A1": (282, 24, 12, 2, 21, 0, 5), "B1": (63, 95, 70, 0, 0, 41, 26), "C1": (127, 37, 3, 0, 0, 0, 9), "D1": (139, 109, 0, 7, 0, 0, 51),
     "E1": (340, 17, 0, 177, 0, 0, 53), "F1": (577, 56, 0, 26, 0, 0, 32), "G2": (140, 110, 98, 17, 20, 17, 65), "H1": (90, 169, 112, 23, 97, 39, 83),
 }
+CARRIED = {"B4": (44, 47, 15, 0, 0, 26, 12), "C2": (81, 16, 3, 0, 0, 0, 7)}
 NAMES = [f"{patient}{i}" for patient, spots in SPOTS.items() for i in range(1, len(spots) + 1)]
 
 
@@ -54,8 +56,10 @@ def test_real_sections_have_the_known_size_and_resolution(her2st, name, spots, g
     assert list(section.spots) == list(counted_spots(her2st, name))
     assert section.um_per_px == pytest.approx(0.686, rel=0.01)
     assert section.patient == name[0]
-    assert section.labels is None
-    assert section.sources == {path: blob for path, blob in cohort("her2st").section(name).files.items() if "ST-cluster" not in path}
+    first = cohort("her2st").section(f"{name[0]}1").files
+    known = cohort("her2st").section(name).files | {path: blob for path, blob in first.items() if "ST-cluster" in path or "ST-pat" in path}
+    assert (section.labels_from, section.sources) == (f"{name[0]}1", known)
+    assert {label: int((section.labels == label).sum()) for label in CLASSES} == dict(zip(CLASSES, CARRIED[name], strict=True))
     totals = np.asarray(section.counts.sum(axis=1)).ravel()
     low, high = {"B": (640, 1490), "C": (7700, 12400)}[name[0]]
     assert low <= np.median(totals) <= high

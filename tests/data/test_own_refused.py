@@ -68,6 +68,7 @@ FACTS = {
     "an endless scale": (restated("1.67", ".inf"), ("states '.inf' as um_per_px",)),
     "a patient twice": (restated("S1: {patient: A}", "S1: {patient: A, patient: B}"), ("cohort.yaml is not YAML (patient stands twice",)),
     "a section twice": (restated("  S1: {patient: A}", "  S1: {patient: A}\n  S1: {patient: B}"), ("cohort.yaml is not YAML (S1 stands twice",)),
+    "classes that are no list": (restated("pitch_um: 200", "pitch_um: 200\nclasses: tumour"), ("states no list of words as classes",)),
     "two scales": (restated("    um_per_px: 1.67\n", "    um_per_px: 1.67\n    pitch_um: 100\n"), ("states both um_per_px and pitch_um",)),
 }
 TABLES = {
@@ -98,6 +99,8 @@ TABLES = {
     "an underscore in a count": ("S1", changed("S1/counts.csv", "4,0,2", "4,1_0,2"), ("counts.csv line 2 holds 1_0",)),
     "h5ad of truths": ("S2", h5ad("bool", ["a", "b"]), ("counts.h5ad holds True and False",)),
     "h5ad of one spot twice": ("S2", h5ad("float32", ["a", "b", "a"]), ("spot a stands 2 times in the counts",)),
+    "a label that is no class": ("S1", restated("pitch_um: 200", "pitch_um: 200\nclasses: [invasive cancer, adipose tissue]"),
+                                 ("label 'connective tissue' in", "is none of invasive cancer, adipose tissue")),
     "a column missing": ("S1", changed("S1/spots.csv", "pixel_y", "py"), ("lacks the column pixel_y", "comma-separated table with spot, x, y")),
     "tabs in a csv": ("S1", lambda mine: (mine / "S1/spots.csv").write_text((mine / "S1/spots.csv").read_text().replace(",", "\t")), ("lacks the column spot",)),
     "a pixel that is no number": ("S1", changed("S1/spots.csv", "120.5", "left"), ("'left' as pixel_x",)),

@@ -159,6 +159,13 @@ def test_patient_out_tests_every_section_once_and_never_trains_on_its_patient(se
         assert set(fold.train + fold.test) == set(names(sections))
 
 
+@settings(deadline=None, max_examples=60)
+@given(sections=cohorts())
+def test_one_patient_is_patient_out_the_other_way_round(sections):
+    turned = [(fold.test, fold.train) for fold in made_by("patient-out", sections)]
+    assert [(fold.train, fold.test) for fold in made_by("one-patient", sections)] == turned
+
+
 @pytest.mark.parametrize("rule", APART)
 @settings(deadline=None, max_examples=60)
 @given(sections=cohorts())
@@ -203,6 +210,7 @@ def test_a_rule_that_keeps_patients_apart_refuses_a_cohort_that_cannot():
         ("section", HER2ST, ("unknown split 'section'", *RULES)),
         ("section-out", HER2ST[:1], ("leaving out section A1 leaves no section to train on",)),
         ("patient-out", HER2ST[:6], ("leaving out patient A leaves no section to train on",)),
+        ("one-patient", HER2ST[:6], ("no fold over sections A1, A2",)),
         ("ood", HER2ST, ("leaves no section to train on", "add sections")),
         ("siblings", HER2ST[:6], ("no fold over sections A1, A2", "more patients")),
         ("strangers", [HER2ST[0], HER2ST[6]], ("no fold over sections A1, B1",)),
@@ -228,6 +236,6 @@ def test_the_name_of_a_fold_is_fit_for_a_folder_and_its_own():
 
 
 def test_every_rule_is_tried_here():
-    assert set(RULES) == {"section-out", "patient-out", "siblings", "strangers", "wang-four", "ood"}
+    assert set(RULES) == {"section-out", "patient-out", "one-patient", "siblings", "strangers", "wang-four", "ood"}
     assert RULES["wang-four"] is wang_four
     assert set(APART) < set(RULES)

@@ -148,7 +148,7 @@ def test_image_and_spot_facts():
     section = replace(tiny_section(spots=4), thumbnail=np.zeros((30, 40, 3), np.uint8), thumbnail_scale=0.1)
     assert review.image_facts([section])[["image_width_px", "image_height_px"]].to_numpy().tolist() == [[400, 300]]
     spots = review.spot_facts(section)
-    assert list(spots.columns) == ["section", "spot", "x", "y", "umi", "class"] and spots["umi"].sum() == section.counts.sum()
+    assert list(spots.columns) == ["section", "spot", "x", "y", "umi", "class", "class_from"] and spots["umi"].sum() == section.counts.sum()
 
 
 def depths(**sections: int) -> pd.DataFrame:

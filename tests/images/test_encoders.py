@@ -36,6 +36,36 @@ def test_what_is_not_there_is_an_error(name, weights, says):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("content", [b"hello" * 50, b"", {"network": "no weights"}, "another network's"])
+def test_a_file_that_is_not_of_the_network_is_one_line(content, tmp_path):
+    path = tmp_path / "w.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(encoders.encoder("test_vit.r160_in1k", "random").state_dict() if isinstance(content, str) else content, path)
+    with pytest.raises(BadInput, match="is not of encoder test_resnet.r160_in1k") as error:
+        encoders.encoder("test_resnet.r160_in1k", str(path))
+    assert "\n" not in str(error.value)
+    assert encoders.missing("test_resnet.r160_in1k", str(path)) == str(error.value)
+
+
+def test_what_is_missing_is_said_without_a_download(monkeypatch, tmp_path):
+    import huggingface_hub
+    import timm
+
+    monkeypatch.setattr(timm, "create_model", lambda *a, **k: pytest.fail("asked for weights"))
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda source, file: None)
+    assert "resnet50.tv_in1k are not here" in encoders.missing("resnet50.tv_in1k")
+    assert "unknown encoder" in encoders.missing("resnet999")
+    assert "no weights file" in encoders.missing("resnet50.tv_in1k", str(tmp_path / "w.pth"))
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda source, file: f"/cache/{file}" if source == "timm/resnet50.tv_in1k" else None)
+    assert encoders.missing("resnet50.tv_in1k") == ""
+
+
+def test_the_packaged_encoder_is_not_missing():
+    assert encoders.missing(encoders.FROZEN) == ""
+
+
 def test_missing_weights_are_never_random(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

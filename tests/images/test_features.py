@@ -7,9 +7,13 @@ from threading import Event
 
 import numpy as np
 import pytest
+import torch
 
 from compendium.disk import lock_of
-from compendium.images.features import COLOUR, cache_path, features, six_colours
+from compendium.errors import BadInput
+from compendium.images import encoders
+from compendium.images.augment import BANKS, kept_view, symmetry
+from compendium.images.features import COLOUR, COORDINATES, _frozen, cache_path, encode, features, six_colours
 from conftest import tiny_section
 
 SECTION = tiny_section(spots=6)
@@ -68,3 +72,72 @@ def test_what_a_killed_process_left_goes_when_the_features_are_read(path):
     (path.parent / f".{path.name}.abcdefgh").mkdir()
     features(SECTION, COLOUR, 32)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+SMALL = "test_resnet.r160_in1k"
+
+
+def afresh(*arguments, **words):
+    """Features as another process would compute them: no network at hand, the generator anywhere."""
+    _frozen.cache_clear()
+    torch.manual_seed(int(np.random.default_rng().integers(2**31)))
+    return encode(SECTION, *arguments, **words)
+
+
+def test_a_frozen_random_start_is_one_network_and_leaves_the_generator_alone():
+    first = afresh(SMALL, 64, "random")
+    state = torch.random.get_rng_state()
+    np.testing.assert_array_equal(encode(SECTION, SMALL, 64, "random"), first)
+    np.testing.assert_array_equal(afresh(SMALL, 64, "random"), first)
+    _frozen.cache_clear()
+    torch.random.set_rng_state(state)
+    encode(SECTION, SMALL, 64, "random")
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_small_pieces_and_channels_last_give_the_networks_features():
+    network = encoders.encoder(encoders.FROZEN).eval()
+    tiles = torch.from_numpy(tiny_section(spots=19).tiles(64).copy())
+    with torch.inference_mode():
+        expected = network(encoders.normalise(tiles, encoders.FROZEN).contiguous())
+    torch.testing.assert_close(torch.from_numpy(encode(tiny_section(spots=19), encoders.FROZEN, 64)), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_features_follow_the_input_scale_and_are_kept_apart(home):
+    normalised, raw = (features(SECTION, SMALL, 64, "random", scale=scale) for scale in encoders.SCALES[:2])
+    network = _frozen(SMALL, "random", "cpu")
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(SECTION.tiles(64).copy()).permute(0, 3, 1, 2).float())
+    torch.testing.assert_close(torch.from_numpy(raw), expected, rtol=1e-4, atol=1e-4)
+    assert not np.allclose(raw, normalised)
+    paths = {cache_path(SECTION, SMALL, 64, "random", "cpu", scale) for scale in encoders.SCALES}
+    assert len(paths) == len(encoders.SCALES)
+
+
+def test_views_of_a_bank_are_the_same_at_every_call_and_for_any_of_the_tiles():
+    tiles = SECTION.tiles(32)
+    for view in BANKS["symmetries"] + BANKS["sections"]:
+        whole = kept_view(tiles, view, "S1")
+        np.testing.assert_array_equal(whole[2:4], kept_view(tiles[2:4], view, "S1"))
+        np.testing.assert_array_equal(whole, kept_view(tiles, view, "S1"))
+    turned = {kept_view(tiles, view, "S1").tobytes() for view in BANKS["symmetries"]}
+    assert len(turned) == 8 and tiles.tobytes() in turned
+    images = torch.from_numpy(tiles.copy()).permute(0, 3, 1, 2)
+    np.testing.assert_array_equal(kept_view(tiles, "symmetry-5", "S1"), symmetry(images, 5).permute(0, 2, 3, 1).numpy())
+    assert len({kept_view(tiles, view, "S1").tobytes() for view in BANKS["sections"]}) == 8
+    assert kept_view(tiles, "section-0", "S1").tobytes() != kept_view(tiles, "section-0", "S2").tobytes()
+
+
+def test_features_of_a_view_are_those_of_the_turned_tiles(home):
+    view = "symmetry-3"
+    np.testing.assert_allclose(features(SECTION, COLOUR, 32, view=view), six_colours(SECTION, 32), rtol=1e-4)  # a turned tile has the same colours
+    turned = torch.from_numpy(kept_view(SECTION.tiles(64), view, SECTION.name))
+    with torch.inference_mode():
+        expected = _frozen(SMALL, "random", "cpu")(encoders.normalise(turned, SMALL))
+    torch.testing.assert_close(torch.from_numpy(features(SECTION, SMALL, 64, "random", view=view)), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(features(SECTION, COORDINATES, 64, view=view), features(SECTION, COORDINATES, 64))
+
+
+def test_an_encoder_of_one_side_refuses_others():
+    with pytest.raises(BadInput, match="takes tiles of 224 px only, not 64; set tile_px=224"):
+        encode(SECTION, "swin_tiny_patch4_window7_224.ms_in1k", 64, "random")

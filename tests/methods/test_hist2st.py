@@ -169,14 +169,66 @@ def test_on_the_wide_target_training_starts_from_the_mean():
         assert torch.allclose(rate, mean.expm1()) is starts
 
 
-def test_frozen_features_are_enlarged_and_neither_turned_nor_viewed():
+def test_frozen_features_are_enlarged_and_not_turned():
     batch = section()
     features = replace(batch, image=torch.rand(SPOTS, 6))
     torch.manual_seed(0)
     method = Hist2ST(Shape(GENES, torch.zeros(GENES), features=6), **SMALL | {"gain": 3.0, "transposed": True, "dropout": 0.0})
     torch.testing.assert_close(method.tokens(features.image), 3 * features.image @ method.tokens.project[0].weight.T + method.tokens.project[0].bias)
-    assert list(method.losses(features)) == ["mean squared error", "count likelihood"]
-    assert method.coefficient is None
+    plain = build_on_features(distill=0.0)
+    assert list(plain.losses(features)) == ["mean squared error", "count likelihood"]
+    assert plain.coefficient is None
+
+
+def build_on_features(**words):
+    return Hist2ST(Shape(GENES, torch.zeros(GENES), features=6), **SMALL | words)
+
+
+def test_on_frozen_features_views_are_drawn_out_of_the_bank_without_repetition():
+    bank = torch.arange(8.0)[:, None, None].expand(8, SPOTS, 6).contiguous()
+    method, batch = build_on_features(views=5, dropout=0.0), replace(section(), image=torch.rand(SPOTS, 6), views=bank)
+    draws = [tuple(method.views_of(batch.image, batch)[:, 0, 0].tolist()) for _ in range(20)]
+    assert all(len(set(draw)) == 5 and set(draw) <= set(range(8)) for draw in draws)
+    assert len(set(draws)) > 10
+    torch.manual_seed(3)
+    term = method.losses(batch)["distillation"]
+    torch.manual_seed(3)
+    states = torch.stack([method.state(view, batch, nearest(batch.grid, 4, "Grid")) for view in method.views_of(batch.image, batch)])
+    torch.testing.assert_close(term, 0.5 * F.mse_loss(method.mixed(states), method(batch)))
+    assert "distillation" not in method.eval().losses(batch)
+
+
+@pytest.mark.parametrize(("words", "says"), [({"views": 9}, "views=9 of method hist2st are more than the 8"), ({"tuned": True}, "tuned=True trains the encoder")])
+def test_what_frozen_features_cannot_give_is_refused(words, says):
+    with pytest.raises(BadInput, match=says):
+        build_on_features(**words)
+
+
+def test_a_tuned_encoder_learns_and_its_gradient_is_that_of_its_pieces(monkeypatch):
+    """Activations are made again for the gradient, piece by piece; the result is that of keeping them."""
+    from compendium.methods import hist2st_parts
+
+    monkeypatch.setattr(hist2st_parts, "TUNED_PIECE", 5)
+    shape, batch = Shape(GENES, torch.zeros(GENES), tile_px=32, encoder="test_resnet.r160_in1k", weights="random"), section()
+    torch.manual_seed(0)
+    method = Hist2ST(shape, **SMALL | {"distill": 0.0, "dropout": 0.0, "resized": 32, "tuned": True}).train()
+    network = method.tokens.image.network
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    tokens = method.tokens(batch.image)
+    kept = method.tokens.project(torch.cat([network(piece) for piece in batch.image.tensor_split(3)]))
+    torch.testing.assert_close(tokens, kept)
+    parameters = list(network.parameters())
+    for ours, theirs in zip(*(torch.autograd.grad(some.square().sum(), parameters) for some in (tokens, kept)), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+    assert any("running" in name and not torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_a_tile_that_is_shown_small_is_shown_whole(monkeypatch):
+    method = Hist2ST(Shape(GENES, torch.zeros(GENES), tile_px=112, encoder="test_resnet.r160_in1k", weights="random"), **SMALL | {"resized": 112})
+    shown, tiles = [], torch.rand(2, 3, 112, 112)
+    monkeypatch.setattr(method.tokens.image, "forward", lambda image: shown.append(image) or torch.zeros(len(image), method.tokens.image.width))
+    method.tokens(tiles)
+    assert torch.equal(shown[0], tiles)
 
 
 def test_width_must_fit_the_patches():

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from html import escape
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -36,10 +37,10 @@ class PlotlyRenderer:
             if not isinstance(facts, dict) or "caption" not in facts:
                 renderer.logger.warning("a figure was displayed without page.show: it has no caption, alternative text or data", subtype="figure", line=data.line)
                 return []
-            return [_plate(nodes.figure(), "figure", *plot(data.content, renderer.renderer.sphinx_env.docname), facts, renderer, data)]
+            return [_shown(nodes.figure(), "figure", *plot(data.content, renderer.renderer.sphinx_env.docname), facts, renderer, data)]
         if data.mime_type == TABLE:
             body = f'<div class="compendium-scroll" tabindex="0">{data.content["html"]}</div>'
-            return [_plate(TableFigure(), "table", body, {}, data.content, renderer, data)]
+            return [_shown(TableFigure(), "table", body, {}, data.content, renderer, data)]
         return None
 
 
@@ -48,14 +49,20 @@ def chapter_of(docname: str) -> str:
     return re.sub(r"^\d+_", "", docname.rsplit("/", 1)[-1]).replace("_", "-").lower()
 
 
-def _plate(figure: nodes.figure, kind: str, body: str, files: dict[str, bytes], facts: dict[str, Any], renderer: "NbElementRenderer", data: "MimeData") -> nodes.figure:
-    """Body, caption and the line below it. The anchor is fig-NAME or table-NAME; the label for numref is CHAPTER:NAME."""
+def _shown(figure: nodes.figure, kind: str, body: str, files: dict[str, bytes], facts: dict[str, Any], renderer: "NbElementRenderer", data: "MimeData") -> nodes.figure:
     page = renderer.renderer
-    docname, name = page.sphinx_env.docname, facts["name"]
-    csv = f"_downloads/csv/{chapter_of(docname)}/{name}.csv"
     caption = nodes.caption()
     with page.current_node_context(caption):
         page.nested_render_text(facts["caption"], data.line or 0, inline=True)
+    return plate(figure, kind, body, caption, files, facts, page.sphinx_env.docname, page.document)
+
+
+def plate(
+    figure: nodes.figure, kind: str, body: str, caption: nodes.caption, files: dict[str, bytes], facts: Mapping[str, Any], docname: str, document: nodes.document
+) -> nodes.figure:
+    """Body, caption and the line below it, from the facts name, csv and provenance. The anchor is fig-NAME or table-NAME; the label for numref is CHAPTER:NAME."""
+    name = facts["name"]
+    csv = f"_downloads/csv/{chapter_of(docname)}/{name}.csv"
     content = facts["csv"].encode()
     below = (
         f'<p class="compendium-source"><a class="compendium-csv" href="{escape(up(docname) + csv)}" download="{chapter_of(docname)}-{name}.csv">'
@@ -66,7 +73,7 @@ def _plate(figure: nodes.figure, kind: str, body: str, files: dict[str, bytes], 
     figure["ids"].append(f"{'fig' if kind == 'figure' else kind}-{name}")
     figure["names"].append(f"{chapter_of(docname)}:{name}")
     figure[FILES] = {csv: content} | files
-    page.document.note_explicit_target(figure, figure)
+    document.note_explicit_target(figure, figure)
     return figure
 
 

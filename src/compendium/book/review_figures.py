@@ -140,7 +140,8 @@ def spots(sections: list[Section]) -> go.Figure:
         ranges = {"xaxis.range": list(fig.layout.xaxis.range), "yaxis.range": list(fig.layout.yaxis.range)}
         views.append([{"visible": [j == i for j, own in enumerate(marks) for _ in own]}, ranges | {f"images[{j}].visible": j == i for j in range(len(sections))}])
     fig.plotly_update(restyle_data=views[0][0], relayout_data=views[0][1])
-    buttons = [{"label": f"{section.name}, patient {section.patient}", "method": "update", "args": view} for section, view in zip(sections, views, strict=True)]
+    names = [f"{section.name}, patient {section.patient}" + (f", classes from {section.labels_from}" if section.labels_from else "") for section in sections]
+    buttons = [{"label": name, "method": "update", "args": view} for name, view in zip(names, views, strict=True)]
     menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom", "pad": {"l": 56, "b": 4}}
     word = {"text": "section", "x": 0, "xref": "paper", "xanchor": "left", "y": 1.01, "yref": "paper", "yanchor": "bottom", "yshift": 10, "showarrow": False}
     plain(fig, 540, updatemenus=[menu], annotations=[word], coloraxis=_depth_scale(np.concatenate([_totals(section) for section in sections])))

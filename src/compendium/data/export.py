@@ -69,6 +69,7 @@ def _library(section: Section) -> dict[str, dict[str, Any]]:
     image = {} if section.thumbnail is None else {"hires": section.thumbnail}
     cohort = catalogue().get(section.cohort)
     facts = {"cohort": section.cohort, "technology": section.technology, "um_per_px": section.um_per_px, "spot_diameter_um": section.spot_um}
+    facts |= {"labels": section.labels_line} if section.labels_from else {}
     credit = {"attribution": cohort.attribution, "licence": cohort.licence} if cohort else {}
     return {
         "images": image,

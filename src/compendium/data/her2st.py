@@ -7,17 +7,17 @@ import pandas as pd
 
 from compendium.data import slides
 from compendium.data.checks import blob_id
-from compendium.data.section import NO_LABEL, Section
+from compendium.data.labels import labels_of
+from compendium.data.section import Section
 from compendium.data.sources import cohort
 from compendium.data.tables import check_numbers, in_order, read_counts, read_table, um_per_px
 from compendium.errors import BadInput
 
 PITCH_UM = 200.0  # centre-to-centre distance of the spots of the legacy array (Ståhl et al. 2016)
-LABELS = ("invasive cancer", "connective tissue", "adipose tissue", "immune infiltrate", "cancer in situ", "breast glands", "undetermined")
 
 
 def read(root: Path, name: str, px: int) -> Section:
-    """One section of the cohort from its raw files under `root`; without an image file it is counts-only.
+    """One section of the cohort from its raw files under `root`; without an image file it is counts-only, without labels of its own it takes those of data/labels.py.
 
     Spots are the rows of the count matrix; `px` is the side of the stored patches in pixels of the full image.
     """
@@ -28,14 +28,15 @@ def read(root: Path, name: str, px: int) -> Section:
     table = read_spots(root / files["spots"], spots, where)
     pixels = table[["pixel_x", "pixel_y"]].to_numpy(np.float32)
     grid = table[["x", "y"]].to_numpy(np.int32)
+    scale = um_per_px(PITCH_UM, grid, pixels, where)
+    labels, labels_from, labelling = labels_of(root, name, spots, reach=PITCH_UM / scale / 2)
     image = {}
     if "image" in files:
         image = slides.section_fields(slides.read_slide(root / files["image"]), pixels, px, where)
     return Section(
         cohort="her2st", name=name, patient=facts.patient, lab=facts.lab, technology=facts.technology, genes=genes, spots=spots,
-        grid=grid, pixels=pixels, um_per_px=um_per_px(PITCH_UM, grid, pixels, where), counts=counts,
-        labels=read_labels(root / files["labels"], spots, where) if "labels" in files else None,
-        sources={files[kind]: blob_id(root / files[kind]) for kind in sorted(files)}, **image,
+        grid=grid, pixels=pixels, um_per_px=scale, counts=counts, labels=labels, labels_from=labels_from,
+        sources={path: blob_id(root / path) for path in sorted([*files.values(), *labelling])}, **image,
     )
 
 
@@ -47,7 +48,7 @@ def counted(root: Path) -> list[str]:
 
 def _present(root: Path, catalogued: dict[str, str], where: str) -> dict[str, str]:
     """Kind of file -> relative path, for the catalogued files that lie under `root`; counts and spots must."""
-    kinds = {"ST-cnts": "counts", "ST-spotfiles": "spots", "ST-imgs": "image", "ST-pat": "labels"}
+    kinds = {"ST-cnts": "counts", "ST-spotfiles": "spots", "ST-imgs": "image"}
     files = {kind: path for path in catalogued for part, kind in kinds.items() if f"/{part}/" in f"/{path}" and (root / path).exists()}
     for kind in ("counts", "spots"):
         if kind not in files:
@@ -61,15 +62,3 @@ def read_spots(path: Path, spots: np.ndarray, where: str) -> pd.DataFrame:
     check_numbers(table[["x", "y", "pixel_x", "pixel_y"]], path, where)
     table.index = table["x"].astype(str) + "x" + table["y"].astype(str)
     return in_order(table, spots, path, where)
-
-
-def read_labels(path: Path, spots: np.ndarray, where: str) -> np.ndarray:
-    """The pathologist's class of each spot ("" where none); joined on the rounded array position."""
-    table = read_table(path, ("x", "y", "label"), where).dropna(subset=["x", "y"])
-    check_numbers(table[["x", "y"]], path, where)
-    unknown = sorted(set(table["label"]) - set(LABELS))
-    if unknown:
-        raise BadInput(f"{where}: label {unknown[0]!r} in {path} is none of {', '.join(LABELS)}; correct the table")
-    position = table[["x", "y"]].round().astype(int).astype(str)
-    by_spot = dict(zip(position["x"] + "x" + position["y"], table["label"], strict=True))
-    return np.array([by_spot.get(spot, NO_LABEL) for spot in spots])

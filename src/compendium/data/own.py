@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from compendium.data import slides, tables, visium
 from compendium.data.checks import blob_id
-from compendium.data.section import Section
+from compendium.data.section import NO_LABEL, Section
 from compendium.data.sources import Cohort, SectionSource, as_cohort, published
 from compendium.disk import home, whole_file
 from compendium.errors import BadInput
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 COHORT = "cohort.yaml"
 NAME, SECTION_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*"), re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # both become names of folders
 SCALE = ("um_per_px", "pitch_um")
-WORDS = ("title", "technology", "lab", "licence", "attribution", *SCALE, "sections")
+WORDS = ("title", "technology", "lab", "licence", "attribution", *SCALE, "classes", "sections")
 SECTION_WORDS = ("patient", "lab", "technology", *SCALE)
 COUNTS = ("counts.h5ad", "counts.csv", "counts.csv.gz", "counts.tsv", "counts.tsv.gz")
 SPOTS = ("spots.csv", "spots.tsv")
@@ -38,11 +39,13 @@ def facts(name: str, folder: Path) -> Cohort:
     if not NAME.fullmatch(name):
         raise BadInput(f"{name!r} cannot name a cohort; give small letters, digits, - and _, e.g. my-slides")
     stated = _words(_parsed(path), WORDS, ("title", "technology"), str(path))
-    scale, listed = _scale(stated, str(path)), stated.pop("sections", None)
+    scale, listed, classes = _scale(stated, str(path)), stated.pop("sections", None), stated.pop("classes", [])
     if not isinstance(listed, dict) or not listed:
         raise BadInput(f"{path} lists no sections; name each with its patient, e.g. sections: {{S1: {{patient: A}}}}")
+    if not isinstance(classes, list) or not all(isinstance(word, str) and word.strip() for word in classes):
+        raise BadInput(f"{path} states no list of words as classes; write e.g. classes: [tumour, stroma], or leave the word out")
     defaults = {"lab": "not stated", "licence": "not stated", "attribution": f"H&E image: {stated['title']}, not published"}
-    return as_cohort(name, defaults | stated | {"sections": {section: _section(section, words, scale, path) for section, words in listed.items()}})
+    return as_cohort(name, defaults | stated | {"classes": classes, "sections": {section: _section(section, words, scale, path) for section, words in listed.items()}})
 
 
 def _parsed(path: Path) -> object:
@@ -70,7 +73,7 @@ def _words(stated: object, known: Sequence[str], needed: Sequence[str], where: s
     for word, value in stated.items():
         if word not in known:
             raise BadInput(f"{where} states the unknown {word}; known: {', '.join(known)}")
-        if word != "sections" and (not isinstance(value, str) or not value.strip()):
+        if word not in ("classes", "sections") and (not isinstance(value, str) or not value.strip()):
             raise BadInput(f"{where} states no text as {word}; write one line, or leave the word out where it may be")
     for word in needed:
         if word not in stated:
@@ -130,8 +133,16 @@ def read(root: Path, cohort: Cohort, name: str, px: int) -> Section:
     return Section(
         cohort=cohort.name, name=name, patient=source.patient, lab=source.lab, technology=source.technology, genes=genes, spots=spots,
         grid=grid, pixels=pixels, um_per_px=_um_per_px(source, grid, pixels, where), counts=counts,
-        labels=table["label"].str.strip().to_numpy(str) if "label" in table else None, sources={path.name: blob_id(path) for path in files}, **image,
+        labels=_labels(table["label"], cohort.classes, files[1], where) if "label" in table else None, sources={path.name: blob_id(path) for path in files}, **image,
     )
+
+
+def _labels(stated: pd.Series, classes: Sequence[str], path: Path, where: str) -> np.ndarray:
+    """The class of each spot ("" where none), one of those that the cohort states, if it states any."""
+    labels = stated.str.strip().to_numpy(str)
+    if classes and (unknown := sorted({*labels} - {*classes, NO_LABEL})):
+        raise BadInput(f"{where}: label {str(unknown[0])!r} in {path} is none of {', '.join(classes)}; correct the table, or classes in {COHORT}")
+    return labels
 
 
 def _file(folder: Path, names: tuple[str, ...], where: str) -> Path:

@@ -18,7 +18,7 @@ from compendium.errors import BadInput
 
 NO_LABEL = ""
 LEGACY_SPOT_UM = 100.0  # diameter on the legacy array (Ståhl et al. 2016), which the demo cohort imitates
-FACTS = ("cohort", "name", "patient", "lab", "technology", "um_per_px", "thumbnail_scale", "sources")
+FACTS = ("cohort", "name", "patient", "lab", "technology", "um_per_px", "thumbnail_scale", "labels_from", "sources")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,7 +29,8 @@ class Section:
     patches: uint8 RGB [spot px px 3] centred on the spots, memory-mapped, or None for counts-only work.
     grid: array coordinates (x, y) [spot 2]; pixels: full-resolution image position (x right, y down) [spot 2].
     thumbnail: uint8 RGB [height width 3] of the whole image at `thumbnail_scale` (thumbnail px per image px).
-    labels: tissue class of each spot ("" where none), or None. sources: raw file -> checksum. digest: identity of the content.
+    labels: tissue class of each spot ("" where none), or None; labels_from: the section that they were carried over from, "" where they are its own.
+    sources: raw file -> checksum. digest: identity of the content.
     """
 
     cohort: str
@@ -47,6 +48,7 @@ class Section:
     thumbnail: UInt8[np.ndarray, "height width 3"] | None = None
     thumbnail_scale: float = 0.0
     labels: np.ndarray | None = None
+    labels_from: str = ""
     sources: dict[str, str] = field(default_factory=dict)
     digest: str = ""
 
@@ -90,6 +92,11 @@ class Section:
         """Diameter of a spot in µm as the technology states it ("55 µm spots"), else that of the legacy array."""
         stated = re.search(r"(\d+(?:\.\d+)?)\s*[\u00b5\u03bcu]m spots", self.technology)  # the micro sign, the Greek letter, or u
         return float(stated[1]) if stated else LEGACY_SPOT_UM
+
+    @property
+    def labels_line(self) -> str:
+        """Whose the labels are, as a page says it wherever they are used: "transferred from the adjacent section C1", or "" where they are the section's own."""
+        return f"transferred from the adjacent section {self.labels_from}" if self.labels_from else ""
 
     def __reduce__(self) -> tuple:
         """To another process a stored section travels as its folder; a changed copy of it (dataclasses.replace) has none and travels whole."""

@@ -42,7 +42,8 @@ class Cohort:
 
     attribution: the line printed under every thumbnail; citation: key in book/references.bib ("" where there is none).
     shared_genes: name of the gene list over which library size is counted, or "" (then what the sections at hand share).
-    generator: module of this room that makes the sections, or "" for measured data; files: those of no section.
+    generator: module of this room that makes the sections, or "" for measured data; files: those of no section; classes: what a cohort of the user's own lets
+    a label be, [] for anything.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Cohort:
     sections: dict[str, SectionSource]
     files: dict[str, str | None]
     url: str = ""
+    classes: list[str] = field(default_factory=list)
 
     def section(self, name: str) -> SectionSource:
         """The named section."""

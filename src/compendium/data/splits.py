@@ -53,6 +53,15 @@ def patient_out(sections: Sequence[Placed]) -> list[Split]:
     ]
 
 
+def one_patient(sections: Sequence[Placed]) -> list[Split]:
+    """Train on one patient only and test on all others, one fold a patient: many sections tested for a short fit."""
+    patients = list(dict.fromkeys(s.patient for s in sections))
+    return [
+        _fold("one-patient", sections, [s for s in sections if s.patient != p], [s for s in sections if s.patient == p], f"every patient but {p}")
+        for p in patients if len(patients) > 1
+    ]
+
+
 def siblings(sections: Sequence[Placed]) -> list[Split]:
     """Train on the other sections of the test patient only, matched in spots and depth to `strangers`."""
     return [_fold("siblings", sections, [s], own, f"section {s.name} and every other patient", match=others) for s, own, others in _arms(sections)]
@@ -90,9 +99,9 @@ def ood(sections: Sequence[Placed]) -> list[Split]:
 
 
 RULES: dict[str, Callable[[Sequence[Placed]], list[Split]]] = {
-    "section-out": section_out, "patient-out": patient_out, "siblings": siblings, "strangers": strangers, "wang-four": wang_four, "ood": ood,
+    "section-out": section_out, "patient-out": patient_out, "one-patient": one_patient, "siblings": siblings, "strangers": strangers, "wang-four": wang_four, "ood": ood,
 }
-APART = ("patient-out", "strangers", "wang-four", "ood")  # rules that promise that no patient is on both sides
+APART = ("patient-out", "one-patient", "strangers", "wang-four", "ood")  # rules that promise that no patient is on both sides
 
 
 def folds(rule: str, sections: Sequence[Placed]) -> list[Split]:

@@ -19,7 +19,7 @@ CHANCE = 0.6  # below this share of comparisons won (half is chance) colours are
 
 
 def section_numbers(sections: Iterable[Section]) -> pd.DataFrame:
-    """One row a section: [section, patient, lab, spots, empty_spots, labelled_spots, genes, umi_q1 ... genes_q3, image, um_per_px, spot_px].
+    """One row a section: [section, patient, lab, spots, empty_spots, labelled_spots, labels_from, genes, umi_q1 ... genes_q3, image, um_per_px, spot_px].
 
     genes: names in its count table. umi_* and genes_*: quartiles over its spots of the UMI total and of the number of genes with a count,
     over every gene of the table. empty_spots: spots without a count. spot_px: diameter of a spot in pixels of the full image.
@@ -33,7 +33,8 @@ def _numbers(section: Section) -> dict[str, object]:
     quartiles = _quartiles("umi", totals) | _quartiles("genes", found)
     return {
         "section": section.name, "patient": section.patient, "lab": section.lab, "spots": len(section), "empty_spots": int((totals == 0).sum()),
-        "labelled_spots": 0 if section.labels is None else int((section.labels != "").sum()), "genes": len(section.genes), **quartiles,
+        "labelled_spots": 0 if section.labels is None else int((section.labels != "").sum()), "labels_from": section.labels_from,
+        "genes": len(section.genes), **quartiles,
         "image": section.patches is not None, "um_per_px": section.um_per_px, "spot_px": section.spot_um / section.um_per_px,
     }  # fmt: skip
 
@@ -180,10 +181,11 @@ def image_facts(sections: list[Section]) -> pd.DataFrame:
 
 
 def spot_facts(section: Section) -> pd.DataFrame:
-    """One row a spot: [section, spot, x, y, umi, class], x and y in pixels of the full image."""
+    """One row a spot: [section, spot, x, y, umi, class, class_from], x and y in pixels of the full image; class_from: see Section.labels_from."""
     umi = np.asarray(section.counts.sum(axis=1)).ravel()
     labels = "" if section.labels is None else section.labels
-    return pd.DataFrame({"section": section.name, "spot": section.spots, "x": section.pixels[:, 0], "y": section.pixels[:, 1], "umi": umi, "class": labels})
+    x, y = section.pixels.T
+    return pd.DataFrame({"section": section.name, "spot": section.spots, "x": x, "y": y, "umi": umi, "class": labels, "class_from": section.labels_from})
 
 
 def depth_and_darkness(sections: list[Section], step: int = 8) -> pd.DataFrame:

@@ -56,12 +56,21 @@ def _check_name(name: str) -> None:
 
 
 def _from_file(name: str, path: Path, **options) -> nn.Module:
+    """The network with a file's weights, made from two seeds: what differs was not in the file, which timm passes over."""
     import timm
 
-    try:
-        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, **options)
-    except Exception as error:  # noqa: BLE001 - a file can be wrong in many ways: other shapes, other names, no weights at all
-        raise BadInput(f"the weights file {path} is not of encoder {name} ({_first_line(error)}); give a file of that network") from error
+    made, wrong = [], f"the weights file {path} is not of encoder {name}"
+    for seed in (0, 1):
+        try:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                made.append(timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, **options))
+        except Exception as error:  # noqa: BLE001 - a file can be wrong in many ways: other shapes, objects, no torch file at all
+            raise BadInput(f"{wrong} ({_first_line(error)}); give a file of that network") from error
+    first, second = (network.state_dict() for network in made)
+    if lacking := [key for key in first if not torch.equal(first[key], second[key])]:
+        raise BadInput(f"{wrong} ({len(lacking)} of {len(first)} tensors are not in it, first {lacking[0]}); give a file of that network")
+    return made[0]
 
 
 def _first_line(error: Exception) -> str:
@@ -114,13 +123,12 @@ def _lite0(network: nn.Module) -> nn.Module:
     return network
 
 
-def check_side(name: str, px: int) -> None:
-    """Refuse tiles of a side that the encoder is not made for; most take any."""
+def fixed_side(name: str) -> int:
+    """Side in pixels of the only tiles that an encoder takes; 0 for most, which take any."""
     import timm
 
     config = timm.get_pretrained_cfg(name)
-    if config.fixed_input_size and px != config.input_size[-1]:
-        raise BadInput(f"encoder {name} takes tiles of {config.input_size[-1]} px only, not {px}; set tile_px={config.input_size[-1]}")
+    return config.input_size[-1] if config.fixed_input_size else 0
 
 
 def weights_id(name: str, weights: str = "") -> str:

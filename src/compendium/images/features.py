@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from compendium.data.section import Section
 from compendium.disk import alone, home, lock_of, read_sealed, source_hash, write_sealed
+from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment import kept_view
 
@@ -95,7 +96,8 @@ def encode(
 ) -> Float32[np.ndarray, "spot feature"]:
     """Pooled features of the frozen encoder in evaluation mode, without the cache."""
     network, tiles, size = _frozen(encoder, weights, device), section.tiles(tile_px), CHUNK[device]
-    encoders.check_side(encoder, tile_px)
+    if (side := encoders.fixed_side(encoder)) and side != tile_px:
+        raise BadInput(f"encoder {encoder} takes tiles of {side} px only, not {tile_px}; set tile_px={side}")
     bar = tqdm(range(0, len(tiles), size), desc=" ".join(word for word in (encoder, view, "on", section.name) if word), disable=None)
     pieces = (torch.tensor(kept_view(tiles[i : i + size], view, section.name), device=device) for i in bar)
     return torch.cat([network(encoders.scaled(piece, scale, encoder)) for piece in pieces]).float().cpu().numpy()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from compendium.data.section import Section
 from compendium.disk import alone, home, source_hash, whole_file
@@ -106,14 +106,13 @@ def brightened(pixels: UInt8[np.ndarray, "*any 3"], bright: float) -> UInt8[np.n
 
     lab = _lab(pixels)
     lab[..., 0] = np.minimum(lab[..., 0] * (100 / bright), 100)
-    with np.errstate(invalid="ignore"):
-        return np.round(lab2rgb(lab) * 255).astype(np.uint8)
+    return np.round(lab2rgb(lab) * 255).astype(np.uint8)
 
 
-def _lab(pixels: UInt8[np.ndarray, "*any 3"]) -> Float64[np.ndarray, "*any 3"]:
+def _lab(pixels: UInt8[np.ndarray, "*any 3"]) -> Float32[np.ndarray, "*any 3"]:
     from skimage.color import rgb2lab
 
-    return rgb2lab(pixels)
+    return rgb2lab(pixels.astype(np.float32) / 255)  # in single precision, which takes half the time
 
 
 def optical_density(pixels: UInt8[np.ndarray, "*any 3"]) -> Float64[np.ndarray, "*any 3"]:

@@ -3,8 +3,8 @@
 Adding a method: one file with a registered class, one import line at the end of this file, one entry in references.bib.
 """
 
-from compendium.methods.registry import METHODS, Recipe, names, recipe, register
+from compendium.methods.registry import METHODS, Recipe, Step, names, recipe, register
 
-__all__ = ["METHODS", "Recipe", "names", "recipe", "register"]
+__all__ = ["METHODS", "Recipe", "Step", "names", "recipe", "register"]
 
 from compendium.methods import bleep, controls, deepspace, gat, hist2st, histogene, regclass, stimage, stnet  # noqa: E402, F401  (each import registers)

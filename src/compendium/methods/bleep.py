@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods.layers import Batch, ImageEncoder, Method, Shape
-from compendium.methods.registry import register
+from compendium.methods.registry import LOSS, Step, register
 
 RETRIEVALS = ("simple", "average", "weighted")
 METRICS = ("cosine", "euclidean")
@@ -23,6 +23,15 @@ METRICS = ("cosine", "euclidean")
     laptop={"epochs": 50, "batch": 128}, smoke={"epochs": 3, "batch": 32, "width": 32, "neighbours": 5},
     summary="ResNet-50, all layers trained, and the expression of the same spot are projected to 256 numbers each and drawn together by a contrastive loss; "
     "a prediction is the mean expression of the 50 training spots nearest to the tile.",
+    loss="cross-entropy of the matches, tiles to expressions and back",
+    flow=(
+        Step("encoder", "ResNet-50", "ImageNet weights, all layers trained on"),
+        Step("encoder", "projection", "to {width} numbers, the common space of tiles and expressions"),
+        Step("training", "projection of the expression", "of the same spot, to the common space", side="in"), LOSS,
+        Step("head", "retrieval", "the {neighbours} nearest training spots by {metric} similarity; mean of their expression"),
+        Step("head", "reference bank", "expression of every training spot, and its projection", side="in"),
+    ),
+    evaluated="human liver, Visium", compared=("stnet", "histogene"),
     deviations=(
         "The reference bank is the training spots and no others; the benchmark's out-of-distribution runs retrieve from validation sections too.",
         "Nothing is augmented at test, neither tiles nor reference; the benchmark turns and mirrors both at random.",

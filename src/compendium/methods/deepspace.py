@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from compendium.methods.layers import Batch, ImageEncoder, Method, Shape
-from compendium.methods.registry import register
+from compendium.methods.registry import Step, register
 
 SEEN_PX = 224  # side that a tile is resized to
 DROPOUT = 0.5  # behind either hidden layer of the classifier, as in VGG16
@@ -17,6 +17,12 @@ DROPOUT = 0.5  # behind either hidden layer of the classifier, as in VGG16
     optimiser="adam", lr=1e-4, weight_decay=1e-4, batch=128, epochs=100, augment="symmetries", model={"transfer": True}, published={"spots": "deepspace"},
     laptop={"lr": 1e-3, "epochs": 50}, smoke={"lr": 1e-2, "epochs": 3, "batch": 32},
     summary="VGG16 pre-trained on ImageNet with its classifier of two layers of 4,096 units; the last layer, to the genes, is the only one trained. Smooth-L1 loss.",
+    loss="smooth L1",
+    flow=(
+        Step("encoder", "VGG16", "tile resized to 224 px; convolutions and two layers of 4,096 units, ImageNet weights", frozen=True),
+        Step("head", "linear layer", "4,096 features to the genes"),
+    ),
+    evaluated="six breast cancer sections, Visium (JGAS000202, JGAS000290)", compared=("stnet",),
     deviations=(
         "The target is the analytic Pearson residual of each count; the original takes SCTransform's corrected counts, log10(1 + x), then min-max scaling of each gene over the "
         "samples loaded together, the test samples among themselves. target=sct is that, of counts that Seurat corrected beforehand, but scaled by the training spots alone.",

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods.graph import METRICS, PRUNING, Graph, nearest
-from compendium.methods.hist2st_parts import CountHead, Encoded, Jump, coefficient_head, gene_head, start_at_mean
+from compendium.methods.hist2st_parts import HEAD, LSTM, VARIANT, ZINB, CountHead, Encoded, Jump, coefficient_head, gene_head, start_at_mean
 from compendium.methods.layers import Batch, Method, Shape
-from compendium.methods.registry import register
+from compendium.methods.registry import Step, register
 
 SLOPE = 0.2  # of the leaky ReLU
 GAIN = 1.414  # of the layers' first weights
@@ -28,6 +28,11 @@ GAIN = 1.414  # of the layers' first weights
     laptop={"lr": 3e-4, "epochs": 50, "width": 256}, smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
     summary="ResNet-50 pre-trained on ImageNet, not trained further, and one linear layer; four layers of graph attention over the neighbours of a spot, "
     "an LSTM over these four; neither transformer, positions nor distillation.",
+    loss="mean squared error + {zinb:g} ZINB", evaluated=VARIANT["evaluated"], compared=VARIANT["compared"],
+    flow=(
+        Step("encoder", "ResNet-50", "ImageNet weights", frozen=True), Step("encoder", "linear layer", "to {width:,} numbers"),
+        Step("context", "{graph_layers} graph attention layers", "{heads} heads; a spot attends to its {k} nearest spots and itself"), LSTM, ZINB, HEAD,
+    ),
     deviations=(
         "Four separate layers; the published code applies one layer four times (shared=True, as in the published protocol).",
         "A spot attends to itself too; the published graph has no self-loops (loops=False), so that a spot's own image reaches its prediction by way of others only.",

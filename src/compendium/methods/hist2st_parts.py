@@ -4,14 +4,22 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from compendium.errors import BadInput
 from compendium.methods.count_losses import nb_log_odds, zinb, zinb_parameters
 from compendium.methods.graph import Graph
 from compendium.methods.layers import Batch, ImageEncoder, Shape
+from compendium.methods.registry import Step
 
 SEEN_PX = 224  # side of what a pre-trained encoder is shown
 PIECE = 64  # tiles at once through an encoder that is not trained
+LSTM = Step("context", "LSTM over the {graph_layers} outputs", "their mean is the state of a spot")
+ZINB = Step("distribution", "ZINB of the counts", "mean, dispersion and dropout of each gene; -log-likelihood x {zinb:g}", side="out")
+HEAD = Step("head", "linear layer", "behind layer normalisation")
+# What the benchmark's variants have in common.
+VARIANT = {"citation": "jiang2023benchmark", "evaluated": "HER2+ (BC1); Visium breast (BC2, BC3)", "compared": ("hist2st",)}
+TUNED_PIECE = 32  # and through one that is, whose activations are made again for the gradient: else a section of 283 tiles of 112 px takes 7 GB
 
 
 class PatchMixer(nn.Module):
@@ -53,8 +61,9 @@ class Mixer(nn.Module):
 class Encoded(nn.Module):
     """Tile -> token with a pre-trained encoder, or from frozen features: one linear layer, dropout.
 
-    resized: side that a tile is brought to before its central 224 px are taken, or all of it where that is less. tuned: the encoder is trained with all else.
-    batch_statistics: one that is not trained normalises by the batch in training all the same, as published, instead of by what it learned.
+    resized: side that a tile is brought to before its central 224 px are taken, or all of it where that is less. tuned: the encoder is trained with all else;
+    its batch normalisation goes by pieces of a section. batch_statistics: that of an encoder which is not trained goes by the section, as published, instead of by
+    what it learned.
     gain: factor on frozen features given in place of tiles.
     """
 
@@ -62,15 +71,18 @@ class Encoded(nn.Module):
         super().__init__()
         if tuned and shape.features:
             raise BadInput("tuned=True trains the encoder, and frozen features come without one; give encoder=own, or tuned=False")
-        self.image = ImageEncoder(shape, frozen=not (tuned or batch_statistics)).requires_grad_(tuned)
-        self.resized, self.whole = 0 if shape.features else resized, tuned or batch_statistics
+        self.image = ImageEncoder(shape, frozen=not (tuned or batch_statistics)).requires_grad_(tuned).to(memory_format=torch.channels_last)
+        self.resized, self.batch_statistics, self.tuned = 0 if shape.features else resized, batch_statistics, tuned
         self.gain = gain if shape.features else 1.0
         self.project = nn.Sequential(nn.Linear(self.image.width, width), nn.Dropout(dropout))
 
     def forward(self, image: Tensor) -> Float[Tensor, "spot width"]:
         """Tokens; the encoder takes the section in pieces where its statistics allow that."""
-        pieces = image.split(len(image) if self.whole else PIECE)
-        return self.project(self.gain * torch.cat([self.image(self._resized(piece)) for piece in pieces]))
+        if self.tuned and self.training:
+            seen = [checkpoint(self.image, self._resized(piece), use_reentrant=False) for piece in image.tensor_split(-(-len(image) // TUNED_PIECE))]
+        else:
+            seen = [self.image(self._resized(piece)) for piece in image.split(len(image) if self.batch_statistics else PIECE)]
+        return self.project(self.gain * torch.cat(seen))
 
     def _resized(self, image: Tensor) -> Tensor:
         if not self.resized:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from compendium.methods.hist2st_parts import start_at_mean
 from compendium.methods.layers import Batch, Block, GridEmbedding, Method, Shape
-from compendium.methods.registry import register
+from compendium.methods.registry import Step, register
 
 
 @register(
@@ -16,6 +16,14 @@ from compendium.methods.registry import register
     laptop={"lr": 3e-4, "epochs": 50, "dropout": 0.3, "width": 256, "layers": 2, "heads": 4, "hidden": 512},
     smoke={"lr": 1e-3, "epochs": 3, "width": 32, "layers": 1, "heads": 1, "hidden": 32},
     summary="Linear patch embedding plus learned tables for array x and y, eight transformer blocks over the spots of a section, one linear layer.",
+    loss="mean squared error",
+    flow=(
+        Step("encoder", "linear patch embedding", "all pixel values of the tile to {width:,} numbers"),
+        Step("context", "{layers} transformer blocks", "{heads} heads; every spot attends to every spot of its section"),
+        Step("context", "position tables", "a learned vector for array x and one for array y, added", side="in"),
+        Step("head", "linear layer", "behind layer normalisation"),
+    ),
+    evaluated="HER2+ (BC1); squamous cell carcinoma (GSE144240)", compared=("stnet",),
     deviations=(
         "Tiles are read in natural orientation; the published code flattens them transposed, which no score can notice.",
         "Frozen features in place of tiles are taken four times (gain=4): as they come their tokens are far smaller than the position tables, where those of the published tiles, "

@@ -7,16 +7,21 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.methods.hist2st import DEVIATIONS, FACTS, MODEL, Hist2ST
+from compendium.methods.hist2st import DEVIATIONS, FACTS, MODEL, TRUNK, Hist2ST
+from compendium.methods.hist2st_parts import VARIANT
 from compendium.methods.layers import Batch, Shape
-from compendium.methods.registry import register
+from compendium.methods.registry import Step, register
 
 HIDDEN, HIDDEN_LAYERS, DROPOUT = 800, 4, 0.2
+CLASSIFIER = Step("training", "classifier", f"{HIDDEN_LAYERS} layers of {HIDDEN} units to the tissue classes; cross-entropy x gamma = {{gamma:g}}", side="out")
 
 
 @register(
     "regclass", title="Regclass", model=MODEL | {"positions": 128, "gamma": 1.0, "double_softmax": False},
-    published={"transposed": True, "double_softmax": True}, **FACTS | {"citation": "jiang2023benchmark", "laptop": FACTS["laptop"] | {"epochs": 100}},
+    published={"transposed": True, "double_softmax": True},
+    **FACTS | VARIANT | {
+        "laptop": FACTS["laptop"] | {"epochs": 100}, "loss": FACTS["loss"] + " + {gamma:g} cross-entropy of the class", "flow": (*FACTS["flow"][:-1], CLASSIFIER, TRUNK[-1]),
+    },
     summary="Hist2ST that also learns the class of each spot: four layers of 800 units on the state before the gene head, cross-entropy with weight gamma.",
     deviations=(
         *DEVIATIONS,

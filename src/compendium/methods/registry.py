@@ -13,6 +13,25 @@ NONE = "none"
 
 
 @dataclass(frozen=True)
+class Step:
+    """One box of a method's drawing, in the order of computation; `{layers}` in its words stands for that word of the method's `model`.
+
+    part: encoder (of one tile), context (between the spots of a section), distribution (of a gene's count), head (to the genes), training (what only training
+    sees), loss (LOSS stands where the loss is taken, if that is not the expression), or one of the two ends, tile and expression, which every drawing has by
+    itself. frozen: keeps the weights it came with. side: "out" for a branch fed by the step on the main way before it, "in" for one that feeds that step.
+    """
+
+    part: Literal["encoder", "context", "distribution", "head", "training", "loss", "tile", "expression"]
+    words: str
+    detail: str = ""
+    frozen: bool = False
+    side: Literal["", "in", "out"] = ""
+
+
+LOSS = Step("loss", "loss", side="out")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A registered method: its facts from the paper, and the words a run starts from.
 
@@ -21,6 +40,9 @@ class Recipe:
     choices: what those of them may be that are names. published: the words that the published protocol changes, where the authors' code
     does what the recipe mends. laptop and smoke: the words that these budgets change. lr_decay: factor on the learning rate after
     every lr_every epochs (0: never). frozen: the only encoder word it takes, for controls.
+
+    For tables and drawings: loss and augmentation in words (augmentation where `augment` does not say it all), flow (its drawing; () draws it from the
+    facts above), evaluated (on which data its authors did) and compared (with which methods of this registry, or others).
     """
 
     name: str
@@ -51,6 +73,15 @@ class Recipe:
     laptop: Mapping[str, object] = field(default_factory=dict)
     smoke: Mapping[str, object] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()
+    loss: str = ""
+    augmentation: str = ""
+    flow: tuple[Step, ...] = ()
+    evaluated: str = ""
+    compared: tuple[str, ...] = ()
+
+    def fill(self, words: str) -> str:
+        """The words with the method's own numbers where they name one, e.g. `{layers} blocks`."""
+        return words.format_map(self.model)
 
 
 METHODS: dict[str, Recipe] = {}

@@ -9,7 +9,7 @@ from compendium.data.expression import SIGNED
 from compendium.errors import BadInput
 from compendium.methods.count_losses import nb_total_probability
 from compendium.methods.layers import Batch, ImageEncoder, Method, Shape
-from compendium.methods.registry import register
+from compendium.methods.registry import LOSS, Step, register
 
 # Targets ln(1 + scale x rate), with the rate of a gene in counts a spot of size 1, which is 10,000 molecules: there the likelihood is of counts.
 RATE_SCALE = {"wide": 1.0, "logcpm": 100.0}
@@ -20,6 +20,13 @@ RATE_SCALE = {"wide": 1.0, "logcpm": 100.0}
     optimiser="adam", lr=1e-5, batch=128, epochs=100, scale="0-255", model={"freeze": True}, published={"spots": "stimage"},
     laptop={"lr": 1e-4, "epochs": 50}, smoke={"lr": 1e-2, "epochs": 3, "batch": 32},
     summary="ResNet-50 pre-trained on ImageNet and kept as it is, two units a gene: the number n and the probability p of a negative binomial, whose mean is the prediction.",
+    loss="-ln NB, summed over genes",
+    flow=(
+        Step("encoder", "ResNet-50", "ImageNet weights", frozen=True),
+        Step("distribution", "two units a gene", "number n and probability p of a negative binomial"), LOSS,
+        Step("head", "mean of the distribution", "n (1 - p) / p; its variance is the uncertainty"),
+    ),
+    evaluated="HER2+ (BC1); Visium breast (BC2, BC3)", compared=("stnet", "histogene", "hist2st"),
     deviations=(
         "As published the likelihood of a negative binomial is taken of ln(1 + count), which is no whole number. On the targets wide and logcpm it is taken of the counts "
         "themselves: mean = size x n (1 - p) / p with dispersion n, size = total over the shared genes / 10,000, and the prediction is ln(1 + n (1 - p) / p).",

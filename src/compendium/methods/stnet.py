@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from compendium.images.augment import SYMMETRIES, symmetry
 from compendium.methods.layers import Batch, ImageEncoder, Method, Shape
-from compendium.methods.registry import register
+from compendium.methods.registry import Step, register
 
 
 @register(
@@ -14,6 +14,9 @@ from compendium.methods.registry import register
     optimiser="sgd", lr=1e-6, momentum=0.9, batch=32, epochs=50, augment="symmetries",
     laptop={"optimiser": "adam", "lr": 1e-4, "momentum": 0.0, "batch": 128, "epochs": 50}, smoke={"optimiser": "adam", "lr": 1e-2, "momentum": 0.0, "epochs": 3},
     summary="DenseNet-121 pre-trained on ImageNet, all layers trained, one linear layer to the genes.",
+    loss="squared error, mean over genes, summed over spots", augmentation="turns and flips of each tile; mean over all eight at test",
+    flow=(Step("encoder", "DenseNet-121", "ImageNet weights, all layers trained on"), Step("head", "linear layer", "1,024 features to the genes; starts at their training means")),
+    evaluated="breast cancer, legacy array (BC0)",
     deviations=(
         "Target ln(1 + count) as in the benchmark; the original divides by the spot's total over all genes first.",
         "Tiles are normalised with the encoder's own ImageNet mean and standard deviation; the original estimates them on 12 training batches.",

@@ -25,7 +25,7 @@ from compendium.methods.layers import Method
 from compendium.runs import ensemble, store
 from compendium.runs.batches import class_names, inputs
 from compendium.runs.engines import Serial
-from compendium.runs.fit import fit, pick_device, predict
+from compendium.runs.fit import classify, fit, pick_device, predict
 from compendium.runs.matching import Part, matched, uncut
 from compendium.runs.material import kept, learned, stained
 from compendium.runs.plan import Run
@@ -137,6 +137,7 @@ def _make(run: Run, sections: Sequence[Section], device: str, target: Path, chec
     began = time.monotonic()
     fitted = fit(run, parts, checks, len(expression.genes), device, checkpoint, after_epoch)
     predictions = {part.whole.name: predict(run, fitted.method, part.whole, device) for part in test}
+    probabilities = {part.whole.name: classify(run, fitted.method, part.whole, device) for part in test} if hasattr(fitted.method, "classify") else {}
     size = {"training_spots": sum(len(part) for part in parts), "parameters": count(fitted.method), "trainable": count(fitted.method, trainable=True)}
     facts = {
         "run": asdict(run), "line": run.line, "data": {s.name: s.digest for s in used(run, sections)}, "fingerprint": store.fingerprint(run.method),
@@ -145,7 +146,7 @@ def _make(run: Run, sections: Sequence[Section], device: str, target: Path, chec
         "threads": torch.get_num_threads(), "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in ("compendium", "torch", "numpy", "scipy", "scikit-learn", "timm")},
     }
-    return store.write(target, facts | size, expression.genes, predictions)
+    return store.write(target, facts | size, expression.genes, predictions, probabilities=probabilities)
 
 
 def count(method: Method, trainable: bool = False) -> int:

@@ -17,7 +17,7 @@ from compendium.data.section import Section
 from compendium.disk import read_sealed, write_sealed
 from compendium.errors import BadInput
 from compendium.methods import recipe
-from compendium.methods.layers import Method, Shape
+from compendium.methods.layers import Batch, Method, Shape
 from compendium.methods.registry import NONE, OWN
 from compendium.runs.batches import Inputs, in_order, inputs, training
 from compendium.runs.matching import Part
@@ -176,13 +176,22 @@ def _resume(run: Run, checkpoint: Path, method: Method, optimiser: torch.optim.O
         return fresh
 
 
-@torch.inference_mode()
 def predict(run: Run, method: Method, section: Section, device: str) -> Float32[np.ndarray, "spot gene"]:
     """Predicted expression of every spot of a section whose counts are gone."""
+    return _over_spots(run, method, method.predict, section, device)
+
+
+def classify(run: Run, method: Method, section: Section, device: str) -> Float32[np.ndarray, "spot class"]:
+    """Probability of each class at every spot of a section whose counts and labels are gone, by a method that has `classify`."""
+    return _over_spots(run, method, method.classify, section, device)
+
+
+@torch.inference_mode()
+def _over_spots(run: Run, method: Method, verb: Callable[[Batch], torch.Tensor], section: Section, device: str) -> Float32[np.ndarray, "spot value"]:
     hidden = section.without_counts()
     part = inputs(run, Part(hidden, hidden), None, device)
     method.eval()
-    predicted = torch.cat([method.predict(batch.to(device)).float().cpu() for batch in in_order(run, part)]).numpy()
-    if not np.isfinite(predicted).all():
-        raise BadInput(f"method {run.method} on {run.split.name}: {(~np.isfinite(predicted)).sum()} predictions for {section.name} are not finite; lower lr (now {run.lr:g})")
-    return predicted
+    found = torch.cat([verb(batch.to(device)).float().cpu() for batch in in_order(run, part)]).numpy()
+    if not np.isfinite(found).all():
+        raise BadInput(f"method {run.method} on {run.split.name}: {(~np.isfinite(found)).sum()} predictions for {section.name} are not finite; lower lr (now {run.lr:g})")
+    return found

@@ -23,6 +23,7 @@ from compendium.runs.plan import Run
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 SEAL = "facts_sha256"
+ARRAYS = ("section", "spread", "class")  # what the arrays of predictions.npz are, each named after it and a test section
 # Code that can change a prediction. How a section was read is not here: it shows in the section's digest. A test asks of every new file where it belongs.
 FINGERPRINTED = (
     *(f"data/{name}.py" for name in ("expression", "harmony", "panels", "section", "seurat", "splits")), "images/*.py",
@@ -33,13 +34,16 @@ FINGERPRINTED = (
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run: its folder, what run.json says, the predictions of each test section, and how far the fits of a run of several differ there."""
+    """A finished run: its folder and what run.json says; of each test section the predictions, how far the fits of a run of several differ, and the probability
+    of each of facts["classes"] if the method classifies.
+    """
 
     folder: Path
     facts: dict
     genes: list[str]
     predictions: dict[str, Float32[np.ndarray, "spot gene"]]
     spread: dict[str, Float32[np.ndarray, "spot gene"]] = field(default_factory=dict)
+    probabilities: dict[str, Float32[np.ndarray, "spot class"]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -68,15 +72,18 @@ def fingerprint(method: str) -> str:
     return hashlib.sha256(source_hash(*FINGERPRINTED).encode() + b"".join(path.read_bytes() for path in own)).hexdigest()[:16]
 
 
-def write(target: Path, facts: dict, genes: list[str], predictions: dict[str, np.ndarray], spread: dict[str, np.ndarray] | None = None) -> Record:
+def write(
+    target: Path, facts: dict, genes: list[str], predictions: dict[str, np.ndarray], spread: dict[str, np.ndarray] | None = None,
+    probabilities: dict[str, np.ndarray] | None = None,
+) -> Record:
     """Store a finished run, whole or not at all."""
-    spread = spread or {}
-    arrays = {f"{what} {name}": values for what, part in (("section", predictions), ("spread", spread)) for name, values in part.items()}
+    kept = (predictions, spread or {}, probabilities or {})
+    arrays = {f"{what} {name}": values for what, part in zip(ARRAYS, kept, strict=True) for name, values in part.items()}
     with whole_folder(target) as aside:
         np.savez(aside / "predictions.npz", genes=np.array(genes), **arrays)
         facts = sealed(facts | {"predictions_sha256": sha256(aside / "predictions.npz")})
         (aside / "run.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
-    return Record(target, facts, genes, predictions, spread)
+    return Record(target, facts, genes, *kept)
 
 
 def sealed(facts: dict) -> dict:
@@ -94,11 +101,11 @@ def read(target: Path) -> Record | None:
         if facts["predictions_sha256"] != sha256(target / "predictions.npz"):
             raise ValueError("predictions.npz has changed since it was written")
         with np.load(target / "predictions.npz", allow_pickle=False) as stored:
-            predictions, spread = ({name.removeprefix(what): stored[name] for name in stored.files if name.startswith(what)} for what in ("section ", "spread "))
+            kept = [{name.removeprefix(f"{what} "): stored[name] for name in stored.files if name.startswith(f"{what} ")} for what in ARRAYS]
             genes = stored["genes"].tolist()
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise Damaged(f"the record in {target} is damaged ({error}); it will be made again") from error
-    return Record(target, facts, genes, predictions, spread)
+    return Record(target, facts, genes, *kept)
 
 
 def stated(target: Path) -> dict:

@@ -1,0 +1,64 @@
+"""What the weight of the classes in Regclass's loss does to expression and to the classes, and whether the benchmark's claim about these holds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from compendium.data.section import Section
+from compendium.evidence.classes import answers, over_classes
+from compendium.evidence.scores import scores
+from compendium.runs.plan import Run
+from compendium.runs.store import Record
+
+BAR = 0.8  # above which F1 and AUC generally lie, says the benchmark
+
+
+def sweep(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
+    """One row a run and test section: what the run was, its median PCC over genes, and the numbers of classes.over_classes if it classifies.
+
+    gamma is NaN for a method without it, permuted is True for a twin on shuffled patches.
+    """
+    by_name, rows = {section.name: section for section in sections}, []
+    for run, record in zip(runs, records, strict=True):
+        for name, pcc in scores([run], [record], sections).groupby("section", sort=False)["pcc"].median().items():
+            facts = {
+                "method": run.method, "gamma": dict(run.model).get("gamma", np.nan), "permuted": run.permute, "split": run.split.rule, "section": name,
+                "patient": by_name[name].patient, "labels_from": by_name[name].labels_from, "stale": record.stale, "pcc": pcc,
+            }
+            rows.append(facts | (over_classes(answers(record, by_name[name])) if record.probabilities else {}))
+    return pd.DataFrame(rows)
+
+
+def sweep_words(rows: pd.DataFrame) -> str:
+    """What each gamma above 0 does to the median PCC, test by test, beside what chance does: Hist2ST and gamma = 0 differ in random draws only.
+
+    rows: those of `sweep` without twins.
+    """
+    wide = rows.assign(gamma=rows["gamma"].fillna(-1)).pivot(index=["section", "split"], columns="gamma", values="pcc")
+    if not {-1, 0} <= set(wide.columns):
+        return "What chance moves cannot be said here: it takes Hist2ST and γ = 0."
+    change = wide.drop(columns=[-1, 0]).sub(wide[0], axis=0)
+    chance = (wide[-1] - wide[0]).abs().mean()
+    told = [f"at γ = {gamma:g} by {moved.mean():+.3f} on average (higher in {int((moved > 0).sum())} of {len(moved)} tests)" for gamma, moved in change.items()]
+    more = [f"{gamma:g}" for gamma, moved in change.items() if moved.mean() > chance]
+    ending = f"γ = {' and '.join(more)} gains more than that on these sections" if more else "no γ gains more than that on these sections"
+    return f"Against γ = 0 the median PCC changes {', '.join(told)}. Hist2ST and γ = 0, which differ in random draws only, lie {chance:.3f} apart on average: {ending}."
+
+
+def verdict(rows: pd.DataFrame, made_up: bool) -> tuple[str, str]:
+    """Whether in most sections F1 and AUC of cancer against all else exceed 0.8: holds, fails or undecided, and why.
+
+    rows: those of `sweep` at one gamma; made_up: the cohort is drawn from a model. Only measured sections that a pathologist has labelled can decide.
+    """
+    passed = (rows["cancer_f1"] > BAR) & (rows["cancer_auc"] > BAR)
+    told = (
+        f"Of {len(rows)} tests, {int(passed.sum())} have both F1 and AUC of cancer above {BAR}, {int((rows['cancer_auc'] > BAR).sum())} the AUC; "
+        f"always answering cancer has an F1 above {BAR} in {int((rows['always_f1'] > BAR).sum())}."
+    )
+    judged = passed[rows["labels_from"] == ""]
+    if made_up:
+        return "undecided", f"{told} The cohort is made up, and its classes with it: nothing here is about tissue."
+    if not len(judged):
+        return "undecided", f"{told} None of these sections was labelled by a pathologist itself, and labels that were carried over disagree with it too often to decide."
+    return "holds" if judged.mean() > 0.5 else "fails", f"{told} Judged on the {len(judged)} tests whose section was labelled itself."

@@ -1,0 +1,62 @@
+"""The sweep over gamma, what is said of it, and the verdict: each follows from the rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compendium.evidence.gamma import sweep, sweep_words, verdict
+from compendium.evidence.scores import scores
+from compendium.runs import execute, study
+from conftest import tiny_section
+
+SECTIONS = [tiny_section("S1", labelled=True), tiny_section("S2", patient="P2", labelled=True)]
+
+
+def test_one_row_a_run_and_test_section(home):
+    words = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32}
+    runs = [*study("tiny", SECTIONS, ["section-out"], ["hist2st"], **words), *study("tiny", SECTIONS, ["section-out"], ["regclass"], gamma=10.0, permute=True, **words)]
+    records = execute(runs, SECTIONS, device="cpu")
+    rows = sweep(runs, records, SECTIONS)
+    assert rows["section"].tolist() == ["S1", "S2"] * 2
+    assert np.isnan(rows["gamma"][:2]).all() and rows["gamma"][2:].tolist() == [10, 10]
+    assert rows["permuted"].tolist() == [False, False, True, True]
+    assert rows["f1"].isna().tolist() == [True, True, False, False]
+    assert rows["pcc"][1] == scores(runs[1:2], records[1:2], SECTIONS)["pcc"].median()
+    assert rows["spots"].dropna().tolist() == [24, 24]
+
+
+def swept(**pcc: list[float]) -> pd.DataFrame:
+    """Rows of two tests; the words are Hist2ST and g0, g1, ..."""
+    gammas = {name: np.nan if name == "hist2st" else float(name[1:]) for name in pcc}
+    return pd.DataFrame([{"gamma": gammas[name], "section": f"S{i}", "split": "s", "pcc": value} for name, values in pcc.items() for i, value in enumerate(values)])
+
+
+def test_a_gain_is_one_that_exceeds_what_chance_moves():
+    told = sweep_words(swept(hist2st=[0.20, 0.22], g0=[0.19, 0.21], g1=[0.195, 0.205], g10=[0.25, 0.24]))
+    assert "at γ = 1 by +0.000 on average (higher in 1 of 2 tests)" in told
+    assert "at γ = 10 by +0.045 on average (higher in 2 of 2 tests)" in told
+    assert "lie 0.010 apart on average: γ = 10 gains more than that" in told
+    assert "lie 0.100 apart on average: no γ gains" in sweep_words(swept(hist2st=[0.3, 0.1], g0=[0.19, 0.19], g1=[0.1, 0.1]))
+    assert "cannot be said" in sweep_words(swept(hist2st=[0.2], g1=[0.3]))
+
+
+def judged(f1: list[float], auc: list[float], labels_from: str = "", always: float = 0.5) -> pd.DataFrame:
+    return pd.DataFrame({"cancer_f1": f1, "cancer_auc": auc, "labels_from": labels_from, "always_f1": always})
+
+
+def test_the_verdict_needs_labels_of_the_section_itself():
+    good, bad = [0.9, 0.9, 0.9], [0.9, 0.7, 0.7]
+    assert verdict(judged(good, good), made_up=False)[0] == "holds"
+    assert verdict(judged(good, bad), made_up=False)[0] == "fails"
+    assert verdict(judged(bad, good), made_up=False)[0] == "fails"
+    for rows, made_up in ((judged(good, good), True), (judged(good, good, "C1"), False)):
+        assert verdict(rows, made_up)[0] == "undecided"
+    mixed = pd.concat([judged([0.9], [0.9]), judged([0.1, 0.1], [0.1, 0.1], "C1")])
+    assert verdict(mixed, made_up=False)[0] == "holds"
+
+
+@pytest.mark.parametrize(("always", "number"), [(0.9, 3), (0.5, 0)])
+def test_the_reason_counts_what_it_says(always, number):
+    told = verdict(judged([0.9, 0.9, 0.7], [0.9, 0.7, 0.9], "C1", always), made_up=False)[1]
+    assert told.startswith(f"Of 3 tests, 1 have both F1 and AUC of cancer above 0.8, 2 the AUC; always answering cancer has an F1 above 0.8 in {number}.")
+    assert "carried over" in told

@@ -1,0 +1,84 @@
+"""The bank of views: who loads it, what is drawn from it, and that a run which draws from it is reproducible."""
+
+import numpy as np
+import pytest
+import torch
+
+from compendium.data.splits import Split
+from compendium.errors import BadInput
+from compendium.images.augment import BANKS
+from compendium.runs import plan, run_once
+from compendium.runs.batches import banked, batch, inputs, training
+from compendium.runs.cost import features_left
+from compendium.runs.engine import training_set
+from conftest import tiny_section
+
+SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
+SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
+ENCODER = {"encoder": "test_resnet.r160_in1k", "weights": "random", "tile_px": 64}
+
+
+def planned(method, **words):
+    return plan("tiny", SPLIT, method, sections=SECTIONS, panel="all", budget="smoke", **ENCODER | words)
+
+
+def loaded(run):
+    parts, target = training_set(run, SECTIONS)
+    return [inputs(run, part, target, "cpu", training=True) for part in parts]
+
+
+@pytest.mark.parametrize(("method", "words", "bank"), [
+    ("hist2st", {}, "sections"), ("hist2st", {"distill": 0.0}, None), ("hist2st", {"distill": 0.0, "augment": "symmetries"}, "symmetries"), ("hist2st", {"encoder": "own"}, None),
+    ("regclass", {}, "sections"), ("hist2st-gat", {}, None), ("stnet", {}, None), ("stnet", {"augment": "symmetries"}, "symmetries"), ("histogene", {}, None),
+])
+def test_a_bank_is_loaded_where_it_is_drawn_from(method, words, bank):
+    assert banked(planned(method, **words)) == (BANKS[bank] if bank else ())
+
+
+def test_two_kinds_of_views_at_once_are_refused():
+    with pytest.raises(BadInput, match="give augment=none, or distill=0"):
+        banked(planned("hist2st", augment="symmetries"))
+
+
+def test_a_spot_is_shown_one_of_its_own_eight_views(home):
+    run = planned("stnet", augment="symmetries")
+    part = loaded(run)[0]
+    assert part.bank.shape == (8, 24, 96)
+    np.testing.assert_array_equal(part.bank[0], part.image)
+    torch.manual_seed(0)
+    rows = np.tile(np.arange(24), 20)
+    drawn = batch(run, part, rows, augment=True)
+    assert drawn.views is None
+    which = (torch.from_numpy(part.bank)[:, rows] == drawn.image).all(dim=2)
+    assert (which.sum(dim=0) >= 1).all()
+    assert (which.sum(dim=1) > 20).all()  # each of the eight is drawn
+    np.testing.assert_array_equal(batch(run, part, rows[:24]).image.numpy(), part.image)
+    assert all(mixed.views is None and len(mixed.image) == len(mixed.target) for mixed in training(run, loaded(run), 0))
+
+
+def test_views_follow_the_spots_when_patches_are_shuffled(home):
+    straight, mixed = (loaded(planned("hist2st", permute=permute))[0] for permute in (False, True))
+    order = [int(np.flatnonzero((straight.image == row).all(axis=1))[0]) for row in mixed.image]
+    assert order != list(range(24))
+    np.testing.assert_array_equal(mixed.bank, straight.bank[:, order])
+    (first, _) = training(planned("hist2st"), [straight, straight], 0)
+    assert first.views.shape == (8, 24, 96)
+
+
+@pytest.mark.parametrize(("method", "words"), [("hist2st", {}), ("stnet", {"augment": "symmetries"})])
+def test_a_run_on_the_bank_is_made_again_bit_for_bit(method, words, tmp_path, monkeypatch):
+    found = []
+    for place in ("one", "two"):
+        monkeypatch.setenv("COMPENDIUM_HOME", str(tmp_path / place))
+        record = run_once(planned(method, **words), SECTIONS, "cpu")
+        assert ("distillation" in record.facts["curve"][0]) is (method == "hist2st")
+        found.append(record.predictions["S3"])
+    np.testing.assert_array_equal(*found)
+
+
+def test_input_scale_and_views_reach_the_features_and_their_price(home):
+    run = planned("stnet", scale="0-255")
+    assert not np.allclose(loaded(run)[0].image, loaded(planned("stnet"))[0].image)
+    features_left([planned("hist2st")], SECTIONS, "cpu")  # prices what is left by computing one
+    views = {path for section in SECTIONS for path in (home / "features").rglob(f"*{section.name}-*.npy")}
+    assert len(views) == 5  # two scales of S1 and S2, and the cheapest of what is left

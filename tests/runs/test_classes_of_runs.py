@@ -1,0 +1,54 @@
+"""Class probabilities in the record of a run: of a method that classifies, whatever lies in the test section, sealed and averaged like its predictions."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from compendium.data.splits import Split
+from compendium.runs import plan, run_once, store
+from conftest import tiny_section
+
+SECTIONS = [tiny_section("S1", labelled=True), tiny_section("S2", patient="P2", labelled=True), tiny_section("S3", patient="P3", labelled=True)]
+SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
+
+
+def smoke(method: str = "regclass", **words):
+    return plan("tiny", SPLIT, method, sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, **words)
+
+
+def test_a_classifier_leaves_its_probabilities_and_others_none(home):
+    record = run_once(smoke(), SECTIONS, "cpu")
+    assert record.facts["classes"] == ["pale", "red"]
+    found = store.read(record.folder).probabilities
+    assert list(found) == ["S3"] and found["S3"].shape == (24, 2)
+    np.testing.assert_allclose(found["S3"].sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(found["S3"], record.probabilities["S3"])
+    assert (np.ptp(found["S3"], axis=0) > 0).all()
+    assert list(store.read(record.folder).predictions) == ["S3"]
+    assert run_once(smoke("hist2st"), SECTIONS, "cpu").probabilities == {}
+
+
+def test_the_labels_of_the_test_section_are_not_seen(home):
+    first = run_once(smoke(), SECTIONS, "cpu")
+    other = replace(SECTIONS[2], labels=SECTIONS[2].labels[::-1], digest="other")
+    second = run_once(smoke(), [*SECTIONS[:2], other], "cpu")
+    assert second.id != first.id
+    np.testing.assert_array_equal(second.probabilities["S3"], first.probabilities["S3"])
+
+
+def test_a_changed_probability_is_damage(home):
+    record = run_once(smoke(epochs=0), SECTIONS, "cpu")
+    with np.load(record.folder / "predictions.npz") as stored:
+        arrays = dict(stored)
+    arrays["class S3"][3, 1] += 0.001
+    np.savez(record.folder / "predictions.npz", **arrays)
+    with pytest.raises(store.Damaged, match="has changed"):
+        store.read(record.folder)
+
+
+def test_several_fits_answer_with_their_mean(home):
+    record = run_once(smoke(members=2), SECTIONS, "cpu")
+    fits = [store.read(record.folder.with_name(name)).probabilities["S3"] for name in record.facts["members"]]
+    assert not np.allclose(*fits)
+    np.testing.assert_allclose(store.read(record.folder).probabilities["S3"], np.mean(fits, axis=0), rtol=1e-6)
