@@ -52,6 +52,7 @@ PAGE = (
     "```{method-drawing} structure\n```\n\n```{bibliography}\n:cited:\n```\n"
 )
 TOC = "format: jb-book\nroot: intro\nchapters:\n  - file: methods\n"
+ROOMS = ("src", "notebooks", *(f"data/{part}" for part in ("genes", "published", "reference", "sources.yaml")), "_config.yml", "book/_assets", "book/references.bib")
 RUN = """
 import sys
 from pathlib import Path
@@ -71,7 +72,7 @@ render(Path.cwd())
 def checkout(tmp_path_factory) -> Path:
     """A copy of the checkout with a seventh method, in which tables were printed, a chapter was run and a page was built."""
     root = tmp_path_factory.mktemp("seventh")
-    for room in ("src", "notebooks", "data/genes", "data/published", "data/sources.yaml", "_config.yml", "book/_assets", "book/references.bib"):
+    for room in ROOMS:
         (root / room).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (CHECKOUT / room).is_dir() else shutil.copyfile
         copy(CHECKOUT / room, root / room, **({"ignore": shutil.ignore_patterns("__pycache__")} if copy is shutil.copytree else {}))
