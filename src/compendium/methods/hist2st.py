@@ -49,7 +49,7 @@ DEVIATIONS = (
     "Views are drawn of tiles as the run scales them: on normalised tiles the corners of a turned view are filled with the mean colour, not with black.",
     "Validation loss leaves distillation out, so that it is not a matter of five random draws.",
     "On frozen features one linear layer takes the place of patch embedding and ConvMixer, and the five views of a step are drawn out of eight that are kept of each "
-    "section, drawn once of its raw tiles (corners black). Features are taken ten times (gain=10): as they come their tokens are a tenth of the size of the position "
+    "section, drawn once of its raw tiles (corners black). Features are multiplied by 10 (gain=10): as they come their tokens are a tenth of the size of the position "
     "tables, where those of the published tiles, 0-255, are far larger. Chosen among 1, 4 and 10 on three sections of the demo cohort.",
     "On the target wide the prediction and the mean of the ZINB start at the training mean of each gene; the published heads start near 0, which is close on the published target.",
     "Early stopping on the training loss, used in some published runs, is not offered; a run without validation sections ends after its last epoch.",
@@ -65,9 +65,12 @@ FROZEN_DEVIATIONS = (
     "The batch normalisation of the frozen encoder keeps what it learned on ImageNet; in the published code it goes by the batch in training (batch_statistics=True).",
     "Tiles are normalised as the encoder expects; the published code shows it 0-255 (scale=0-255, as in the published protocol).",
     "Weights are timm's; the published code takes torchvision's, which for EfficientNetV2-S and Swin-S were trained by others.",
-    "EfficientNet-Lite0 is none of the benchmark's encoders: it is the one whose weights come with the installation. tuned=True trains an encoder with all else, batch "
-    "normalisation by the batch; the benchmark's text speaks of tuning a last layer, its code of none.",
+    "tuned=True trains an encoder with all else, batch normalisation by the batch; the benchmark's text speaks of tuning a last layer, its code of none.",
 )
+OF_THIS_BOOK = {
+    "evaluated": "this book only", "compared": (),
+    "deviations": (*DEVIATIONS, *FROZEN_DEVIATIONS, "EfficientNet-Lite0 is none of the benchmark's encoders: it is the one whose weights come with the installation."),
+}
 
 
 def with_encoders(build: type[Method]) -> type[Method]:
@@ -75,8 +78,9 @@ def with_encoders(build: type[Method]) -> type[Method]:
     for name, (title, encoder) in ENCODERS.items():
         register(
             f"hist2st-{name}", title=f"Hist2ST, frozen {title}", encoder=encoder, model=MODEL | {"positions": 128, "batch_statistics": False, "resized": 256, "tuned": False},
-            published={"transposed": True, "batch_statistics": True}, deviations=DEVIATIONS + FROZEN_DEVIATIONS,
-            **FACTS | VARIANT | {"flow": (Step("encoder", title, "ImageNet weights", frozen=True), Step("encoder", "linear layer", "to {width:,} numbers"), *TRUNK)},
+            published={"transposed": True, "batch_statistics": True},
+            **FACTS | VARIANT | {"flow": (Step("encoder", title, "ImageNet weights", frozen=True), Step("encoder", "linear layer", "to {width:,} numbers"), *TRUNK)}
+            | {"deviations": DEVIATIONS + FROZEN_DEVIATIONS} | (OF_THIS_BOOK if encoder == FROZEN else {}),
             summary=f"Hist2ST whose patch embedding and ConvMixer are replaced by {title} pre-trained on ImageNet, not trained further, and one linear layer.",
         )(build)
     return build

@@ -25,7 +25,7 @@ CLASSIFIER = Step("training", "classifier", f"{HIDDEN_LAYERS} layers of {HIDDEN}
     summary="Hist2ST that also learns the class of each spot: four layers of 800 units on the state before the gene head, cross-entropy with weight gamma.",
     deviations=(
         *DEVIATIONS,
-        "In the laptop budget there are 100 epochs instead of Hist2ST's 50, in which expression and classes are not both learned.",
+        "In the laptop budget there are 100 epochs, because Hist2ST's 50 are too few to learn both expression and classes.",
         "Cross-entropy is taken of the classifier's output; the benchmark takes it of a softmax of that (double_softmax=True, as in the published protocol).",
         "Spots without a class are left out of the cross-entropy; the benchmark leaves out sections that have none, and fails on one that has some.",
         "The three training stages of the benchmark's HER2+ version are not offered: all terms are learned together.",
