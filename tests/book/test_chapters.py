@@ -96,6 +96,17 @@ def test_a_page_is_fresh_until_what_made_it_changes(root, home, monkeypatch):
     assert generated == ["demo"], "the cohort is made before the chapters run, and only if one has to"
 
 
+def test_a_chapter_that_the_profile_does_not_name_keeps_its_page(root, nothing_runs):
+    make_root(root, *CELLS, profile="title: D\ncohort: demo\n")
+    with pytest.raises(BadInput, match="profile demo does not name chapter tiny, which has no page yet; name it there"):
+        book.run_stale(root=root)
+    page = book.page_path("tiny", root)
+    page.parent.mkdir(parents=True)
+    page.write_text("as it was")
+    assert book.run_stale(root=root) == []
+    assert page.read_text() == "as it was"
+
+
 def prepared(home, cohort: str, name: str, digest: str) -> None:
     """As much of a prepared section as a fingerprint looks at."""
     folder = home / "sections" / cohort / name
@@ -184,6 +195,6 @@ def test_the_shipped_profiles_fit_the_shipped_chapters():
     for file in sorted((CHECKOUT / "notebooks" / "profiles").glob("*.yaml")):
         profile = profiles.load(file.stem, CHECKOUT)
         known = book.chapters(CHECKOUT)
-        assert set(profile.chapters) <= set(known), f"{file.name} names unknown chapters"
+        assert set(profile.chapters) == set(known), f"{file.name} names other chapters than there are; what a profile does not name is not run"
         for name, notebook in known.items():
             profiles.resolve(parameters.declared(notebook), {"profile": profile.name}, profile, name)

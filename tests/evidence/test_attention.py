@@ -8,6 +8,7 @@ from compendium.book import attention_figures
 from compendium.errors import BadInput
 from compendium.evidence import attention
 from compendium.evidence.scores import summary
+from compendium.evidence.transfer import differences
 from compendium.runs import execute
 from conftest import tiny_section
 
@@ -16,7 +17,7 @@ TITLES = {row.key: row.title for row in attention.ROWS}
 PLANNED = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32}
 
 
-def differences(*values):
+def by_section(*values):
     return pd.DataFrame({"patient": [f"P{i // 2}" for i in range(len(values))], "section": [f"S{i}" for i in range(len(values))], "difference": values})
 
 
@@ -27,6 +28,8 @@ def test_every_row_is_fitted_scored_and_priced(home):
     records = execute([run for _, run in fits + twins], SECTIONS, device="cpu")
     table = attention.scored(fits, records[: len(fits)], SECTIONS)
     assert table.groupby("row").size().to_dict() == {row.key: 3 * 12 for row in attention.ROWS}
+    found = differences(table, attention.COMPARISONS)
+    assert len(found) == 3 * len(attention.COMPARISONS) and (found["genes"] == 12).all()
     lines = attention.floor(table, attention.scored(twins, records[len(fits) :], SECTIONS), fits).set_index("row")
     assert lines["result"].to_dict() == {row.key: row.key == "ridge" for row in attention.ROWS}  # budget smoke is below the floor, and ridge has none
     steps = attention.per_step(fits, records[: len(fits)], "hist2st").set_index("row")
@@ -43,23 +46,13 @@ def test_a_row_that_does_not_beat_its_twin_is_no_result(home):
     assert attention.floor(table, table.assign(pcc=0.2), fits)["result"].tolist() == [False]
 
 
-def test_differences_are_paired_by_gene():
-    table = pd.DataFrame({
-        "row": ["gat"] * 3 + ["hist2st"] * 3, "patient": "P", "section": "S", "gene": ["a", "b", "c"] * 2, "pcc": [0.5, 0.4, np.nan, 0.3, 0.3, 0.9],
-    })
-    line = attention.differences(table, "gat", "hist2st").iloc[0]
-    assert (line["genes"], line["difference"]) == (2, pytest.approx(0.15))
-    figure = attention_figures.paired(attention.differences(table, "gat", "hist2st"), TITLES)
-    assert list(figure.data[0].x) == [pytest.approx(0.15)]
-
-
 @pytest.mark.parametrize(("values", "smoke", "said"), [
     ((0.1, 0.2, 0.1), (), "Does not hold here: graph attention is above Hist2ST in 3 of 3 sections of 2 patients, +0.133"),
     ((-0.1, -0.2, -0.1), (), "Holds here"), ((0.1, -0.2, 0.1), (), "sections disagree, graph attention is above Hist2ST in 2 of 3"),
     ((0.1, 0.1), (), "2 sections are too few"), ((0.1, 0.1, 0.1), ("graph attention",), "graph attention stayed below the floor"),
 ])
 def test_the_claim_about_accuracy_follows_from_the_sections(values, smoke, said):
-    assert said in attention.accuracy_claim(differences(*values), smoke)
+    assert said in attention.accuracy_claim(by_section(*values), smoke)
 
 
 @pytest.mark.parametrize(("relative", "said"), [(0.5, "Holds here: a step of graph attention takes 0.50 times"), (1.2, "Does not hold here")])

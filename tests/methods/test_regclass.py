@@ -15,7 +15,7 @@ from compendium.runs.batches import class_names, class_numbers
 from compendium.runs.matching import uncut
 from conftest import tiny_section
 
-SMALL = {"width": 16, "layers": 1, "heads": 1, "graph_layers": 1, "positions": 8}
+SMALL = {"width": 16, "layers": 1, "heads": 1, "graph_layers": 1, "positions": 8, "distill": 0.0}
 LABELS = torch.tensor([0, 1, 2, -1, 1, 0, -1, 2, 2, 1, 0, 1])
 
 

@@ -1,4 +1,4 @@
-"""Figures of the graph attention chapter: paired differences, accuracy beside cost, cost by number of spots."""
+"""Figures of the graph attention chapter: accuracy beside cost, cost by number of spots."""
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -6,20 +6,6 @@ import plotly.graph_objects as go
 from compendium.book.figures import COLOURS, colour_of, plain
 
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
-
-
-def paired(found: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
-    """Difference of two rows in each section, one line a comparison, one colour a patient."""
-    fig = go.Figure()
-    for patient, colour in colour_of(sorted(found["patient"].unique())).items():
-        part = found[found["patient"] == patient]
-        fig.add_scatter(
-            x=part["difference"], y=[f"{titles[a]}<br>− {titles[b]}" for a, b in zip(part["first"], part["second"], strict=True)], mode="markers", name=f"patient {patient}",
-            text=part["section"], marker={"color": colour, "size": 10, "opacity": 0.85}, hovertemplate="%{text}: %{x:+.3f}<extra></extra>",
-        )
-    fig.add_vline(x=0, line_width=1, line_dash="dot", line_color="#888888")
-    height = 150 + 60 * len(found[["first", "second"]].drop_duplicates())
-    return plain(fig, height, xaxis_title="difference of PCC", yaxis={"autorange": "reversed"}, legend=LEGEND)
 
 
 def accuracy_by_cost(medians: pd.DataFrame, steps: pd.DataFrame, titles: dict[str, str]) -> go.Figure:

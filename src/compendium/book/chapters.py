@@ -110,12 +110,18 @@ def build(profile: str = "demo", strict: bool = True, root: Path | None = None, 
 
 
 def run_stale(profile: str = "demo", root: Path | None = None, report: Callable[[str], None] = to_stderr) -> list[str]:
-    """Run every chapter that is out of date, side by side, and name them. If some fail, the others still become pages."""
+    """Run every chapter of the profile that is out of date, side by side, and name them. If some fail, the others still become pages.
+
+    A chapter that the profile does not name keeps the page that it has.
+    """
     from compendium.data.prepare import generate
 
     root = root or profiles.root()
     stated = profiles.load(profile, root)
-    due = {name: reason for name in chapters(root) if (reason := stale(name, profile, root))}
+    others = [name for name in chapters(root) if name not in stated.chapters]
+    if pageless := [name for name in others if not page_path(name, root).exists()]:
+        raise BadInput(f"profile {profile} does not name chapter {pageless[0]}, which has no page yet; name it there, or run compendium book first")
+    due = {name: reason for name in chapters(root) if name not in others and (reason := stale(name, profile, root))}
     for name, reason in due.items():
         report(f"{name}: {reason}; running it")
     if due:

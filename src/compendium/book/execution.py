@@ -1,5 +1,6 @@
 """Run one notebook with papermill and with the interpreter that runs this line, whatever kernels and environments lie about."""
 
+import logging
 import shutil
 import sys
 import tempfile
@@ -28,6 +29,8 @@ def execute(notebook: Path, name: str, values: dict[str, Any], folder: Path) -> 
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of every parameter whose type it cannot read; they have been checked
 
     with tempfile.TemporaryDirectory(prefix="compendium-") as aside:
         half = Path(aside) / notebook.name

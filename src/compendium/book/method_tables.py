@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from compendium.errors import BadInput
 from compendium.images import encoders
+from compendium.images.tissue_filter import EVERY
 from compendium.methods import Recipe, Step, names, recipe
 from compendium.methods.layers import Shape
 from compendium.methods.registry import OWN
@@ -37,6 +38,7 @@ EXPRESSION = {
     "wide": "ln(1 + 1e4 c / total of the shared genes)",
 }
 SEEN = {"spot": "each spot alone", "section": "all spots of a section"}
+LEFT_OUT = {EVERY: "none", "stimage": "tiles with little tissue (spots=stimage)", "deepspace": "mostly white tiles (spots=deepspace)"}
 AUGMENTED = {"none": "none", "symmetries": "turns and flips of each tile"}
 
 
@@ -62,7 +64,13 @@ def steps(facts: Recipe) -> tuple[Step, ...]:
 
 def part(facts: Recipe, which: str) -> str:
     """The words of the steps of one part, e.g. "8 transformer blocks, 4 graph layers"; "" where the method has none."""
-    return ", ".join(step.words + (" (frozen)" if step.frozen else "") for step in steps(facts) if step.part == which)
+    return ", ".join(step.words + _how(step) for step in steps(facts) if step.part == which)
+
+
+def _how(step: Step) -> str:
+    """Where the weights of a step come from, if not from its own training."""
+    told = [words for words, so in (("pre-trained on ImageNet", "ImageNet" in step.detail), ("frozen", step.frozen)) if so]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def methods() -> "pd.DataFrame":
@@ -75,10 +83,11 @@ def methods() -> "pd.DataFrame":
 
 
 def inputs() -> "pd.DataFrame":
-    """Form of Table S1: tile, augmentation, expression."""
+    """Form of Table S1: tile, augmentation, expression, and whose filter of training spots the published protocol applies."""
     return _table({
         "method": each.title, "tile, px": each.tile_px, "pixel values": each.scale, "one example is": SEEN[each.unit],
         "augmentation": each.fill(each.augmentation) or AUGMENTED[each.augment], "expression": EXPRESSION[each.target],
+        "spots left out, as published": LEFT_OUT[str(each.published.get("spots", EVERY))],
     } for each in reviewed())
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from compendium.data.section import Section
 from compendium.errors import BadInput
 from compendium.evidence.scores import scores
+from compendium.evidence.transfer import FEWEST, Comparison
 from compendium.methods.gat import GraphAttention, GraphMean
 from compendium.methods.graph import nearest
 from compendium.methods.hist2st_parts import GraphLayer
@@ -20,9 +21,8 @@ from compendium.runs import study
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
-FEWEST = 3  # sections that a verdict takes
 LAYERS = {
-    "transformer block": lambda width: Block(width, width // HEAD_WIDTH, width, 0.2), "graph attention": lambda width: GraphAttention(width, 2),
+    "transformer block": lambda width: Block(width, max(1, width // HEAD_WIDTH), width, 0.2), "graph attention": lambda width: GraphAttention(width, 2),
     "graph mean": GraphMean, "graph layer of Hist2ST": lambda width: GraphLayer(width, True, "mean"),
 }
 
@@ -45,6 +45,11 @@ ROWS = (
     Row("ridge", "ridge", {"method": "ridge"}),
 )
 
+COMPARISONS = (
+    Comparison("graph attention − Hist2ST", "gat", "hist2st"), Comparison("graph attention − graph mean", "gat", "mean"),
+    Comparison("graph attention − as published", "gat", "gat-published"), Comparison("graph attention − ridge", "gat", "ridge"),
+)
+
 
 def planned(cohort: str, sections: Sequence[Section], rule: str, rows: Sequence[Row], **words) -> list[tuple[str, Run]]:
     """Key of the row and run, for every row and fold."""
@@ -56,8 +61,8 @@ def planned(cohort: str, sections: Sequence[Section], rule: str, rows: Sequence[
 
 
 def scored(fits: Sequence[tuple[str, Run]], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
-    """Scores with the key of the row in the columns `row` and `method`, since one method has several rows."""
-    tables = [scores([run], [record], sections).assign(row=key, method=key) for (key, run), record in zip(fits, records, strict=True)]
+    """Scores with the key of the row in the columns `row` and `method`, since one method has several rows, and `fold`."""
+    tables = [scores([run], [record], sections).assign(row=key, method=key, fold=run.split.name) for (key, run), record in zip(fits, records, strict=True)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["row", "method", "pcc"])
 
 
@@ -125,13 +130,6 @@ def exponents(lines: pd.DataFrame) -> dict[str, float]:
         small, large = group.nlargest(2, "spots").iloc[::-1].to_dict("records")
         found[layer] = float(np.log(large["seconds"] / small["seconds"]) / np.log(large["spots"] / small["spots"]))
     return found
-
-
-def differences(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """One line a section: [patient, section, genes, difference], the mean over the genes that both rows scored there of the PCC of first minus second."""
-    pair = [table[table["row"] == key].set_index(["patient", "section", "gene"])["pcc"] for key in (first, second)]
-    by_section = (pair[0] - pair[1]).dropna().groupby(["patient", "section"])
-    return by_section.agg(genes="size", difference="mean").reset_index().assign(first=first, second=second)
 
 
 def accuracy_claim(found: pd.DataFrame, smoke: Sequence[str] = ()) -> str:

@@ -1,4 +1,4 @@
-"""How well a run tells the classes of spots it has not seen: accuracy, F1, ROC and confusion, each beside the best answer that looks at nothing."""
+"""How well a run tells the classes of spots it has not seen: accuracy, F1, ROC and confusion, each beside the best constant answer."""
 
 from dataclasses import dataclass
 

@@ -42,7 +42,7 @@ def sweep_words(rows: pd.DataFrame) -> str:
     chance = (wide[-1] - wide[0]).abs().mean()
     told = [f"at γ = {gamma:g} by {moved.mean():+.3f} on average (higher in {int((moved > 0).sum())} of {len(moved)} tests)" for gamma, moved in change.items()]
     more = [f"{gamma:g}" for gamma, moved in change.items() if moved.mean() > chance]
-    ending = f"γ = {' and '.join(more)} gains more than that on these sections" if more else "no γ gains more than that on these sections"
+    ending = f"γ = {' and '.join(more)} {'gain' if more[1:] else 'gains'} more than that on these sections" if more else "no γ gains more than that on these sections"
     return f"Against γ = 0 the median PCC changes {', '.join(told)}. Hist2ST and γ = 0, which differ in random draws only, lie {chance:.3f} apart on average: {ending}."
 
 
@@ -60,5 +60,5 @@ def verdict(rows: pd.DataFrame, made_up: bool) -> tuple[str, str]:
     if made_up:
         return "undecided", f"{told} The cohort is made up, and its classes with it: nothing here is about tissue."
     if not len(judged):
-        return "undecided", f"{told} None of these sections was labelled by a pathologist itself, and labels that were carried over disagree with it too often to decide."
+        return "undecided", f"{told} None of these sections was labelled by a pathologist itself, and labels that were carried over cannot stand for a pathologist's."
     return "holds" if judged.mean() > 0.5 else "fails", f"{told} Judged on the {len(judged)} tests whose section was labelled itself."

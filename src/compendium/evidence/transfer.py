@@ -85,8 +85,8 @@ def claim(lines: pd.DataFrame) -> str:
         found = "stays undecided here"
     left = int((lines["claim"] & (lines["verdict"] == SMOKE)).sum())
     return (
-        f"“Pre-trained encoders transfer negatively” {found}. Of {len(said)} comparisons above the floor, the pre-trained encoder is worse in every section in {worse} and "
-        f"better in every section in {better}; in {undecided} the sections disagree or are fewer than {FEWEST}." + (f" {left} more are smoke and decide nothing." if left else "")
+        f"“Pre-trained encoders transfer negatively” {found}. In {worse} of {len(said)} comparisons above the floor the pre-trained encoder is worse in every section, "
+        f"in {better} better in every section; in {undecided} the sections disagree or are fewer than {FEWEST}." + (f" Smoke, deciding nothing: {left}." if left else "")
     )
 
 
