@@ -1,5 +1,7 @@
 """Image encoders by timm name.tag, with weights that are really there or an error."""
 
+import logging
+import textwrap
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +16,7 @@ FROZEN = "tf_efficientnet_lite0.in1k"
 RANDOM = "random"
 NORMALISED = "normalised"
 SCALES = (NORMALISED, "0-255", "0-255-bgr")
+UNREACHABLE: dict[str, str] = {}  # encoder -> why its weights could not be had
 CURE = "give weights=FILE, or weights=random for an untrained start"
 
 
@@ -34,20 +37,49 @@ def classifier(name: str, weights: str = "") -> nn.Module:
 def _network(name: str, weights: str, **options) -> nn.Module:
     import timm
 
-    _check_name(name)
+    check_name(name)
     if weights == RANDOM:
         return timm.create_model(name, pretrained=False, **options)
     if weights:
         return _from_file(name, _existing(weights, name), **options)
     if name == FROZEN:
         return _lite0(timm.create_model(name, pretrained=False, **options))
+    return _downloaded(name, **options)
+
+
+def _downloaded(name: str, **options) -> nn.Module:
+    """The network with the weights that timm fetches. The hub's client tries for most of a minute, so a name that could not be had is not tried again by this process."""
+    import timm
+
+    if name in UNREACHABLE:
+        raise BadInput(UNREACHABLE[name])
+    client = logging.getLogger("huggingface_hub")
+    level = client.level
+    client.setLevel(logging.ERROR)  # it warns of every attempt; the reason is told once
     try:
         return timm.create_model(name, pretrained=True, **options)
     except Exception as error:  # noqa: BLE001 - the hub's client raises many kinds; none may end in random weights
-        raise BadInput(f"the weights of encoder {name} are not here and cannot be downloaded ({_first_line(error)}); {CURE}") from error
+        UNREACHABLE[name] = f"the weights of encoder {name} are not here and cannot be downloaded ({_first_line(error)}); {CURE}"
+        raise BadInput(UNREACHABLE[name]) from error
+    finally:
+        client.setLevel(level)
 
 
-def _check_name(name: str) -> None:
+def check(name: str, weights: str = "") -> None:
+    """Refuse, before anything is computed, an unknown name, and a weights file that is not there or not of this network; nothing is downloaded."""
+    if name != FROZEN:
+        check_name(name)
+    if weights not in ("", RANDOM):
+        _checked_file(name, sha256(_existing(weights, name)), weights)
+
+
+@cache
+def _checked_file(name: str, content: str, weights: str) -> None:
+    _from_file(name, Path(weights), num_classes=0)
+
+
+def check_name(name: str) -> None:
+    """BadInput where timm has no such network, or no such weights of it."""
     import timm
 
     base, _, tag = name.partition(".")
@@ -74,7 +106,7 @@ def _from_file(name: str, path: Path, **options) -> nn.Module:
 
 
 def _first_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:160]
+    return textwrap.shorten(f"{type(error).__name__}: {error}".split(". ")[0], 160, placeholder=" …")
 
 
 def _existing(weights: str, name: str) -> Path:
@@ -87,7 +119,7 @@ def _existing(weights: str, name: str) -> Path:
 def missing(name: str, weights: str = "") -> str:
     """Why an encoder cannot be had, in one line, or "" where it can: a file that fits it, installed weights, or weights that the hub's client keeps. Nothing is downloaded."""
     try:
-        _check_name(name)
+        check_name(name)
         if weights or name == FROZEN:
             encoder(name, weights)
             return ""

@@ -41,6 +41,8 @@ METRICS = ("cosine", "euclidean")
         "The last batch of an epoch is kept, however small; the original drops it. One of a single spot has loss 0 and teaches nothing.",
         "Validation is by section; the original holds out a random fifth of the training spots.",
         "Soft targets are the softmax of S x T as in the benchmark; the original's newest code divides by T, which is the same at T = 1.",
+        "The enlarged set of genes is a word of the panel, e.g. panel=markers_12+hvg_union(1000), chosen on the training sections of each fold; the published one, 5,689 genes on "
+        "Visium, was chosen on all sections.",
         "Retrieval is by cosine similarity as in the code; metric=euclidean and retrieval=weighted are what the text of the benchmark describes.",
         "In the laptop budget there are 50 epochs of batches of 128.",
     ),
@@ -48,10 +50,15 @@ METRICS = ("cosine", "euclidean")
 class BLEEP(Method):
     """Two projections I (image) and E (expression) with one space; prediction = weighted mean expression of the k keys E nearest to I."""
 
+    bank = ("keys", "measured")
+
     def __init__(
         self, shape: Shape, width: int = 256, dropout: float = 0.1, temperature: float = 1.0, retrieval: str = "average", metric: str = "cosine", neighbours: int = 50,
     ):
         super().__init__()
+        for what, word, known in (("retrieval", retrieval, RETRIEVALS), ("metric", metric, METRICS)):
+            if word not in known:
+                raise BadInput(f"unknown {what} {word!r} for method bleep; known: {', '.join(known)}")
         if temperature <= 0:
             raise BadInput(f"temperature={temperature:g} of method bleep must be above 0; the published one is 1")
         self.temperature, self.metric, self.weighted = temperature, metric, retrieval == "weighted"
@@ -88,13 +95,6 @@ class BLEEP(Method):
         if self.neighbours >= spots:
             raise BadInput(f"neighbours={self.neighbours} of method bleep must be below the {spots} training spots that it chooses from; lower it")
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
-        """A stored bank has as many spots as it has; the buffers take its size."""
-        for name in ("keys", "measured"):
-            if prefix + name in state_dict:
-                setattr(self, name, torch.empty_like(state_dict[prefix + name], device=getattr(self, name).device))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
-
 
 class Projection(nn.Module):
     """u = A x + a; LayerNorm(dropout(B gelu(u) + b) + u)."""
@@ -130,6 +130,8 @@ def retrieve(
 
     d is the squared Euclidean distance whatever the metric: exp(d_1 - d - 1) over its sum, as published, without its overflow.
     """
+    if k > len(keys):
+        raise BadInput(f"{k} nearest reference spots asked for, of {len(keys)}; lower neighbours, or fill the bank (remember) first")
     squared = torch.cdist(query, keys, compute_mode="donot_use_mm_for_euclid_dist").square() if weighted or metric == "euclidean" else None
     far = squared if metric == "euclidean" else -F.normalize(query) @ F.normalize(keys).T
     near = far.topk(k, dim=1, largest=False).indices

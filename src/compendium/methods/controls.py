@@ -40,6 +40,8 @@ PENALTIES = tuple(10.0**k for k in range(-2, 7))
 class Neighbours(Method):
     """Mean target of the k training spots nearest in feature space (Euclidean), ties in training order."""
 
+    bank = ("places", "targets")
+
     def __init__(self, shape: Shape, neighbours: int = 30):
         super().__init__()
         self.neighbours = neighbours

@@ -27,7 +27,7 @@ def zinb(
 
     A spot with size factor 0 has mean 0 and stays finite.
     """
-    x, theta, pi = _whole(counts).double(), dispersion.double(), dropout.double()
+    x, theta, pi = whole(counts).double(), dispersion.double(), dropout.double()
     m = mean.double() * size.double()[:, None]
     ahead = torch.lgamma(theta + EPSILON) + torch.lgamma(x + 1) - torch.lgamma(x + theta + EPSILON)
     counted = ahead + (theta + x) * torch.log1p(m / (theta + EPSILON)) + x * ((theta + EPSILON).log() - (m + EPSILON).log()) - (1 - pi + EPSILON).log()
@@ -37,7 +37,7 @@ def zinb(
 
 def nb_log_odds(counts: Float[Tensor, "spot gene"], r: Float[Tensor, "spot gene"], p: Float[Tensor, "spot gene"]) -> Float[Tensor, ""]:
     """Hist2ST's option: exp(r) failures, log-odds p, without the term ln Gamma(count + 1); -log-likelihood summed over genes, mean over spots."""
-    x, failures, odds = _whole(counts).double(), r.double().clamp(max=20).exp(), p.double()
+    x, failures, odds = whole(counts).double(), r.double().clamp(max=20).exp(), p.double()
     likelihood = torch.lgamma(failures + x) - torch.lgamma(failures) + odds * x - F.softplus(odds) * (x + failures)
     return -likelihood.sum(dim=1).mean().float()
 
@@ -45,14 +45,16 @@ def nb_log_odds(counts: Float[Tensor, "spot gene"], r: Float[Tensor, "spot gene"
 def nb_total_probability(y: Float[Tensor, "*spot gene"], n: Float[Tensor, "*spot gene"], p: Float[Tensor, "*spot gene"]) -> Float[Tensor, "*spot gene"]:
     """STimage's form, -log-likelihood of each entry: ln G(n) + ln G(y+1) - ln G(n+y) - n ln p - y ln(1-p), with ln G = ln Gamma; y need not be whole.
 
-    n is kept above 1e-8, p off 0 and 1, where the published form is infinite.
+    n is kept above 1e-8, p off 0 and 1, where the published form is infinite. BadInput where y is below 0 or not finite.
     """
+    if not (torch.isfinite(y) & (y >= 0)).all():
+        raise BadInput("a negative binomial was given numbers below 0 or not finite; give counts, or their logarithm as published")
     y, n, p = y.double(), n.double().clamp(min=1e-8), p.double().clamp(CLOSE, 1 - CLOSE)
     return (torch.lgamma(n) + torch.lgamma(y + 1) - torch.lgamma(n + y) - n * p.log() - y * torch.log1p(-p)).float()
 
 
-def _whole(counts: Tensor) -> Tensor:
-    """Counts as they are, or one line: a likelihood of counts has no meaning on anything else."""
-    if (counts < 0).any() or (counts != counts.round()).any():
+def whole(counts: Float[Tensor, "*spot gene"]) -> Float[Tensor, "*spot gene"]:
+    """Counts as they are; BadInput where they are none, since a likelihood of counts has no meaning on anything else."""
+    if not (torch.isfinite(counts) & (counts >= 0) & (counts == counts.round())).all():
         raise BadInput("a likelihood of counts was given numbers below 0 or not whole; give raw counts, not a transform of them")
     return counts

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.methods.graph import METRICS, PRUNING, Graph, nearest
+from compendium.methods.graph import METRICS, PRUNING, Graph, check_words, nearest
 from compendium.methods.hist2st_parts import HEAD, LSTM, VARIANT, ZINB, CountHead, Encoded, Jump, coefficient_head, gene_head, start_at_mean
 from compendium.methods.layers import Batch, Method, Shape
 from compendium.methods.registry import Step, register
@@ -57,6 +57,7 @@ class GAT(Method):
         loops: bool = True, shared: bool = False, attention: bool = True, zinb: float = 0.25, gain: float = 4.0, batch_statistics: bool = False,
     ):
         super().__init__()
+        check_words(k, prune, metric)
         self.edges = {"k": k, "prune": prune, "metric": metric, "loops": loops}
         self.zinb, self.repeats = zinb, graph_layers if shared else 1
         self.tokens = Encoded(shape, width, dropout, self.resized, batch_statistics, gain)

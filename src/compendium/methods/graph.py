@@ -63,16 +63,23 @@ def nearest(grid: Num[Tensor, "spot 2"], k: int = 4, prune: str = "NA", metric: 
     metric: `square` measures array coordinates as they are. `hexagonal` is for Visium's (column, row), whose columns count half steps: there the six
     adjacent spots are all 2 away, so that k = 6 finds them.
     """
-    for what, word, known in (("prune", prune, PRUNING), ("metric", metric, METRICS)):
-        if word not in known:
-            raise BadInput(f"unknown {what} {word!r} of a neighbour graph; known: {', '.join(known)}")
-    if not 1 <= k < len(grid):
+    check_words(k, prune, metric)
+    if k >= len(grid):
         raise BadInput(f"k={k} neighbours asked for in a section of {len(grid)} spots; set k to at least 1 and below the number of spots, or leave the section out")
     scale = torch.tensor([1.0, 3.0 if metric == "hexagonal" else 1.0], dtype=torch.float64, device=grid.device)  # of squares, so that whole numbers stay exact
     found = [_nearest_of(rows, grid.double(), scale, k) for rows in torch.arange(len(grid), device=grid.device).split(ROWS)]
     distance, neighbours = (torch.cat(parts) for parts in zip(*found, strict=True))
     graph = Graph(neighbours, distance <= _limit(distance, prune) * (1 + 1e-12))  # equal distances may differ in their last digit
     return graph.with_loops() if loops else graph
+
+
+def check_words(k: int, prune: str, metric: str) -> None:
+    """Refuse words that are none of a neighbour graph."""
+    for what, word, known in (("prune", prune, PRUNING), ("metric", metric, METRICS)):
+        if word not in known:
+            raise BadInput(f"unknown {what} {word!r} of a neighbour graph; known: {', '.join(known)}")
+    if k < 1:
+        raise BadInput(f"k={k} neighbours asked for; set k to at least 1")
 
 
 def _nearest_of(rows: Int[Tensor, "some"], places: Float[Tensor, "spot 2"], scale: Float[Tensor, "2"], k: int) -> tuple[Float[Tensor, "some k"], Int[Tensor, "some k"]]:

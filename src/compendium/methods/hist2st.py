@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from compendium.errors import BadInput
 from compendium.images.augment import BANK, section_view
 from compendium.images.encoders import FROZEN
-from compendium.methods.graph import METRICS, PRUNING, Graph, nearest
-from compendium.methods.hist2st_parts import HEAD, LSTM, VARIANT, ZINB, CountHead, Encoded, GraphLayer, Jump, PatchMixer, coefficient_head, gene_head, start_at_mean
+from compendium.methods.graph import METRICS, PRUNING, Graph, check_words, nearest
+from compendium.methods.hist2st_parts import HEAD, LSTM, POLICIES, VARIANT, ZINB, CountHead, Encoded, GraphLayer, Jump, PatchMixer, coefficient_head, gene_head, start_at_mean
 from compendium.methods.layers import Batch, Block, GridEmbedding, Method, Shape
 from compendium.methods.registry import Step, register
 
-POLICIES = ("mean", "max")
 MODEL = {
     "width": 1024, "channels": 32, "kernel": 5, "patch": 7, "mixer_layers": 2, "layers": 8, "heads": 16, "graph_layers": 4, "dropout": 0.2, "positions": 64,
     "k": 4, "prune": "Grid", "metric": "square", "loops": False, "gcn": True, "policy": "mean", "zinb": 0.25, "nb": False, "distill": 0.5, "views": 5, "gain": 10.0,
@@ -104,6 +103,7 @@ class Hist2ST(Method):
         super().__init__()
         if shape.features and distill and views > BANK:
             raise BadInput(f"views={views} of method hist2st are more than the {BANK} that are kept of frozen features; set views={BANK} or less")
+        check_words(k, prune, metric)
         self.edges = {"k": k, "prune": prune, "metric": metric, "loops": loops}
         self.zinb, self.distill, self.views, self.transposed = zinb, distill, views, transposed and not shape.features
         if shape.features or shape.encoder:

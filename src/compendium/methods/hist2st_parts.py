@@ -13,6 +13,7 @@ from compendium.methods.layers import Batch, ImageEncoder, Shape
 from compendium.methods.registry import Step
 
 SEEN_PX = 224  # side of what a pre-trained encoder is shown
+POLICIES = ("mean", "max")
 PIECE = 64  # tiles at once through an encoder that is not trained
 LSTM = Step("context", "LSTM over the {graph_layers} outputs", "their mean is the state of a spot")
 ZINB = Step("distribution", "ZINB of the counts", "mean, dispersion and dropout of each gene; -log-likelihood x {zinb:g}", side="out")
@@ -101,6 +102,8 @@ class GraphLayer(nn.Module):
 
     def __init__(self, width: int, gcn: bool, policy: str):
         super().__init__()
+        if policy not in POLICIES:
+            raise BadInput(f"unknown policy {policy!r} of a graph layer; known: {', '.join(POLICIES)}")
         self.gcn, self.policy = gcn, policy
         self.weight = nn.Parameter(torch.empty(width, width if gcn else 2 * width))
         nn.init.xavier_uniform_(self.weight)

@@ -53,7 +53,12 @@ class Shape:
 
 
 class Method(nn.Module):
-    """A method has two verbs, `losses` and `forward`, and one more where it learns in closed form, `remember`."""
+    """A method has two verbs, `losses` and `forward`, and one more where it learns in closed form, `remember`.
+
+    bank: names of the buffers that hold one row of each training spot.
+    """
+
+    bank: tuple[str, ...] = ()
 
     def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
         """Predicted expression on the method's own target."""
@@ -69,6 +74,14 @@ class Method(nn.Module):
     def predict(self, batch: Batch) -> Float[Tensor, "spot gene"]:
         """Prediction at test; a method that averages views overrides it."""
         return self(batch)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
+        """A stored bank has as many rows as it has; the buffers take their number, and no other size."""
+        for name in self.bank:
+            if prefix + name in state_dict:
+                own = getattr(self, name)
+                setattr(self, name, own.new_empty(len(state_dict[prefix + name]), *own.shape[1:]))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 class ImageEncoder(nn.Module):

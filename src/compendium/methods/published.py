@@ -51,6 +51,8 @@ def load(state_dict: Mapping[str, object], *, transposed: bool = True, k: int = 
     With transposed=False, a tile is taken as (row, column) by both. Values are 0-255, unscaled. k, prune, policy: of the neighbour graph of Hist2ST, which
     a checkpoint does not tell. BadInput where a name is missing, unknown or of another shape.
     """
+    if not isinstance(state_dict, Mapping) or not all(isinstance(name, str) for name in state_dict):
+        raise BadInput("a checkpoint is a mapping of names to tensors; give the state dict of the authors' HisToGene or Hist2ST, as torch.load reads it")
     if strange := [name for name, value in state_dict.items() if not isinstance(value, Tensor)]:
         raise BadInput(f"{strange[0]} of the checkpoint is no tensor; give the state dict of the authors' HisToGene or Hist2ST")
     state = _with_output_layers({name: value.detach().clone() for name, value in state_dict.items()})
@@ -122,6 +124,8 @@ def _shape(state: dict[str, Tensor], name: str, *dimensions: int) -> torch.Size:
     if state[name].dim() not in dimensions:
         expected = " or ".join(map(str, dimensions))
         raise BadInput(f"{name} of the checkpoint has {state[name].dim()} dimensions, expected {expected}; give the state dict of the authors' HisToGene or Hist2ST")
+    if 0 in state[name].shape:
+        raise BadInput(f"{name} of the checkpoint is empty, {tuple(state[name].shape)}; give the state dict of the authors' HisToGene or Hist2ST")
     return state[name].shape
 
 

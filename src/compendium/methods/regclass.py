@@ -38,6 +38,8 @@ class Regclass(Hist2ST):
         super().__init__(shape, **words)
         if shape.classes < 2:
             raise BadInput(f"method regclass needs spots of at least 2 classes in the training sections, found {shape.classes}; choose sections with labels")
+        if not 0 <= gamma < float("inf"):
+            raise BadInput(f"gamma={gamma} of method regclass weighs a loss; it must be at least 0, and finite")
         self.gamma, self.double_softmax = gamma, double_softmax
         widths = [words.get("width", MODEL["width"]), *[HIDDEN] * HIDDEN_LAYERS]
         layers = [part for before, after in pairwise(widths) for part in (nn.Linear(before, after), nn.ReLU(), nn.Dropout(DROPOUT))]
@@ -55,5 +57,7 @@ class Regclass(Hist2ST):
 
 def cross_entropy(logits: Float[Tensor, "spot class"], labels: Int[Tensor, "spot"], double_softmax: bool = False) -> Float[Tensor, ""]:
     """Mean over the spots whose label is not -1, 0 if there are none; as published, of a softmax that is taken for logits."""
+    if len(labels) and not -1 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
+        raise BadInput(f"labels run from {int(labels.min())} to {int(labels.max())}; give the numbers of {logits.shape[1]} classes from 0 on, and -1 for none")
     logits = logits.softmax(dim=1) if double_softmax else logits
     return F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / (labels >= 0).sum().clamp(min=1)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from compendium.data.expression import SIGNED
 from compendium.errors import BadInput
-from compendium.methods.count_losses import nb_total_probability
+from compendium.methods.count_losses import nb_total_probability, whole
 from compendium.methods.layers import Batch, ImageEncoder, Method, Shape
 from compendium.methods.registry import LOSS, Step, register
 
@@ -71,7 +71,7 @@ class STimage(Method):
         if self.scale is None:
             each = nb_total_probability(batch.target, n, logit.double().sigmoid())
         else:
-            each = nb_total_probability(batch.counts, n, sized(logit, batch.size))
+            each = nb_total_probability(whole(batch.counts), n, sized(logit, batch.size))
         return {"negative binomial": each.sum(dim=1).mean()}
 
     def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:

@@ -104,7 +104,7 @@ def size_factors(section: Section, target: Target) -> Float32[np.ndarray, "spot"
     if target.transform != "scprep":
         return section.totals(target.shared) / np.float32(1e4)
     total = section.totals(target.genes)
-    return total / np.median(total).clip(min=1).astype(np.float32)
+    return total / np.float32(np.median(total) or 1)
 
 
 def class_names(parts: Sequence[Part]) -> list[str]:

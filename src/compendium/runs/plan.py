@@ -6,6 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+
+import torch
 
 from compendium.data import seurat
 from compendium.data.section import Section
@@ -17,6 +20,7 @@ from compendium.images.features import COLOUR, COORDINATES
 from compendium.images.stain import AS_IT_IS, STAINS
 from compendium.images.tissue_filter import EVERY, SPOTS
 from compendium.methods import Recipe, recipe
+from compendium.methods.layers import Shape
 from compendium.methods.registry import NONE, OWN
 
 BUDGETS = ("smoke", "laptop", "full")
@@ -133,10 +137,27 @@ def plan(
     _check_range(facts, settled)
     settled["members"] = 1 if facts.optimiser == "closed form" else settled["members"]
     model = tuple(sorted((word, settled.pop(word)) for word in facts.model))
-    return Run(
+    run = Run(
         cohort=cohort, method=method, split=split, panel=panel or str(preset["panel"]), seed=seed, protocol=protocol, budget=budget,
         encoder=encoder, weights=weights, model=model, **settled,
     )
+    _check_encoder(run)
+    _check_buildable(run.method, run.target, 0 if run.encoder != OWN or facts.encoder else run.tile_px, run.model)
+    return run
+
+
+def _check_encoder(run: Run) -> None:
+    """An encoder that cannot be is refused before the first fit, not by each."""
+    name = recipe(run.method).encoder if run.encoder == OWN else run.encoder
+    if name not in ("", NONE, COLOUR, COORDINATES):
+        encoders.check(name, run.weights)
+
+
+@cache
+def _check_buildable(method: str, target: str, tile_px: int, model: tuple) -> None:
+    """Words that do not fit each other are refused by the method itself, which is built without numbers: on frozen features (tile_px = 0), or on tiles."""
+    with torch.device("meta"):
+        recipe(method).build(Shape(2, torch.zeros(2), target, classes=2, features=0 if tile_px else 8, tile_px=tile_px), **dict(model))
 
 
 def _encoder(facts: Recipe, asked: str, protocol: str) -> str:
