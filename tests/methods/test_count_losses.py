@@ -86,9 +86,17 @@ def test_extremes_stay_finite_forward_and_backward():
     assert all(torch.isfinite(each.grad).all() for each in pre)
 
 
-@pytest.mark.parametrize("wrong", [-1.0, 0.5])
+@pytest.mark.parametrize("wrong", [-1.0, 0.5, float("nan"), float("inf")])
 def test_only_counts_have_a_likelihood(wrong):
     x, one = torch.full((2, 3), wrong), torch.ones(2, 3)
     for loss in (lambda: zinb(x, one, one, one / 2, torch.ones(2)), lambda: nb_log_odds(x, one, one)):
         with pytest.raises(BadInput, match="not whole"):
             loss()
+
+
+@pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf")])
+def test_the_published_form_takes_logarithms_but_nothing_below_0(wrong):
+    one = torch.ones(2, 3)
+    assert torch.isfinite(nb_total_probability(one * 0.5, one, one / 2)).all()
+    with pytest.raises(BadInput, match="below 0 or not finite"):
+        nb_total_probability(torch.full((2, 3), wrong), one, one / 2)

@@ -236,6 +236,11 @@ def without(name):
     (small() | {"x_embed.weight": torch.zeros(4)}, "1 dimensions"),
     ({"patch_embedding.weight": torch.zeros(8, 29)}, "no square tile"),
     ({"state_dict": small()}, "no tensor"),
+    (None, "a checkpoint is a mapping of names to tensors"),
+    ({0: torch.zeros(1)}, "a checkpoint is a mapping of names to tensors"),
+    (small() | {"patch_embedding.weight": torch.zeros(8, 3, 0, 0)}, r"patch_embedding.weight of the checkpoint is empty, \(8, 3, 0, 0\)"),
+    (small() | {"vit.transformer.down.0.weight": torch.zeros(0, 8, 1, 1)}, "down.0.weight of the checkpoint is empty"),
+    ({"patch_embedding.weight": torch.zeros(0, 27)}, "patch_embedding.weight of the checkpoint is empty"),
 ])
 def test_what_does_not_fit_is_one_line(state, said):
     with pytest.raises(BadInput, match=said) as refused:

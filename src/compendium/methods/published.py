@@ -44,7 +44,7 @@ HIST2ST = (
 )
 
 
-def load(state_dict: Mapping[str, object], *, transposed: bool = True, k: int = 4, prune: str = "Grid", policy: str = "mean") -> Method:
+def load(state_dict: object, *, transposed: bool = True, k: int = 4, prune: str = "Grid", policy: str = "mean") -> Method:
     """The network of a checkpoint, ready to predict: given the same spots it returns what the authors' network does.
 
     transposed: the authors show it tiles as (x, y); it then expects natural tiles [spot 3 y x] here, and gives what theirs gives of the transposed ones.

@@ -1,0 +1,91 @@
+"""Words that cannot be are refused when a run is planned, before any section is opened, and by the classes themselves."""
+
+import pytest
+import torch
+
+from compendium.data.splits import folds
+from compendium.errors import BadInput
+from compendium.images import encoders
+from compendium.methods import recipe
+from compendium.methods.bleep import retrieve
+from compendium.methods.layers import Shape
+from compendium.methods.regclass import cross_entropy
+from compendium.runs import plan
+from conftest import tiny_section
+
+SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2")]
+SPLIT = folds("section-out", SECTIONS)[0]
+PLANNED = [
+    ("stnet", {"encoder": "resnet999"}, "unknown encoder 'resnet999'"),
+    ("stnet", {"encoder": "tf_efficientnet_lite0.nowhere"}, "unknown encoder 'tf_efficientnet_lite0.nowhere'"),
+    ("ridge", {"weights": "absent.pth"}, "no weights file absent.pth"),
+    ("stnet", {"encoder": "own", "weights": "absent.pth"}, "no weights file absent.pth for encoder densenet121"),
+    ("bleep", {"temperature": 0}, "temperature=0 of method bleep must be above 0"),
+    ("bleep", {"retrieval": "best"}, "unknown retrieval 'best' for method bleep; known: simple, average, weighted"),
+    ("regclass", {"gamma": -1}, "parameter gamma of method regclass is -1"),
+    ("hist2st", {"k": 0}, "parameter k of method hist2st is 0"),
+    ("hist2st", {"views": 9, "distill": 0.5}, "views=9"),
+    ("hist2st", {"encoder": "own", "width": 100}, "width=100 does not fit"),
+    ("hist2st-gat", {"heads": 3}, "width=256 of method hist2st-gat cannot be divided among heads=3"),
+    ("stimage", {"target": "pearson"}, "no likelihood for target pearson"),
+]
+BUILT = [
+    ("regclass", {"gamma": -1.0}, "gamma=-1.0"), ("regclass", {"gamma": float("nan")}, "gamma=nan"), ("hist2st", {"policy": "sum"}, "unknown policy 'sum'"),
+    ("hist2st", {"prune": "grid"}, "unknown prune 'grid'"), ("hist2st", {"k": 0}, "k=0"), ("hist2st-gat", {"metric": "cosine"}, "unknown metric 'cosine'"),
+    ("bleep", {"retrieval": "best"}, "unknown retrieval 'best'"), ("bleep", {"metric": "manhattan"}, "unknown metric 'manhattan'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "words", "line"), PLANNED, ids=[f"{method} {next(iter(words))}" for method, words, _ in PLANNED])
+def test_a_run_that_cannot_be_is_not_planned(method, words, line):
+    with pytest.raises(BadInput) as refused:
+        plan("tiny", SPLIT, method, sections=SECTIONS, panel="all", **words)
+    assert line in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("method", "words", "line"), BUILT, ids=[f"{method} {next(iter(words))}" for method, words, _ in BUILT])
+def test_a_class_refuses_its_own_words(method, words, line):
+    with pytest.raises(BadInput, match=line):
+        recipe(method).build(Shape(2, torch.zeros(2), classes=2, features=8), **words)
+
+
+def test_a_weights_file_of_another_network_is_refused_before_the_first_fit(tmp_path):
+    path = tmp_path / "other.pth"
+    torch.save(encoders.encoder("test_resnet.r160_in1k", encoders.RANDOM).state_dict(), path)
+    with pytest.raises(BadInput, match="is not of encoder tf_efficientnet_lite0"):
+        plan("tiny", SPLIT, "ridge", sections=SECTIONS, panel="all", weights=str(path))
+
+
+def test_weights_that_cannot_be_had_are_asked_for_once(monkeypatch, caplog):
+    import timm
+
+    asked = []
+
+    def unreachable(name, **words):
+        asked.append(name)
+        raise OSError("no connection. Please check your cable.\nOr not.")
+
+    monkeypatch.setattr(timm, "create_model", unreachable)
+    monkeypatch.setattr(encoders, "UNREACHABLE", {})
+    lines = set()
+    for _ in range(2):
+        with pytest.raises(BadInput) as refused:
+            encoders.encoder("resnet50.tv_in1k")
+        lines.add(str(refused.value))
+    assert asked == ["resnet50.tv_in1k"]
+    (line,) = lines
+    assert "the weights of encoder resnet50.tv_in1k are not here and cannot be downloaded (OSError: no connection); give weights=FILE" in line
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("labels", [[0, 2], [-2, 0]])
+def test_labels_outside_the_classes_are_refused(labels):
+    with pytest.raises(BadInput, match="give the numbers of 2 classes from 0 on, and -1 for none"):
+        cross_entropy(torch.zeros(2, 2), torch.tensor(labels))
+
+
+@pytest.mark.parametrize("spots", [0, 3])
+def test_more_neighbours_than_the_bank_holds_are_refused(spots):
+    with pytest.raises(BadInput, match=f"5 nearest reference spots asked for, of {spots}"):
+        retrieve(torch.zeros(1, 4), torch.zeros(spots, 4), 5, "cosine", weighted=False)
