@@ -11,6 +11,8 @@ from compendium.evidence.dial import ARMS
 
 ARM_COLOUR = dict(zip(ARMS, (COLOURS[0], COLOURS[1], COLOURS[5], COLOURS[4]), strict=True))
 
+BELOW = {"orientation": "h", "x": 0, "y": -0.25, "yanchor": "top"}  # a legend of many names would cover what it stands above
+
 
 def boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
     """One box a method and split from `summary` rows; whiskers reach the 5th and 95th percentile."""
@@ -40,7 +42,7 @@ def panel_boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) 
         )
     fig.add_hline(y=0, line_width=1, line_dash="dot", line_color="#888888")
     fig.update_yaxes(title_text="PCC").update_xaxes(tickangle=-35, row=len(splits), col=1)
-    return plain(fig, 160 + 250 * len(splits), boxmode="group", legend={"orientation": "h", "y": 1.08, "x": 0})
+    return plain(fig, 200 + 250 * len(splits), boxmode="group", legend={"orientation": "h", "x": 0, "y": 1.06, "yanchor": "bottom"}).update_layout(margin_t=80)
 
 
 def section_by_method(medians: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
@@ -131,4 +133,4 @@ def curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
             fig.add_scatter(
                 x=fold["epoch"], y=fold["relative"], mode="lines", line={"width": 1.2, "color": colour}, name=titles[method], legendgroup=method, showlegend=i == 0, opacity=0.7,
             )
-    return plain(fig, 340, xaxis_title="epoch", yaxis={"title": "training loss / first epoch", "type": "log"}, legend={"orientation": "h", "y": 1.12, "x": 0})
+    return plain(fig, 400, xaxis_title="epoch", yaxis={"title": "training loss / first epoch", "type": "log"}, legend=BELOW)

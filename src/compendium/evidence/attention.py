@@ -148,5 +148,6 @@ def accuracy_claim(found: pd.DataFrame, smoke: Sequence[str] = ()) -> str:
 def cost_claim(steps: pd.DataFrame, powers: Mapping[str, float]) -> str:
     """What the measured cost says of the benchmark's reason for graph attention: less computing than a transformer."""
     relative = steps.set_index("row")["relative"]["gat"]
-    growth = f"time grows with spots to the power of {powers['graph attention']:.1f} in a graph attention layer, of {powers['transformer block']:.1f} in a transformer block"
+    power = {layer: f"{round(value, 1) + 0:.1f}" for layer, value in powers.items()}
+    growth = f"time grows with spots to the power of {power['graph attention']} in a graph attention layer, of {power['transformer block']} in a transformer block"
     return f"{'Holds' if relative < 1 else 'Does not hold'} here: a step of graph attention takes {relative:.2f} times as long as one of Hist2ST; {growth}."
