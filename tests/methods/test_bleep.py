@@ -200,13 +200,6 @@ def test_validation_sections_are_not_in_the_bank(tmp_path):
     assert len(fit(run, parts, checks, 12, "cpu", tmp_path / "c.pt").method.measured) == 24
 
 
-def test_a_stored_bank_of_any_size_is_loaded():
-    method, spots = bank(spots=20)
-    twin = BLEEP(Shape(3, torch.zeros(3), features=4), width=16, neighbours=4).eval()
-    twin.load_state_dict(method.state_dict())
-    assert torch.equal(twin(spots), method(spots))
-
-
 def test_a_bank_of_too_few_spots_is_refused_before_training_and_after():
     train, target = training_set(smoke(), SECTIONS)
     parts = [inputs(smoke(), part, target, "cpu", training=True) for part in train]

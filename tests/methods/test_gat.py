@@ -99,16 +99,6 @@ def test_terms_are_error_and_count_likelihood():
     assert method.coefficient is not None
 
 
-def test_a_lonely_spot_makes_no_nan():
-    grid = GRID.clone()
-    grid[0] = 40
-    method, batch = build(prune="Grid", loops=False), section(grid)
-    loss = sum(method.losses(batch).values())
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
-
-
 def test_heads_must_divide_the_width():
     with pytest.raises(BadInput, match="heads=3"):
         build(heads=3)

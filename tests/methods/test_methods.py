@@ -1,12 +1,12 @@
-"""The contract of every registered method, on tiny twins and a planted signal."""
+"""Every registered method learns; what single methods owe their papers; the registry."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from tiny_fits import SECTIONS, fitted
 
-from compendium.data.splits import Split
 from compendium.errors import BadInput
 from compendium.images.features import COORDINATES
 from compendium.methods import METHODS, names, recipe
@@ -14,34 +14,11 @@ from compendium.methods.hist2st import ENCODERS
 from compendium.methods.layers import Shape
 from compendium.methods.registry import NONE, register
 from compendium.methods.stnet import STNet
-from compendium.runs import plan
-from compendium.runs.batches import batch, class_names, in_order, inputs
 from compendium.runs.engine import training_set
-from compendium.runs.fit import build, fit, predict
-from conftest import tiny_section
-
-SECTIONS = [tiny_section("S1", labelled=True), tiny_section("S2", patient="P2", labelled=True), tiny_section("S3", patient="P3", labelled=True)]
-SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
+from compendium.runs.fit import predict
 
 
-def smoke(method: str, **words):
-    """A smoke run on the six colour numbers: real features without a network."""
-    return plan("tiny", SPLIT, method, sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, **words)
-
-
-def fitted(method: str, tmp_path, sections=SECTIONS, **words):
-    """Fit on S1 and S2; the run, the method and its training inputs."""
-    run = smoke(method, **words)
-    train, target = training_set(run, sections)
-    parts = [inputs(run, part, target, "cpu", training=True, classes=class_names(train)) for part in train]
-    return run, fit(run, parts, [], len(target.genes), "cpu", tmp_path / "checkpoint.pt"), parts
-
-
-@pytest.fixture(params=names())
-def method(request):
-    return request.param
-
-
+@pytest.mark.parametrize("method", names())
 def test_loss_is_finite_and_falls(method, tmp_path):
     if recipe(method).optimiser == "closed form":
         _, result, _ = fitted(method, tmp_path)
@@ -51,49 +28,6 @@ def test_loss_is_finite_and_falls(method, tmp_path):
     losses = [sum(row.values()) for row in result.curve]
     assert np.isfinite(losses).all()
     assert losses[-1] < 0.9 * losses[0]
-
-
-def test_every_spot_is_predicted_once_and_twice_the_same(method, tmp_path):
-    run, result, _ = fitted(method, tmp_path)
-    first, second = (predict(run, result.method, SECTIONS[2], "cpu") for _ in range(2))
-    assert first.shape == (24, 12)
-    assert np.isfinite(first).all()
-    np.testing.assert_array_equal(first, second)
-
-
-def test_predictions_do_not_move_with_the_test_sections_counts(method, tmp_path):
-    import dataclasses
-
-    run, result, _ = fitted(method, tmp_path)
-    other = dataclasses.replace(SECTIONS[2], counts=SECTIONS[2].counts * 7)
-    np.testing.assert_array_equal(predict(run, result.method, SECTIONS[2], "cpu"), predict(run, result.method, other, "cpu"))
-
-
-SCATTERED = np.random.default_rng(1).integers(0, 64, (24, 2), dtype=np.int32)  # on a regular array equally near neighbours are told apart by the order of the spots
-
-
-def test_permuting_spots_permutes_predictions(method, tmp_path):
-    run, result, parts = fitted(method, tmp_path)
-    order = np.random.default_rng(0).permutation(24)
-    part = replace(parts[0], grid=SCATTERED)
-    result.method.eval()
-    with torch.inference_mode():
-        straight = result.method(next(in_order(run, part)))
-        mixed = result.method(batch(run, part, order))
-    torch.testing.assert_close(mixed, straight[torch.from_numpy(order)], rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("method", [name for name in names() if recipe(name).optimiser != "closed form"])
-def test_a_state_dict_round_trip_is_bit_equal(method, tmp_path):
-    run, result, parts = fitted(method, tmp_path)
-    twin = build(run, parts, 12)
-    twin.load_state_dict(result.method.state_dict())
-    np.testing.assert_array_equal(predict(run, twin, SECTIONS[2], "cpu"), predict(run, result.method, SECTIONS[2], "cpu"))
-
-
-def test_two_fits_are_the_same_fit(method, tmp_path):
-    (run, one, _), (_, two, _) = fitted(method, tmp_path / "a"), fitted(method, tmp_path / "b")
-    np.testing.assert_array_equal(predict(run, one.method, SECTIONS[2], "cpu"), predict(run, two.method, SECTIONS[2], "cpu"))
 
 
 # Words with which a method learns 48 spots of two tiny sections; one that is not listed learns them as it comes.
@@ -117,18 +51,6 @@ def test_planted_signal_is_found_and_lost_when_patches_are_permuted(method, tmp_
         found[permute] = np.mean([np.corrcoef(predicted[:, g], measured[:, g])[0, 1] for g in (0, 1, 10, 11)])
     assert found[False] > 0.5
     assert found[True] < found[False] - 0.3
-
-
-TOO_FEW = [(name, spots) for name in names() if recipe(name).unit == "section" for spots in ((1, 4) if "k" in recipe(name).model else (1,))]
-
-
-@pytest.mark.parametrize(("method", "spots"), TOO_FEW)
-def test_a_section_of_too_few_spots_is_one_line(method, spots, tmp_path):
-    run, result, _ = fitted(method, tmp_path, epochs=1)
-    with pytest.raises(BadInput, match=f"^tiny section S3: method {method} needs a section of .*, this one has {spots}; leave it out$"):
-        predict(run, result.method, tiny_section("S3", patient="P3", spots=spots), "cpu")
-    with pytest.raises(BadInput, match="section S1"):
-        fitted(method, tmp_path, [tiny_section("S1", spots=spots, labelled=True), *SECTIONS[1:]])
 
 
 def test_stnet_starts_from_the_training_mean_and_averages_eight_views():

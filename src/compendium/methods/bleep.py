@@ -50,7 +50,7 @@ METRICS = ("cosine", "euclidean")
 class BLEEP(Method):
     """Two projections I (image) and E (expression) with one space; prediction = weighted mean expression of the k keys E nearest to I."""
 
-    bank = ("keys", "measured")
+    remembered = ("keys", "measured")
 
     def __init__(
         self, shape: Shape, width: int = 256, dropout: float = 0.1, temperature: float = 1.0, retrieval: str = "average", metric: str = "cosine", neighbours: int = 50,

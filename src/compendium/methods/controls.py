@@ -40,7 +40,7 @@ PENALTIES = tuple(10.0**k for k in range(-2, 7))
 class Neighbours(Method):
     """Mean target of the k training spots nearest in feature space (Euclidean), ties in training order."""
 
-    bank = ("places", "targets")
+    remembered = ("places", "targets")
 
     def __init__(self, shape: Shape, neighbours: int = 30):
         super().__init__()

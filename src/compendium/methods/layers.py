@@ -55,10 +55,10 @@ class Shape:
 class Method(nn.Module):
     """A method has two verbs, `losses` and `forward`, and one more where it learns in closed form, `remember`.
 
-    bank: names of the buffers that hold one row of each training spot.
+    remembered: names of the buffers that hold one row of each training spot.
     """
 
-    bank: tuple[str, ...] = ()
+    remembered: tuple[str, ...] = ()
 
     def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
         """Predicted expression on the method's own target."""
@@ -76,8 +76,8 @@ class Method(nn.Module):
         return self(batch)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
-        """A stored bank has as many rows as it has; the buffers take their number, and no other size."""
-        for name in self.bank:
+        """What is remembered of training spots has as many rows as were stored; no other size gives way."""
+        for name in self.remembered:
             if prefix + name in state_dict:
                 own = getattr(self, name)
                 setattr(self, name, own.new_empty(len(state_dict[prefix + name]), *own.shape[1:]))
