@@ -44,6 +44,11 @@ def test_a_run_that_cannot_be_is_not_planned(method, words, line):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("words", [{"method": "hist2st-lite0", "tuned": True, "distill": 0.0}, {"method": "stimage"}, {"method": "deepspace"}, {"method": "histogene"}])
+def test_what_only_an_encoder_of_its_own_can_be_is_planned_with_it(words):
+    assert plan("tiny", SPLIT, sections=SECTIONS, panel="all", encoder="own", **words).encoder == "own"
+
+
 @pytest.mark.parametrize(("method", "words", "line"), BUILT, ids=[f"{method} {next(iter(words))}" for method, words, _ in BUILT])
 def test_a_class_refuses_its_own_words(method, words, line):
     with pytest.raises(BadInput, match=line):

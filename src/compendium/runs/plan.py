@@ -142,7 +142,7 @@ def plan(
         encoder=encoder, weights=weights, model=model, **settled,
     )
     _check_encoder(run)
-    _check_buildable(run.method, run.target, 0 if run.encoder != OWN or facts.encoder else run.tile_px, run.model)
+    _check_buildable(run.method, run.target, run.tile_px if run.encoder == OWN else 0, run.model)
     return run
 
 
@@ -156,8 +156,10 @@ def _check_encoder(run: Run) -> None:
 @cache
 def _check_buildable(method: str, target: str, tile_px: int, model: tuple) -> None:
     """Words that do not fit each other are refused by the method itself, which is built without numbers: on frozen features (tile_px = 0), or on tiles."""
+    facts = recipe(method)
+    seen = {"tile_px": tile_px, "encoder": facts.encoder, "weights": encoders.RANDOM} if tile_px else {"features": 8}
     with torch.device("meta"):
-        recipe(method).build(Shape(2, torch.zeros(2), target, classes=2, features=0 if tile_px else 8, tile_px=tile_px), **dict(model))
+        facts.build(Shape(2, torch.zeros(2), target, classes=2, **seen), **dict(model))
 
 
 def _encoder(facts: Recipe, asked: str, protocol: str) -> str:
