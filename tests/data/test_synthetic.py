@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from compendium.data import section, synthetic
-from compendium.data.her2st import LABELS
+from compendium.data.labels import LABELS
 from compendium.data.synthetic import GENES, ORACLES, SECTIONS
 from compendium.errors import BadInput
 
