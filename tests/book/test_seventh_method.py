@@ -97,7 +97,7 @@ def test_the_copy_alone_knows_it(checkout):
 def test_the_command_line_prints_it(checkout):
     said = (checkout / "said").read_text()
     assert re.search(r"^seventh +The Seventh +spot +layers of its own +log1p +closed form +one2031seventh$", said, re.MULTILINE)
-    assert re.search(r"^The Seventh +48  normalised +each spot alone +none +ln\(1 \+ c\)$", said, re.MULTILINE)
+    assert re.search(r"^The Seventh +48  normalised +each spot alone +none +ln\(1 \+ c\) +none$", said, re.MULTILINE)
     assert re.search(r"^The Seventh +It has a deviation of its own\.$", said, re.MULTILINE)
 
 
@@ -106,7 +106,6 @@ def test_a_chapter_fits_and_draws_it(checkout):
     figures = [output["data"][PLOTLY]["layout"]["meta"] for output in outputs if PLOTLY in output.get("data", {})]
     (rows,) = [figure["csv"].splitlines() for figure in figures if figure["name"] == "boxes-by-method"]
     assert any("seventh" in row and "The Seventh" in row for row in rows)
-    assert any("It has a deviation of its own." in str(output) for output in outputs)
 
 
 def test_a_study_finds_what_the_chapter_fitted(checkout):
