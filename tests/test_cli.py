@@ -83,7 +83,7 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
     (("fetch", "demo"), "generated"),
     (("frobnicate",), "invalid choice"),
     ((), "the following arguments are required"),
-    (("chapter", "no-such-chapter"), "unknown chapter no-such-chapter (known: data-review, id-loocv)"),
+    (("chapter", "no-such-chapter"), "unknown chapter no-such-chapter (known: data-review, id-loocv, "),
     (("chapter", "id-loocv", "--profile", "dream"), "unknown profile dream"),
     (("chapter", "id-loocv", "-p", "method=[ridge]"), "method"),
     (("chapter", "id-loocv", "-p", "methods=ridge"), "parameter methods must be list[str]"),

@@ -28,11 +28,11 @@ def read(root: Path, name: str, px: int) -> Section:
     table = read_spots(root / files["spots"], spots, where)
     pixels = table[["pixel_x", "pixel_y"]].to_numpy(np.float32)
     grid = table[["x", "y"]].to_numpy(np.int32)
-    scale = um_per_px(PITCH_UM, grid, pixels, where)
-    labels, labels_from, labelling = labels_of(root, name, spots, reach=PITCH_UM / scale / 2)
     image = {}
     if "image" in files:
         image = slides.section_fields(slides.read_slide(root / files["image"]), pixels, px, where)
+    scale = um_per_px(PITCH_UM, grid, pixels, where)
+    labels, labels_from, labelling = labels_of(root, name, spots, reach=PITCH_UM / scale / 2)
     return Section(
         cohort="her2st", name=name, patient=facts.patient, lab=facts.lab, technology=facts.technology, genes=genes, spots=spots,
         grid=grid, pixels=pixels, um_per_px=scale, counts=counts, labels=labels, labels_from=labels_from,
