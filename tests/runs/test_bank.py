@@ -28,7 +28,8 @@ def loaded(run):
 
 
 @pytest.mark.parametrize(("method", "words", "bank"), [
-    ("hist2st", {}, "sections"), ("hist2st", {"distill": 0.0}, None), ("hist2st", {"distill": 0.0, "augment": "symmetries"}, "symmetries"), ("hist2st", {"encoder": "own", "width": 8}, None),
+    ("hist2st", {}, "sections"), ("hist2st", {"distill": 0.0}, None), ("hist2st", {"distill": 0.0, "augment": "symmetries"}, "symmetries"),
+    ("hist2st", {"encoder": "own", "width": 8}, None),
     ("regclass", {}, "sections"), ("hist2st-gat", {}, None), ("stnet", {}, None), ("stnet", {"augment": "symmetries"}, "symmetries"), ("histogene", {}, None),
 ])
 def test_a_bank_is_loaded_where_it_is_drawn_from(method, words, bank):
