@@ -23,7 +23,7 @@ def checkout(tmp_path, monkeypatch):
 def table():
     return pd.DataFrame({
         "method": ["ridge", "mean"], "title": ["Ridge", "Training mean"], "split": "section-out", "section": "C2", "patient": "C", "gene": "FASN",
-        "panels": "markers_12+hvg_769", "spots": 187, "pcc": [0.25, np.nan], "pcc_native": [0.25, np.nan], "result": True, "seed": 0,
+        "panels": "markers_12+hvg_769", "spots": 187, "pcc": [0.25, np.nan], "result": True, "seed": 0,
     })  # fmt: skip
 
 

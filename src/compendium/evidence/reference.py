@@ -10,7 +10,7 @@ from compendium.errors import BadInput
 from compendium.evidence.scores import by_panel, summary
 
 # One row a method, split, section and gene. panels: see compendium.evidence.scores. result: whether the row may be called one.
-COLUMNS = ("method", "title", "split", "section", "patient", "gene", "panels", "spots", "pcc", "pcc_native", "result")
+COLUMNS = ("method", "title", "split", "section", "patient", "gene", "panels", "spots", "pcc", "result")
 
 
 def keep(name: str, table: pd.DataFrame, facts: Mapping[str, object]) -> None:
@@ -21,7 +21,7 @@ def keep(name: str, table: pd.DataFrame, facts: Mapping[str, object]) -> None:
     folder = disk.CHECKOUT / "data" / "reference"
     if not (disk.CHECKOUT / "data" / "sources.yaml").exists():
         raise BadInput(f"reference scores belong into a checkout, and {disk.CHECKOUT} is none; run from a clone of the repository")
-    rows = table[list(COLUMNS)].astype({"pcc": "float32", "pcc_native": "float32"})
+    rows = table[list(COLUMNS)].astype({"pcc": "float32"})
     with disk.whole_file(folder / f"{name}.parquet") as aside:
         rows.to_parquet(aside, index=False, compression="zstd")
     stated = dict(facts) | {"rows": len(rows), "scores_sha256": disk.sha256(folder / f"{name}.parquet")}
