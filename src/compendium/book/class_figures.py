@@ -16,7 +16,7 @@ DASHES = ("solid", "dash", "dot")
 def gamma_sweep(rows: pd.DataFrame) -> go.Figure:
     """Median PCC (above) and mean F1 over classes (below) against gamma, one line a section and split; left, the references: Hist2ST, and the commonest class.
 
-    rows: evidence.classes.sweep without twins; a row whose gamma is NaN is Hist2ST's.
+    rows: evidence.gamma.sweep without twins; a row whose gamma is NaN is Hist2ST's.
     """
     fig = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.08, subplot_titles=("expression (reference: Hist2ST)", "classes (reference: the commonest)"))
     fig.update_annotations(font_size=13)

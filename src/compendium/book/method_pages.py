@@ -19,8 +19,8 @@ CAPTIONS = {
     "where c is the count of a gene in a spot.",
     "architectures": "How a method is built, in the form of the benchmark's Table S2: encoder, what passes between spots, head, and loss. Frozen: keeps its ImageNet weights.",
     "training": "How a method is trained by its recipe (budget full), and what the budget laptop changes.",
-    "parameters": "Parameters, all and those that are trained, counted on the networks as registered, for 785 and for 12 genes, the two panels that published counts are "
-    "known for. A classifier has two classes here.",
+    "parameters": "Parameters, all and those that are trained, counted on the networks as registered, for 785 and for 12 genes, the panels at which the authors' networks "
+    "were counted. A classifier has two classes here.",
     "origins": "Where a method comes from, in the form of the benchmark's Table S4: year, the data and the rivals of its first evaluation. {sources}",
     "protocols": "The words of a run that the two protocols set differently: first for every method, then for those whose own words they are.",
     "deviations": "Where the methods of this book depart from their papers or from the code behind these, and why. What several methods share stands once.",

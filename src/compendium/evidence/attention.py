@@ -12,7 +12,7 @@ from torch import nn
 from compendium.data.section import Section
 from compendium.errors import BadInput
 from compendium.evidence.scores import scores
-from compendium.evidence.transfer import FEWEST, Comparison
+from compendium.evidence.transfer import BETTER, FEWEST, UNDECIDED, WORSE, Comparison, verdict
 from compendium.methods.gat import GraphAttention, GraphMean
 from compendium.methods.graph import nearest
 from compendium.methods.hist2st_parts import GraphLayer
@@ -140,9 +140,8 @@ def accuracy_claim(found: pd.DataFrame, smoke: Sequence[str] = ()) -> str:
         return f"Cannot be said here: {', '.join(smoke)} stayed below the floor of a result ({stands})."
     if sections < FEWEST:
         return f"Cannot be said here: {sections} sections are too few ({stands})."
-    if above == sections:
-        return f"Does not hold here: graph attention is {stands}."
-    return f"Holds here: graph attention is {stands}." if above == 0 else f"Nothing here speaks against it: sections disagree, graph attention is {stands}."
+    said = {BETTER: "Does not hold here:", WORSE: "Holds here:", UNDECIDED: "Nothing here speaks against it: sections disagree,"}
+    return f"{said[verdict(found['difference'].tolist())]} graph attention is {stands}."
 
 
 def cost_claim(steps: pd.DataFrame, powers: Mapping[str, float]) -> str:

@@ -43,7 +43,7 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
     """Score every test section of one record."""
     tested = {section.name: section for section in used(run, sections)}
     wide = scoring_target(record.genes, list(tested.values()))
-    train, native = training_set(run, sections)
+    train, native = training_set(run, sections) if run.target != SCORING or "+" in run.panel else ([], wide)
     panels = memberships(run.panel, record.genes, [part.section for part in train], native.shared)
     parts = []
     for name, predicted in record.predictions.items():
@@ -57,7 +57,9 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
 
 
 def memberships(word: str, genes: Sequence[str], train: list[Section], shared: list[str]) -> list[str]:
-    """For each gene the parts of a panel word that have it, joined by +."""
+    """For each gene the parts of a panel word that have it, joined by +; a panel of one part has them all."""
+    if "+" not in word:
+        return [word] * len(genes)
     parts = {part: set(panel(part, train, shared)) for part in word.split("+")}
     return ["+".join(part for part, held in parts.items() if gene in held) for gene in genes]
 

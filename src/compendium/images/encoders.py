@@ -70,11 +70,13 @@ def check(name: str, weights: str = "") -> None:
     if name != FROZEN:
         check_name(name)
     if weights not in ("", RANDOM):
-        _checked_file(name, sha256(_existing(weights, name)), weights)
+        stated = _existing(weights, name).stat()
+        _check_file(name, weights, stated.st_mtime_ns, stated.st_size)
 
 
 @cache
-def _checked_file(name: str, content: str, weights: str) -> None:
+def _check_file(name: str, weights: str, changed: int, size: int) -> None:
+    """Once a file and process, however many runs are planned; a file that has changed since is read again."""
     _from_file(name, Path(weights), num_classes=0)
 
 
