@@ -56,8 +56,9 @@ def study(cohort: str, names: Sequence[str] | None, split: str, spots: Sequence[
     table = groups["fits"].scores(sections)
     tables = {"scores": table, "floor": floor(table, groups["twins"].scores(sections), planned), "steps": per_step(groups["fits"], "hist2st"), "layers": timed}
     facts = {
-        "data": f"{cohort} {digest(sections)}", "protocol": f"clean, except split = {split}, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, distill = 0",
-        "width": width, "graph_layers": dict(planned[1][1].model).get("graph_layers"), "timed_on": device_line(pick_device(device)),
+        "data": f"{cohort} {digest(sections)}", "width": width,
+        "protocol": f"clean, except split = {split}, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, distill = 0",
+        "graph_layers": dict(planned[1][1].model).get("graph_layers"), "timed_on": device_line(pick_device(device)),
     }
     return Found(tables | {"curves": groups["fits"].curves()}, made(groups) | facts)
 

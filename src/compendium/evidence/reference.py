@@ -6,6 +6,7 @@ import pandas as pd
 
 from compendium.evidence.scores import by_panel, summary
 
+
 def side_by_side(kept: pd.DataFrame) -> pd.DataFrame:
     """One row a part of the panel, split and method: median PCC over the sections that have every split, so that splits can be compared; `sections` names these."""
     splits = kept.groupby("section")["split"].nunique()
