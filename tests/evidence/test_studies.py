@@ -8,7 +8,7 @@ from compendium.evidence import data_review, encoder_rows, ladder, regclass
 from compendium.evidence.found import differences, read, write
 from conftest import tiny_section
 
-SECTIONS = [tiny_section("S1", labelled=True), tiny_section("S2", labelled=True), tiny_section("S3", patient="P2", labelled=True)]
+SECTIONS = [*(tiny_section(name, px=224, labelled=True) for name in ("S1", "S2")), tiny_section("S3", patient="P2", px=224, labelled=True)]
 WORDS = {"panel": "all", "encoder": "colour", "weights": "", "budget": "smoke", "seed": 0}
 
 

@@ -58,7 +58,7 @@ def study(cohort: str, names: Sequence[str] | None, split: str, spots: Sequence[
     facts = {
         "data": f"{cohort} {digest(sections)}", "width": width,
         "protocol": f"clean, except split = {split}, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, distill = 0",
-        "graph_layers": dict(planned[1][1].model).get("graph_layers"), "timed_on": device_line(pick_device(device)),
+        "graph_layers": next(dict(run.model)["graph_layers"] for key, run in planned if key == "gat"), "timed_on": device_line(pick_device(device)),
     }
     return Found(tables | {"curves": groups["fits"].curves()}, made(groups) | facts)
 

@@ -79,7 +79,7 @@ def floor(own: pd.DataFrame, twins: pd.DataFrame, jobs: Sequence[Job]) -> pd.Dat
 
     The twin is the same model, trained on patches shuffled within each section; a control has none.
     """
-    lines = pd.DataFrame({"pcc": own.groupby("row")["pcc"].median(), "twin": twins.groupby("row")["pcc"].median()}).reindex(dict.fromkeys(key for key, _ in jobs))
+    lines = pd.DataFrame({"pcc": own.groupby("row")["pcc"].median(), "twin": twins.groupby("row")["pcc"].median()}).reindex(dict.fromkeys(key for key, _ in jobs)).astype(float)
     enough = {key: all(run.result for name, run in jobs if name == key) for key in lines.index}
     above = (lines["pcc"] > lines["twin"]) | lines["twin"].isna()
     return lines.assign(trained=lines.index.map(enough), result=above & lines.index.map(enough)).rename_axis("row").reset_index()
