@@ -6,6 +6,7 @@ import pytest
 from compendium.book import commit as commits
 from compendium.book.page import start
 from compendium.book.profiles import load
+from compendium.book.rerun import took
 from compendium.book.show import DEVICE, PLOTLY, TABLE
 from compendium.errors import BadInput
 from tiny_book import PARAMETERS, make_root
@@ -110,3 +111,10 @@ def test_the_commit_is_told_with_its_changes(tmp_path, monkeypatch):
     assert commits.commit(tmp_path) == "commit 1a2b3c4"
     answers["status"] = " M file"
     assert commits.commit(tmp_path) == "commit 1a2b3c4+changes"
+
+
+@pytest.mark.parametrize(("seconds", "fits", "said"), [
+    (12.4, 0, "12 s on 2 CPU cores for this page"), (12.4, 150, "12 s on 2 CPU cores for this page; the fits that it rests on took 2 min, whenever they were made"),
+])
+def test_a_page_says_how_long_it_took(seconds, fits, said):
+    assert took(seconds, fits, 2) == said

@@ -3,6 +3,8 @@
 The second cell of every chapter is `page = start("id-loocv", globals())`.
 """
 
+import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,13 +66,14 @@ class Page:
         self.sections: list[str] | None = parameters.get("sections") or profile.sections
         self.device = self.protocol = self.data_digest = ""
         self.overrides: dict[str, Any] = {}  # parameters that are neither the profile's nor the notebook's own
-        self._commit = commit(notebook.parent)
+        self._commit, self._began, self._fits = commit(notebook.parent), time.monotonic(), 0
 
     def results(self, make: "Callable[[], Found]") -> "Found":
         """The tables and facts that the page is drawn from: made here where the sections lie prepared, else those of the reference run (see compendium.book.results)."""
         found, line = drawn(self.profile, self.name, self.parameters, self.cohort, self.sections, self._commit, make)
         if line:
             publish({"text/html": rerun.banner(line), "text/plain": line})
+        self._fits = found.facts.get("seconds", 0)
         self.made_from(found.facts["data"].partition(" ")[2], found.facts["protocol"], found.facts["device"])
         return found
 
@@ -115,6 +118,7 @@ class Page:
             publish({"text/html": rerun.banner(self.profile.banner), "text/plain": self.profile.banner})
 
     def parameters_table(self) -> None:
-        """Publish the box that tells how to run this chapter again."""
+        """Publish the box that tells how to run this chapter again, and say as `run_time` how long this run took."""
+        self.say("run_time", rerun.took(time.monotonic() - self._began, self._fits, os.cpu_count() or 1))
         box = rerun.box(self.name, self.notebook.name, declared(self.notebook), self.parameters, self.profile.name)
         publish({"text/html": box, "text/plain": f"parameters: {dict(self.parameters)}"})

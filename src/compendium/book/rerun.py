@@ -13,6 +13,16 @@ def banner(text: str) -> str:
     return f'<p class="compendium-banner" role="note">{html.escape(text)}</p>'
 
 
+def took(seconds: float, fits: float, cores: int) -> str:
+    """In words how long a chapter ran, and how long the fits under it took when they were made: these are stored, and not repeated."""
+    page = f"{_duration(seconds)} on {cores} CPU cores for this page"
+    return f"{page}; the fits that it rests on took {_duration(fits)}, whenever they were made" if fits else page
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 def box(chapter: str, notebook: str, known: list[Parameter], values: dict[str, Any], profile: str) -> str:
     """A fold-out with every parameter (type, default, this run, help) and the commands that make this very page."""
     rows = "".join(_row(parameter, values[parameter.name]) for parameter in known)
