@@ -190,18 +190,19 @@ class BLEEP(Family):
 
 @dataclass(frozen=True)
 class Policy(Family):
-    """A policy of torchvision's, which draws its operations by itself, from a number for each tile; tiles of one number are changed together."""
+    """A policy of torchvision's, which draws its operations by itself, one tile after another, each from a number of its own."""
 
     def draw(self, spots: int) -> dict[str, Tensor]:
         """A number from which all draws of a tile follow."""
         return {"seeds": torch.randint(2**62, (spots,))}
 
     def change(self, images: UInt8[Tensor, "spot 3 px px"], seeds: Tensor) -> UInt8[Tensor, "spot 3 px px"]:
-        """What torchvision makes of the tiles of each number."""
-        out, policy = torch.empty_like(images), self.policy()
-        for seed in seeds.unique().tolist():
-            with draws.drawn_from(seed):
-                out[seeds == seed] = policy(images[seeds == seed])
+        """Tile by tile."""
+        policy, out = self.policy(), torch.empty_like(images)
+        with torch.random.fork_rng(devices=[]):
+            for i, seed in enumerate(seeds.tolist()):
+                torch.default_generator.manual_seed(seed)
+                out[i] = policy(images[i])
         return out
 
     def policy(self) -> torch.nn.Module:

@@ -38,6 +38,7 @@ class Family:
         return torch.cat([self._changed(images[rows], {name: value[rows] for name, value in spread.items()}) for rows in pieces] or [images])
 
     def _changed(self, images: UInt8[Tensor, "spot 3 px px"], drawn: dict[str, Tensor]) -> UInt8[Tensor, "spot 3 px px"]:
+        images = images.contiguous()  # tiles come with their channels last in memory, where colours take four times as long
         if self.exact:
             return self.change(images, **drawn)
         return self.change(images / 255, **drawn).mul_(255).round_().to(torch.uint8)
