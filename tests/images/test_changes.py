@@ -78,7 +78,7 @@ def test_a_crop_is_torchvisions_and_stays_within_its_box():
 def test_a_shift_in_hsv_is_the_textbooks(pixel, moved):
     colour, shift = [value / 255 for value in pixel], [value / 255 for value in moved]
     hue, saturation, value = colorsys.rgb_to_hsv(*colour)
-    expected = colorsys.hsv_to_rgb((hue + shift[0]) % 1, min(max(saturation + shift[1], 0), 1), min(max(value + shift[2], 0), 1))
+    expected = colorsys.hsv_to_rgb((hue + shift[0]) % 1, min(max(saturation + shift[1], 0.0), 1.0), min(max(value + shift[2], 0.0), 1.0))
     found = changes.shift_hsv(torch.tensor(colour).view(1, 3, 1, 1), torch.tensor([shift]))
     torch.testing.assert_close(found.flatten(), torch.tensor(expected), rtol=0, atol=1e-5)
 
