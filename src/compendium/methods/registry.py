@@ -1,11 +1,10 @@
 """What a method's paper says, as data; and the table of all methods."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from compendium.errors import BadInput
+from compendium.errors import BadInput, did_you_mean
 from compendium.methods.layers import Method
 
 OWN = "own"
@@ -41,7 +40,7 @@ class Recipe:
     does what the recipe mends. laptop and smoke: the words that these budgets change. lr_decay: factor on the learning rate after
     every lr_every epochs (0: never). frozen: the only encoder word it takes, for controls.
 
-    For tables and drawings: loss and augmentation in words (augmentation where `augment` does not say it all), flow (its drawing; () draws it from the
+    For tables and drawings: loss in words, augmentation (what `augment`, whose words are its family's, does not say), flow (its drawing; () draws it from the
     facts above), evaluated (on which data its authors did) and compared (with which methods of this registry, or others).
     """
 
@@ -107,7 +106,5 @@ def names() -> list[str]:
 def recipe(name: str) -> Recipe:
     """The recipe of a method; an unknown name lists the known ones."""
     if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise BadInput(f"unknown method {name!r}; {hint}known: {', '.join(names())}")
+        raise BadInput(f"unknown method {name!r}; {did_you_mean(name, METHODS)}known: {', '.join(names())}")
     return METHODS[name]
