@@ -132,7 +132,7 @@ def test_several_fits_are_averaged_row_by_row(home):
 def test_validation_is_in_windows_too_and_the_cost_can_be_told(home):
     split = Split("section-out", ("S1",), ("S2",), ("S3",), "section S3")
     for word in ("published", "clean"):
-        run = plan("tiny", split, "hist2st", sections=SECTIONS, panel="all", encoder="colour", budget="smoke", windows=word)
+        run = plan("tiny", split, "hist2st", sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, windows=word)
         assert all(np.isfinite(row["validation"]) for row in run_once(run, SECTIONS, "cpu").facts["curve"])
         assert cost.estimate([run], SECTIONS, "cpu")[0] > 0
 

@@ -141,7 +141,7 @@ def plan(
     encoder = _encoder(facts, encoder, protocol)
     settled = _settled(facts, changes)
     settled |= {word: value for word, value in preset.items() if word in settled}
-    settled |= {word: value for word, value in VISIUM[protocol].items() if word in settled and _visium(split, sections)}
+    settled |= {word: value for word, value in VISIUM[protocol].items() if word in settled and facts.unit == "section" and _visium(split, sections)}
     settled |= {} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"}
     for word, value in words.items():
         _check_word(method, word, value, settled)
