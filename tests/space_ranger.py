@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.sparse import csc_matrix
 
 from compendium.data import visium
 from compendium.data.section import Section
-from compendium.data.sources import SectionSource
+from compendium.data.sources import SectionSource, cohort
 from raw_files import panel_genes
 
 ROWS, COLS = 8, 14  # of the array; every second place of a row is a spot
@@ -21,6 +22,7 @@ WIDTH, HEIGHT, HIRES_SCALE = 520, 600, 0.25
 GENES = [*panel_genes()[:10], "TBCE", "TBCE", "CD3"]  # TBCE names two genes of the human reference
 KINDS = ["Gene Expression"] * 12 + ["Antibody Capture"]
 NAMED = [*GENES[:11], "TBCE-1"]  # what is read of them
+WORDS = ("Invasive cancer + stroma", "Stroma", "DCIS", "Necrosis", "")  # of a pathologist
 
 
 def section(folder: Path) -> Section:
@@ -62,6 +64,35 @@ def write(folder: Path, counts: str = "h5", version: int = 2, image: str = "imag
     values = np.random.default_rng(seed).poisson(np.geomspace(0.4, 12, len(GENES)), (len(barcodes), len(GENES)))
     write_counts(folder, values, list(barcodes), counts, kind)
     return folder
+
+
+def write_tenx(root: Path, name: str = "block1") -> Path:
+    """The files of a 10x section as they lie once fetched and unpacked: a prefix before each name, spatial/ among them."""
+    (matrix, _, image) = (root / path for path in cohort("tenx").section(name).files)
+    write(matrix.parent, image=image.name, version=1)
+    (matrix.parent / "filtered_feature_bc_matrix.h5").rename(matrix)
+    return root
+
+
+def write_wu(root: Path, name: str = "CID4290", lacking: int = 5, image: str = "tif") -> Path:
+    """The files of a section of Wu et al. as their archives are unpacked: features by name alone, filtered counts without the `lacking` last spots in tissue."""
+    made = write(root / "made", "mtx", 1, f"{name}.{image}" if image else "", "raw")
+    raw, filtered = root / "raw_count_matrices" / f"{name}_raw_feature_bc_matrix", root / "filtered_count_matrices" / f"{name}_filtered_count_matrix"
+    for source, target in (("raw_feature_bc_matrix", raw), ("spatial", root / "spatial" / f"{name}_spatial")):
+        shutil.copytree(made / source, target)
+    inside = positions().query("in_tissue == 1")["barcode"].tolist()
+    kept, values = inside[: len(inside) - lacking], np.random.default_rng(1).poisson(3, (len(inside) - lacking, len(GENES)))
+    write_counts(root / "made", values, kept, "mtx")
+    shutil.copytree(made / "filtered_feature_bc_matrix", filtered)
+    (filtered / "features.tsv.gz").write_bytes(gzip.compress("\n".join([*GENES, ""]).encode(), mtime=0))
+    for folder in ("metadata", "images"):
+        (root / folder).mkdir(exist_ok=True)
+    lines = [f"{barcode},{name},{WORDS[i % len(WORDS)]}" for i, barcode in enumerate(kept)]
+    (root / "metadata" / f"{name}_metadata.csv").write_text("\n".join([",patientid,Classification", *lines, ""]))
+    if image:
+        shutil.copyfile(made / f"{name}.{image}", root / "images" / f"{name}.{image}")
+    shutil.rmtree(made)
+    return root
 
 
 def write_counts(folder: Path, values: np.ndarray, barcodes: list[str], form: str, kind: str = "filtered") -> None:

@@ -42,6 +42,7 @@ def prepare(commands: Commands) -> None:
     command.add_argument("--from", dest="folder", type=Path, help="folder of the raw files (default: where fetch puts them), or of data of your own with its cohort.yaml")
     command.add_argument("--sections", nargs="+", metavar="SECTION", help="only these sections (default: all whose counts are there)")
     command.add_argument("--tile-px", type=int, default=224, help="side of the stored patches in pixels of the full image (default: %(default)s)")
+    command.add_argument("--spots", default="", help="of the cohort wu: filtered, the publishers' choice (default), or unfiltered, every spot in tissue")
     command.set_defaults(do=_prepare)
 
 
@@ -49,7 +50,7 @@ def _prepare(options: argparse.Namespace) -> None:
     from compendium.data.prepare import prepare
     from compendium.data.sources import cohort
 
-    for section in prepare(options.cohort, options.sections, options.tile_px, options.folder):
+    for section in prepare(options.cohort, options.sections, options.tile_px, options.folder, options.spots):
         print(section)
     facts = cohort(options.cohort)
     print(f"{facts.title}; licence: {facts.licence}; under every image: {facts.attribution}")

@@ -197,14 +197,14 @@ def test_an_interruption_while_writing_leaves_nothing(pristine, home, monkeypatc
     [
         (lambda raw: prepare("her2st", ["C2", "B44"], raw=raw), ("unknown section of her2st: B44", "B4")),
         (lambda raw: prepare("her2sd", ["C2"], raw=raw), ("unknown cohort: her2sd", "her2st")),
-        (lambda raw: prepare("wu", raw=raw), ("cohort wu has no reader yet", "her2st, demo")),
+        (lambda raw: prepare("her2st", raw=raw, spots="filtered"), ("cohort her2st has one set of spots; leave out --spots",)),
         (lambda raw: prepare("her2st", ["C2"], tile_px=8, raw=raw), ("--tile-px 8 is out of range", "16 to 1024")),
         (lambda raw: prepare("her2st", ["C2"], tile_px=4096, raw=raw), ("--tile-px 4096 is out of range",)),
         (lambda raw: open_sections("her2st", ["Z9"]), ("unknown section of her2st: Z9",)),
         (lambda raw: open_sections("mouse"), ("unknown cohort: mouse",)),
         (lambda raw: open_sections("her2st", ["C2"]), ("no prepared section in", "compendium prepare her2st --sections C2")),
     ],
-    ids=["section", "cohort", "reader", "small tiles", "large tiles", "section to open", "cohort to open", "not prepared"],
+    ids=["section", "cohort", "set of spots", "small tiles", "large tiles", "section to open", "cohort to open", "not prepared"],
 )
 def test_a_wrong_word_is_refused_before_anything_is_read(pristine, home, ask, words):
     message = refusal(lambda: ask(pristine))

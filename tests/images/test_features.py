@@ -57,7 +57,7 @@ def test_damaged_features_are_reported_and_computed_again(path, caplog, damage):
 def test_features_wanted_by_many_at_once_are_computed_by_one(home, monkeypatch):
     path, began, calls = cache_path(SECTION, COLOUR, 32, "", "cpu"), Event(), []
 
-    def slow(section, tile_px, view):
+    def slow(section, tile_px, *rest):
         calls.append(section.name)
         began.wait(0.3)  # the others come meanwhile
         return six_colours(section, tile_px)

@@ -13,7 +13,7 @@ from compendium.runs.store import FINGERPRINTED
 
 PACKAGE = Path(compendium.__file__).parent
 # Of data, what is read shows in the section's digest.
-READS = {"archives", "checks", "download", "fetch", "her2st", "labels", "own", "prepare", "slides", "sources", "synthetic", "tables", "tissue", "visium"}
+READS = {"archives", "checks", "download", "fetch", "her2st", "labels", "own", "prepare", "slides", "sources", "synthetic", "tables", "tenx", "tissue", "visium", "wu"}
 WRITES = {"export"}  # reads what was predicted
 COMPUTES_ELSEWHERE = {"conduct", "cost", "engines", "slurm", "states", "study"}  # where and when a run is made, not what it is
 KEEPS = {"store", "export"}

@@ -114,9 +114,9 @@ def tissue_pair(tissue: pd.DataFrame, gene: str, section: Section | None, titles
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
-    """Zero mean, unit spread; a constant stays zero."""
-    spread = values.std()
-    return np.round((values - values.mean()) / spread, 2) if spread > 0 else np.zeros(len(values))
+    """Zero mean, unit spread; a constant stays zero, NaN stays NaN."""
+    spread = np.nanstd(values)
+    return np.round((values - np.nanmean(values)) / spread, 2) if spread > 0 else np.zeros(len(values))
 
 
 def against_attainable(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:

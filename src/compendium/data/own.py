@@ -127,7 +127,7 @@ def read(root: Path, cohort: Cohort, name: str, px: int) -> Section:
     tables.check_numbers(table[[*COLUMNS[1:]]], files[1], where)
     grid, pixels = tables.array_positions(table[["x", "y"]], files[1], where), table[["pixel_x", "pixel_y"]].to_numpy(np.float32)
     image = {}
-    if path := visium.find_image((folder,), where):
+    if path := visium.find_image(folder.iterdir(), where):
         image = slides.section_fields(slides.read_slide(path), pixels, px, where)
         files.append(path)
     return Section(

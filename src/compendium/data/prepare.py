@@ -7,13 +7,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from compendium.data import her2st, own, section, synthetic
+from compendium.data import her2st, own, section, synthetic, tenx, wu
 from compendium.data.section import Section
 from compendium.data.sources import Cohort, cohort, published, raw_folder
 from compendium.disk import home, locked
 from compendium.errors import BadInput
 
 TILE_PX = 224
+READERS = {"her2st": her2st, "tenx": tenx, "wu": wu}  # of the measured cohorts: each has `read` and `counted`
 SOURCES: dict[str, dict[str, str]] = {"demo": synthetic.SOURCES}  # of the sections of each generated cohort
 
 
@@ -22,13 +23,14 @@ def folder(cohort_name: str, name: str) -> Path:
     return home() / "sections" / cohort_name / name
 
 
-def prepare(cohort_name: str, names: list[str] | None = None, tile_px: int = TILE_PX, raw: Path | None = None) -> list[Section]:
+def prepare(cohort_name: str, names: list[str] | None = None, tile_px: int = TILE_PX, raw: Path | None = None, spots: str = "") -> list[Section]:
     """Read, check and write sections (by default all whose counts are there); each is written whole or not at all.
 
     raw: folder of the raw files, by default where fetch puts them; a cohort of the user's own is the one that the cohort.yaml there states.
+    spots: of a cohort that is published with two sets of spots, which one.
     """
     facts = _facts(cohort_name, raw)
-    read = reader(facts, raw)
+    read = reader(facts, raw, spots)
     if not 16 <= tile_px <= 1024:
         raise BadInput(f"--tile-px {tile_px} is out of range; give 16 to 1024")
     names = [facts.section(name).name for name in names] if names else _countable(facts, raw)
@@ -47,22 +49,22 @@ def _facts(name: str, raw: Path | None) -> Cohort:
     raise BadInput(f"{cohort(name).name} is a cohort of your own; give --from FOLDER, the folder that holds its {own.COHORT}")  # an unknown name ends in cohort()
 
 
-def reader(facts: Cohort, raw: Path | None = None) -> Callable[[str, int], Section]:
+def reader(facts: Cohort, raw: Path | None = None, spots: str = "") -> Callable[[str, int], Section]:
     """How a section of a cohort is read, from its name and the side of its patches in px: generated, as published, or from a folder of the user's own."""
+    if spots and facts.name != "wu":
+        raise BadInput(f"cohort {facts.name} has one set of spots; leave out --spots")
     if facts.generator and raw:
         raise BadInput(f"cohort {facts.name} is generated from nothing; leave out --from")
     if facts.generator:
         return synthetic.make
-    if facts.name == "her2st":
-        return partial(her2st.read, raw or raw_folder(facts.name))
-    if facts.name not in published():
-        return partial(own.read, raw, facts)
-    raise BadInput(f"cohort {facts.name} has no reader yet; cohorts that can be prepared: her2st, demo, and your own")
+    if facts.name in READERS:
+        return partial(READERS[facts.name].read, raw or raw_folder(facts.name), **({"spots": spots} if spots else {}))
+    return partial(own.read, raw, facts)
 
 
 def _countable(facts: Cohort, raw: Path | None) -> list[str]:
     """Sections whose counts lie under the folder of raw files; all of them where none do, so that the reader says what is missing."""
-    counted = her2st.counted(raw or raw_folder(facts.name)) if facts.name == "her2st" else []
+    counted = READERS[facts.name].counted(raw or raw_folder(facts.name)) if facts.name in READERS else []
     return counted or list(facts.sections)
 
 

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
+from PIL import Image
 from scipy.sparse import csr_matrix
 
 from compendium.disk import whole_folder
 from compendium.errors import BadInput
 
 NO_LABEL = ""
+RESAMPLING = Image.Resampling.BICUBIC  # of tiles in µm; where Pillow shrinks, its kernel is as much wider, so that nothing is aliased
 LEGACY_SPOT_UM = 100.0  # diameter on the legacy array (Ståhl et al. 2016), which the demo cohort imitates
-FACTS = ("cohort", "name", "patient", "lab", "technology", "um_per_px", "thumbnail_scale", "labels_from", "sources")
+FACTS = ("cohort", "name", "patient", "lab", "technology", "um_per_px", "thumbnail_scale", "labels_from", "spot_set", "sources")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,6 +32,7 @@ class Section:
     grid: array coordinates (x, y) [spot 2]; pixels: full-resolution image position (x right, y down) [spot 2].
     thumbnail: uint8 RGB [height width 3] of the whole image at `thumbnail_scale` (thumbnail px per image px).
     labels: tissue class of each spot ("" where none), or None; labels_from: the section that they were carried over from, "" where they are its own.
+    spot_set: which spots these are, "filtered" or "unfiltered", where the publisher gives both, else "".
     sources: raw file -> checksum. digest: identity of the content.
     """
 
@@ -49,6 +52,7 @@ class Section:
     thumbnail_scale: float = 0.0
     labels: np.ndarray | None = None
     labels_from: str = ""
+    spot_set: str = ""
     sources: dict[str, str] = field(default_factory=dict)
     digest: str = ""
 
@@ -125,13 +129,21 @@ class Section:
         """The thumbnail, for who cannot do without."""
         return self._imaged(self.thumbnail)
 
-    def tiles(self, px: int) -> UInt8[np.ndarray, "spot px px 3"]:
-        """Central `px` x `px` crops of the stored patches (a view)."""
-        stored = self._imaged(self.patches).shape[1]
-        if px > stored:
-            raise BadInput(f"{self.cohort} section {self.name}: tiles of {px} px asked for, {stored} px stored; run compendium prepare {self.cohort} --tile-px {px}")
-        cut = stored // 2 - px // 2  # row px // 2 of every tile is the one of the spot's centre, odd sides too
-        return self.patches[:, cut : cut + px, cut : cut + px]
+    def side(self, px: int, um: float = 0.0) -> int:
+        """How many px of the image a tile is wide: `px`, or with `um` that many µm."""
+        return round(um / self.um_per_px) if um else px
+
+    def tiles(self, px: int, um: float = 0.0, rows: slice = slice(None)) -> UInt8[np.ndarray, "spot px px 3"]:
+        """Central `px` x `px` crops of the stored patches (a view); with `um` crops of that many µm, resampled to `px` x `px` (RESAMPLING). rows: of which spots."""
+        where, stored, side = f"{self.cohort} section {self.name}", self._imaged(self.patches).shape[1], self.side(px, um)
+        if not side:
+            raise BadInput(f"{where}: tiles of {um:g} µm asked for are less than half a pixel of {self.um_per_px:.3g} µm; give a larger tile_um")
+        if side > stored:
+            asked = f"{um:g} µm, which are {side} px," if um else f"{px} px"
+            raise BadInput(f"{where}: tiles of {asked} asked for, {stored} px stored; run compendium prepare {self.cohort} --tile-px {side}")
+        cut = stored // 2 - side // 2  # row side // 2 of every tile is the one of the spot's centre, odd sides too
+        crops = self.patches[rows, cut : cut + side, cut : cut + side]
+        return crops if side == px else np.stack([np.asarray(Image.fromarray(crop).resize((px, px), RESAMPLING)) for crop in crops])
 
     def _imaged(self, part: np.ndarray | None) -> np.ndarray:
         if part is None:
@@ -143,7 +155,7 @@ class Section:
         arrays = {"genes": self.genes, "spots": self.spots, "grid": self.grid, "pixels": self.pixels}
         arrays |= {f"counts_{part}": getattr(self.counts, part) for part in ("data", "indices", "indptr")}
         arrays |= {key: value for key, value in (("thumbnail", self.thumbnail), ("labels", self.labels)) if value is not None}
-        facts = {key: getattr(self, key) for key in FACTS}
+        facts = {key: getattr(self, key) for key in FACTS if key != "spot_set" or self.spot_set}
         with whole_folder(folder) as aside:
             np.savez(aside / "arrays.npz", **arrays)
             if self.patches is not None:

@@ -17,6 +17,7 @@ from compendium.errors import BadInput
 MAX_PIXELS = 2_000_000_000  # a 40,000 px square slide, and some
 MAX_PX_PER_BYTE = 200  # of the file: eight times what the JPEG slides of her2st hold; a blank JPEG holds 170, a blank PNG 300 and more
 THUMBNAIL_PX = 640
+STRIP = 1024  # rows that are held twice at once
 BITS = 258  # the TIFF tag BitsPerSample
 
 
@@ -50,7 +51,7 @@ def read_slide(path: Path) -> Slide:
             rgb = _on_white(image)
             scale = min(1.0, THUMBNAIL_PX / max(rgb.size))
             small = rgb.resize((max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale))), Image.Resampling.BOX, reducing_gap=2.0)
-            return Slide(np.asarray(rgb), np.asarray(small), scale)
+            return Slide(_as_array(rgb), np.asarray(small), scale)
     except BadInput:
         raise
     except (OSError, EOFError, SyntaxError, ValueError, TypeError, KeyError, struct.error) as error:  # the last four of damaged tags
@@ -95,6 +96,14 @@ def _on_white(image: Image.Image) -> Image.Image:
     seen, rgb = image.convert("RGBA"), Image.new("RGB", image.size, "white")
     rgb.paste(seen, mask=seen)
     return rgb
+
+
+def _as_array(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
+    """The pixels, strip by strip: numpy would have Pillow write all of them down twice first."""
+    out = np.empty((image.height, image.width, 3), dtype=np.uint8)
+    for top in range(0, image.height, STRIP):
+        out[top : top + STRIP] = np.asarray(image.crop((0, top, image.width, min(top + STRIP, image.height))))
+    return out
 
 
 def section_fields(slide: Slide, pixels: Float32[np.ndarray, "spot 2"], px: int, where: str) -> dict[str, Any]:

@@ -1,14 +1,16 @@
-"""Reader of one Space Ranger output folder (10x Genomics Visium): counts, spot positions, scale factors and the image that Space Ranger was run on."""
+"""Reader of one Space Ranger output (10x Genomics Visium): counts, spot positions, scale factors and the image that Space Ranger was run on."""
 
-import gzip
+import csv
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.io import mmread
+from scipy.sparse import csr_matrix
 
 from compendium.data import slides
 from compendium.data.checks import blob_id
@@ -25,9 +27,21 @@ HEXAGONAL = np.array([1 / 2, np.sqrt(3) / 2])  # pitches from one array column, 
 POSITIONS = ("tissue_positions.csv", "tissue_positions_list.csv")  # of Space Ranger 2 and later; of earlier versions, without a header
 COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
 COUNTS = tuple(f"*{kind}_feature_bc_matrix{end}" for kind in ("filtered", "raw") for end in (".h5", ""))  # the first that is there
-FACTORS, HIRES = "spatial/scalefactors_json.json", "spatial/tissue_hires_image.png"
+FACTORS, HIRES, HD = "scalefactors_json.json", "tissue_hires_image.png", "tissue_positions.parquet"
+MTX = (("matrix.mtx",), ("features.tsv", "genes.tsv"), ("barcodes.tsv",))  # each perhaps zipped
+GENES = "Gene Expression"
 IMAGES = (".tif", ".tiff", ".jpg", ".jpeg", ".png")
 SCANS = (*IMAGES, ".svs", ".ndpi")  # that somebody may take for the image of the section
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the files of one output lie: the count matrix (.h5 or an mtx folder), the folder spatial/, the image (None: counts only), all below `root`."""
+
+    root: Path
+    counts: Path
+    spatial: Path
+    image: Path | None
 
 
 def is_output(folder: Path) -> bool:
@@ -40,29 +54,34 @@ def _outs(folder: Path) -> Path:
 
 
 def read(folder: Path, cohort_name: str, facts: SectionSource, px: int) -> Section:
-    """The section of a Space Ranger output folder; without an image beside spatial/ it is counts-only.
+    """The section of a Space Ranger output folder, whose files `read_files` reads; without an image beside spatial/ it is counts-only."""
+    base, where = _outs(folder), f"{cohort_name} section {facts.name}"
+    image = find_image((path for each in (folder, base) for path in each.iterdir()), where)
+    return read_files(Files(folder, _counts(base, where), base / "spatial", image), cohort_name, facts, px)
+
+
+def read_files(files: Files, cohort_name: str, facts: SectionSource, px: int) -> Section:
+    """The section of the files of a Space Ranger output.
 
     Spots are the barcodes of the counts that lie in tissue, in the order of the counts. grid is (array_col, array_row); pixels are (x right, y down), that is
     (pxl_col_in_fullres, pxl_row_in_fullres). `px` is the side of the stored patches in pixels of the full-resolution image.
     """
     where = f"{cohort_name} section {facts.name}"
-    base = _outs(folder)
-    counts_path, positions_path = _counts(base, where), _positions(base, where)
+    positions_path = _positions(files.spatial, where)
     positions = read_positions(positions_path, where)
-    barcodes, genes, counts = read_counts(counts_path, where)
+    barcodes, genes, counts = read_counts(files.counts, where)
     counted = in_order(positions, barcodes, positions_path, where)
     inside = counted["in_tissue"].to_numpy() == 1
     if not inside.any():
-        raise BadInput(f"{where}: {positions_path} puts none of the {len(barcodes)} spots of {counts_path.name} in tissue; detect the tissue again in Space Ranger or Loupe")
+        raise BadInput(f"{where}: {positions_path} puts none of the {len(barcodes)} spots of {files.counts.name} in tissue; detect the tissue again in Space Ranger or Loupe")
     table = counted[inside]
-    scale = read_hires_scale(base / FACTORS, where)
-    image_path = find_image((folder, base), where)
-    files = [*_files(counts_path), positions_path, base / FACTORS, *([image_path] if image_path else [])]
+    scale = read_hires_scale(files.spatial / FACTORS, where)
+    read = [*_files(files.counts), positions_path, files.spatial / FACTORS, *([files.image] if files.image else [])]
     return Section(
         cohort=cohort_name, name=facts.name, patient=facts.patient, lab=facts.lab, technology=facts.technology, genes=genes, spots=barcodes[inside],
         grid=_grid(table), pixels=_pixels(table), um_per_px=um_per_px(PITCH_UM, _grid(positions) * HEXAGONAL, _pixels(positions), where), counts=counts[inside],
-        sources={str(path.relative_to(folder)): blob_id(path) for path in files},
-        **(_image(image_path, base / HIRES, scale, _pixels(table), px, where) if image_path else {}),
+        sources={str(path.relative_to(files.root)): blob_id(path) for path in read},
+        **(_image(files.image, files.spatial / HIRES, scale, _pixels(table), px, where) if files.image else {}),
     )
 
 
@@ -86,19 +105,20 @@ def _files(path: Path) -> list[Path]:
     return sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
 
 
-def _positions(base: Path, where: str) -> Path:
-    for name in POSITIONS:
-        if (base / "spatial" / name).is_file():
-            return base / "spatial" / name
-    raise BadInput(f"{where}: no spot positions under {base / 'spatial'}; put Space Ranger's {' or '.join(POSITIONS)} there")
+def _positions(spatial: Path, where: str) -> Path:
+    if found := _at_most_one([spatial / name for name in POSITIONS if (spatial / name).is_file()], where):
+        return found
+    if (spatial / HD).is_file():
+        raise BadInput(f"{where}: {spatial / HD} is of Visium HD, which has bins and no spots, and is not read; give the output of a Visium slide with spots")
+    raise BadInput(f"{where}: no spot positions under {spatial}; put Space Ranger's {' or '.join(POSITIONS)} there")
 
 
-def find_image(folders: Iterable[Path], where: str) -> Path | None:
-    """The slide image in one of the folders, called image.* or *_image.* (TIFF, JPEG or PNG); None where there is nothing that could be one."""
-    listed = [path for path in {path for folder in folders for path in folder.iterdir()} if path.suffix.lower() in SCANS]
-    found = _at_most_one([path for path in listed if path.suffix.lower() in IMAGES and f"_{path.stem}".lower().endswith("_image")], where)
+def find_image(paths: Iterable[Path], where: str, name: str = "image") -> Path | None:
+    """The slide image among the paths, called image.* or *_image.* (TIFF, JPEG or PNG), or so with another `name`; None where there is nothing that could be one."""
+    listed = [path for path in {*paths} if path.suffix.lower() in SCANS]
+    found = _at_most_one([path for path in listed if path.suffix.lower() in IMAGES and f"_{path.stem}".lower().endswith(f"_{name}".lower())], where)
     for path in sorted(listed) if not found else []:
-        raise BadInput(f"{where}: {path} would be left out; give the slide as image.tif, image.jpg or image.png (export other formats), and put other pictures elsewhere")
+        raise BadInput(f"{where}: {path} would be left out; give the slide as {name}.tif, {name}.jpg or {name}.png (export other formats), and put other pictures elsewhere")
     if found and not found.is_file():
         raise BadInput(f"{where}: {found} is no file; put the image itself there")
     return found
@@ -144,7 +164,7 @@ def read_positions(path: Path, where: str) -> pd.DataFrame:
 
 
 def read_counts(path: Path, where: str) -> Counts:
-    """Barcodes, gene names and counts [spot gene] of an .h5 matrix or of an mtx folder, by scanpy. Features other than gene expression are left out.
+    """Barcodes, gene names and counts [spot gene] of an .h5 matrix or of an mtx folder, by scanpy and anndata. Features other than gene expression are left out.
 
     A name that several genes have stays with the first; the next are called NAME-1, NAME-2 …, as anndata's var_names_make_unique does.
     """
@@ -160,16 +180,25 @@ def _matrix(path: Path) -> "AnnData":
 
 
 def _mtx(folder: Path) -> "AnnData":
-    """scanpy reads the three files zipped, or as old as genes.tsv; those that lie unzipped are zipped aside first."""
-    import scanpy
+    """The three files of a matrix. Features are id, name and kind; as old as genes.tsv they have no kind, and some publishers give the name alone."""
+    from anndata import AnnData
 
-    plain = [folder / name for name in ("matrix.mtx", "features.tsv", "barcodes.tsv")]
-    if not all(path.is_file() for path in plain):
-        return scanpy.read_10x_mtx(folder, make_unique=False)
-    with TemporaryDirectory() as aside:
-        for path in plain:
-            (Path(aside) / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), compresslevel=1))
-        return scanpy.read_10x_mtx(aside, make_unique=False)
+    matrix, features, barcodes = (_zipped_or_not(folder, names) for names in MTX)
+    listed, spots = (pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE) for path in (features, barcodes))
+    counted = csr_matrix(mmread(matrix).T)
+    if counted.shape != (len(spots), len(listed)):
+        told = f"{matrix.name} counts {counted.shape[1]} features of {counted.shape[0]} barcodes"
+        raise ValueError(f"{told}, of which {features.name} and {barcodes.name} list {len(listed)} and {len(spots)}")
+    obs, var = (pd.DataFrame(index=names.to_numpy(object)) for names in (spots[0], listed[min(1, listed.shape[1] - 1)]))
+    table = AnnData(counted, obs=obs, var=var)
+    return table[:, (listed[2] == GENES).to_numpy()].copy() if 2 in listed else table
+
+
+def _zipped_or_not(folder: Path, names: tuple[str, ...]) -> Path:
+    found = [folder / f"{name}{end}" for name in names for end in (".gz", "") if (folder / f"{name}{end}").is_file()]
+    if not found:
+        raise FileNotFoundError(f"no {names[0]}.gz in it")
+    return found[0]
 
 
 def _image(path: Path, hires: Path, scale: float, pixels: np.ndarray, px: int, where: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Answers:
 
 def answers(record: Record, section: Section) -> Answers:
     """The answers of a stored run in a test section; a class of the section that the training sections lack has probability 0."""
-    labels = np.full(len(section), NO_LABEL) if section.labels is None else section.labels
+    labels = (np.full(len(section), NO_LABEL) if section.labels is None else section.labels)[record.predicted_rows(section)]
     known = ~np.isin(labels, (NO_LABEL, UNDETERMINED))
     learned = list(record.facts["classes"])
     classes = learned + sorted({str(label) for label in labels[known]} - set(learned))

@@ -84,7 +84,7 @@ def _tissue(own: Fitted, where: Section, sections: Sequence[Section], gene: str)
     if gene not in common:
         raise BadInput(f"gene {gene} is not in the panel of section {where.name}; choose one of it, e.g. {common[0]}")
     spots = {"spot": where.spots, "x": where.pixels[:, 0], "y": where.pixels[:, 1], "measured": scoring_target([gene], sections)(where)[:, 0]}
-    return pd.DataFrame(spots | {key: record.predictions[where.name][:, record.genes.index(gene)] for key, record in drawn.items()}), gene
+    return pd.DataFrame(spots | {key: record.by_spot(where)[:, record.genes.index(gene)] for key, record in drawn.items()}), gene
 
 
 def _attainable(cohort: str, table: pd.DataFrame) -> pd.DataFrame:

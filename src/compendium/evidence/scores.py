@@ -23,6 +23,7 @@ def scores(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Se
     """One tidy table, a row a run, section and gene: what the run was, pcc, spearman and rmse on the scoring target (wide log1p), pcc_native on its own.
 
     stale: made by other code than today's. spots: number of spots the score is over. panels: the parts of the run's panel that have the gene, joined by +.
+    A spot that was predicted twice (windows=published) counts twice, one that was not does not count.
     A correlation is NaN where prediction or measurement is constant; NaN is kept and counted, never filled.
     """
     tables = [_cached(run, record, sections).assign(stale=record.stale) for run, record in zip(runs, records, strict=True)]
@@ -48,11 +49,13 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
     parts = []
     for name, predicted in record.predictions.items():
         section = tested[name]
+        rows = record.predicted_rows(section)
         facts = {
             "cohort": run.cohort, "method": run.method, "protocol": run.line, "split": run.split.rule, "panel": run.panel, "encoder": run.encoder,
-            "seed": run.seed, "permuted": run.permute, "section": name, "patient": section.patient, "gene": record.genes, "panels": panels, "spots": len(section),
+            "seed": run.seed, "permuted": run.permute, "section": name, "patient": section.patient, "gene": record.genes, "panels": panels, "spots": len(rows),
         }
-        parts.append(pd.DataFrame(facts | agreement(predicted, wide(section)) | {"pcc_native": pcc(predicted, native(counted(section, run.target)))}))
+        native_pcc = pcc(predicted, native(counted(section, run.target))[rows])
+        parts.append(pd.DataFrame(facts | agreement(predicted, wide(section)[rows]) | {"pcc_native": native_pcc}))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -27,9 +27,11 @@ def bank(family: str, whole: bool = False) -> tuple[str, ...]:
     return tuple(f"{family}-{'section' if whole else 'patch'}-{i}" for i in range(BANK))
 
 
-def kept_view(section: Section, tile_px: int, view: str, rows: slice = slice(None), device: str = "cpu") -> UInt8[Tensor, "spot px px 3"]:
+def kept_view(
+    section: Section, tile_px: int, view: str, rows: slice = slice(None), device: str = "cpu", tile_um: float = 0.0
+) -> UInt8[Tensor, "spot px px 3"]:
     """Tiles of a section in one of the views of a bank; what is drawn for a tile follows from the names of section and view and the tile's place, whichever rows are asked for."""
-    images = torch.tensor(section.tiles(tile_px)[rows], device=device)
+    images = torch.tensor(section.tiles(tile_px, tile_um, rows), device=device)
     if not view:
         return images
     images, (family, *kind) = images.permute(0, 3, 1, 2), view.split("-")

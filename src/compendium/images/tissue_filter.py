@@ -13,13 +13,13 @@ WHITE_PERCENTILE, WHITE_SHARE = 80, 0.5  # DeepSpaCE
 WHITE_GREEN, GREY, RADIUS, TISSUE_SHARE = 240, 3, 320, 0.7  # STimage; the radius in px of the full image, 32 where it is shrunk ten times
 
 
-def spots_kept(section: Section, word: str, px: int) -> Bool[np.ndarray, "spot"]:
-    """The spots of a section that a filter keeps for training, by their tiles of `px` x `px`; BadInput where that is none."""
+def spots_kept(section: Section, word: str, px: int, um: float = 0.0) -> Bool[np.ndarray, "spot"]:
+    """The spots of a section that a filter keeps for training, by their tiles (see Section.tiles); BadInput where that is none."""
     match word:
         case "stimage":
-            kept = on_tissue(section.slide(), section.thumbnail_scale, section.pixels, px)
+            kept = on_tissue(section.slide(), section.thumbnail_scale, section.pixels, section.side(px, um))
         case "deepspace":
-            kept = not_white(section.tiles(px))
+            kept = not_white(section.tiles(px, um))
         case _:
             return np.ones(len(section), dtype=bool)
     if not kept.any():

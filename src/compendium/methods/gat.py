@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from compendium.errors import BadInput
 from compendium.methods.graph import METRICS, PRUNING, Graph, check_words, nearest
 from compendium.methods.hist2st_parts import HEAD, LSTM, VARIANT, ZINB, CountHead, Encoded, Jump, coefficient_head, gene_head, start_at_mean
-from compendium.methods.layers import Batch, Method, Shape
+from compendium.methods.layers import Batch, Method, Shape, Stage
 from compendium.methods.registry import Step, register
 
 SLOPE = 0.2  # of the leaky ReLU
@@ -89,7 +89,7 @@ class GAT(Method):
         return terms | ({"count likelihood": self.zinb * self.counts.loss(state, batch)} if self.counts else {})
 
 
-class GraphAttention(nn.Module):
+class GraphAttention(Stage):
     """z = W h + b; e_ij = LeakyReLU(a . z_i + c . z_j) for each head; out_i = sum of softmax_j(e_ij) z_j over the neighbours j of i.
 
     torch-geometric's layer adds its bias after the attention. Here b is a column of its W, and every h ends in a 1, so that b enters scores and mean.
@@ -120,7 +120,7 @@ class GraphAttention(nn.Module):
         return torch.where(edges.degree[:, None] > 0, self.attention(x, edges.pairs), self.attention.lin(x.mean(dim=0)))
 
 
-class GraphMean(nn.Module):
+class GraphMean(Stage):
     """The same layer without its attention: out_i = mean of z_j = W h_j + b over the neighbours j of i, over all spots where there is none."""
 
     def __init__(self, width: int):

@@ -44,7 +44,9 @@ FACTS = {
 DEVIATIONS = (
     "Tiles are read in natural orientation; the published code takes them transposed (transposed=True, as in the published protocol); only a pre-trained encoder could notice.",
     "Neighbours at equal distance are taken in the order of the spots; the published order is that of an unstable sort.",
-    "The graph is that of the legacy array, k=4 and prune=Grid; published runs on Visium take prune=NA, and metric=hexagonal with k=6 would be its real neighbours.",
+    "The graph is that of the legacy array, k=4 and prune=Grid; on Visium slides the published protocol takes prune=NA, as the benchmark did, the clean one k=6 and "
+    "metric=hexagonal, the six adjacent spots.",
+    "A Visium slide is shown whole; the benchmark cut it into windows of 4,000 px (windows=published).",
     "A spot without neighbours holds 0 after a graph layer, where the published mean is 0/0.",
     "On targets other than the published one the size factor of the ZINB is the total over the shared genes / 10,000 instead of the total over the panel / its median.",
     "Views are drawn of tiles as whole numbers from 0 to 255, before they are scaled as the run says; the published code turns the same numbers grey without rounding them.",

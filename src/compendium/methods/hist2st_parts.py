@@ -4,12 +4,11 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from compendium.errors import BadInput
 from compendium.methods.count_losses import nb_log_odds, zinb, zinb_parameters
 from compendium.methods.graph import Graph
-from compendium.methods.layers import Batch, ImageEncoder, Shape
+from compendium.methods.layers import Batch, ImageEncoder, Shape, Stage, recomputed
 from compendium.methods.registry import Step
 
 SEEN_PX = 224  # side of what a pre-trained encoder is shown
@@ -41,7 +40,7 @@ class PatchMixer(nn.Module):
         return self.down(self.mixers(self.dropout(self.embed(image)))).flatten(1)
 
 
-class Mixer(nn.Module):
+class Mixer(Stage):
     """x + twice [depthwise convolution, batch norm, GELU] of x; then across channels: GELU before batch norm, nothing added."""
 
     def __init__(self, channels: int, kernel: int):
@@ -80,9 +79,9 @@ class Encoded(nn.Module):
     def forward(self, image: Tensor) -> Float[Tensor, "spot width"]:
         """Tokens; the encoder takes the section in pieces where its statistics allow that."""
         if self.tuned and self.training:
-            seen = [checkpoint(self.image, self._resized(piece), use_reentrant=False) for piece in image.tensor_split(-(-len(image) // TUNED_PIECE))]
+            seen = [recomputed(self.image, self._resized(piece)) for piece in image.tensor_split(-(-len(image) // TUNED_PIECE))]
         else:
-            seen = [self.image(self._resized(piece)) for piece in image.split(len(image) if self.batch_statistics else PIECE)]
+            seen = [self.image(self._resized(piece)) for piece in image.split(len(image) if self.batch_statistics and self.training else PIECE)]
         return self.project(self.gain * torch.cat(seen))
 
     def _resized(self, image: Tensor) -> Tensor:
@@ -93,7 +92,7 @@ class Encoded(nn.Module):
         return image[..., cut : cut + SEEN_PX, cut : cut + SEEN_PX]
 
 
-class GraphLayer(nn.Module):
+class GraphLayer(Stage):
     """h <- rows of unit length of ReLU(W m); m is the mean (or maximum) over the neighbours.
 
     gcn: m alone is used, so that without self-loops a spot's own state is gone. Without gcn, W is of [own state, m], and for the mean the identity is
@@ -119,7 +118,7 @@ class GraphLayer(nn.Module):
         return torch.where(others == 0, 0.0, (graph.sum(x) - x) / others.masked_fill(others == 0, 1))
 
 
-class Jump(nn.Module):
+class Jump(Stage):
     """Jumping knowledge: the outputs of the graph layers are read by an LSTM of two layers as a sequence for each spot; mean over its outputs."""
 
     def __init__(self, width: int):

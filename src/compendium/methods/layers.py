@@ -1,12 +1,15 @@
 """What methods are made of: the batch, the contract, the image input, attention."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 
 from compendium.images import encoders
 
@@ -85,6 +88,36 @@ class Method(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
+def recomputed(part: nn.Module, *seen) -> Tensor:
+    """part(*seen), of which no more than that is kept: for the gradient it is computed again, with the same draws, and batch normalisation counts the batch once."""
+    return checkpoint(nn.Module.__call__, part, *seen, use_reentrant=False, context_fn=lambda: (nullcontext(), _counted_once(part)))
+
+
+@contextmanager
+def _counted_once(part: nn.Module) -> Iterator[None]:
+    """Batch normalisation goes by the batch, and its running statistics stay as they are."""
+    norms = [each for each in part.modules() if isinstance(each, _BatchNorm) and each.track_running_stats]
+    was = [(each.momentum, each.num_batches_tracked.clone()) for each in norms]
+    for each in norms:
+        each.momentum = 0.0
+    try:
+        yield
+    finally:
+        for each, (momentum, batches) in zip(norms, was, strict=True):
+            each.momentum = momentum
+            each.num_batches_tracked.copy_(batches)
+
+
+class Stage(nn.Module):
+    """A part of a method through which all spots of a section pass. recompute: in training only its input is kept (see `recomputed`): less memory, a third more time."""
+
+    recompute = False
+
+    def __call__(self, *seen) -> Tensor:
+        """As of any module."""
+        return recomputed(self, *seen) if self.recompute and torch.is_grad_enabled() else super().__call__(*seen)
+
+
 class ImageEncoder(nn.Module):
     """Tiles through the method's own encoder, or frozen features as they come; `width` is what comes out.
 
@@ -123,7 +156,7 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(0, 1).flatten(1))
 
 
-class Block(nn.Module):
+class Block(Stage):
     """Pre-norm transformer block: attention and a GELU feed-forward layer, each added to its input."""
 
     def __init__(self, width: int, heads: int, hidden: int, dropout: float):

@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int32, Int64, Shaped
 
 from compendium.data.expression import Target
 from compendium.data.section import NO_LABEL, Section
+from compendium.data.windows import PUBLISHED, WHOLE, windows
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment import FAMILIES
@@ -17,7 +18,7 @@ from compendium.images.features import features
 from compendium.methods import recipe
 from compendium.methods.layers import Batch, no_image
 from compendium.methods.registry import NONE, OWN
-from compendium.runs.matching import Part
+from compendium.runs.matching import Part, subset
 from compendium.runs.plan import Run
 from compendium.runs.seeds import seed_of
 
@@ -55,13 +56,30 @@ def inputs(run: Run, part: Part, target: Target | None, device: str, training: b
     return Inputs(image, counted.grid, target(counted), counted.matrix(target.genes), size_factors(counted, target), class_numbers(counted, classes), bank)
 
 
+def windowed(run: Run, parts: Sequence[Part], seen: Sequence[Inputs], target: Target | None) -> list[Inputs]:
+    """What is seen of each part, cut into the run's windows; each is a section to the method, and to `size_factors`."""
+    if run.windows == WHOLE:
+        return list(seen)
+    return [_window(part, whole, rows, target) for part, whole in zip(parts, seen, strict=True) for rows in windows(part.section, run.windows)]
+
+
+def _window(part: Part, whole: Inputs, rows: Int64[np.ndarray, "some"], target: Target | None) -> Inputs:
+    own = {each.name: value[:, rows] if each.name == "bank" else value[rows] for each in fields(Inputs) if (value := getattr(whole, each.name)) is not None}
+    return Inputs(**own | ({} if target is None else {"size": size_factors(subset(part.section, rows), target)}))
+
+
+def rows_predicted(run: Run, section: Section) -> Int64[np.ndarray, "row"] | None:
+    """The spot of each row of a prediction where some are predicted twice and others not at all; None where every spot is once, in its order."""
+    return np.concatenate(windows(section, run.windows)) if run.windows == PUBLISHED else None
+
+
 def shown(run: Run, section: Section, device: str, view: str = "") -> Shaped[np.ndarray, "spot *rest"]:
     """What the run sees of every spot of a section: nothing, tiles, or frozen features, these in one of the views of a bank (see banks.py) if asked."""
     if run.encoder == NONE:
         return no_image(len(section)).numpy()
     if run.encoder == OWN:
-        return section.tiles(run.tile_px)
-    return features(section, run.encoder, run.tile_px, run.weights, device, run.scale, view)
+        return section.tiles(run.tile_px, run.tile_um)
+    return features(section, run.encoder, run.tile_px, run.weights, device, run.scale, view, run.tile_um)
 
 
 def banked(run: Run) -> tuple[str, ...]:

@@ -15,13 +15,13 @@ from compendium.errors import cause
 from compendium.images.features import COORDINATES, cache_path
 from compendium.methods.registry import NONE, OWN
 from compendium.runs import store
-from compendium.runs.batches import banked, inputs, shown
+from compendium.runs.batches import banked, inputs, shown, windowed
 from compendium.runs.engine import device_line, training_set, used
 from compendium.runs.fit import fit, pick_device
 from compendium.runs.material import stained
 from compendium.runs.plan import Run
 
-KIND = ("method", "encoder", "tile_px", "batch", "model")  # runs that agree in these take equally long a spot and epoch
+KIND = ("method", "encoder", "tile_px", "batch", "model", "windows", "recompute")  # runs that agree in these take equally long a spot and epoch
 
 
 def estimate(runs: Sequence[Run], sections: Sequence[Section], device: str = "auto") -> list[float]:
@@ -77,7 +77,7 @@ def trial(run: Run, sections: Sequence[Section], device: str) -> float:
     smallest = min((section for section in sections if section.name in run.split.train), key=len)
     short = replace(run, split=Split("trial", (smallest.name,), (), (smallest.name,), "nothing"), epochs=min(run.epochs, 1))
     train, target = training_set(short, [smallest])
-    parts = [inputs(short, part, target, device, training=True) for part in train]
+    parts = windowed(short, train, [inputs(short, part, target, device, training=True) for part in train], target)
     with tempfile.TemporaryDirectory() as nowhere:
         for _ in range(2):
             began = time.monotonic()
@@ -92,7 +92,7 @@ def features_left(runs: Sequence[Run], sections: Sequence[Section], device: str 
         if run.encoder not in (OWN, NONE, COORDINATES):
             for section in (_measured(stained, run, used(run, sections)) or {}).values():
                 for view in {"", *(banked(run) if section.name in run.split.train else ())}:
-                    if not (path := cache_path(section, run.encoder, run.tile_px, run.weights, device, run.scale, view)).exists():
+                    if not (path := cache_path(section, run.encoder, run.tile_px, run.weights, device, run.scale, view, run.tile_um)).exists():
                         left[path] = (len(section), section, run, view)
     if not left:
         return 0.0

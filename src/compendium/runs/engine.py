@@ -23,7 +23,7 @@ from compendium.disk import home
 from compendium.errors import BadInput, cause
 from compendium.methods.layers import Method
 from compendium.runs import ensemble, store
-from compendium.runs.batches import class_names, inputs
+from compendium.runs.batches import class_names, inputs, rows_predicted, windowed
 from compendium.runs.engines import Serial
 from compendium.runs.fit import classify, fit, pick_device, predict
 from compendium.runs.matching import Part, matched, uncut
@@ -130,14 +130,16 @@ def _make(run: Run, sections: Sequence[Section], device: str, target: Path, chec
     train = [replace(part, whole=images[part.whole.name]) for part in train]
     valid, test = (uncut([images[name] for name in names]) for names in (run.split.valid, run.split.test))
     classes = class_names(train)
-    parts = learned(run, [inputs(run, part, expression, device, True, classes) for part in train])
-    checks = [inputs(run, replace(part, section=counted(part.section, run.target)), expression, device, classes=classes) for part in valid]
+    parts = windowed(run, train, learned(run, [inputs(run, part, expression, device, True, classes) for part in train]), expression)
+    valid = [replace(part, section=counted(part.section, run.target)) for part in valid]
+    checks = windowed(run, valid, [inputs(run, part, expression, device, classes=classes) for part in valid], expression)
     for part in test:
         inputs(run, part, None, device)  # frozen features are computed once a section and are no cost of this run
     began = time.monotonic()
     fitted = fit(run, parts, checks, len(expression.genes), device, checkpoint, after_epoch)
     predictions = {part.whole.name: predict(run, fitted.method, part.whole, device) for part in test}
     probabilities = {part.whole.name: classify(run, fitted.method, part.whole, device) for part in test} if hasattr(fitted.method, "classify") else {}
+    rows = {part.whole.name: found for part in test if (found := rows_predicted(run, part.whole)) is not None}
     size = {"training_spots": sum(len(part) for part in parts), "parameters": count(fitted.method), "trainable": count(fitted.method, trainable=True)}
     facts = {
         "run": asdict(run), "line": run.line, "data": {s.name: s.digest for s in used(run, sections)}, "fingerprint": store.fingerprint(run.method),
@@ -146,7 +148,7 @@ def _make(run: Run, sections: Sequence[Section], device: str, target: Path, chec
         "threads": torch.get_num_threads(), "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in ("compendium", "torch", "numpy", "scipy", "scikit-learn", "timm")},
     }
-    return store.write(target, facts | size, expression.genes, predictions, probabilities=probabilities)
+    return store.write(target, facts | size, expression.genes, predictions, probabilities=probabilities, rows=rows)
 
 
 def count(method: Method, trainable: bool = False) -> int:

@@ -32,4 +32,4 @@ def average(run: Run, fits: Sequence[Record], target: Path) -> Record:
     facts = first | {"run": asdict(run), "line": run.line, "members": [fit.id for fit in fits], "curve": curve, "finished": max(fit.facts["finished"] for fit in fits)}
     facts |= {word: sum(fit.facts[word] for fit in fits) for word in SUMMED}
     facts |= {"fingerprint": next((fit.facts["fingerprint"] for fit in fits if fit.stale), first["fingerprint"])}
-    return store.write(target, facts, fits[0].genes, predictions, spread, probabilities)
+    return store.write(target, facts, fits[0].genes, predictions, spread, probabilities, fits[0].rows)

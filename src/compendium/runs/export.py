@@ -35,7 +35,7 @@ def prediction(record: Record, section: Section) -> "AnnData":
         raise BadInput(f"run {record.id} holds no prediction of section {section.name}; it has {', '.join(record.predictions)}")
     if record.facts["data"][section.name] != section.digest:
         raise BadInput(f"run {record.id} predicted section {section.name} as it was before it was prepared anew; run it again on the section of now")
-    return to_anndata(section, record.predictions[section.name], record.genes, provenance(record))
+    return to_anndata(section, record.by_spot(section), record.genes, provenance(record))
 
 
 def provenance(record: Record) -> dict[str, str]:

@@ -14,12 +14,13 @@ from jaxtyping import Float32
 from tqdm import tqdm
 
 from compendium.data.section import Section
+from compendium.data.windows import CLEAN, windows
 from compendium.disk import read_sealed, write_sealed
 from compendium.errors import BadInput
 from compendium.methods import recipe
-from compendium.methods.layers import Batch, Method, Shape
+from compendium.methods.layers import Batch, Method, Shape, Stage
 from compendium.methods.registry import NONE, OWN
-from compendium.runs.batches import Inputs, in_order, inputs, training
+from compendium.runs.batches import Inputs, in_order, inputs, training, windowed
 from compendium.runs.matching import Part
 from compendium.runs.plan import Run
 from compendium.runs.seeds import seed_of
@@ -67,7 +68,11 @@ def build(run: Run, parts: list[Inputs], genes: int) -> Method:
     else:
         shape = Shape(genes, mean, run.target, classes, spots, features=0 if run.encoder == NONE else parts[0].image.shape[1])
     torch.manual_seed(seed_of("build", run.seed))
-    return facts.build(shape, **dict(run.model))
+    method = facts.build(shape, **dict(run.model))
+    for stage in method.modules():
+        if isinstance(stage, Stage):
+            stage.recompute = run.recompute
+    return method
 
 
 def fit(run: Run, parts: list[Inputs], valid: list[Inputs], genes: int, device: str, checkpoint: Path, after_epoch: Callable[[int], None] | None = None) -> Fitted:
@@ -177,7 +182,7 @@ def _resume(run: Run, checkpoint: Path, method: Method, optimiser: torch.optim.O
 
 
 def predict(run: Run, method: Method, section: Section, device: str) -> Float32[np.ndarray, "spot gene"]:
-    """Predicted expression of every spot of a section whose counts are gone."""
+    """Predicted expression of every spot of a section whose counts are gone; under windows=published of the spots that `rows_predicted` names."""
     return _over_spots(run, method, method.predict, section, device)
 
 
@@ -189,9 +194,10 @@ def classify(run: Run, method: Method, section: Section, device: str) -> Float32
 @torch.inference_mode()
 def _over_spots(run: Run, method: Method, verb: Callable[[Batch], torch.Tensor], section: Section, device: str) -> Float32[np.ndarray, "spot value"]:
     hidden = section.without_counts()
-    part = inputs(run, Part(hidden, hidden), None, device)
+    whole = Part(hidden, hidden)
+    pieces = windowed(run, [whole], [inputs(run, whole, None, device)], None)
     method.eval()
-    found = torch.cat([verb(batch.to(device)).float().cpu() for batch in in_order(run, part)]).numpy()
+    found = torch.cat([verb(batch.to(device)).float().cpu() for part in pieces for batch in in_order(run, part)]).numpy()
     if not np.isfinite(found).all():
         raise BadInput(f"method {run.method} on {run.split.name}: {(~np.isfinite(found)).sum()} predictions for {section.name} are not finite; lower lr (now {run.lr:g})")
-    return found
+    return found[np.argsort(np.concatenate(windows(section, CLEAN)))] if run.windows == CLEAN else found

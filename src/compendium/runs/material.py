@@ -16,7 +16,7 @@ from compendium.runs.plan import Run
 
 def kept(run: Run, part: Part) -> Part:
     """The spots of a training section that the run's filter keeps (spots=)."""
-    rows = spots_kept(part.whole, run.spots, run.tile_px)
+    rows = spots_kept(part.whole, run.spots, run.tile_px, run.tile_um)
     return part if rows.all() else part.only(np.flatnonzero(rows))
 
 

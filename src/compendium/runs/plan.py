@@ -12,6 +12,7 @@ import torch
 from compendium.data import seurat
 from compendium.data.section import Section
 from compendium.data.splits import Placed, Split, check_apart
+from compendium.data.windows import PUBLISHED, WHOLE, WINDOWS
 from compendium.errors import BadInput, did_you_mean
 from compendium.images import encoders
 from compendium.images.augment import FAMILIES
@@ -30,13 +31,20 @@ PROTOCOLS: dict[str, dict[str, str | None]] = {
         "split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised", "spots": EVERY, "stain": AS_IT_IS, "encoder": encoders.FROZEN, "budget": "full",
     },
 }
+# Words of methods that place spots on the array, where all of a run's sections are Visium slides: as the benchmark had them; the array as it is, in hexagons.
+VISIUM = {"published": {"positions": 128, "prune": "NA"}, "clean": {"positions": 128, "metric": "hexagonal", "k": 6}}
 FROZEN_TILE_PX = 224  # every method that sees frozen features sees those of the same tiles
 RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is called smoke, not a result
 
 
 @dataclass(frozen=True)
 class Run:
-    """One fit and its predictions. Two runs with equal fields on equal data are the same run."""
+    """One fit and its predictions. Two runs with equal fields on equal data are the same run.
+
+    tile_um: how many µm of tissue a tile of tile_px shows; 0 for as many as tile_px of the section's image are. windows: in what pieces a method that sees all
+    spots of a section is shown it (see compendium.data.windows). recompute: such a method keeps less for the gradient and computes it again, to the same numbers
+    (see compendium.methods.layers.Stage).
+    """
 
     cohort: str
     method: str
@@ -64,6 +72,9 @@ class Run:
     members: int = 1
     spots: str = EVERY
     stain: str = AS_IT_IS
+    tile_um: float = 0.0
+    windows: str = WHOLE
+    recompute: bool = False
 
     @property
     def title(self) -> str:
@@ -79,7 +90,7 @@ class Run:
         facts = recipe(self.method)
         own = {"target": facts.target, "scale": facts.scale, "spots": EVERY, "stain": AS_IT_IS} | facts.published
         preset = {word: own[word] if value is None else value for word, value in PROTOCOLS[self.protocol].items()}
-        preset |= {"encoder": _encoder(facts, "", self.protocol), "members": 1}
+        preset |= {"encoder": _encoder(facts, "", self.protocol), "members": 1, "tile_um": 0.0, "windows": PUBLISHED if self.protocol == self.windows == PUBLISHED else WHOLE}
         changed = [f"{word} = {now}" for word, value in preset.items() if (now := self.split.rule if word == "split" else getattr(self, word)) != value]
         return f"{self.protocol}, except {', '.join(changed)}" if changed else self.protocol
 
@@ -129,6 +140,7 @@ def plan(
     encoder = _encoder(facts, encoder, protocol)
     settled = _settled(facts, changes)
     settled |= {word: value for word, value in preset.items() if word in settled}
+    settled |= {word: value for word, value in VISIUM[protocol].items() if word in settled and facts.unit == "section" and _visium(split, sections)}
     settled |= {} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"}
     for word, value in words.items():
         _check_word(method, word, value, settled)
@@ -143,6 +155,12 @@ def plan(
     _check_encoder(run)
     _check_buildable(run.method, run.target, run.tile_px if run.encoder == OWN else 0, run.model)
     return run
+
+
+def _visium(split: Split, sections: list[Placed]) -> bool:
+    """Whether all sections of a split are of the Visium array, as their technology says."""
+    names = {*split.train, *split.valid, *split.test}
+    return all("visium" in getattr(section, "technology", "").lower() for section in sections if section.name in names)
 
 
 def _check_encoder(run: Run) -> None:
@@ -176,7 +194,8 @@ def _encoder(facts: Recipe, asked: str, protocol: str) -> str:
 
 def _settled(facts: Recipe, changes: Mapping[str, object]) -> dict:
     words = ("target", "tile_px", "scale", "augment", "permute", "optimiser", "lr", "momentum", "weight_decay", "lr_decay", "lr_every", "batch", "epochs")
-    return {"members": 1, "spots": EVERY, "stain": AS_IT_IS} | {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
+    always = {"members": 1, "spots": EVERY, "stain": AS_IT_IS, "tile_um": 0.0, "windows": WHOLE, "recompute": False}
+    return always | {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
 
 
 def _check_word(method: str, word: str, value, known: dict) -> None:
@@ -197,12 +216,18 @@ def _check_range(facts: Recipe, settled: dict) -> None:
             raise BadInput(f"parameter dropout of method {facts.name} is {value}; it must be at least 0 and below 1")
         if word in facts.model and type(value) is float and not 0 <= value < float("inf"):
             raise BadInput(f"parameter {word} of method {facts.name} is {value}; it must be at least 0, and finite")
+    for word, what in (("windows", WHOLE), ("recompute", False)):
+        if facts.unit == "spot" and settled[word] != what:
+            raise BadInput(f"{word}={settled[word]} is for methods that see all spots of a section, and method {facts.name} sees one at a time; leave the word out")
+    if not 0 <= settled["tile_um"] < float("inf"):
+        raise BadInput(f"tile_um is {settled['tile_um']}; give the µm that a tile shows, or 0 for tiles of tile_px pixels of the image as it is")
     if settled["epochs"] < 0 or settled["lr"] <= 0:
         raise BadInput(f"epochs is {settled['epochs']} and lr is {settled['lr']}; epochs must be 0 or more, lr above 0")
     if settled["lr_every"] < 0 or settled["lr_decay"] <= 0:
         raise BadInput(f"lr_every is {settled['lr_every']} and lr_decay is {settled['lr_decay']}; lr_every must be 0 (constant rate) or more, lr_decay above 0")
     optimisers = ("closed form",) if facts.optimiser == "closed form" else ("adam", "adamw", "sgd")
-    known_words = {"augment": tuple(FAMILIES), "optimiser": optimisers, "scale": encoders.SCALES, "spots": SPOTS, "stain": (AS_IT_IS, *STAINS)} | dict(facts.choices)
+    known_words = {"augment": tuple(FAMILIES), "optimiser": optimisers, "scale": encoders.SCALES, "spots": SPOTS, "stain": (AS_IT_IS, *STAINS), "windows": WINDOWS}
+    known_words |= dict(facts.choices)
     for word, known in known_words.items():
         if settled[word] not in known:
             raise BadInput(f"unknown {word} {settled[word]!r} for method {facts.name}; {did_you_mean(settled[word], known)}known: {', '.join(known)}")

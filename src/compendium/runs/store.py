@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from compendium import disk
+from compendium.data.section import Section
 from compendium.disk import home, sha256, source_hash, whole_folder
 from compendium.errors import BadInput, cause
 from compendium.methods import recipe
@@ -23,10 +24,10 @@ from compendium.runs.plan import Run
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 SEAL = "facts_sha256"
-ARRAYS = ("section", "spread", "class")  # what the arrays of predictions.npz are, each named after it and a test section
+ARRAYS = ("section", "spread", "class", "rows")  # what the arrays of predictions.npz are, each named after it and a test section
 # Code that can change a prediction. How a section was read is not here: it shows in the section's digest. A test asks of every new file where it belongs.
 FINGERPRINTED = (
-    *(f"data/{name}.py" for name in ("expression", "harmony", "panels", "section", "seurat", "splits")), "images/*.py",
+    *(f"data/{name}.py" for name in ("expression", "harmony", "panels", "section", "seurat", "splits", "windows")), "images/*.py",
     *(f"methods/{name}.py" for name in ("count_losses", "graph", "hist2st_parts", "layers", "registry")),
     *(f"runs/{name}.py" for name in ("batches", "engine", "ensemble", "fit", "matching", "material", "plan", "seeds")),
 )
@@ -36,6 +37,8 @@ FINGERPRINTED = (
 class Record:
     """A finished run: its folder and what run.json says; of each test section the predictions, how far the fits of a run of several differ, and the probability
     of each of facts["classes"] if the method classifies.
+
+    rows: of a test section of which not every spot was predicted once (windows=published), the spot of each row of these arrays.
     """
 
     folder: Path
@@ -44,11 +47,25 @@ class Record:
     predictions: dict[str, Float32[np.ndarray, "spot gene"]]
     spread: dict[str, Float32[np.ndarray, "spot gene"]] = field(default_factory=dict)
     probabilities: dict[str, Float32[np.ndarray, "spot class"]] = field(default_factory=dict)
+    rows: dict[str, Int64[np.ndarray, "row"]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """Identity of the run."""
         return self.folder.name
+
+    def predicted_rows(self, section: Section) -> Int64[np.ndarray, "row"]:
+        """The spot of each row of what is stored of a test section."""
+        return self.rows.get(section.name, np.arange(len(section)))
+
+    def by_spot(self, section: Section) -> Float32[np.ndarray, "spot gene"]:
+        """The prediction of each spot of a test section: the mean where it was predicted twice, NaN where not at all."""
+        if section.name not in self.rows:
+            return self.predictions[section.name]
+        rows, times = self.rows[section.name], np.bincount(self.rows[section.name], minlength=len(section))
+        total = np.zeros((len(section), len(self.genes)), dtype=np.float32)
+        np.add.at(total, rows, self.predictions[section.name])
+        return np.divide(total, times[:, None], out=np.full_like(total, np.nan), where=times[:, None] > 0)
 
     @property
     def stale(self) -> bool:
@@ -74,10 +91,10 @@ def fingerprint(method: str) -> str:
 
 def write(
     target: Path, facts: dict, genes: list[str], predictions: dict[str, np.ndarray], spread: dict[str, np.ndarray] | None = None,
-    probabilities: dict[str, np.ndarray] | None = None,
+    probabilities: dict[str, np.ndarray] | None = None, rows: dict[str, np.ndarray] | None = None,
 ) -> Record:
     """Store a finished run, whole or not at all."""
-    kept = (predictions, spread or {}, probabilities or {})
+    kept = (predictions, spread or {}, probabilities or {}, rows or {})
     arrays = {f"{what} {name}": values for what, part in zip(ARRAYS, kept, strict=True) for name, values in part.items()}
     with whole_folder(target) as aside:
         np.savez(aside / "predictions.npz", genes=np.array(genes), **arrays)

@@ -1,0 +1,134 @@
+"""Blocks that are computed again for the gradient: the same numbers as when all is kept, from less memory."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_fits import SECTIONS, smoke
+
+from compendium.methods import names, recipe
+from compendium.methods.hist2st_parts import Mixer
+from compendium.methods.layers import Block, Stage
+from compendium.runs import run_once
+from compendium.runs.batches import class_names, inputs, training
+from compendium.runs.engine import training_set
+from compendium.runs.fit import build
+
+OWN = {"tile_px": 56, "encoder": "own", "dropout": 0.3}
+KINDS = {
+    "histogene": ("histogene", OWN | {"layers": 2}), "hist2st": ("hist2st", OWN | {"distill": 0.5, "views": 2, "width": 8, "layers": 2}),
+    "regclass": ("regclass", OWN | {"width": 8}), "gat": ("hist2st-gat", {"dropout": 0.3}), "frozen": ("hist2st-lite0", {"distill": 0.5, "dropout": 0.3}),
+}
+
+
+def step(method: str, recompute: bool, **words) -> tuple[dict, dict, dict]:
+    """Loss terms, gradients and buffers of one training step."""
+    run = smoke(method, recompute=recompute, **words)
+    train, target = training_set(run, SECTIONS)
+    classes = class_names(train)
+    parts = [inputs(run, part, target, "cpu", True, classes) for part in train]
+    with torch.random.fork_rng():
+        network = build(run, parts, len(target.genes)).train()
+        torch.manual_seed(3)
+        terms = network.losses(next(training(run, parts, 0)))
+        sum(terms.values()).backward()
+        drawn = torch.rand(1)
+    gradients = {name: value.grad for name, value in network.named_parameters() if value.grad is not None}
+    return {name: term.detach() for name, term in terms.items()} | {"next draw": drawn}, gradients, dict(network.named_buffers())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_has_the_gradients_and_statistics_of_the_plain_one(kind, home):
+    method, words = KINDS[kind]
+    plain, again = (step(method, recompute, **words) for recompute in (False, True))
+    assert any(gradient.abs().max() > 0 for gradient in plain[1].values())
+    for one, other in zip(plain, again, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            torch.testing.assert_close(other[name], one[name], rtol=0, atol=0, msg=name)
+
+
+def test_batch_statistics_are_counted_once_and_dropout_is_replayed():
+    """The same two checks where nothing else could hide a fault: statistics after two steps, and a gradient that is wrong with any other mask."""
+    for _ in range(2):
+        torch.manual_seed(0)
+        plain, again = Mixer(8, 3).train(), Mixer(8, 3).train()
+        again.load_state_dict(plain.state_dict())
+        again.recompute = True
+        for part in (plain, again):
+            torch.manual_seed(1)
+            for _ in range(2):
+                part(torch.randn(6, 8, 5, 5, requires_grad=True)).sum().backward()
+    assert plain.state_dict().keys() == again.state_dict().keys()
+    for name, value in plain.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
+    assert plain.space[1].num_batches_tracked == 2
+    block, x = Block(64, 1, 64, 0.5).train(), torch.randn(7, 64, requires_grad=True)
+    torch.manual_seed(5)
+    expected = torch.autograd.grad(block(x).sum(), x)[0]
+    block.recompute = True
+    torch.manual_seed(5)
+    found = torch.autograd.grad(block(x).sum(), x)[0]
+    torch.manual_seed(6)
+    assert torch.equal(found, expected)
+    assert not torch.allclose(torch.autograd.grad(block(x).sum(), x)[0], expected)
+
+
+def kept_bytes(network: torch.nn.Module, x: torch.Tensor) -> int:
+    """Bytes that a forward pass keeps for the backward pass, each storage once, parameters apart."""
+    kept, own = {}, {value.untyped_storage().data_ptr() for value in network.parameters()}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.untyped_storage().data_ptr() not in own:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        for part in network:
+            x = part(x)
+    return sum(kept.values())
+
+
+@pytest.mark.parametrize("make", [lambda: Block(64, 1, 128, 0.1), lambda: Mixer(16, 3)], ids=["transformer block", "mixer"])
+def test_only_the_input_of_a_stage_is_kept(make):
+    stages = torch.nn.ModuleList(make() for _ in range(3)).train()
+    x = torch.randn((200, 64) if isinstance(stages[0], Block) else (50, 16, 8, 8), requires_grad=True)
+    plain = kept_bytes(stages, x)
+    for stage in stages:
+        stage.recompute = True
+    assert kept_bytes(stages, x) <= plain / 5
+
+
+def test_every_method_that_sees_a_section_has_stages_and_a_run_says_whether_they_recompute(home):
+    for method in names():
+        if recipe(method).unit == "section":
+            run = smoke(method, recompute=True)
+            train, target = training_set(run, SECTIONS)
+            network = build(run, [inputs(run, part, target, "cpu", True, class_names(train)) for part in train], len(target.genes))
+            stages = [part for part in network.modules() if isinstance(part, Stage)]
+            assert stages and all(stage.recompute for stage in stages), method
+
+
+def test_a_run_that_recomputes_predicts_the_same(home):
+    one, other = (run_once(smoke("hist2st", recompute=recompute, panel="all", **OWN | {"width": 8}), SECTIONS, "cpu") for recompute in (False, True))
+    assert one.id != other.id
+    assert one.facts["curve"] == other.facts["curve"]
+    np.testing.assert_array_equal(one.predictions["S3"], other.predictions["S3"])
+
+
+def test_a_whole_section_with_batch_statistics_is_predicted_in_pieces(monkeypatch, home):
+    """In prediction a frozen encoder goes by what it learned, so that a whole slide need not be in it at once."""
+    import compendium.methods.hist2st_parts as parts_of
+
+    monkeypatch.setattr(parts_of, "PIECE", 5)
+    run = smoke("hist2st-lite0", encoder="own", batch_statistics=True, weights="random", tile_px=32, resized=32)
+    train, target = training_set(run, SECTIONS)
+    seen = [inputs(run, part, target, "cpu", True) for part in train]
+    network = build(run, seen, len(target.genes))
+    sizes = []
+    network.tokens.image.register_forward_pre_hook(lambda _, images: sizes.append(len(images[0])))
+    batch = next(training(run, seen, 0))
+    network.train()(batch)
+    network.eval()(replace(batch))
+    assert sizes[0] == 24 and max(sizes[1:]) <= 5 and sum(sizes[1:]) == 24
