@@ -54,10 +54,10 @@ def test_patients_are_counted_and_tested():
 def test_each_gamma_is_told_beside_chance():
     rows = pd.DataFrame([
         {"model": model, "section": section, "patient": section, "median": median}
-        for model, medians in {"Hist2ST": (0.1, 0.3), "γ = 0": (0.2, 0.2), "γ = 1": (0.3, 0.1)}.items() for section, median in zip("AB", medians, strict=True)
+        for model, medians in {"Hist2ST": (0.1, 0.3), "γ = 0": (0.2, 0.2), "γ = 1": (0.4, 0.1)}.items() for section, median in zip("AB", medians, strict=True)
     ])
     told = published.regclass_told(rows)
-    assert "γ = 1 by +0.000 (higher in 1 of 2 sections)" in told and "lie 0.100 apart" in told and "of 2 donors" in told
+    assert "γ = 1 by +0.050 (higher in 1 of 2 sections)" in told and "lie 0.100 apart" in told and "of 2 donors" in told
     assert list(dict.fromkeys(published.regclass()["model"])) == ["Hist2ST", "γ = 0", "γ = 0.5", "γ = 1", "γ = 10"]
 
 

@@ -42,8 +42,7 @@ def test_a_class_of_one_spot_adds_nothing():
 
 
 def test_class_means_are_those_of_training_and_an_unlearned_class_gets_the_mean_of_all():
-    train = [np.array([[1.0], [3.0]]), np.array([[8.0]])]
-    means = class_means(train, [np.array(["red", "red"]), np.array(["blue"])], np.array(["blue", "red", "grey"]))
+    means = class_means(np.array([[1.0], [3.0], [8.0]]), np.array(["red", "red", "blue"]), np.array(["blue", "red", "grey"]))
     np.testing.assert_allclose(means[:, 0], [8, 2, 4])
 
 

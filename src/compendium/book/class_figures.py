@@ -113,8 +113,8 @@ def within_class(rows: pd.DataFrame) -> go.Figure:
             )
         control = part.drop_duplicates("section")["control"].mean()
         fig.add_scatter(
-            x=titles, y=[control] * len(titles), mode="lines", line={"dash": "dash", "color": CANCER_LINE["color"], "width": 2}, name="class means (control)", legendgroup="control",
-            showlegend=row == 1, hovertemplate=f"class means of training, {split}: %{{y:.3f}}<extra></extra>", row=row, col=1,
+            x=titles, y=[control] * len(titles), mode="lines", line={"dash": "dash", "color": CANCER_LINE["color"], "width": 2}, name="class means (control)",
+            legendgroup="control", showlegend=row == 1, hovertemplate=f"class means of training, {split}: %{{y:.3f}}<extra></extra>", row=row, col=1,
         )
     fig.add_hline(y=0, line_width=1, line_dash="dot", line_color="#888888")
     fig.update_yaxes(title_text="median PCC").update_xaxes(tickangle=-35, row=len(splits), col=1)

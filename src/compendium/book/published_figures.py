@@ -8,8 +8,8 @@ from compendium.book.figures import COLOURS, plain
 from compendium.evidence.published import TEST, VALIDATION
 
 FORM = (
-    "The authors' own scores, computed from their public tables (`data/published/scores.csv`). A box: the quartiles over genes of one section. Whiskers and the pooled boxes of the paper cannot be drawn, "
-    "since only quartiles are held; each method is scored on its own target."
+    "The authors' own scores, computed from their public tables (`data/published/scores.csv`). A box: the quartiles over genes of one section. "
+    "Whiskers and the pooled boxes of the paper cannot be drawn, since only quartiles are held; each method is scored on its own target."
 )
 WIDE = 0.8  # share of a group's place that its boxes take
 PANEL_PX = 170

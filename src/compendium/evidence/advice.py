@@ -27,9 +27,10 @@ def ground(kept: pd.DataFrame, rows: pd.DataFrame) -> str:
     others = {name: sorted(whose.index[whose != whose[name]]) for name in compared}
     trained = "; ".join(dict.fromkeys(f"for patient {whose[name]} on {', '.join(names)}" for name, names in others.items()))
     n = whose.nunique()
+    of = whose[compared].nunique()
     return (
-        f"{len(compared)} sections ({', '.join(compared)}) of {whose[compared].nunique()} patient{'s' if whose[compared].nunique() > 1 else ''} can be compared under both splits; with the patient left out "
-        f"training is {trained}. Over {n} patients the smallest p that an exact two-sided sign test can reach is {2 / 2**n:.2g}."
+        f"{len(compared)} sections ({', '.join(compared)}) of {of} patient{'s' if of > 1 else ''} can be compared under both splits; with the patient left out training is {trained}. "
+        f"Over {n} patients the smallest p that an exact two-sided sign test can reach is {2 / 2**n:.2g}."
     )
 
 
@@ -40,7 +41,8 @@ def first(rows: pd.DataFrame, titles: Mapping[str, str]) -> str:
         median = part.set_index("method")["median"]
         rest = median.drop([name for name in median.index if recipe(name).control])
         cheap = ", ".join(f"{titles[name]} {median[name]:.3f}" for name in CHEAP if name in median)
-        told.append(f"{panel}: {cheap}, the best of {len(rest)} published methods ({titles[rest.idxmax()]}) {rest.max():.3f}, above both controls {int((rest > median.reindex(CHEAP).max()).sum())} of them")
+        above = int((rest > median.reindex(CHEAP).max()).sum())
+        told.append(f"{panel}: {cheap}, the best of {len(rest)} published methods ({titles[rest.idxmax()]}) {rest.max():.3f}, above both controls {above} of them")
     return f"Median PCC with the patient left out. {'; '.join(told)}."
 
 

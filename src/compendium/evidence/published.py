@@ -102,8 +102,9 @@ def her2_told(rows: pd.DataFrame) -> str:
     alike = [name for name in table if HER2[name][0] == "hvg_769"]
     spread = table["BLEEP"]
     return (
-        f"{rows['section'].nunique()} sections are {len(table)} patients. Of the methods scored on the same genes, the highest median is that of {highest(table[alike])}; {against(table, 'BLEEP', 'Hist2ST')}. "
-        f"{against(table, 'STimage', 'Hist2ST')}, on other genes. Patients differ more than methods: BLEEP's medians go from {spread.min():.3f} ({spread.idxmin()}) to {spread.max():.3f} ({spread.idxmax()})."
+        f"{rows['section'].nunique()} sections are {len(table)} patients. Of the methods scored on the same genes, the highest median is that of {highest(table[alike])}; "
+        f"{against(table, 'BLEEP', 'Hist2ST')}. {against(table, 'STimage', 'Hist2ST')}, on other genes. "
+        f"From patient to patient BLEEP's medians go from {spread.min():.3f} ({spread.idxmin()}) to {spread.max():.3f} ({spread.idxmax()})."
     )
 
 
@@ -120,9 +121,9 @@ def ood_told(rows: pd.DataFrame) -> str:
     sections = {reading: ", ".join(part["section"]) for reading, part in tested.groupby("reading")}
     best = {left_out: means.drop(left_out).idxmax() for left_out in (BY_NAME, LABELLED)}
     return (
-        f"Mean over test sections of the median PCC: {', '.join(f'{name} {value:.3f}' for name, value in means.items())}. STimage's table calls {sections[LABELLED]} the test sections, "
-        f"every other table {sections[BY_NAME]}. As labelled the highest is {best[BY_NAME]}, by section name {best[LABELLED]}. STimage's rows cover all "
-        f"{rows.loc[rows['reading'] == LABELLED, 'section'].nunique()} sections, its training sections too, so they may come from runs that left out one section each: "
+        f"Mean over test sections of the median PCC: {'; '.join(f'{name} {value:.3f}' for name, value in means.items())}. "
+        f"STimage's table calls {sections[LABELLED]} the test sections, every other table {sections[BY_NAME]}. As labelled the highest is {best[BY_NAME]}, by section name {best[LABELLED]}. "
+        f"STimage's rows cover all {rows.loc[rows['reading'] == LABELLED, 'section'].nunique()} sections, its training sections too, so they may come from runs that left out one section each: "
         "which method is best out of distribution is not decided by that table."
     )
 
@@ -134,7 +135,10 @@ def regclass_told(rows: pd.DataFrame) -> str:
     moved = {model: wide[model] - wide[untrained] for model in others}
     told = ", ".join(f"{model} by {change.mean():+.3f} (higher in {int((change > 0).sum())} of {len(change)} sections)" for model, change in moved.items())
     chance = (wide["Hist2ST"] - wide[untrained]).abs().mean()
-    return f"Against γ = 0 the median changes for {told}; Hist2ST and γ = 0, which differ in random draws only, lie {chance:.3f} apart. The {len(wide)} test sections are of {rows['patient'].nunique()} donors."
+    return (
+        f"Against γ = 0 the median changes for {told}; Hist2ST and γ = 0, which differ in random draws only, lie {chance:.3f} apart. "
+        f"The {len(wide)} test sections are of {rows['patient'].nunique()} donors."
+    )
 
 
 def beside(rows: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:

@@ -37,11 +37,11 @@ def within_pcc(predicted: Float[np.ndarray, "spot gene"], measured: Float[np.nda
     return np.where(level[0] | level[1], np.nan, pcc(*rest))  # rounding leaves a residue where a class is constant
 
 
-def class_means(train: Sequence[Float[np.ndarray, "spot gene"]], labels: Sequence[np.ndarray], asked: np.ndarray) -> Float[np.ndarray, "asked gene"]:
-    """For each asked label the mean over the training spots of that class; over all of them for a class that training lacks. labels: of the training spots, by section."""
-    values, names = np.concatenate([each.astype(np.float64) for each in train]), np.concatenate(labels)
-    means = {name: values[names == name].mean(axis=0) for name in np.unique(names)}
-    return np.stack([means.get(label, values.mean(axis=0)) for label in asked])
+def class_means(train: Float[np.ndarray, "spot gene"], labels: np.ndarray, asked: np.ndarray) -> Float[np.ndarray, "asked gene"]:
+    """For each asked label the mean over the training spots of that class; over all of them for a class that training lacks. labels: of the training spots."""
+    train = train.astype(np.float64)
+    means = {name: train[labels == name].mean(axis=0) for name in np.unique(labels)}
+    return np.stack([means.get(label, train.mean(axis=0)) for label in asked])
 
 
 def known(section: Section) -> np.ndarray:
@@ -53,8 +53,9 @@ def known(section: Section) -> np.ndarray:
 def within_class(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
     """One row a run and test section that has at least two classes; medians over genes, over the spots with a class.
 
-    [method, title, split, section, patient, labels_from, spots, classes, unlearned, pcc, within, control]: pcc of the prediction, its PCC within classes, and the PCC of the
-    class means of the training sections, given to each spot by its true class. unlearned: spots whose class no training section has. control is NaN where no training spot has a class.
+    [method, title, split, section, patient, labels_from, spots, classes, unlearned, pcc, within, control]: pcc of the prediction, its PCC within classes, and the
+    PCC of the class means of the training sections, given to each spot by its true class. unlearned: spots whose class no training section has. control is NaN
+    where no training spot has a class.
     """
     by_name, rows, controls = {section.name: section for section in sections}, [], {}
     for run, record in zip(runs, records, strict=True):
@@ -78,8 +79,8 @@ def _control(train: Sequence[Section], wide: Target, labels: np.ndarray, measure
     taught = [(wide(section)[known(section)], section.labels[known(section)]) for section in train if known(section).any()]
     if not taught:
         return {"unlearned": len(labels), "control": np.nan}
-    values, names = zip(*taught, strict=True)
-    return {"unlearned": int((~np.isin(labels, np.concatenate(names))).sum()), "control": _median(pcc(class_means(values, names, labels), measured))}
+    values, names = (np.concatenate(parts) for parts in zip(*taught, strict=True))
+    return {"unlearned": int((~np.isin(labels, names)).sum()), "control": _median(pcc(class_means(values, names, labels), measured))}
 
 
 def _median(values: Float[np.ndarray, "gene"]) -> float:
@@ -102,7 +103,8 @@ def told(rows: pd.DataFrame) -> str:
         above = part[part["pcc"] > part["control"]]
         sentences.append(
             f"Under {split} the class means of the training sections, given to each spot by its true class, reach a median PCC of {part['control'].mean():.3f}; "
-            f"{len(above)} of {len(part)} methods exceed it{_named(above['title'])}. The highest, {best['title']} with {best['pcc']:.3f}, keeps {best['within']:.3f} within classes; "
+            f"{len(above)} of {len(part)} methods exceed it{_named(above['title'])}. "
+            f"The highest, {best['title']} with {best['pcc']:.3f}, keeps {best['within']:.3f} within classes; "
             f"the highest within classes is {deeper['title']} with {deeper['within']:.3f}."
         )
     return " ".join(sentences)
