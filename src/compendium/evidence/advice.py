@@ -29,8 +29,8 @@ def ground(kept: pd.DataFrame, rows: pd.DataFrame) -> str:
     n = whose.nunique()
     of = whose[compared].nunique()
     return (
-        f"{len(compared)} sections ({', '.join(compared)}) of {of} patient{'s' if of > 1 else ''} can be compared under both splits; with the patient left out training is {trained}. "
-        f"Over {n} patients the smallest p that an exact two-sided sign test can reach is {2 / 2**n:.2g}."
+        f"{len(compared)} sections ({', '.join(compared)}) of {of} patient{'s' if of > 1 else ''} can be compared under both splits; "
+        f"with the patient left out training is {trained}. Over {n} patients the smallest p that an exact two-sided sign test can reach is {2 / 2**n:.2g}."
     )
 
 

@@ -122,8 +122,10 @@ def ood_told(rows: pd.DataFrame) -> str:
     best = {left_out: means.drop(left_out).idxmax() for left_out in (BY_NAME, LABELLED)}
     return (
         f"Mean over test sections of the median PCC: {'; '.join(f'{name} {value:.3f}' for name, value in means.items())}. "
-        f"STimage's table calls {sections[LABELLED]} the test sections, every other table {sections[BY_NAME]}. As labelled the highest is {best[BY_NAME]}, by section name {best[LABELLED]}. "
-        f"STimage's rows cover all {rows.loc[rows['reading'] == LABELLED, 'section'].nunique()} sections, its training sections too, so they may come from runs that left out one section each: "
+        f"STimage's table calls {sections[LABELLED]} the test sections, every other table {sections[BY_NAME]}. "
+        f"As labelled the highest is {best[BY_NAME]}, by section name {best[LABELLED]}. "
+        f"STimage's rows cover all {rows.loc[rows['reading'] == LABELLED, 'section'].nunique()} sections, its training sections too, "
+        "so they may come from runs that left out one section each: "
         "which method is best out of distribution is not decided by that table."
     )
 
