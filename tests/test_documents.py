@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from compendium import __version__
+from compendium.book import results
 from compendium.evidence import reference
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,11 +45,11 @@ def test_readme_has_the_commands():
 
 
 def test_readme_has_the_reference_scores_and_what_they_are_of():
-    kept, _ = reference.read("id-loocv")
+    found = results.reference("her2st-subset", "id-loocv")
+    kept, titles = found["scores"], found.facts["titles"]
     rows = reference.side_by_side(kept)
     wide = rows[rows["panel"] == "hvg_769"].pivot(index="method", columns="split", values="median")
-    titles = dict(zip(kept["method"], kept["title"], strict=True))
-    told = [f"| {title} | {wide['section-out'][name]:.3f} | {wide['patient-out'][name]:.3f} |" for name, title in titles.items() if wide.loc[name].notna().all()]
+    told = [f"| {titles[name]} | {wide['section-out'][name]:.3f} | {wide['patient-out'][name]:.3f} |" for name in found.facts["order"] if wide.loc[name].notna().all()]
     part = text("README.md").split("## What real sections say so far")[1].split("\n## ")[0]
     assert [line for line in part.splitlines() if line.startswith("| ")][1:] == told
     assert set(rows["sections"].iloc[0]) == {"C2", "C3", "C4", "C5"} and "four HER2+ sections (C2 to C5)" in part

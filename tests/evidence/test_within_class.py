@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compendium.evidence.scores import pcc, scoring_target
-from compendium.evidence.within_class import by_method, class_means, known, told, within_class, within_pcc
+from compendium.evidence.within_class import by_method, class_means, known, labels_told, told, within_class, within_pcc
 from compendium.runs import execute, study
 from conftest import tiny_section
 
@@ -83,3 +83,12 @@ def test_what_is_told_follows_from_the_rows(home, cohort):
     rows = rows.assign(pcc=0.4, within=0.125, control=0.5)
     assert "reach a median PCC of 0.500; 0 of 1 methods exceed it. The highest, Six colour numbers with 0.400, keeps 0.125 within classes;" in told(rows)
     assert "1 of 1 methods exceed it (Six colour numbers)" in told(rows.assign(control=0.3))
+
+
+def test_whose_labels_are_and_what_training_lacks_is_said(home, cohort):
+    cohort[0] = replace(cohort[0], labels=np.where(cohort[0].labels == "blue", "grey", cohort[0].labels), labels_from="S9")
+    runs = study("tiny", cohort, ["section-out"], ["colour"], panel="all", tile_px=32)
+    rows = within_class(runs, execute(runs, cohort, device="cpu"), cohort)
+    assert "Labels: S1 transferred from the adjacent section S9; a wrong label" in labels_told(rows)
+    assert labels_told(rows).endswith("S1, section-out: 8 of 18, S2, section-out: 8 of 18.")
+    assert labels_told(rows.assign(labels="", unlearned=0)) == ""

@@ -105,7 +105,7 @@ def within_class(rows: pd.DataFrame) -> go.Figure:
             shared = {"legendgroup": name, "row": row, "col": 1}
             fig.add_scatter(
                 x=part["title"], y=part[value], mode="markers", marker={"size": 5, "color": colour, "opacity": 0.4}, name=name, showlegend=False,
-                customdata=part[["section", "labels_from"]], hovertemplate=f"%{{x}}, %{{customdata[0]}}, {name}: %{{y:.3f}}<extra></extra>", **shared,
+                customdata=part[["section"]], hovertemplate=f"%{{x}}, %{{customdata[0]}}, {name}: %{{y:.3f}}<extra></extra>", **shared,
             )
             fig.add_scatter(
                 x=titles, y=mean, mode="markers", marker={"size": 11, "color": colour, "symbol": "diamond"}, name=name, showlegend=row == 1,

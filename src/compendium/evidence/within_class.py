@@ -53,9 +53,9 @@ def known(section: Section) -> np.ndarray:
 def within_class(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
     """One row a run and test section that has at least two classes; medians over genes, over the spots with a class.
 
-    [method, title, split, section, patient, labels_from, spots, classes, unlearned, pcc, within, control]: pcc of the prediction, its PCC within classes, and the
+    [method, title, split, section, patient, labels, spots, classes, unlearned, pcc, within, control]: pcc of the prediction, its PCC within classes, and the
     PCC of the class means of the training sections, given to each spot by its true class. unlearned: spots whose class no training section has. control is NaN
-    where no training spot has a class.
+    where no training spot has a class. labels: whose they are, where they are not the section's own (Section.labels_line).
     """
     by_name, rows, controls = {section.name: section for section in sections}, [], {}
     for run, record in zip(runs, records, strict=True):
@@ -68,10 +68,10 @@ def within_class(runs: Sequence[Run], records: Sequence[Record], sections: Seque
             measured, key = wide(section)[spots], (run.split, name, tuple(record.genes))
             if key not in controls:
                 controls[key] = _control([by_name[each] for each in run.split.train], wide, labels, measured)
-            facts = {"method": run.method, "title": run.title, "split": run.split.rule, "section": name, "patient": section.patient, "labels_from": section.labels_from}
+            facts = {"method": run.method, "title": run.title, "split": run.split.rule, "section": name, "patient": section.patient, "labels": section.labels_line}
             facts |= {"spots": len(labels), "classes": len(np.unique(labels))} | controls[key]
             rows.append(facts | {"pcc": _median(pcc(predicted[spots], measured)), "within": _median(within_pcc(predicted[spots], measured, labels))})
-    columns = ["method", "title", "split", "section", "patient", "labels_from", "spots", "classes", "unlearned", "pcc", "within", "control"]
+    columns = ["method", "title", "split", "section", "patient", "labels", "spots", "classes", "unlearned", "pcc", "within", "control"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -108,6 +108,19 @@ def told(rows: pd.DataFrame) -> str:
             f"the highest within classes is {deeper['title']} with {deeper['within']:.3f}."
         )
     return " ".join(sentences)
+
+
+def labels_told(rows: pd.DataFrame) -> str:
+    """Whose the labels are and what that does to the numbers, and the spots of a class that training lacks; "" where there is nothing to say."""
+    tests, said = rows.drop_duplicates(["split", "section"]), ""
+    carried = tests[tests["labels"] != ""].groupby("labels", sort=False)["section"].unique()
+    if len(carried):
+        whose = "; ".join(f"{', '.join(names)} {line}" for line, names in carried.items())
+        said += f" Labels: {whose}; a wrong label lowers the control and leaves a difference of classes within them."
+    if tests["unlearned"].any():
+        unlearned = ", ".join(f"{row.section}, {row.split}: {row.unlearned} of {row.spots}" for row in tests[tests["unlearned"] > 0].itertuples())
+        said += f" Spots of a class that no training section has, for which the control answers with the mean of all: {unlearned}."
+    return said
 
 
 def _named(titles: pd.Series) -> str:
