@@ -48,11 +48,11 @@ def test_each_counterpart_is_published_by_its_page():
 
 
 def test_numbers_are_links_with_their_page_where_chapters_do_not_tell_it():
-    each = Item("Fig. 1", "what it shows", ("id-loocv:boxes", "methods:inputs"), "why")
-    ways = {"id-loocv": "", "methods": "{doc}`/methods`, "}
-    assert links(each, ways) == "{numref}`id-loocv:boxes`, {doc}`/methods`, {numref}`methods:inputs`"
-    table = markdown([each, Item("Fig. 2", "more", (), "no data")], ways).splitlines()
-    assert table[2:] == [f"| Fig. 1 | what it shows | {links(each, ways)} | why |", "| Fig. 2 | more | none | no data |"]
+    each = Item("Fig. 1", "what it shows", ("id-loocv:boxes", "methods:inputs", "methods:bleep"), "Why.")
+    ways = {"id-loocv": "", "methods": "{doc}`/methods` "}
+    assert links(each, ways) == "{numref}`id-loocv:boxes`, {doc}`/methods` {numref}`methods:inputs`, {numref}`methods:bleep`"
+    table = markdown([each, Item("Fig. 2", "more", (), "No data.")], ways).splitlines()
+    assert table[2:] == [f"| **Fig. 1** what it shows | {links(each, ways)}. Why. |", "| **Fig. 2** more | None. No data. |"]
 
 
 def test_an_item_without_counterpart_and_reason_is_refused(tmp_path, monkeypatch):

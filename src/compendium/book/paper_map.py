@@ -13,7 +13,7 @@ from compendium.errors import BadInput
 if TYPE_CHECKING:
     from docutils import nodes
 
-HEAD = "| In the benchmark | What it shows | Here | What differs, or why not |\n|---|---|---|---|\n"
+HEAD = "| In the benchmark | Here |\n|---|---|\n"
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,15 @@ def items() -> list[Item]:
 
 def markdown(found: list[Item], pages: dict[str, str]) -> str:
     """The table in MyST. pages: what stands before the numbers of a page's figures, by the first part of their labels."""
-    return HEAD + "".join(f"| {each.item} | {each.shows} | {links(each, pages) or 'none'} | {each.words} |\n" for each in found)
+    return HEAD + "".join(f"| **{each.item}** {each.shows} | {f'{links(each, pages)}. {each.words}' if each.here else f'None. {each.words}'} |\n" for each in found)
 
 
 def links(each: Item, pages: dict[str, str]) -> str:
-    """The numbers of the counterparts as links, with the page where these are not numbered by chapter."""
-    return ", ".join(f"{pages[label.split(':')[0]]}{{numref}}`{label}`" for label in each.here)
+    """The numbers of the counterparts as links, after the page where these are not numbered by chapter."""
+    by_page: dict[str, list[str]] = {}
+    for label in each.here:
+        by_page.setdefault(label.split(":")[0], []).append(f"{{numref}}`{label}`")
+    return ", ".join(pages[page] + ", ".join(numbers) for page, numbers in by_page.items())
 
 
 class PaperMapDirective(SphinxDirective):
@@ -52,5 +55,5 @@ class PaperMapDirective(SphinxDirective):
     def run(self) -> "list[nodes.Node]":
         """The table, its links resolved like those of the page's own text."""
         self.env.note_dependency(str(resource("published/paper_items.yaml")))
-        pages = {chapter_of(name): "" if name.startswith("chapters/") else f"{{doc}}`/{name}`, " for name in sorted(self.env.found_docs)}
+        pages = {chapter_of(name): "" if name.startswith("chapters/") else f"{{doc}}`/{name}` " for name in sorted(self.env.found_docs)}
         return self.parse_text_to_nodes(markdown(items(), pages))

@@ -21,7 +21,7 @@ def her2(rows: pd.DataFrame) -> go.Figure:
     facts = rows.groupby("method", sort=False).agg(genes=("genes", "max"), sections=("section", "nunique"))
     panels = {name: f"{name} ({row.genes} genes, {row.sections} sections)" for name, row in facts.iterrows()}
     fig = quartile_boxes(rows.assign(panel=rows["method"].map(panels)), "panel", "patient", "method")
-    return fig.update_layout(showlegend=False).update_xaxes(title_text="patient", row=len(panels))
+    return fig.update_layout(showlegend=False, margin_t=40).update_xaxes(title_text="patient", row=len(panels))
 
 
 def visium(rows: pd.DataFrame) -> go.Figure:
@@ -58,8 +58,10 @@ def quartile_boxes(rows: pd.DataFrame, panel: str, group: str, colour: str, high
             customdata=part[["method", "section", "q25", "q75"]], row=panels.index(title) + 1, col=1,
             hovertemplate="%{customdata[0]}, %{customdata[1]}: median %{y:.3f}, quartiles %{customdata[2]:.3f} and %{customdata[3]:.3f}<extra></extra>",
         )
+    low, high_end = min(0, rows["q25"].min()), rows["q75"].max()
     fig.add_hline(y=0, **LINE)
-    fig.update_xaxes(tickvals=list(range(len(groups))), ticktext=groups, range=[-0.6, len(groups) - 0.4], showgrid=False, zeroline=False).update_yaxes(title_text="PCC")
+    fig.update_xaxes(tickvals=list(range(len(groups))), ticktext=groups, range=[-0.6, len(groups) - 0.4], showgrid=False, zeroline=False)
+    fig.update_yaxes(title_text="PCC", range=[low - 0.05 * (high_end - low), high_end + 0.05 * (high_end - low)])
     tilt = -35 if max(map(len, groups)) > 5 else 0
     fig.update_xaxes(tickangle=tilt, row=len(panels))
     return plain(fig, 150 + high * len(panels), legend={"orientation": "h", "x": 0, "y": 1 + 40 / (high * len(panels)), "yanchor": "bottom"}).update_layout(margin_t=90)

@@ -131,14 +131,14 @@ def ood_told(rows: pd.DataFrame) -> str:
 
 
 def regclass_told(rows: pd.DataFrame) -> str:
-    """What Figure S3b's rows say of each gamma above 0, beside what Hist2ST and gamma = 0 differ by, which is chance."""
+    """What Figure S3b's rows say of each gamma above 0, beside what Hist2ST and gamma = 0 differ by, which have the same loss."""
     wide = rows.pivot(index="section", columns="model", values="median")
     untrained, others = "γ = 0", [model for model in dict.fromkeys(rows["model"]) if model not in ("Hist2ST", "γ = 0")]
     moved = {model: wide[model] - wide[untrained] for model in others}
     told = ", ".join(f"{model} by {change.mean():+.3f} (higher in {int((change > 0).sum())} of {len(change)} sections)" for model, change in moved.items())
     chance = (wide["Hist2ST"] - wide[untrained]).abs().mean()
     return (
-        f"Against γ = 0 the median changes for {told}; Hist2ST and γ = 0, which differ in random draws only, lie {chance:.3f} apart. "
+        f"Against γ = 0 the median changes for {told}; Hist2ST and γ = 0, whose losses are the same, lie {chance:.3f} apart. "
         f"The {len(wide)} test sections are of {rows['patient'].nunique()} donors."
     )
 
