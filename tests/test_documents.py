@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from compendium import __version__
+from compendium.book import results
+from compendium.evidence import reference
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = "book|data|notebooks|src|tests"
@@ -40,6 +42,18 @@ def test_readme_has_the_commands():
     own = ("make book", "make test", "compendium chapter id-loocv", "compendium fetch her2st --from FOLDER", "compendium prepare her2st")
     commands = (*own, "papermill notebooks/02_id_loocv.ipynb")
     assert [command for command in commands if command not in readme] == []
+
+
+def test_readme_has_the_reference_scores_and_what_they_are_of():
+    found = results.reference("her2st-subset", "id-loocv")
+    kept, titles = found["scores"], found.facts["titles"]
+    rows = reference.side_by_side(kept)
+    wide = rows[rows["panel"] == "hvg_769"].pivot(index="method", columns="split", values="median")
+    told = [f"| {titles[name]} | {wide['section-out'][name]:.3f} | {wide['patient-out'][name]:.3f} |" for name in found.facts["order"] if wide.loc[name].notna().all()]
+    part = text("README.md").split("## What real sections say so far")[1].split("\n## ")[0]
+    assert [line for line in part.splitlines() if line.startswith("| ")][1:] == told
+    assert set(rows["sections"].iloc[0]) == {"C2", "C3", "C4", "C5"} and "four HER2+ sections (C2 to C5)" in part
+    assert (kept["section"].nunique(), kept["patient"].nunique()) == (5, 2) and "five sections with images are of two patients" in part
 
 
 def test_licence_covers_code_and_text():

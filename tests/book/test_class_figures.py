@@ -50,3 +50,17 @@ def test_confusion_is_a_share_of_each_row_and_an_empty_row_has_none():
     assert (list(panel.x), list(panel.y)) == (["pale", "red"], ["red", "pale"])
     np.testing.assert_allclose(panel.z, [[0.25, 0.75], [np.nan, np.nan]])
     assert [list(line) for line in panel.text] == [["1", "3"], ["", ""]]
+
+
+def test_within_classes_stands_beside_the_control_of_each_split():
+    rows = pd.DataFrame([
+        {"title": title, "split": split, "section": section, "pcc": pcc, "within": pcc / 2, "control": 0.3 if split == "section-out" else 0.1}
+        for title, pcc in (("Mean", np.nan), ("Ridge", 0.4), ("Colour", 0.2)) for split in ("section-out", "patient-out") for section in ("S1", "S2")
+    ])
+    fig = class_figures.within_class(rows)
+    check_bundle(compact(fig.to_dict()), "within")
+    means = {(trace.name, trace.xaxis): dict(zip(trace.x, trace.y, strict=True)) for trace in fig.data if trace.marker.symbol == "diamond"}
+    assert means["all labelled spots", "x"] == pytest.approx({"Ridge": 0.4, "Colour": 0.2})
+    assert means["within classes", "x2"] == pytest.approx({"Ridge": 0.2, "Colour": 0.1})
+    assert [set(trace.y) for trace in fig.data if trace.mode == "lines"] == [{0.3}, {0.1}]
+    assert [trace.name for trace in fig.data if trace.showlegend is not False and trace.showlegend] == ["all labelled spots", "within classes", "class means (control)"]

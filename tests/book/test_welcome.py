@@ -1,4 +1,4 @@
-"""The commands that the welcome page gives are taken as they stand."""
+"""The commands that the welcome page gives, and the page that answers which method to take, are taken as they stand."""
 
 import re
 import shlex
@@ -7,11 +7,13 @@ import subprocess
 from compendium.__main__ import parser
 from compendium.book.chapters import chapters
 from compendium.book.parameters import declared, from_text
+from compendium.data.splits import RULES
 from compendium.disk import CHECKOUT
+from compendium.methods import names
 
 
-def commands() -> list[list[str]]:
-    blocks = re.findall(r"^```bash\n(.*?)^```", (CHECKOUT / "book" / "intro.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def commands(page: str = "intro") -> list[list[str]]:
+    blocks = re.findall(r"^```bash\n(.*?)^```", (CHECKOUT / "book" / f"{page}.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return [shlex.split(line) for block in blocks for line in block.splitlines()]
 
 
@@ -34,3 +36,11 @@ def test_papermill_takes_them():
     given = dict(zip(words[4::3], words[5::3], strict=True))
     assert set(words[3::3]) == {"-p"} and words[2].endswith(".ipynb")
     assert from_text(declared(notebook), given) == {"profile": "demo", "seed": 1}
+
+
+def test_the_commands_of_which_method_are_taken():
+    prepare, study, chapter, book = [parser().parse_args(words[1:]) for words in commands("which_method")]
+    assert [options.command for options in (prepare, study, chapter, book)] == ["prepare", "study", "chapter", "book"]
+    assert study.methods and set(study.methods) <= set(names()) and set(study.splits) <= set(RULES)
+    chosen = from_text(declared(chapters()[chapter.name]), dict(pair.split("=", 1) for pair in chapter.parameters))
+    assert set(study.methods) < set(chosen["methods"]) <= set(names())

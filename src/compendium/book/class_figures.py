@@ -91,6 +91,36 @@ def confusions(cells: pd.DataFrame) -> go.Figure:
     return plain(fig, 170 + high, coloraxis=axis).update_layout(margin_b=130)
 
 
+def within_class(rows: pd.DataFrame) -> go.Figure:
+    """A panel a split: the median PCC of each method over all labelled spots and within classes, mean of sections, sections as small dots; dashed, the class-mean control.
+
+    rows: evidence.within_class.within_class; a method without any correlation is left out.
+    """
+    rows = rows.dropna(subset="pcc")
+    titles, splits = (list(dict.fromkeys(rows[column])) for column in ("title", "split"))
+    fig = make_subplots(len(splits), 1, subplot_titles=splits, shared_xaxes=True, shared_yaxes="all", vertical_spacing=0.1)
+    for row, (split, part) in enumerate(rows.groupby("split", sort=False), start=1):
+        for value, name, colour in (("pcc", "all labelled spots", COLOURS[0]), ("within", "within classes", COLOURS[1])):
+            mean = part.groupby("title", sort=False)[value].mean().reindex(titles)
+            shared = {"legendgroup": name, "row": row, "col": 1}
+            fig.add_scatter(
+                x=part["title"], y=part[value], mode="markers", marker={"size": 5, "color": colour, "opacity": 0.4}, name=name, showlegend=False,
+                customdata=part[["section"]], hovertemplate=f"%{{x}}, %{{customdata[0]}}, {name}: %{{y:.3f}}<extra></extra>", **shared,
+            )
+            fig.add_scatter(
+                x=titles, y=mean, mode="markers", marker={"size": 11, "color": colour, "symbol": "diamond"}, name=name, showlegend=row == 1,
+                hovertemplate=f"%{{x}}, {name}: %{{y:.3f}}, mean of sections<extra></extra>", **shared,
+            )
+        control = part.drop_duplicates("section")["control"].mean()
+        fig.add_scatter(
+            x=titles, y=[control] * len(titles), mode="lines", line={"dash": "dash", "color": CANCER_LINE["color"], "width": 2}, name="class means (control)",
+            legendgroup="control", showlegend=row == 1, hovertemplate=f"class means of training, {split}: %{{y:.3f}}<extra></extra>", row=row, col=1,
+        )
+    fig.add_hline(y=0, line_width=1, line_dash="dot", line_color="#888888")
+    fig.update_yaxes(title_text="median PCC").update_xaxes(tickangle=-35, row=len(splits), col=1)
+    return plain(fig, 180 + 240 * len(splits), legend={"orientation": "h", "x": 0, "y": 1.06, "yanchor": "bottom"}).update_layout(margin_t=90)
+
+
 def _panels(table: pd.DataFrame, kind: str) -> tuple[list, go.Figure]:
     """The table by section and split, and a figure with two panels a row for them."""
     panels = list(table.groupby(["section", "split"], sort=False))

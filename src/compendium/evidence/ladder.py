@@ -17,6 +17,7 @@ from compendium.evidence.labelling import carried
 from compendium.evidence.regclass import changed
 from compendium.evidence.rows import Fitted, Job, fitted, floor, made
 from compendium.evidence.scores import scoring_target
+from compendium.evidence.within_class import within_class
 from compendium.methods import recipe
 
 RULES, ARMS = ("section-out", "patient-out"), ("siblings", "strangers")
@@ -28,7 +29,7 @@ def study(
 ) -> Found:
     """Every method under both rules, those of the dial on both matched arms too, trained ones with a twin; words go to every run.
 
-    mapped, gene: section and gene of the tissue map, "" for the first. Tables: scores, floor, dial, tissue, curves, cost, attainable (made-up cohorts only).
+    mapped, gene: section and gene of the tissue map, "" for the first. Tables: scores, floor, dial, tissue, curves, cost, attainable (made-up cohorts only), within.
     """
     sections = open_sections(cohort, names)
     order = [recipe(name).name for name in methods]
@@ -59,6 +60,7 @@ def study(
     tables = {
         "scores": table[list(KEPT)], "floor": levels, "dial": dial(dialable[dialable["method"].isin(dialled)]), "tissue": tissue, "curves": own.curves(),
         "cost": own.cost(("row", "split")), "attainable": _attainable(cohort, table),
+        "within": within_class([run for _, run in own.jobs], own.records, sections),
     }
     return Found(tables, made(groups) | facts)
 

@@ -1,0 +1,63 @@
+"""The page of the paper's figures and tables: each has a counterpart that some page publishes, or a reason."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from compendium.book import paper_map
+from compendium.book.paper_map import Item, items, links, markdown
+from compendium.book.plates import chapter_of
+from compendium.disk import CHECKOUT
+from compendium.errors import BadInput
+
+PANELS = {"1": "abc", "2": "abcd", "S1": "abcde", "S2": "abc", "S3": "ab", "S4": "ab"}
+PRINTED = ("Table 1", "Algorithm 1", *(f"Table S{n}" for n in (1, 2, 3, 4)), *(f"Fig. {figure}{panel}" for figure, panels in PANELS.items() for panel in panels))
+
+
+def pages() -> dict[str, str]:
+    """The first part of a page's labels -> its source, for every page of the table of contents."""
+    listed = re.findall(r"^\s*- file: (\S+)", (CHECKOUT / "book" / "_toc.yml").read_text(), re.MULTILINE)
+    return {chapter_of(name): source(name) for name in listed}
+
+
+def source(name: str) -> str:
+    if name.startswith("chapters/"):
+        cells = json.loads((CHECKOUT / "notebooks" / f"{name.removeprefix('chapters/')}.ipynb").read_text())["cells"]
+        return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return (CHECKOUT / "book" / f"{name}.md").read_text()
+
+
+def published(label: str, known: dict[str, str]) -> bool:
+    """Whether the page of a label publishes a figure or table of its name."""
+    page, name = label.split(":")
+    return bool(re.search(rf'"{name}"|{{(?:methods-table|method-drawing)}} {name}\n', known.get(page, "")))
+
+
+def test_everything_that_is_printed_is_listed_once():
+    assert sorted(each.item for each in items()) == sorted(PRINTED)
+
+
+def test_each_counterpart_is_published_by_its_page():
+    known = pages()
+    labels = [label for each in items() for label in each.here]
+    assert len(labels) > len(PRINTED) / 2
+    assert [label for label in labels if not published(label, known)] == []
+    assert not published("id-loocv:no-such-figure", known) and not published("nowhere:reference", known)
+
+
+def test_numbers_are_links_with_their_page_where_chapters_do_not_tell_it():
+    each = Item("Fig. 1", "what it shows", ("id-loocv:boxes", "methods:inputs", "methods:bleep"), "Why.")
+    ways = {"id-loocv": "", "methods": "{doc}`/methods` "}
+    assert links(each, ways) == "{numref}`id-loocv:boxes`, {doc}`/methods` {numref}`methods:inputs`, {numref}`methods:bleep`"
+    table = markdown([each, Item("Fig. 2", "more", (), "No data.")], ways).splitlines()
+    assert table[2:] == [f"| **Fig. 1** what it shows | {links(each, ways)}. Why. |", "| **Fig. 2** more | None. No data. |"]
+
+
+def test_an_item_without_counterpart_and_reason_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "items.yaml"
+    path.write_text(yaml.safe_dump([{"item": "Fig. 9", "shows": "x", "here": [], "words": ""}]))
+    monkeypatch.setattr(paper_map, "resource", lambda name: path)
+    with pytest.raises(BadInput, match=r"Fig\. 9 has neither a counterpart nor a reason"):
+        items()
