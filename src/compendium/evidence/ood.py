@@ -9,7 +9,7 @@ import pandas as pd
 from compendium.data.section import Section
 from compendium.evidence import making, shift
 from compendium.evidence.partition import Partition
-from compendium.evidence.scores import scores, summary
+from compendium.evidence.scores import by_panel, scores, summary
 from compendium.images.encoders import FROZEN
 from compendium.images.features import features
 from compendium.methods import recipe
@@ -34,20 +34,22 @@ def study(
     """Fit every method once on the training sections, and all that the chapter draws as small tables.
 
     parts: [section, patient, lab, role, spots, genes (median a spot)]. shares, density, distances: see evidence.shift; shift: its `relative`.
-    medians: quartiles over genes by method, role and section; boxes: the same over genes and sections of a role; rows: see `rows`.
+    medians: quartiles over genes by method, role and section; boxes: the same over genes and sections of a role;
+    panels: these for each part of the gene panel; rows: see `rows`.
     curves, cost, facts: see evidence.making, facts with the number of genes. `words` go to `plan`.
     """
     runs, twins = planned(cohort, sections, parts, methods, **words)
     records = execute([*runs, *twins], sections, device=device, redo_stale=redo_stale)
-    done, shuffled = records[: len(runs)], records[len(runs) :]
+    names, done, shuffled = [run.method for run in runs], records[: len(runs)], records[len(runs) :]
     table = scored(runs, done, sections, parts)
     medians = by_section(table)
     found, shares = shift.genes_per_spot(sections), shift.shares_by_role(sections, parts)
     far = shift.distances(sections, parts, shares, found, frozen(sections, parts, pick_device(device), **words))
     return {
         "parts": facts_of(sections, parts, found), "shares": shares, "density": shift.densities(found, parts.roles), "distances": far, "shift": shift.relative(far),
-        "medians": medians, "boxes": summary(table, ["method", "role"]), "rows": rows(runs, medians, by_section(scored(twins, shuffled, sections, parts)) if twins else medians[:0]),
-        "curves": making.curves(methods, runs, done), "cost": making.cost(methods, runs, done),
+        "medians": medians, "boxes": summary(table, ["method", "role"]), "panels": summary(by_panel(table), ["panel", "role", "method"]),
+        "rows": rows(runs, medians, by_section(scored(twins, shuffled, sections, parts)) if twins else medians[:0]),
+        "curves": making.curves(names, runs, done), "cost": making.cost(names, runs, done),
         "facts": making.made(cohort, sections, runs, records).assign(genes=table["gene"].nunique()),
     }
 

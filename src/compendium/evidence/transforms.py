@@ -10,7 +10,7 @@ from compendium.data.section import Section
 from compendium.errors import BadInput
 from compendium.evidence import encoder_rows, making, spread
 from compendium.evidence.encoder_rows import Row
-from compendium.evidence.scores import pcc, scores, summary
+from compendium.evidence.scores import by_panel, pcc, scores, summary
 from compendium.evidence.transfer import Comparison, differences
 from compendium.methods import recipe
 from compendium.runs import execute
@@ -43,7 +43,8 @@ def study(
 ) -> dict[str, pd.DataFrame]:
     """Fit every row once on each patient alone, predict the sections of all others, and give all that the chapter draws as small tables.
 
-    boxes: quartiles over genes and sections by row and target it is scored on; medians: the same by section. paired: mean difference to the row of the same method on
+    boxes: quartiles over genes and sections by row and target it is scored on; medians: the same by section; panels: the same for
+    each part of the gene panel. paired: mean difference to the row of the same method on
     REFERENCE, by section. spread, equality: see evidence.spread. depth: see `depth`. floor: see encoder_rows.floor, on the common target, with titles.
     curves, cost, facts: see evidence.making, facts with the number of genes. `words` go to `plan`.
     """
@@ -55,8 +56,9 @@ def study(
     floor = encoder_rows.floor(jobs, common, shuffled)
     keys, runs, done = [row.key for row, _ in jobs], [run for _, run in jobs], records[: len(jobs)]
     return {
-        "boxes": summary(table, ["row", "scored_on"]), "medians": summary(table, ["row", "method", "transform", "scored_on", "section", "patient"]), 
-        "paired": paired(table, found), "spread": spread.spread(table), "equality": spread.equality(table), "depth": depth(jobs, sections),
+        "boxes": summary(table, ["row", "scored_on"]), "medians": summary(table, ["row", "method", "transform", "scored_on", "section", "patient"]),
+        "panels": summary(by_panel(table), ["panel", "scored_on", "row"]), "paired": paired(table, found), "depth": depth(jobs, sections),
+        "spread": spread.spread(table), "equality": spread.equality(table),
         "floor": floor.assign(title=floor["row"].map({row.key: row.title for row in found})), "curves": making.curves(keys, runs, done), "cost": making.cost(keys, runs, done),
         "facts": making.made(cohort, sections, runs, records).assign(genes=table["gene"].nunique()),
     }
@@ -65,7 +67,7 @@ def study(
 def scored(jobs: Sequence[tuple[Row, Run]], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
     """Scores with the columns row, transform, fold and scored_on; each row of `scores` twice, pcc once on the target of its own run, once on the common one."""
     if not jobs:
-        return pd.DataFrame(columns=["row", "section", "scored_on", "pcc"])
+        return pd.DataFrame(columns=["row", "section", "scored_on", "pcc"]).astype({"pcc": float})
     tables = [scores([run], [record], sections).assign(row=row.key, transform=run.target, fold=run.split.name) for (row, run), record in zip(jobs, records, strict=True)]
     table = pd.concat(tables, ignore_index=True)
     return pd.concat([table.assign(scored_on=OWN, pcc=table["pcc_native"]), table.assign(scored_on=COMMON)], ignore_index=True)
