@@ -39,7 +39,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a method is built for: number of genes, their training mean and target, classes of the labels, training spots, input kind and size, its own encoder if it sees tiles."""
+    """What a method is built for: number of genes, their training mean and target, classes of the labels, training spots, input kind and size, its own encoder if it sees tiles.
+
+    rates: a typical count of each gene per unit of size factor, exp(mean of ln(1 + count / size)) - 1 over the training spots; None where that is not known.
+    """
 
     genes: int
     mean: Float[Tensor, "gene"]
@@ -50,6 +53,7 @@ class Shape:
     tile_px: int = 0
     encoder: str = ""
     weights: str = ""
+    rates: Float[Tensor, "gene"] | None = None
 
 
 class Method(nn.Module):
