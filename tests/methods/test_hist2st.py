@@ -164,13 +164,12 @@ def test_an_encoder_is_shown_the_middle_of_the_enlarged_tile(monkeypatch):
     torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_on_the_wide_target_training_starts_from_the_mean():
-    mean = torch.linspace(1, 6, GENES)
-    for target, starts in (("wide", True), ("scprep", False)):
-        method = Hist2ST(Shape(GENES, mean, target, tile_px=32), **SMALL)
-        assert torch.equal(method.head[1].bias, mean) is starts
-        rate = zinb_parameters(*(output.bias for output in method.counts.outputs))[0]
-        assert torch.allclose(rate, mean.expm1()) is starts
+@pytest.mark.parametrize("target", ["wide", "scprep", "raw"])
+def test_training_starts_from_the_mean_on_every_target(target):
+    mean, rates = torch.linspace(1, 6, GENES), torch.linspace(0.5, 40, GENES)
+    method = Hist2ST(Shape(GENES, mean, target, tile_px=32, rates=rates), **SMALL)
+    assert torch.equal(method.head[1].bias, mean)
+    assert torch.allclose(zinb_parameters(*(output.bias for output in method.counts.outputs))[0], rates)
 
 
 def test_frozen_features_are_enlarged_and_not_turned():

@@ -1,5 +1,7 @@
 """Figures of the data review: depth by section, the physical scale, the slides, spots on tissue, colours."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -82,10 +84,10 @@ def scale(numbers: pd.DataFrame, tiles: dict[int, str] = TILES) -> go.Figure:
     return plain(fig, 330, showlegend=False).update_layout(margin_t=20)
 
 
-def gallery(sections: list[Section], columns: int = 3) -> go.Figure:
-    """The slides side by side, all at one scale, each with a bar of 1 mm."""
+def gallery(sections: list[Section], columns: int = 3, titles: list[str] | None = None) -> go.Figure:
+    """The slides side by side, all at one scale, each with a bar of 1 mm and its title, without titles its name."""
     rows = -(-len(sections) // columns)
-    fig = make_subplots(rows=rows, cols=columns, subplot_titles=[section.name for section in sections], horizontal_spacing=0.02, vertical_spacing=0.1)
+    fig = make_subplots(rows=rows, cols=columns, subplot_titles=titles or [section.name for section in sections], horizontal_spacing=0.02, vertical_spacing=0.1)
     reach_um = min(widest(sections) / 2 + 350, min(min(image_sides(section)) * section.um_per_px for section in sections) / 2)
     for i, section in enumerate(sections):
         row, col = i // columns + 1, i % columns + 1
@@ -173,18 +175,18 @@ def _classes(section: Section) -> list[go.Scatter]:
     return traces
 
 
-def colours(shares: pd.DataFrame, groups: list[str]) -> go.Figure:
-    """Brightness of red, green and blue around the spots: a line a section, coloured by laboratory if there are several, else by patient.
+def colours(shares: pd.DataFrame, groups: Sequence[str], kind: str = "") -> go.Figure:
+    """Brightness of red, green and blue around the spots: a line a section, coloured by the column `kind`: by laboratory if there are several, else by patient.
 
-    groups: every laboratory or patient of the cohort, so that each has the colour it has elsewhere.
+    groups: every laboratory, patient or what else of the cohort, so that each has the colour it has elsewhere.
     """
-    kind = "lab" if shares["lab"].nunique() > 1 else "patient"
-    palette = colour_of(groups)
+    kind = kind or ("lab" if shares["lab"].nunique() > 1 else "patient")
+    palette = colour_of(list(groups))
     fig = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.05)
     seen: set[str] = set()
     for row, channel in enumerate(CHANNELS, start=1):
         for (name, group), lines in shares[shares["channel"] == channel].groupby(["section", kind], sort=False):
-            label = group if kind == "lab" else f"patient {group}"
+            label = f"patient {group}" if kind == "patient" else group
             line = {"color": palette[group], "width": 1.8, "shape": "spline", "smoothing": 0.6}
             fig.add_scatter(
                 x=lines["level"].to_numpy(), y=lines["share"].to_numpy(), mode="lines", line=line, name=label, legendgroup=group, showlegend=group not in seen,

@@ -1,5 +1,7 @@
 """Figures of scores: boxes by method, section by method, the leakage dial, tissue maps, training curves."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -14,15 +16,15 @@ ARM_COLOUR = dict(zip(ARMS, (COLOURS[0], COLOURS[1], COLOURS[5], COLOURS[4]), st
 BELOW = {"orientation": "h", "x": 0, "y": -0.25, "yanchor": "top"}  # a legend of many names would cover what it stands above
 
 
-def boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
-    """One box a method and split from `summary` rows; whiskers reach the 5th and 95th percentile."""
+def boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str], colours: Mapping[str, str] = ARM_COLOUR) -> go.Figure:
+    """One box a method and split from `summary` rows; whiskers reach the 5th and 95th percentile. colours: split -> its colour."""
     fig = go.Figure()
     methods = [method for method in methods if rows.loc[rows["method"] == method, "median"].notna().any()]
     for split, group in rows.groupby("split", sort=False):
         group = group.set_index("method").reindex(methods)
         fig.add_box(
             x=[titles[method] for method in methods], q1=group["q25"], median=group["median"], q3=group["q75"], lowerfence=group["low"], upperfence=group["high"],
-            name=split, marker_color=ARM_COLOUR.get(split, COLOURS[2]), line_width=1.5, hoverinfo="y+name",
+            name=split, marker_color=colours.get(split, COLOURS[2]), line_width=1.5, hoverinfo="y+name",
         )
     fig.add_hline(y=0, line_width=1, line_dash="dot", line_color="#888888")
     return plain(fig, 460, boxmode="group", yaxis_title="PCC per gene and section", xaxis_tickangle=-25, legend={"orientation": "h", "y": 1.08, "x": 0})

@@ -96,6 +96,15 @@ def open_sections(cohort_name: str, names: list[str] | None = None) -> list[Sect
     return [_opened(facts, name) for name in names]
 
 
+def open_joined(cohorts: str, names: list[str] | None = None) -> list[Section]:
+    """Prepared sections of one cohort, or of several joined by + (`wu+tenx`), by name; without names, every section of each."""
+    known = [cohort(word) for word in cohorts.split("+")]
+    if unknown := [name for name in names or () if not any(name in facts.sections for facts in known)]:
+        raise BadInput(f"section {unknown[0]} is of none of the cohorts {', '.join(facts.name for facts in known)}; correct its name, or add its cohort")
+    wanted = {facts.name: [name for name in names if name in facts.sections] if names else list(facts.sections) for facts in known}
+    return [section for name, chosen in wanted.items() if chosen for section in open_sections(name, chosen)]
+
+
 def _opened(facts: Cohort, name: str) -> Section:
     opened = section.load(folder(facts.name, name))
     if facts.name not in published():

@@ -42,7 +42,7 @@ GAIN = 1.414  # of the layers' first weights
         "Tiles are normalised as the encoder expects; the published code shows it 0-255 (scale=0-255, as in the published protocol).",
         "Of the benchmark's three encoders the one with ResNet-50 is registered; another is chosen with encoder=, then on cached features.",
         "Neighbours at equal distance are taken in the order of the spots; the published order is that of an unstable sort.",
-        "On the target wide the prediction and the mean of the ZINB start at the training mean of each gene.",
+        "The prediction and the mean of the ZINB start at the training mean of each gene.",
         "Frozen features in place of tiles are multiplied by 4 (gain=4), chosen among 1, 4 and 10 on three sections of the demo cohort.",
         "In the laptop budget the learning rate is 3e-4 instead of 1e-4; it was chosen between 3e-4 and 1e-3 on one section of the demo cohort.",
     ),

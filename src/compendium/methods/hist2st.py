@@ -54,7 +54,7 @@ DEVIATIONS = (
     "On frozen features one linear layer takes the place of patch embedding and ConvMixer, and the five views of a step are drawn out of eight that are kept of each "
     "section, drawn once. Features are multiplied by 10 (gain=10): as they come their tokens are a tenth of the size of the position "
     "tables, where those of the published tiles, 0-255, are far larger. Chosen among 1, 4 and 10 on three sections of the demo cohort.",
-    "On the target wide the prediction and the mean of the ZINB start at the training mean of each gene; the published heads start near 0, which is close on the published target.",
+    "The prediction and the mean of the ZINB start at the training mean of each gene, whatever the target; the published heads start near 0.",
     "Early stopping on the training loss, used in some published runs, is not offered; a run without validation sections ends after its last epoch.",
     "In the laptop budget the learning rate is 3e-4 instead of 1e-5; it was chosen among 3e-4, 5e-4 and 1e-3 on one section of the demo cohort.",
     "The laptop budget leaves distillation out (distill=0): on frozen features of the demo cohort, three sections trained on and three tested, a step took five times as long "

@@ -145,15 +145,14 @@ class CountHead(nn.Module):
 
 
 def start_at_mean(head: nn.Sequential, counts: CountHead | None, shape: Shape) -> None:
-    """On the target wide, ln(1 + rate), prediction and ZINB begin at the training mean of each gene, not near 0, far below it.
+    """Prediction and ZINB begin at the training mean of each gene, on whatever target, not near 0, which lies far below most.
 
     From there the whole network would first move towards one large constant, and a short training ends in it.
     """
-    if shape.target == "wide":
-        with torch.no_grad():
-            head[1].bias.copy_(shape.mean)
-            if counts and not counts.nb:
-                counts.outputs[0].bias.copy_(shape.mean.expm1().clamp(min=1e-3).log())
+    with torch.no_grad():
+        head[1].bias.copy_(shape.mean)
+        if counts and not counts.nb and shape.rates is not None:
+            counts.outputs[0].bias.copy_(shape.rates.clamp(min=1e-3).log())
 
 
 def coefficient_head(width: int) -> nn.Sequential:

@@ -42,7 +42,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a method is built for: number of genes, their training mean and target, classes of the labels, training spots, input kind and size; of tiles their encoder and scale."""
+    """What a method is built for: number of genes, their training mean and target, classes of the labels, training spots, input kind and size; of tiles their encoder and scale.
+
+    rates: a typical count of each gene per unit of size factor, exp(mean of ln(1 + count / size)) - 1 over the training spots; None where that is not known.
+    """
 
     genes: int
     mean: Float[Tensor, "gene"]
@@ -54,6 +57,7 @@ class Shape:
     encoder: str = ""
     weights: str = ""
     scale: str = encoders.NORMALISED
+    rates: Float[Tensor, "gene"] | None = None
 
 
 class Method(nn.Module):

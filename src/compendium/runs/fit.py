@@ -64,15 +64,25 @@ def build(run: Run, parts: list[Inputs], genes: int) -> Method:
     classes = 1 + max(int(part.labels.max()) for part in parts)
     spots = sum(len(part) for part in parts)
     if run.encoder == OWN:
-        shape = Shape(genes, mean, run.target, classes, spots, tile_px=run.tile_px, encoder=facts.encoder, weights=run.weights, scale=run.scale)
+        seen = {"tile_px": run.tile_px, "encoder": facts.encoder, "weights": run.weights, "scale": run.scale}
     else:
-        shape = Shape(genes, mean, run.target, classes, spots, features=0 if run.encoder == NONE else parts[0].image.shape[1])
+        seen = {"features": 0 if run.encoder == NONE else parts[0].image.shape[1]}
+    shape = Shape(genes, mean, run.target, classes, spots, rates=_rates(parts), **seen)
     torch.manual_seed(seed_of("build", run.seed))
     method = facts.build(shape, **dict(run.model))
     for stage in method.modules():
         if isinstance(stage, Stage):
             stage.recompute = run.recompute
     return method
+
+
+def _rates(parts: list[Inputs]) -> torch.Tensor | None:
+    """Of each gene exp(mean of ln(1 + count / size)) - 1 over the training spots; a spot without size shows nothing."""
+    if any(part.counts is None for part in parts):
+        return None
+    counts, size = (np.concatenate([getattr(part, what) for part in parts]).astype(np.float64) for what in ("counts", "size"))
+    logs = np.log1p(np.divide(counts, size[:, None], out=np.zeros_like(counts), where=size[:, None] > 0))
+    return torch.from_numpy(np.expm1(logs.mean(axis=0))).float()
 
 
 def fit(run: Run, parts: list[Inputs], valid: list[Inputs], genes: int, device: str, checkpoint: Path, after_epoch: Callable[[int], None] | None = None) -> Fitted:

@@ -1,0 +1,98 @@
+"""What becomes of the benchmark's claims about another laboratory: decided by the numbers of a study, and what the authors' own table says when its labels are mended."""
+
+import numpy as np
+import pandas as pd
+
+from compendium.data.splits import PUBLISHED_OOD
+from compendium.disk import resource
+from compendium.evidence.ood import INSIDE, OUTSIDE
+from compendium.evidence.partition import ROLES
+from compendium.evidence.transfer import FEWEST
+
+HOLDS, FAILS, UNDECIDED = "holds here", "fails here", "undecided here"
+PATIENTS = 2  # that test sections must come from before anything is said of methods
+
+
+def claims(rows: pd.DataFrame, parts: pd.DataFrame, made_up: bool) -> pd.DataFrame:
+    """One row a claim: [claim, verdict, why]. rows, parts: tables of ood.study; controls and what is below the floor decide nothing."""
+    judged = rows[rows["result"] & ~rows["control"]].dropna(subset=[INSIDE, OUTSIDE])
+    tested = parts[parts["role"] == OUTSIDE]
+    short = _too_few(tested, judged)
+    lines = [
+        ("Most methods score alike in and out of distribution.", *_alike(judged)), ("Hist2ST falls most.", *_most(judged)),
+        ("STimage has the highest median out of distribution.", *_highest(judged)),
+    ]
+    ending = " The cohort is made up: nothing here is about tissue." if made_up else ""
+    return pd.DataFrame([{"claim": claim, "verdict": UNDECIDED if short else verdict, "why": short + why + ending} for claim, verdict, why in lines])
+
+
+def _too_few(tested: pd.DataFrame, judged: pd.DataFrame) -> str:
+    """Why nothing can be decided, or ""."""
+    sections, patients = len(tested), tested["patient"].nunique()
+    if sections < FEWEST or patients < PATIENTS:
+        return f"{sections} test section{'s' * (sections != 1)} of {patients} patient{'s' * (patients != 1)} decide nothing. "
+    return "" if len(judged) > 1 else f"{len(judged)} methods without the controls reach the floor of a result here. "
+
+
+def _alike(judged: pd.DataFrame) -> tuple[str, str]:
+    fell = judged["title"][judged["fell"]].tolist()
+    told = f"In {len(fell)} of {len(judged)} every test section lies below every validation section{': ' if fell else ''}{', '.join(fell)}."
+    return HOLDS if 2 * len(fell) < len(judged) else FAILS, told
+
+
+def _most(judged: pd.DataFrame) -> tuple[str, str]:
+    drop = judged.set_index("method")["drop"]
+    if "hist2st" not in drop:
+        return UNDECIDED, "Hist2ST does not reach the floor here, or was not asked for."
+    others = drop.drop("hist2st")
+    if others.empty:
+        return UNDECIDED, f"Hist2ST loses {drop['hist2st']:.3f}; there is no other row to set it beside."
+    told = f"Hist2ST loses {drop['hist2st']:.3f}, of the others {judged.set_index('method')['title'][others.idxmax()]} most, {others.max():.3f}."
+    return HOLDS if drop["hist2st"] > max(others.max(), 0) else FAILS, told
+
+
+def _highest(judged: pd.DataFrame) -> tuple[str, str]:
+    outside = judged.set_index("method")[OUTSIDE]
+    if outside.empty:
+        return UNDECIDED, "No row reaches the floor."
+    best = outside.idxmax()
+    told = f"The highest is {judged.set_index('method')['title'][best]} with {outside[best]:.3f}."
+    if "stimage" not in outside:
+        return UNDECIDED, f"STimage does not reach the floor here, or was not asked for. {told}"
+    return HOLDS if best == "stimage" else FAILS, told
+
+
+def published() -> pd.DataFrame:
+    """The authors' out-of-distribution rows (data/published/scores.csv): [method, section, labelled, role, median, mean, q25, q75].
+
+    labelled: the role as their table has it; role: by the name of the section and the partition that the article describes.
+    """
+    table = pd.read_csv(resource("published/scores.csv"))
+    table = table[table["source"].str.endswith("OOD_all.csv")]
+    roles = {name: role for role, names in zip(ROLES, PUBLISHED_OOD, strict=True) for name in names}
+    labelled = table["role"].str.partition(" ")[0]
+    return table.assign(labelled=labelled, role=table["section"].map(roles))[["method", "section", "labelled", "role", "median", "mean", "q25", "q75"]].reset_index(drop=True)
+
+
+def mended(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a method, of `published`: means over sections of the section medians and means, in validation and test, as labelled and by the section's name."""
+    lines = {}
+    for how in ("labelled", "role"):
+        for value in ("median", "mean"):
+            wide = rows.groupby(["method", how], sort=False)[value].mean().unstack(how)
+            lines |= {(INSIDE, value, how): wide[INSIDE], (OUTSIDE, value, how): wide[OUTSIDE]}
+    return pd.DataFrame(lines)
+
+
+def mended_words(table: pd.DataFrame) -> str:
+    """Who is highest in test, by mean and by median, as labelled and by the section's name; which rows the labels move."""
+    moved = [name for name in table.index if not np.allclose(table.loc[name].xs("labelled", level=2), table.loc[name].xs("role", level=2))]
+    told = []
+    for how, said in (("labelled", "as labelled"), ("role", "by the section's name")):
+        ways = [f"{_first(table[(OUTSIDE, value, how)])} by section {value}s" for value in ("median", "mean")]
+        told.append(f"{said} {' and '.join(ways)}")
+    return f"Rows whose label contradicts their section: {', '.join(moved) or 'none'}. Highest in test: {'; '.join(told)}."
+
+
+def _first(values: pd.Series) -> str:
+    return f"{values.idxmax()} ({values.max():.3f})"
