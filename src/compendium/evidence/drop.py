@@ -16,22 +16,29 @@ PATIENTS = 2  # that test sections must come from before anything is said of met
 def claims(rows: pd.DataFrame, parts: pd.DataFrame, made_up: bool) -> pd.DataFrame:
     """One row a claim: [claim, verdict, why]. rows, parts: tables of ood.study; controls and what is below the floor decide nothing."""
     judged = rows[rows["result"] & ~rows["control"]].dropna(subset=[INSIDE, OUTSIDE])
-    tested = parts[parts["role"] == OUTSIDE]
-    short = _too_few(tested, judged)
-    lines = [
-        ("Most methods score alike in and out of distribution.", *_alike(judged)), ("Hist2ST falls most.", *_most(judged)),
-        ("STimage has the highest median out of distribution.", *_highest(judged)),
-    ]
+    found = {
+        "Most methods score alike in and out of distribution.": _alike, "Hist2ST falls most.": _most, "STimage has the highest median out of distribution.": _highest,
+    }
+    hindered = " ".join(_hindrances(parts, judged))
     ending = " The cohort is made up: nothing here is about tissue." if made_up else ""
-    return pd.DataFrame([{"claim": claim, "verdict": UNDECIDED if short else verdict, "why": short + why + ending} for claim, verdict, why in lines])
+    lines = []
+    for claim, judge in found.items():
+        verdict, why = judge(judged) if len(judged) else (UNDECIDED, "")
+        lines.append({"claim": claim, "verdict": UNDECIDED if hindered else verdict, "why": f"{hindered} {why}".strip() + ending})
+    return pd.DataFrame(lines)
 
 
-def _too_few(tested: pd.DataFrame, judged: pd.DataFrame) -> str:
-    """Why nothing can be decided, or ""."""
-    sections, patients = len(tested), tested["patient"].nunique()
+def _hindrances(parts: pd.DataFrame, judged: pd.DataFrame) -> list[str]:
+    """Why nothing can be decided, in sentences; none where something can."""
+    tested, others = parts[parts["role"] == OUTSIDE], parts[parts["role"] != OUTSIDE]
+    sections, patients, told = len(tested), tested["patient"].nunique(), []
+    if set(tested["lab"]) & set(others["lab"]):
+        told.append("The test is not of another laboratory.")
     if sections < FEWEST or patients < PATIENTS:
-        return f"{sections} test section{'s' * (sections != 1)} of {patients} patient{'s' * (patients != 1)} decide nothing. "
-    return "" if len(judged) > 1 else f"{len(judged)} methods without the controls reach the floor of a result here. "
+        told.append(f"Too few are tested: {sections} section{'s' * (sections != 1)} of {patients} patient{'s' * (patients != 1)}.")
+    if len(judged) < 2:
+        told.append(f"Methods besides the controls that reach the floor of a result: {len(judged)}.")
+    return told
 
 
 def _alike(judged: pd.DataFrame) -> tuple[str, str]:
@@ -53,8 +60,6 @@ def _most(judged: pd.DataFrame) -> tuple[str, str]:
 
 def _highest(judged: pd.DataFrame) -> tuple[str, str]:
     outside = judged.set_index("method")[OUTSIDE]
-    if outside.empty:
-        return UNDECIDED, "No row reaches the floor."
     best = outside.idxmax()
     told = f"The highest is {judged.set_index('method')['title'][best]} with {outside[best]:.3f}."
     if "stimage" not in outside:

@@ -29,9 +29,9 @@ OWN, COMMON = "own target", "common target"
 def rows(methods: Sequence[str], transforms: Sequence[str]) -> list[Row]:
     """Every method trained towards every transform, method by method; a word that is no transform of this chapter is an error."""
     if unknown := [word for word in transforms if word not in TRANSFORMS]:
-        raise BadInput(f"unknown transform {unknown[0]!r} in transforms; known here: {', '.join(TRANSFORMS)}")
+        raise BadInput(f"unknown transform {unknown[0]!r} in targets; known here: {', '.join(TRANSFORMS)}")
     if REFERENCE not in transforms or len(set(transforms)) < 2:
-        raise BadInput(f"transforms must name {REFERENCE}, against which the others are held, and at least one other; they are {', '.join(transforms) or 'none'}")
+        raise BadInput(f"targets must name {REFERENCE}, against which the others are held, and at least one other; they are {', '.join(transforms) or 'none'}")
     return [
         Row(f"{recipe(method).name}:{word}", f"{recipe(method).title.partition(' on ')[0]}, {TRANSFORMS[word]}", {"method": recipe(method).name, "target": word})
         for method in dict.fromkeys(methods) for word in dict.fromkeys(transforms)
