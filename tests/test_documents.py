@@ -44,7 +44,7 @@ def test_readme_has_the_commands():
     assert [command for command in commands if command not in readme] == []
 
 
-def test_readme_has_the_reference_scores_and_what_they_are_of():
+def test_documents_have_the_reference_scores_and_what_they_are_of():
     found = results.reference("her2st-subset", "id-loocv")
     kept, titles = found["scores"], found.facts["titles"]
     rows = reference.side_by_side(kept)
@@ -54,6 +54,7 @@ def test_readme_has_the_reference_scores_and_what_they_are_of():
     assert [line for line in part.splitlines() if line.startswith("| ")][1:] == told
     assert set(rows["sections"].iloc[0]) == {"C2", "C3", "C4", "C5"} and "four HER2+ sections (C2 to C5)" in part
     assert (kept["section"].nunique(), kept["patient"].nunique()) == (5, 2) and "five sections with images are of two patients" in part
+    assert all(re.search(r"[Tt]wo patients", text(f"book/{page}.md")) for page in ("intro", "which_method"))
 
 
 def test_licence_covers_code_and_text():

@@ -81,8 +81,8 @@ def test_what_is_told_follows_from_the_rows(home, cohort):
     rows = within_class(runs, execute(runs, cohort, device="cpu"), cohort)
     assert "nothing can be said of classes" in told(rows.iloc[:0])
     rows = rows.assign(pcc=0.4, within=0.125, control=0.5)
-    assert "reach a median PCC of 0.500; 0 of 1 methods exceed it. The highest, Six colour numbers with 0.400, keeps 0.125 within classes;" in told(rows)
-    assert "1 of 1 methods exceed it (Six colour numbers)" in told(rows.assign(control=0.3))
+    assert "reach a median PCC of 0.500; 0 of 1 rows exceed it. The highest, Six colour numbers with 0.400, keeps 0.125 within classes;" in told(rows)
+    assert "1 of 1 rows exceed it (Six colour numbers)" in told(rows.assign(control=0.3))
 
 
 def test_whose_labels_are_and_what_training_lacks_is_said(home, cohort):

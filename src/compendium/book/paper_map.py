@@ -18,7 +18,7 @@ HEAD = "| In the benchmark | Here |\n|---|---|\n"
 
 @dataclass(frozen=True)
 class Item:
-    """One figure, table or algorithm of the benchmark. here: labels PAGE:NAME of its counterparts; words: what differs, or why there is none."""
+    """One figure, table or algorithm of the benchmark. here: labels PAGE:NAME of its counterparts, or PAGE; words: what differs, or why there is none."""
 
     item: str
     shows: str
@@ -37,16 +37,17 @@ def items() -> list[Item]:
 
 
 def markdown(found: list[Item], pages: dict[str, str]) -> str:
-    """The table in MyST. pages: what stands before the numbers of a page's figures, by the first part of their labels."""
+    """The table in MyST. pages: name of each page in the book by the first part of its labels."""
     return HEAD + "".join(f"| **{each.item}** {each.shows} | {f'{links(each, pages)}. {each.words}' if each.here else f'None. {each.words}'} |\n" for each in found)
 
 
 def links(each: Item, pages: dict[str, str]) -> str:
-    """The numbers of the counterparts as links, after the page where these are not numbered by chapter."""
+    """The numbers of the counterparts as links, after the page where these are not numbered by chapter; a page itself where no name is given."""
     by_page: dict[str, list[str]] = {}
     for label in each.here:
-        by_page.setdefault(label.split(":")[0], []).append(f"{{numref}}`{label}`")
-    return ", ".join(pages[page] + ", ".join(numbers) for page, numbers in by_page.items())
+        page, _, name = label.partition(":")
+        by_page.setdefault(page, []).append(f"{{numref}}`{label}`" if name else f"{{doc}}`/{pages[page]}`")
+    return ", ".join(("" if pages[page].startswith("chapters/") else f"{{doc}}`/{pages[page]}` ") + ", ".join(shown) for page, shown in by_page.items())
 
 
 class PaperMapDirective(SphinxDirective):
@@ -55,5 +56,4 @@ class PaperMapDirective(SphinxDirective):
     def run(self) -> "list[nodes.Node]":
         """The table, its links resolved like those of the page's own text."""
         self.env.note_dependency(str(resource("published/paper_items.yaml")))
-        pages = {chapter_of(name): "" if name.startswith("chapters/") else f"{{doc}}`/{name}` " for name in sorted(self.env.found_docs)}
-        return self.parse_text_to_nodes(markdown(items(), pages))
+        return self.parse_text_to_nodes(markdown(items(), {chapter_of(name): name for name in sorted(self.env.found_docs)}))

@@ -37,8 +37,8 @@ def ground(kept: pd.DataFrame, rows: pd.DataFrame) -> str:
     trained = "; ".join(dict.fromkeys(f"for patient {whose[name]} on {', '.join(names)}" for name, names in others.items()))
     n, of = whose.nunique(), whose[compared].nunique()
     return (
-        f"{len(compared)} sections ({', '.join(compared)}) of {of} patient{'s' if of > 1 else ''} can be compared under both splits; with the patient left out training is {trained}. "
-        f"Over {n} patients the smallest p that an exact two-sided sign test can reach is {2 / 2**n:.2g}."
+        f"{len(compared)} sections ({', '.join(compared)}) of {of} patient{'s' if of > 1 else ''} can be compared under both splits; "
+        f"with the patient left out training is {trained}. Over {n} patients the smallest p that an exact two-sided sign test can reach is {2 / 2**n:.2g}."
     )
 
 
@@ -72,8 +72,8 @@ def patient(rows: pd.DataFrame) -> str:
         falls[panel] = wide["section-out"] - wide["patient-out"]
     lower, mean = ([int((fall > 0).sum()) for fall in falls.values()], [float(fall.mean()) for fall in falls.values()])
     return (
-        f"On {' / '.join(falls)} the median PCC is lower with the patient left out than with the section left out for {strokes(lower)} of {strokes(map(len, falls.values()))} rows, "
-        f"by {strokes(mean)} on average."
+        f"On {' / '.join(falls)} the median PCC is lower with the patient left out than with the section left out for {strokes(lower)} of "
+        f"{strokes(map(len, falls.values()))} rows, by {strokes(mean)} on average."
     )
 
 
@@ -93,8 +93,8 @@ def genes(kept: pd.DataFrame, titles: Mapping[str, str]) -> str:
     panels = list(dict.fromkeys(parts["panel"]))
     well = (mean > WELL).groupby(["panel", "method"]).sum().unstack().reindex(panels)
     rest = well[[name for name in well if not recipe(name).control]]
-    sizes = [mean[panel, "ridge"].size for panel in panels]
+    sizes = mean.groupby(["panel", "method"]).size().unstack().reindex(panels)["ridge"]
     return (
-        f"Of the {strokes(sizes)} genes of {' / '.join(panels)} that have a correlation, {strokes(well['ridge'])} exceed a mean PCC of {WELL} with the patient left out by ridge, and "
-        f"{strokes(rest.max(axis=1))} by {strokes(titles[name] for name in rest.idxmax(axis=1))}, the most by any published method."
+        f"Of the {strokes(sizes)} genes of {' / '.join(panels)} that have a correlation, {strokes(well['ridge'])} exceed a mean PCC of {WELL} with the patient left out by ridge, "
+        f"and {strokes(rest.max(axis=1))} by {strokes(titles[name] for name in rest.idxmax(axis=1))}, the most by any published method."
     )

@@ -155,5 +155,5 @@ def beside(rows: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
         panel, target = HER2[method]
         agree = {"genes agree": panel in panels, "split agrees": set(part["section"]) == ours, "target agrees": target == SCORING}
         facts = {"method": method, "genes": part["genes"].max(), "sections": part["section"].nunique(), "target": target}
-        table.append(facts | agree | {"beside ours": all(agree.values()), "note": HER2_NOTES.get(method, "")})
+        table.append(facts | agree | {"beside ours": all(agree.values())})
     return pd.DataFrame(table)

@@ -11,6 +11,7 @@ from compendium.data.section import Section
 from compendium.data.sources import cohort
 from compendium.disk import resource
 from compendium.errors import BadInput
+from compendium.evidence import published
 
 CHANNELS = ("red", "green", "blue")
 # Side of the square cut from the image, px: Table S1 of the benchmark, which gives DeepSpaCE the 224 to which its code shrinks what it cuts, 2.5 radii of 75 px each way.
@@ -72,7 +73,7 @@ def printed(cohort_name: str) -> dict[str, object]:
 def missing_in_print(cohort_name: str, genes: int) -> dict[str, int]:
     """Method -> correlations that are missing over all sections in the authors' own result tables of that many genes (data/published/scores.csv)."""
     stated = printed(cohort_name)
-    table = pd.read_csv(resource("published/scores.csv"))
+    table = published.read()
     rows = table[(table["cohort"] == stated.get("dataset")) & (table["genes"] == genes)]
     whole = rows.groupby("method").filter(lambda group: group["section"].nunique() == stated["sections"])
     return {method: int(count) for method, count in whole.groupby("method")["nan"].sum().items()}

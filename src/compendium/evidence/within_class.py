@@ -94,7 +94,7 @@ def by_method(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def told(rows: pd.DataFrame) -> str:
-    """Per split: what is left within classes of the highest PCC, and how many methods exceed the control; rows of `within_class`."""
+    """Per split: what is left within classes of the highest PCC, and how many rows exceed the control; rows of `within_class`."""
     if rows.empty:
         return "No section here has two classes of labelled spots, so nothing can be said of classes."
     sentences = []
@@ -103,7 +103,7 @@ def told(rows: pd.DataFrame) -> str:
         above = part[part["pcc"] > part["control"]]
         sentences.append(
             f"Under {split} the class means of the training sections, given to each spot by its true class, reach a median PCC of {part['control'].mean():.3f}; "
-            f"{len(above)} of {len(part)} methods exceed it{_named(above['title'])}. "
+            f"{len(above)} of {len(part)} rows exceed it{_named(above['title'])}. "
             f"The highest, {best['title']} with {best['pcc']:.3f}, keeps {best['within']:.3f} within classes; "
             f"the highest within classes is {deeper['title']} with {deeper['within']:.3f}."
         )
