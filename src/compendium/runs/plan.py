@@ -25,10 +25,11 @@ from compendium.methods.registry import NONE, OWN
 
 BUDGETS = ("smoke", "laptop", "full")
 # A protocol presets words; None means: as the method's recipe says.
-PROTOCOLS: dict[str, dict[str, str | None]] = {
-    "published": {"split": "section-out", "panel": "hvg_769", "target": None, "scale": None, "spots": None, "stain": None, "encoder": OWN, "budget": "full"},
+PROTOCOLS: dict[str, dict[str, str | bool | None]] = {
+    "published": {"split": "section-out", "panel": "hvg_769", "target": None, "scale": None, "spots": None, "stain": None, "stain_test": False, "encoder": OWN, "budget": "full"},
     "clean": {
-        "split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised", "spots": EVERY, "stain": AS_IT_IS, "encoder": encoders.FROZEN, "budget": "full",
+        "split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised", "spots": EVERY, "stain": AS_IT_IS, "stain_test": True,
+        "encoder": encoders.FROZEN, "budget": "full",
     },
 }
 FROZEN_TILE_PX = 224  # every method that sees frozen features sees those of the same tiles
@@ -65,6 +66,7 @@ class Run:
     members: int = 1
     spots: str = EVERY
     stain: str = AS_IT_IS
+    stain_test: bool = True  # whether a normaliser maps the sections that are not trained on too
 
     @property
     def title(self) -> str:
@@ -177,7 +179,7 @@ def _encoder(facts: Recipe, asked: str, protocol: str) -> str:
 
 def _settled(facts: Recipe, changes: Mapping[str, object]) -> dict:
     words = ("target", "tile_px", "scale", "augment", "permute", "optimiser", "lr", "momentum", "weight_decay", "lr_decay", "lr_every", "batch", "epochs")
-    return {"members": 1, "spots": EVERY, "stain": AS_IT_IS} | {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
+    return {"members": 1, "spots": EVERY, "stain": AS_IT_IS, "stain_test": True} | {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
 
 
 def _check_word(method: str, word: str, value, known: dict) -> None:
