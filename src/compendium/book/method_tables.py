@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from compendium.errors import BadInput
 from compendium.images import encoders
+from compendium.images.augment import FAMILIES
 from compendium.images.tissue_filter import EVERY
 from compendium.methods import Recipe, Step, names, recipe
 from compendium.methods.layers import Shape
@@ -39,7 +40,6 @@ EXPRESSION = {
 }
 SEEN = {"spot": "each spot alone", "section": "all spots of a section"}
 LEFT_OUT = {EVERY: "none", "stimage": "tiles with little tissue (spots=stimage)", "deepspace": "mostly white tiles (spots=deepspace)"}
-AUGMENTED = {"none": "none", "symmetries": "turns and flips of each tile"}
 
 
 def reviewed() -> list[Recipe]:
@@ -86,9 +86,14 @@ def inputs() -> "pd.DataFrame":
     """Form of Table S1: tile, augmentation, expression, and whose filter of training spots the published protocol applies."""
     return _table({
         "method": each.title, "tile, px": each.tile_px, "pixel values": each.scale, "one example is": SEEN[each.unit],
-        "augmentation": each.fill(each.augmentation) or AUGMENTED[each.augment], "expression": EXPRESSION[each.target],
+        "augmentation": augmentation(each), "expression": EXPRESSION[each.target],
         "spots left out, as published": LEFT_OUT[str(each.published.get("spots", EVERY))],
     } for each in reviewed())
+
+
+def augmentation(facts: Recipe) -> str:
+    """What the family does to a tile in training, and what else the method's registration says."""
+    return "; ".join(words for words in (FAMILIES[facts.augment].words, facts.fill(facts.augmentation)) if words) or "none"
 
 
 def architectures() -> "pd.DataFrame":

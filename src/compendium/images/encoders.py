@@ -179,18 +179,27 @@ def scaled(images: UInt8[Tensor, "spot px px 3"], scale: str, name: str = "") ->
     return (images.flip(3) if scale == "0-255-bgr" else images).permute(0, 3, 1, 2).float()
 
 
+def unscaled(images: Float[Tensor, "spot 3 px px"], scale: str, name: str = "") -> UInt8[Tensor, "spot px px 3"]:
+    """The tiles that `scaled` was given."""
+    if scale == NORMALISED:
+        mean, std = _statistics(name, images.device)
+        images = (images * std + mean) * 255
+    tiles = images.round().to(torch.uint8).permute(0, 2, 3, 1)
+    return tiles.flip(3) if scale == "0-255-bgr" else tiles
+
+
 def normalise(images: UInt8[Tensor, "spot px px 3"], name: str = "") -> Float[Tensor, "spot 3 px px"]:
     """uint8 RGB tiles scaled to 0-1, then by the mean and std of the encoder's timm configuration; without an encoder to -1 to 1."""
-    mean, std = _statistics(name)
-    mean, std = (torch.tensor(values, device=images.device).view(1, 3, 1, 1) for values in (mean, std))
+    mean, std = _statistics(name, images.device)
     return (images.permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 
 @cache
-def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _statistics(name: str, device: torch.device) -> Float[Tensor, "2 1 3 1 1"]:
+    """Mean and standard deviation of the channels."""
     if not name:
-        return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+        return torch.full((2, 1, 3, 1, 1), 0.5, device=device)
     import timm
 
     config = timm.get_pretrained_cfg(name)
-    return config.mean, config.std
+    return torch.tensor([config.mean, config.std], device=device).view(2, 1, 3, 1, 1)

@@ -17,7 +17,7 @@ from compendium.data.section import Section
 from compendium.disk import alone, home, lock_of, read_sealed, source_hash, write_sealed
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment import kept_view
+from compendium.images.banks import kept_view
 
 COLOUR = "colour"
 COORDINATES = "coordinates"
@@ -31,7 +31,7 @@ def features(
 ) -> Float32[np.ndarray, "spot feature"]:
     """Features of every spot: `colour`, `coordinates`, or the pooled output of a frozen timm encoder on tiles of `tile_px`.
 
-    scale: how the encoder is shown the tiles (see encoders.scaled). view: one of augment.BANKS, "" for the tiles as they are; coordinates look the same in all.
+    scale: how the encoder is shown the tiles (see encoders.scaled). view: one of a bank (see banks.py), "" for the tiles as they are; coordinates look the same in all.
     """
     if encoder == COORDINATES:
         return coordinates(section)
@@ -40,8 +40,8 @@ def features(
 
 def six_colours(section: Section, tile_px: int, view: str = "") -> Float32[np.ndarray, "spot 6"]:
     """Mean and standard deviation of red, green and blue over each tile (0-255)."""
-    tiles = kept_view(section.tiles(tile_px), view, section.name)
-    rows = [(tile.mean(axis=(0, 1)), tile.std(axis=(0, 1))) for tile in tiles]
+    pieces = (kept_view(section, tile_px, view, slice(i, i + CHUNK["cpu"])).numpy() for i in range(0, len(section), CHUNK["cpu"]))
+    rows = [(tile.mean(axis=(0, 1)), tile.std(axis=(0, 1))) for piece in pieces for tile in piece]
     return np.array(rows, dtype=np.float32).reshape(len(section), 6)
 
 
@@ -85,7 +85,7 @@ def _write(path: Path, values: Float32[np.ndarray, "spot feature"]) -> None:
 def cache_path(section: Section, encoder: str, tile_px: int, weights: str, device: str, scale: str = encoders.NORMALISED, view: str = "") -> Path:
     """Where a section's features lie once they are computed; the file's name is the checksum of all that decides its content."""
     network = "" if encoder == COLOUR else f"{encoders.weights_id(encoder, weights)} {scale} timm {version('timm')} {device}"
-    code = source_hash(*(f"images/{name}.py" for name in ("augment", "encoders", "features")))
+    code = source_hash(*(f"images/{name}.py" for name in ("augment", "banks", "changes", "draws", "encoders", "family", "features")))
     facts = f"{section.digest} {encoder} {tile_px} {view} {network} {code}"
     return home() / "features" / encoder / f"{section.cohort}-{section.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"
 
@@ -95,11 +95,11 @@ def encode(
     section: Section, encoder: str, tile_px: int, weights: str = "", device: str = "cpu", scale: str = encoders.NORMALISED, view: str = ""
 ) -> Float32[np.ndarray, "spot feature"]:
     """Pooled features of the frozen encoder in evaluation mode, without the cache."""
-    network, tiles, size = _frozen(encoder, weights, device), section.tiles(tile_px), CHUNK[device]
+    network, size = _frozen(encoder, weights, device), CHUNK[device]
     if (side := encoders.fixed_side(encoder)) and side != tile_px:
         raise BadInput(f"encoder {encoder} takes tiles of {side} px only, not {tile_px}; set tile_px={side}")
-    bar = tqdm(range(0, len(tiles), size), desc=" ".join(word for word in (encoder, view, "on", section.name) if word), disable=None)
-    pieces = (torch.tensor(kept_view(tiles[i : i + size], view, section.name), device=device) for i in bar)
+    bar = tqdm(range(0, len(section), size), desc=" ".join(word for word in (encoder, view, "on", section.name) if word), disable=None)
+    pieces = (kept_view(section, tile_px, view, slice(i, i + size), device) for i in bar)
     return torch.cat([network(encoders.scaled(piece, scale, encoder)) for piece in pieces]).float().cpu().numpy()
 
 

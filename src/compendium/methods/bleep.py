@@ -17,7 +17,7 @@ METRICS = ("cosine", "euclidean")
 
 @register(
     "bleep", title="BLEEP", unit="spot", tile_px=224, target="raw", citation="xie2023bleep", encoder="resnet50.tv_in1k",
-    optimiser="adamw", lr=1e-3, weight_decay=1e-3, batch=256, epochs=150, augment="symmetries", published={"scale": "0-255-bgr"},
+    optimiser="adamw", lr=1e-3, weight_decay=1e-3, batch=256, epochs=150, augment="bleep", published={"scale": "0-255-bgr"},
     model={"width": 256, "dropout": 0.1, "temperature": 1.0, "retrieval": "average", "metric": "cosine", "neighbours": 50},
     choices={"retrieval": RETRIEVALS, "metric": METRICS},
     laptop={"epochs": 50, "batch": 128}, smoke={"epochs": 3, "batch": 32, "width": 32, "neighbours": 5},

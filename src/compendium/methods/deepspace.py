@@ -14,7 +14,7 @@ DROPOUT = 0.5  # behind either hidden layer of the classifier, as in VGG16
 
 @register(
     "deepspace", title="DeepSpaCE", unit="spot", tile_px=376, target="pearson", citation="monjo2022deepspace", encoder="vgg16.tv_in1k",
-    optimiser="adam", lr=1e-4, weight_decay=1e-4, batch=128, epochs=100, augment="symmetries", model={"transfer": True}, published={"spots": "deepspace"},
+    optimiser="adam", lr=1e-4, weight_decay=1e-4, batch=128, epochs=100, augment="deepspace", model={"transfer": True}, published={"spots": "deepspace"},
     laptop={"lr": 1e-3, "epochs": 50}, smoke={"lr": 1e-2, "epochs": 3, "batch": 32},
     summary="VGG16 pre-trained on ImageNet with its classifier of two layers of 4,096 units; the last layer, to the genes, is the only one trained. Smooth-L1 loss.",
     loss="smooth L1",
@@ -29,7 +29,7 @@ DROPOUT = 0.5  # behind either hidden layer of the classifier, as in VGG16
         "The original leaves out spots of fewer than 1,000 molecules or genes on Visium; here no spot is left out for its counts.",
         "The tile is 376 px on every slide, as in the benchmark; the original's side follows from the distance between spots. It is resized to 224 px bilinearly.",
         "The bias of the last layer starts at the training mean; the original draws it at random.",
-        "Augmentation is one of the eight symmetries of the tile; the original also crops, shifts colours, and adds one of noise, blur or distortion.",
+        "Augmentation is drawn for the whole tile, before it is resized, and its crop keeps that size; noise, blur and distortion, of which the original adds one, are left out.",
         "The published protocol trains without tiles that are mostly white (spots=deepspace); what is white follows from the tiles of the spots, as in the original; the "
         "benchmark takes all positions of the array. Test sections are predicted and scored whole, while the original takes out their white tiles too. Elsewhere all "
         "methods are trained on the same spots.",

@@ -8,7 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.images.augment import BANK, section_view
+from compendium.images import encoders
+from compendium.images.augment import FAMILIES
+from compendium.images.banks import BANK
 from compendium.images.encoders import FROZEN
 from compendium.methods.graph import METRICS, PRUNING, Graph, check_words, nearest
 from compendium.methods.hist2st_parts import HEAD, LSTM, POLICIES, VARIANT, ZINB, CountHead, Encoded, GraphLayer, Jump, PatchMixer, coefficient_head, gene_head, start_at_mean
@@ -17,8 +19,8 @@ from compendium.methods.registry import Step, register
 
 MODEL = {
     "width": 1024, "channels": 32, "kernel": 5, "patch": 7, "mixer_layers": 2, "layers": 8, "heads": 16, "graph_layers": 4, "dropout": 0.2, "positions": 64,
-    "k": 4, "prune": "Grid", "metric": "square", "loops": False, "gcn": True, "policy": "mean", "zinb": 0.25, "nb": False, "distill": 0.5, "views": 5, "gain": 10.0,
-    "transposed": False,
+    "k": 4, "prune": "Grid", "metric": "square", "loops": False, "gcn": True, "policy": "mean", "zinb": 0.25, "nb": False, "distill": 0.5, "views": 5, "view": "hist2st",
+    "gain": 10.0, "transposed": False,
 }
 NEIGHBOURS = (
     Step("context", "{layers} transformer blocks", "{heads} heads; every spot attends to every spot of its section"),
@@ -33,8 +35,8 @@ DISTILLED = Step("training", "self-distillation", "{views} augmented views of th
 TRUNK = (*NEIGHBOURS, LSTM, ZINB, DISTILLED, HEAD)
 FACTS = {
     "unit": "section", "tile_px": 112, "target": "scprep", "citation": "zeng2022hist2st", "optimiser": "adam", "lr": 1e-5, "lr_decay": 0.9, "lr_every": 50,
-    "batch": 1, "epochs": 350, "scale": "0-255", "choices": {"prune": PRUNING, "metric": METRICS, "policy": POLICIES},
-    "loss": "mean squared error + {zinb:g} ZINB + {distill:g} distillation", "augmentation": "{views} views of a section, grey, turned or mirrored, for the distillation only",
+    "batch": 1, "epochs": 350, "scale": "0-255", "choices": {"prune": PRUNING, "metric": METRICS, "policy": POLICIES, "view": tuple(FAMILIES)},
+    "loss": "mean squared error + {zinb:g} ZINB + {distill:g} distillation", "augmentation": "{views} views of a section, for the distillation only: " + FAMILIES["hist2st"].words,
     "flow": MIXER + TRUNK, "evaluated": "HER2+ (BC1); squamous cell carcinoma (GSE144240)", "compared": ("stnet", "histogene"),
     "laptop": {"lr": 3e-4, "epochs": 50, "width": 256, "patch": 14, "layers": 2, "heads": 4, "distill": 0.0},
     "smoke": {"lr": 1e-3, "epochs": 3, "width": 32, "channels": 16, "patch": 28, "mixer_layers": 1, "layers": 1, "heads": 1, "graph_layers": 2, "views": 2},
@@ -45,10 +47,10 @@ DEVIATIONS = (
     "The graph is that of the legacy array, k=4 and prune=Grid; published runs on Visium take prune=NA, and metric=hexagonal with k=6 would be its real neighbours.",
     "A spot without neighbours holds 0 after a graph layer, where the published mean is 0/0.",
     "On targets other than the published one the size factor of the ZINB is the total over the shared genes / 10,000 instead of the total over the panel / its median.",
-    "Views are drawn of tiles as the run scales them: on normalised tiles the corners of a turned view are filled with the mean colour, not with black.",
+    "Views are drawn of tiles as whole numbers from 0 to 255, before they are scaled as the run says; the published code turns the same numbers grey without rounding them.",
     "Validation loss leaves distillation out, so that it is not a matter of five random draws.",
     "On frozen features one linear layer takes the place of patch embedding and ConvMixer, and the five views of a step are drawn out of eight that are kept of each "
-    "section, drawn once of its raw tiles (corners black). Features are multiplied by 10 (gain=10): as they come their tokens are a tenth of the size of the position "
+    "section, drawn once. Features are multiplied by 10 (gain=10): as they come their tokens are a tenth of the size of the position "
     "tables, where those of the published tiles, 0-255, are far larger. Chosen among 1, 4 and 10 on three sections of the demo cohort.",
     "On the target wide the prediction and the mean of the ZINB start at the training mean of each gene; the published heads start near 0, which is close on the published target.",
     "Early stopping on the training loss, used in some published runs, is not offered; a run without validation sections ends after its last epoch.",
@@ -97,7 +99,7 @@ class Hist2ST(Method):
     def __init__(
         self, shape: Shape, width: int = 1024, channels: int = 32, kernel: int = 5, patch: int = 7, mixer_layers: int = 2, layers: int = 8, heads: int = 16,
         graph_layers: int = 4, dropout: float = 0.2, positions: int = 64, k: int = 4, prune: str = "Grid", metric: str = "square", loops: bool = False, gcn: bool = True,
-        policy: str = "mean", zinb: float = 0.25, nb: bool = False, distill: float = 0.5, views: int = 5, gain: float = 10.0, transposed: bool = False,
+        policy: str = "mean", zinb: float = 0.25, nb: bool = False, distill: float = 0.5, views: int = 5, view: str = "hist2st", gain: float = 10.0, transposed: bool = False,
         batch_statistics: bool = False, resized: int = 256, tuned: bool = False,
     ):
         super().__init__()
@@ -106,6 +108,7 @@ class Hist2ST(Method):
         check_words(k, prune, metric)
         self.edges = {"k": k, "prune": prune, "metric": metric, "loops": loops}
         self.zinb, self.distill, self.views, self.transposed = zinb, distill, views, transposed and not shape.features
+        self.family, self.scaling = FAMILIES[view], (shape.scale, shape.encoder)
         if shape.features or shape.encoder:
             self.tokens = Encoded(shape, width, dropout, resized, batch_statistics, gain, tuned)
         else:
@@ -155,7 +158,8 @@ class Hist2ST(Method):
     def views_of(self, image: Tensor, batch: Batch) -> Iterable[Tensor]:
         """Augmented copies of the section, one draw each for all of its spots: of its tiles, or of the bank of frozen features."""
         if batch.views is None:
-            return (section_view(image) for _ in range(self.views))
+            tiles = encoders.unscaled(image, *self.scaling).permute(0, 3, 1, 2)
+            return (encoders.scaled(self.family(tiles, whole=True).permute(0, 2, 3, 1), *self.scaling) for _ in range(self.views))
         return batch.views[torch.randperm(len(batch.views))[: self.views]]
 
     def mixed(self, states: Float[Tensor, "view spot width"]) -> Float[Tensor, "spot gene"]:

@@ -39,7 +39,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a method is built for: number of genes, their training mean and target, classes of the labels, training spots, input kind and size, its own encoder if it sees tiles."""
+    """What a method is built for: number of genes, their training mean and target, classes of the labels, training spots, input kind and size; of tiles their encoder and scale."""
 
     genes: int
     mean: Float[Tensor, "gene"]
@@ -50,6 +50,7 @@ class Shape:
     tile_px: int = 0
     encoder: str = ""
     weights: str = ""
+    scale: str = encoders.NORMALISED
 
 
 class Method(nn.Module):

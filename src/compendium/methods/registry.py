@@ -41,7 +41,7 @@ class Recipe:
     does what the recipe mends. laptop and smoke: the words that these budgets change. lr_decay: factor on the learning rate after
     every lr_every epochs (0: never). frozen: the only encoder word it takes, for controls.
 
-    For tables and drawings: loss and augmentation in words (augmentation where `augment` does not say it all), flow (its drawing; () draws it from the
+    For tables and drawings: loss in words, augmentation (what `augment`, whose words are its family's, does not say), flow (its drawing; () draws it from the
     facts above), evaluated (on which data its authors did) and compared (with which methods of this registry, or others).
     """
 

@@ -11,7 +11,8 @@ from compendium.data.expression import Target
 from compendium.data.section import NO_LABEL, Section
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment import BANKS, random_symmetries
+from compendium.images.augment import FAMILIES
+from compendium.images.banks import bank
 from compendium.images.features import features
 from compendium.methods import recipe
 from compendium.methods.layers import Batch, no_image
@@ -55,7 +56,7 @@ def inputs(run: Run, part: Part, target: Target | None, device: str, training: b
 
 
 def shown(run: Run, section: Section, device: str, view: str = "") -> Shaped[np.ndarray, "spot *rest"]:
-    """What the run sees of every spot of a section: nothing, tiles, or frozen features, these in one of the views of augment.BANKS if asked."""
+    """What the run sees of every spot of a section: nothing, tiles, or frozen features, these in one of the views of a bank (see banks.py) if asked."""
     if run.encoder == NONE:
         return no_image(len(section)).numpy()
     if run.encoder == OWN:
@@ -65,12 +66,12 @@ def shown(run: Run, section: Section, device: str, view: str = "") -> Shaped[np.
 
 def banked(run: Run) -> tuple[str, ...]:
     """The views of its training sections that a run on frozen features draws from; tiles are turned as they come."""
-    turned, distilled = run.augment == "symmetries", bool(dict(run.model).get("distill"))
+    turned, distilled = run.augment != "none", bool(dict(run.model).get("distill"))
     if run.encoder in (OWN, NONE) or not (turned or distilled):
         return ()
     if turned and distilled:
         raise BadInput(f"method {run.method} distils views of the section, and cannot draw others from the bank as well; give augment=none, or distill=0")
-    return BANKS["symmetries" if turned else "sections"]
+    return bank(run.augment) if turned else bank(str(dict(run.model)["view"]), whole=True)
 
 
 def views(run: Run, section: Section, device: str) -> Float32[np.ndarray, "view spot feature"] | None:
@@ -119,19 +120,19 @@ def class_numbers(section: Section, classes: Sequence[str]) -> Int64[np.ndarray,
     return np.array([number.get(str(label), -1) for label in (section.labels if section.labels is not None else [""] * len(section))])
 
 
-def training(run: Run, parts: list[Inputs], epoch: int) -> Iterator[Batch]:
-    """Batches of one epoch in an order that depends on seed and epoch only: sections, or spots mixed over all sections."""
+def training(run: Run, parts: list[Inputs], epoch: int, device: str = "cpu") -> Iterator[Batch]:
+    """Batches of one epoch in an order that depends on seed and epoch only: sections, or spots mixed over all sections. Tiles are augmented on the device."""
     rng = np.random.default_rng(seed_of("order", run.seed, epoch))
     if recipe(run.method).unit == "section":
         for i in rng.permutation(len(parts)):
-            yield batch(run, parts[i], np.arange(len(parts[i])), augment=True)
+            yield batch(run, parts[i], np.arange(len(parts[i])), device, augment=True)
         return
     owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     row = np.concatenate([np.arange(len(part)) for part in parts])
     order = rng.permutation(len(owner))
     for start in range(0, len(order), run.batch):
         chosen = order[start : start + run.batch]
-        pieces = [batch(run, parts[i], row[chosen[owner[chosen] == i]], augment=True) for i in np.unique(owner[chosen])]
+        pieces = [batch(run, parts[i], row[chosen[owner[chosen] == i]], device, augment=True) for i in np.unique(owner[chosen])]
         yield joined(pieces)
 
 
@@ -148,15 +149,16 @@ def joined(pieces: Sequence[Batch]) -> Batch:
     return Batch(**{name: torch.cat(parts) for name, parts in named.items() if parts[0] is not None})
 
 
-def batch(run: Run, part: Inputs, rows: np.ndarray, augment: bool = False) -> Batch:
-    """Some rows of a section as tensors; uint8 tiles are scaled as the run says, and augmented in training, frozen features out of the bank."""
+def batch(run: Run, part: Inputs, rows: np.ndarray, device: str = "cpu", augment: bool = False) -> Batch:
+    """Some rows of a section as tensors; in training uint8 tiles are augmented, frozen features drawn out of the bank; then tiles are scaled as the run says."""
     image = torch.from_numpy(np.ascontiguousarray(part.image[rows]))
     bank = None if part.bank is None or not augment else torch.from_numpy(part.bank[:, rows])
-    turned = augment and run.augment == "symmetries"
     if image.dtype == torch.uint8:
-        image = encoders.scaled(image, run.scale, recipe(run.method).encoder)
-        image = random_symmetries(image) if turned else image
-    elif turned and bank is not None:
+        tiles = image.to(device)
+        if augment:
+            tiles = FAMILIES[run.augment](tiles.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        image = encoders.scaled(tiles, run.scale, recipe(run.method).encoder)
+    elif run.augment != "none" and bank is not None:
         image, bank = bank[torch.randint(len(bank), (len(rows),)), torch.arange(len(rows))], None
     learned = (getattr(part, name) for name in ("target", "counts", "size", "labels"))
-    return Batch(image, torch.from_numpy(part.grid[rows]).long(), *(None if some is None else torch.from_numpy(some[rows]) for some in learned), views=bank)
+    return Batch(image, torch.from_numpy(part.grid[rows]).long(), *(None if some is None else torch.from_numpy(some[rows]) for some in learned), views=bank).to(device)

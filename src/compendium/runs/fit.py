@@ -63,7 +63,7 @@ def build(run: Run, parts: list[Inputs], genes: int) -> Method:
     classes = 1 + max(int(part.labels.max()) for part in parts)
     spots = sum(len(part) for part in parts)
     if run.encoder == OWN:
-        shape = Shape(genes, mean, run.target, classes, spots, tile_px=run.tile_px, encoder=facts.encoder, weights=run.weights)
+        shape = Shape(genes, mean, run.target, classes, spots, tile_px=run.tile_px, encoder=facts.encoder, weights=run.weights, scale=run.scale)
     else:
         shape = Shape(genes, mean, run.target, classes, spots, features=0 if run.encoder == NONE else parts[0].image.shape[1])
     torch.manual_seed(seed_of("build", run.seed))
@@ -124,8 +124,8 @@ def _epoch(run: Run, method: Method, optimiser: torch.optim.Optimizer, parts: li
     """One pass over the training batches; mean of each loss term. A loss that is not finite ends the run."""
     method.train()
     sums, steps = {}, 0
-    for batch in training(run, parts, epoch):
-        terms = method.losses(batch.to(device))
+    for batch in training(run, parts, epoch, device):
+        terms = method.losses(batch)
         loss = sum(terms.values())
         if not torch.isfinite(loss):
             raise BadInput(f"method {run.method} on {run.split.name}: the loss is {loss.item()} in epoch {epoch}; lower lr (now {run.lr:g})")

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,7 +15,7 @@ from compendium.data.section import Section
 from compendium.data.splits import Placed, Split, check_apart
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment import AUGMENTATIONS
+from compendium.images.augment import FAMILIES
 from compendium.images.features import COLOUR, COORDINATES
 from compendium.images.stain import AS_IT_IS, STAINS
 from compendium.images.tissue_filter import EVERY, SPOTS
@@ -113,8 +113,8 @@ def plan(
     """Resolve a run: recipe, then budget, then protocol, then the words given. A misspelt or mistyped word is an error.
 
     Controls that define their own input (`mean`, `colour`, `coordinates`) keep it whatever `encoder` says. On frozen features all
-    methods see the same tiles, and none turns them unless augment=symmetries says so. `members` fits of a method in closed form would be one fit, and are. Under the clean
-    protocol a split with a patient on both sides is an error unless its rule is named as published or as an arm.
+    methods see the same tiles, and none augments them unless augment=stnet, or another family, says so. `members` fits of a method in
+    closed form would be one fit, and are. Under the clean protocol a split with a patient on both sides is an error unless its rule is named as published or as an arm.
     """
     facts = recipe(method)
     for what, value, known in (("budget", budget, BUDGETS), ("protocol", protocol, tuple(PROTOCOLS))):
@@ -184,12 +184,16 @@ def _settled(facts: Recipe, changes: Mapping[str, object]) -> dict:
 
 def _check_word(method: str, word: str, value, known: dict) -> None:
     if word not in known:
-        near = difflib.get_close_matches(word, known, n=1)
-        raise BadInput(f"method {method} has no parameter {word!r}; {f'did you mean {near[0]}? ' if near else ''}known: {', '.join(known)}")
+        raise BadInput(f"method {method} has no parameter {word!r}; {_hint(word, known)}known: {', '.join(known)}")
     wanted = type(known[word])
     fits = isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))
     if not fits and not (wanted is float and type(value) is int):
         raise BadInput(f"parameter {word} of method {method} is {value!r}; it takes a {wanted.__name__}, e.g. {known[word]!r}")
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def _check_range(facts: Recipe, settled: dict) -> None:
@@ -206,7 +210,7 @@ def _check_range(facts: Recipe, settled: dict) -> None:
     if settled["lr_every"] < 0 or settled["lr_decay"] <= 0:
         raise BadInput(f"lr_every is {settled['lr_every']} and lr_decay is {settled['lr_decay']}; lr_every must be 0 (constant rate) or more, lr_decay above 0")
     optimisers = ("closed form",) if facts.optimiser == "closed form" else ("adam", "adamw", "sgd")
-    known_words = {"augment": AUGMENTATIONS, "optimiser": optimisers, "scale": encoders.SCALES, "spots": SPOTS, "stain": (AS_IT_IS, *STAINS)} | dict(facts.choices)
+    known_words = {"augment": tuple(FAMILIES), "optimiser": optimisers, "scale": encoders.SCALES, "spots": SPOTS, "stain": (AS_IT_IS, *STAINS)} | dict(facts.choices)
     for word, known in known_words.items():
         if settled[word] not in known:
-            raise BadInput(f"unknown {word} {settled[word]!r} for method {facts.name}; known: {', '.join(known)}")
+            raise BadInput(f"unknown {word} {settled[word]!r} for method {facts.name}; {_hint(settled[word], known)}known: {', '.join(known)}")

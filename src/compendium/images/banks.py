@@ -1,0 +1,41 @@
+"""Banks of views: copies of a section's tiles, changed by a family once and for all, whose frozen features are kept."""
+
+import hashlib
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from compendium.data.section import Section
+from compendium.images.augment import FAMILIES
+from compendium.images.changes import symmetry
+from compendium.images.draws import drawn_from
+
+BANK = 8
+
+
+def bank(family: str, whole: bool = False) -> tuple[str, ...]:
+    """Names of a family's views, each with a draw for every tile, or with `whole` one for the section; "" is the section as it is.
+
+    Draws of stnet for every tile are its eight symmetries, so that all of a tile's are there; the first leaves it as it is.
+    """
+    if family == "none":
+        return ("",) * BANK
+    names = tuple(f"{family}-{'section' if whole else 'patch'}-{i}" for i in range(BANK))
+    return ("", *names[1:]) if family == "stnet" and not whole else names
+
+
+def kept_view(section: Section, tile_px: int, view: str, rows: slice = slice(None), device: str = "cpu") -> UInt8[Tensor, "spot px px 3"]:
+    """Tiles of a section in one of the views of a bank; what is drawn for a tile follows from the names of section and view and the tile's place, whichever rows are asked for."""
+    images = torch.tensor(section.tiles(tile_px)[rows], device=device)
+    if not view:
+        return images
+    family, kind, which = view.split("-")
+    images = images.permute(0, 3, 1, 2)
+    if family == "stnet" and kind == "patch":
+        images = symmetry(images, int(which))
+    else:
+        with drawn_from(int.from_bytes(hashlib.sha256(f"{section.name} {view}".encode()).digest()[:7])):
+            drawn = FAMILIES[family].draw(1 if kind == "section" else len(section))
+        images = FAMILIES[family].apply(images, drawn if kind == "section" else {name: value[rows] for name, value in drawn.items()})
+    return images.permute(0, 2, 3, 1).contiguous()
