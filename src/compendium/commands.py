@@ -162,6 +162,25 @@ def _book(options: argparse.Namespace) -> None:
     print(site.render(profiles.root()) if options.no_run else chapters.build(options.profile))
 
 
+def keep(commands: Commands) -> None:
+    """Tables for books without raw data."""
+    command = commands.add_parser("keep", help="keep the tables that a profile's chapters were last drawn from in data/reference, so that its book can be built without raw data")
+    command.add_argument("profile", help="e.g. her2st-subset")
+    command.add_argument("--chapters", nargs="+", metavar="CHAPTER", help="only these (default: all that the profile names)")
+    command.set_defaults(do=_keep)
+
+
+def _keep(options: argparse.Namespace) -> None:
+    from compendium.book import chapters, profiles
+    from compendium.book.results import keep
+
+    stated = profiles.load(options.profile)
+    named = options.chapters or list(stated.chapters)
+    for name in named:
+        chapters.find(name)
+    print(*keep(stated.name, named), sep="\n")
+
+
 def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -186,4 +205,4 @@ def _pairs(option: str, given: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-EVERY = (fetch, prepare, export, study, table, chapter, book)
+EVERY = (fetch, prepare, export, study, table, chapter, book, keep)

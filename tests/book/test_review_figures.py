@@ -13,6 +13,7 @@ from compendium.book.show import check_bundle, compact
 from compendium.data.section import Section
 from compendium.disk import CHECKOUT
 from compendium.evidence import review
+from compendium.evidence.data_review import select
 from conftest import tiny_section
 
 CHAPTER = CHECKOUT / "notebooks" / "01_data_review.ipynb"
@@ -31,7 +32,7 @@ def sections() -> list[Section]:
 
 def test_every_figure_can_be_published(sections):
     numbers, shares = review.section_numbers(sections), review.channel_shares(sections)
-    drawn = review_figures.select(sections)
+    drawn = select(sections)
     for figure in (
         review_figures.depth(numbers, ["A1"]), review_figures.scale(numbers), review_figures.gallery(drawn), review_figures.spots(drawn),
         review_figures.colours(shares, ["A", "B", "C"]),
@@ -60,9 +61,9 @@ def test_depth_draws_medians_quartiles_and_what_is_not_chosen_hollow(sections):
 
 
 def test_slides_are_chosen_patient_by_patient(sections):
-    assert [section.name for section in review_figures.select(sections, 3)] == ["A1", "B1", "C1"]
-    assert [section.name for section in review_figures.select(sections)] == ["A1", "A2", "B1", "C1"]
-    assert review_figures.select([sections[3]]) == []
+    assert [section.name for section in select(sections, 3)] == ["A1", "B1", "C1"]
+    assert [section.name for section in select(sections)] == ["A1", "A2", "B1", "C1"]
+    assert select([sections[3]]) == []
 
 
 def test_the_gallery_is_at_one_scale_inside_the_slides():
@@ -77,7 +78,7 @@ def test_the_gallery_is_at_one_scale_inside_the_slides():
 
 
 def test_the_menu_shows_one_section_with_its_slide_and_its_spots(sections):
-    drawn = review_figures.select(sections)
+    drawn = select(sections)
     fig = review_figures.spots(drawn)
     buttons = fig.layout.updatemenus[0].buttons
     assert [button.label for button in buttons] == ["A1, patient A", "A2, patient A", "B1, patient B", "C1, patient C"]

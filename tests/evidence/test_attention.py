@@ -9,7 +9,6 @@ from compendium.errors import BadInput
 from compendium.evidence import attention
 from compendium.evidence.scores import summary
 from compendium.evidence.transfer import differences
-from compendium.runs import execute
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
@@ -21,29 +20,26 @@ def by_section(*values):
     return pd.DataFrame({"patient": [f"P{i // 2}" for i in range(len(values))], "section": [f"S{i}" for i in range(len(values))], "difference": values})
 
 
-def test_every_row_is_fitted_scored_and_priced(home):
-    fits = attention.planned("tiny", SECTIONS, "patient-out", attention.ROWS, **PLANNED)
-    twins = attention.planned("tiny", SECTIONS[:2], "patient-out", attention.ROWS[1:2], permute=True, **PLANNED)
-    assert len({run for _, run in fits}) == len(fits) == len(attention.ROWS) * 3
-    records = execute([run for _, run in fits + twins], SECTIONS, device="cpu")
-    table = attention.scored(fits, records[: len(fits)], SECTIONS)
+@pytest.fixture
+def study(home, monkeypatch):
+    monkeypatch.setattr(attention, "open_sections", lambda cohort, names: SECTIONS)
+    return attention.study("tiny", None, "patient-out", [5, 20], "cpu", False, weights="", seed=0, **PLANNED)
+
+
+def test_every_row_is_fitted_scored_and_priced(study):
+    table = study["scores"]
     assert table.groupby("row").size().to_dict() == {row.key: 3 * 12 for row in attention.ROWS}
     found = differences(table, attention.COMPARISONS)
     assert len(found) == 3 * len(attention.COMPARISONS) and (found["genes"] == 12).all()
-    lines = attention.floor(table, attention.scored(twins, records[len(fits) :], SECTIONS), fits).set_index("row")
+    lines = study["floor"].set_index("row")
     assert lines["result"].to_dict() == {row.key: row.key == "ridge" for row in attention.ROWS}  # budget smoke is below the floor, and ridge has none
-    steps = attention.per_step(fits, records[: len(fits)], "hist2st").set_index("row")
+    steps = study["steps"].set_index("row")
     assert steps["steps"].to_dict() == {"hist2st": 18, "gat": 18, "gat-published": 18, "mean": 18, "ridge": 0}  # three folds of three epochs over two sections
     assert steps["relative"]["hist2st"] == 1 and steps["relative"]["gat"] > 0 and np.isnan(steps["relative"]["ridge"])
     assert steps["trainable"]["gat-published"] < steps["trainable"]["mean"] < steps["trainable"]["gat"]
     assert len(attention_figures.accuracy_by_cost(summary(table), steps.reset_index(), TITLES).data) == 4  # ridge has no steps
-
-
-def test_a_row_that_does_not_beat_its_twin_is_no_result(home):
-    fits = attention.planned("tiny", SECTIONS, "patient-out", attention.ROWS[-1:], **PLANNED)
-    table = pd.DataFrame({"row": "ridge", "pcc": [0.1, 0.2, 0.3]})
-    assert attention.floor(table, table.assign(pcc=0.1), fits)["result"].tolist() == [True]
-    assert attention.floor(table, table.assign(pcc=0.2), fits)["result"].tolist() == [False]
+    assert (study.facts["records"], study.facts["stale"], study.facts["width"]) == (27, 0, 32)  # five rows and four twins in three folds
+    assert set(study["curves"]["method"]) == set(TITLES) - {"ridge"}
 
 
 @pytest.mark.parametrize(("values", "smoke", "said"), [

@@ -23,13 +23,13 @@ def test_the_share_is_over_learnable_genes_and_the_same_sections():
 
 @pytest.mark.parametrize(("last", "told"), [(0.5, "still fell by 44%"), (0.9, "had settled by epoch 20")])
 def test_the_reason_reads_the_curve(last, told):
-    curve = [{"error": 0.9, "validation": 7.0}] * 18 + [{"error": 0.9, "validation": 0.0}] + [{"error": last, "validation": 0.0}]
+    curve = np.array([0.9] * 19 + [last])
     line = reason(curve, share=0.3, linear=np.nan)
     assert told in line
     assert "ridge" not in line
 
 
 def test_the_reason_names_what_a_linear_model_reaches():
-    curve = [{"error": 1.0}] * 20
+    curve = np.ones(20)
     assert "ridge on the same features reaches 52%, so there is little more" in reason(curve, share=0.48, linear=0.52)
     assert reason(curve, share=0.2, linear=0.8).endswith("reaches 80%")

@@ -6,7 +6,7 @@ import pytest
 
 from compendium.book.encoder_figures import gene_boxes, highest, paired, per_gene
 from compendium.errors import BadInput
-from compendium.evidence.encoder_rows import floor, left_out, rows, runs_of, twins, weights_files
+from compendium.evidence.encoder_rows import jobs, left_out, rows, twins, weights_files
 from compendium.evidence.transfer import BETTER, SMOKE, UNDECIDED, WORSE, claim, comparisons, differences, on_scale, told, verdict, verdicts
 from compendium.images.encoders import FROZEN
 from conftest import tiny_section
@@ -29,32 +29,22 @@ def test_rows_of_a_comparison_differ_in_what_their_title_says():
     assert words["tuned-random"] == words["tuned"] | {"weights": "random"} and words["tuned"]["epochs"] == 40
     assert words["ridge"] == words["frozen"] | {"method": "ridge"}
     assert {key for pair in COMPARED for key in (pair.first, pair.second)} <= set(words)
-    assert [row.key for row in rows({}, 50, 40) if row.tuned] == ["tuned", "tuned-random"]
+    assert [row.key for row in rows({}, 50, 40) if row.words.get("tuned")] == ["tuned", "tuned-random"]
     swin = next(row for row in rows({"swin_tiny_patch4_window7_224.ms_in1k": "f.pth"}, 50, 40) if row.key.startswith("swin"))
     assert (swin.title, swin.words["tile_px"], swin.words["weights"]) == ("swin_tiny_patch4_window7_224 frozen, tiles of 224 px", 224, "f.pth")
 
 
 def test_runs_train_on_one_patient_and_say_what_is_smoke():
     by_key = {row.key: row for row in rows({}, 50, 4)}
-    found = {key: runs_of(row, "tiny", SECTIONS, ["P3"], panel="all") for key, row in by_key.items()}
+    found = {key: [run for _, run in jobs(row, "tiny", SECTIONS, ["P3"], panel="all")] for key, row in by_key.items()}
     assert all([(run.split.train, run.split.test) for run in runs] == [(("S3", "S4"), ("S1", "S2"))] for runs in found.values())
     assert {key for key, (run,) in found.items() if not run.result} == {"tuned", "tuned-random"}
     assert found["tuned"][0].title == "Hist2ST, tuned EfficientNet-Lite0"
-    jobs = [(by_key[key], run) for key, (run,) in found.items()]
-    assert [row.key for row, _ in twins(jobs)] == [key for key in KEYS if not key.startswith(("tuned", "ridge"))]
-    assert all(run.permute for _, run in twins(jobs))
+    shuffled = twins([(key, run) for key, (run,) in found.items()])
+    assert [key for key, _ in shuffled] == [key for key in KEYS if not key.startswith(("tuned", "ridge"))]
+    assert all(run.permute for _, run in shuffled)
     with pytest.raises(BadInput, match="patient P9 has no section here; patients are P1, P2, P3"):
-        runs_of(by_key["ridge"], "tiny", SECTIONS, ["P9"], panel="all")
-
-
-def test_a_row_is_a_result_above_its_twin_in_every_section():
-    by_key = {row.key: row for row in rows({}, 50, 4)}
-    jobs = [(by_key[key], run) for key in ("frozen", "convmixer", "tuned", "ridge") for run in runs_of(by_key[key], "tiny", SECTIONS, ["P1"], panel="all")]
-    shuffled = scored({"frozen": -0.1, "convmixer": -0.1})
-    shuffled.loc[(shuffled["row"] == "convmixer") & (shuffled["section"] == "S3"), "pcc"] += 0.2
-    found = floor(jobs, scored({}), shuffled[shuffled["row"].isin(["frozen", "convmixer"])]).set_index("row")
-    assert found["result"].to_dict() == {"frozen": True, "convmixer": False, "tuned": False, "ridge": True}
-    assert found["its twin"].isna().to_dict() == {"frozen": False, "convmixer": False, "tuned": True, "ridge": True}
+        jobs(by_key["ridge"], "tiny", SECTIONS, ["P9"], panel="all")
 
 
 def test_a_difference_is_of_the_same_genes_and_a_section_counts_once():

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from compendium.data.section import Section
@@ -34,14 +34,19 @@ def data_uri(image: UInt8[np.ndarray, "height width 3"], longest: int = SLIDE_PX
 
 def lay_slide(fig: go.Figure, section: Section, row: int = 1, col: int = 1, opacity: float = 1.0) -> None:
     """Put the section's thumbnail under a panel whose axes are pixels of the full image, y down, equal scales."""
-    x, y = (axis.plotly_name.replace("axis", "") for axis in fig.get_subplot(row, col))
-    margin = 1.5 * 200 / section.um_per_px if section.um_per_px else 0
-    low, high = section.pixels.min(axis=0) - margin, section.pixels.max(axis=0) + margin
+    lay_axes(fig, section.pixels, 1.5 * 200 / section.um_per_px if section.um_per_px else 0, row, col)
     if section.thumbnail is not None:
+        x, y = (axis.plotly_name.replace("axis", "") for axis in fig.get_subplot(row, col))
         height, width = (float(side) / section.thumbnail_scale for side in section.thumbnail.shape[:2])
         fig.add_layout_image(
             source=data_uri(section.thumbnail, 520), x=0, y=0, sizex=width, sizey=height, xref=x, yref=y, sizing="stretch", layer="below", opacity=opacity
         )
+
+
+def lay_axes(fig: go.Figure, pixels: Float[np.ndarray, "spot 2"], margin: float, row: int = 1, col: int = 1) -> None:
+    """Axes of a panel as pixels of the full image, y down, equal scales, around the spots."""
+    x = fig.get_subplot(row, col)[0].plotly_name.replace("axis", "")
+    low, high = pixels.min(axis=0) - margin, pixels.max(axis=0) + margin
     fig.update_xaxes(range=[float(low[0]), float(high[0])], visible=False, constrain="domain", row=row, col=col)
     fig.update_yaxes(range=[float(high[1]), float(low[1])], visible=False, scaleanchor=x, constrain="domain", row=row, col=col)
 

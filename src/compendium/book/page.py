@@ -12,11 +12,17 @@ from compendium import __version__
 from compendium.book import chapters, profiles, rerun
 from compendium.book.commit import commit
 from compendium.book.parameters import check, declared, given
+from compendium.book.results import drawn
 from compendium.book.show import DEVICE, publish, show, show_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     import plotly.graph_objects as go
+
+    from compendium.data.section import Section
+    from compendium.evidence.found import Found
 
 RECORD = "application/papermill.record/"
 
@@ -59,6 +65,20 @@ class Page:
         self.device = self.protocol = self.data_digest = ""
         self.overrides: dict[str, Any] = {}  # parameters that are neither the profile's nor the notebook's own
         self._commit = commit(notebook.parent)
+
+    def results(self, make: "Callable[[], Found]") -> "Found":
+        """The tables and facts that the page is drawn from: made here where the sections lie prepared, else those of the reference run (see compendium.book.results)."""
+        found, line = drawn(self.profile, self.name, self.parameters, self.cohort, self.sections, self._commit, make)
+        if line:
+            publish({"text/html": rerun.banner(line), "text/plain": line})
+        self.made_from(found.facts["data"].partition(" ")[2], found.facts["protocol"], found.facts["device"])
+        return found
+
+    def slide(self, name: str) -> "Section | None":
+        """The section, for pictures of it; None where it is not prepared on this machine, since images are not kept."""
+        from compendium.data.prepare import open_sections, prepared_names
+
+        return open_sections(self.cohort, [name])[0] if name in prepared_names(self.cohort) else None
 
     def made_from(self, data_digest: str = "", protocol: str = "", device: str = "") -> None:
         """Say what the following figures rest on; words left out keep what was said before. The device is also noted for the status page."""

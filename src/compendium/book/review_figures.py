@@ -82,17 +82,6 @@ def scale(numbers: pd.DataFrame, tiles: dict[int, str] = TILES) -> go.Figure:
     return plain(fig, 330, showlegend=False).update_layout(margin_t=20)
 
 
-def select(sections: list[Section], most: int = 6) -> list[Section]:
-    """At most `most` sections with an image: one of each patient first, then their second ones; in the order given."""
-    turn: dict[str, int] = {}
-    ranks = []
-    for i, section in enumerate(sections):
-        if section.thumbnail is not None:
-            turn[section.patient] = turn.get(section.patient, 0) + 1
-            ranks.append((turn[section.patient], i))
-    return [sections[i] for i in sorted(i for _, i in sorted(ranks)[:most])]
-
-
 def gallery(sections: list[Section], columns: int = 3) -> go.Figure:
     """The slides side by side, all at one scale, each with a bar of 1 mm."""
     rows = -(-len(sections) // columns)

@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compendium.book.figures import COLOURS, DIVERGING, SEQUENTIAL, colour_of, lay_slide, plain
+from compendium.book.figures import COLOURS, DIVERGING, SEQUENTIAL, colour_of, lay_axes, lay_slide, plain
 from compendium.data.section import Section
 from compendium.evidence.dial import ARMS
 
@@ -80,19 +80,27 @@ def dial_arms(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     return plain(fig, 120 + 190 * len(methods), legend={"orientation": "h", "y": 1.08, "x": 0}).update_yaxes(title_text="median PCC")
 
 
-def tissue_pair(section: Section, gene: str, measured: np.ndarray, predicted: dict[str, np.ndarray], titles: dict[str, str], pccs: dict[str, float]) -> go.Figure:
-    """Measured against predicted expression of one gene on the tissue; a menu chooses the method. Colours are standardised within each panel."""
+def tissue_pair(tissue: pd.DataFrame, gene: str, section: Section | None, titles: dict[str, str], pccs: dict[str, float]) -> go.Figure:
+    """Measured against predicted expression of one gene on the tissue; a menu chooses the method. Colours are standardised within each panel.
+
+    tissue: [x, y, measured] and a column a method, a row a spot. section: whose slide lies under the spots, or None.
+    """
+    measured, predicted = tissue["measured"].to_numpy(), {name: tissue[name].to_numpy() for name in tissue if name in titles}
+    places = tissue[["x", "y"]].to_numpy()
     fig = make_subplots(1, 2, subplot_titles=[f"measured {gene}", "predicted"], horizontal_spacing=0.02)
 
     def named(name: str) -> str:
         return f"{titles[name]}, PCC {pccs[name]:.2f}" if np.isfinite(pccs[name]) else f"{titles[name]}, no PCC"
 
     for col in (1, 2):
-        lay_slide(fig, section, 1, col, opacity=0.45)
+        if section is None:
+            lay_axes(fig, places, 0.06 * float(np.ptp(places)), 1, col)
+        else:
+            lay_slide(fig, section, 1, col, opacity=0.45)
     for i, (name, values) in enumerate([("measured", measured), *predicted.items()]):
         label = name if name == "measured" else named(name)
         fig.add_scatter(
-            x=section.pixels[:, 0], y=section.pixels[:, 1], mode="markers", visible=i < 2, name=label, showlegend=False, row=1, col=1 if i == 0 else 2,
+            x=places[:, 0], y=places[:, 1], mode="markers", visible=i < 2, name=label, showlegend=False, row=1, col=1 if i == 0 else 2,
             marker={"color": standardised(values), "coloraxis": "coloraxis", "size": 7, "line": {"width": 0}}, customdata=np.round(values, 3),
             hovertemplate=f"{label}<br>ln(1 + CP10k) %{{customdata}}<extra></extra>",
         )

@@ -2,38 +2,31 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from compendium.data.section import Section
+from compendium import runs
+from compendium.data.prepare import open_sections
+from compendium.data.section import Section, digest
 from compendium.errors import BadInput
-from compendium.evidence.scores import scores
+from compendium.evidence.found import Found
+from compendium.evidence.rows import Fitted, Job, Row, fitted, floor, made
 from compendium.evidence.transfer import BETTER, FEWEST, UNDECIDED, WORSE, Comparison, verdict
+from compendium.methods import recipe
 from compendium.methods.gat import GraphAttention, GraphMean
 from compendium.methods.graph import nearest
 from compendium.methods.hist2st_parts import GraphLayer
 from compendium.methods.layers import HEAD_WIDTH, Block
-from compendium.runs import study
-from compendium.runs.plan import Run
-from compendium.runs.store import Record
+from compendium.runs.engine import device_line
+from compendium.runs.fit import pick_device
 
 LAYERS = {
     "transformer block": lambda width: Block(width, max(1, width // HEAD_WIDTH), width, 0.2), "graph attention": lambda width: GraphAttention(width, 2),
     "graph mean": GraphMean, "graph layer of Hist2ST": lambda width: GraphLayer(width, True, "mean"),
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the comparison: what it is called, and the words of its runs."""
-
-    key: str
-    title: str
-    words: Mapping[str, object]
 
 
 # Without distillation, which graph attention does not have either: what is compared is how spots look at each other.
@@ -51,37 +44,42 @@ COMPARISONS = (
 )
 
 
-def planned(cohort: str, sections: Sequence[Section], rule: str, rows: Sequence[Row], **words) -> list[tuple[str, Run]]:
+def study(cohort: str, names: Sequence[str] | None, split: str, spots: Sequence[int], device: str, redo_stale: bool, **words) -> Found:
+    """Every row fitted on every fold, its twins on shuffled patches, and one layer of each kind timed at `spots`; words go to every run."""
+    check_sizes(spots)
+    sections = open_sections(cohort, names)
+    planned = jobs(cohort, sections, split, ROWS, **words)
+    twins = jobs(cohort, sections, split, [row for row in ROWS if not recipe(row.words["method"]).control], permute=True, **words)
+    width = dict(planned[0][1].model)["width"]
+    timed = grows(width, pick_device(device), spots)  # before the fits, so that none of them pays for loading libraries
+    groups = fitted({"fits": planned, "twins": twins}, sections, device, redo_stale)
+    table = groups["fits"].scores(sections)
+    tables = {"scores": table, "floor": floor(table, groups["twins"].scores(sections), planned), "steps": per_step(groups["fits"], "hist2st"), "layers": timed}
+    facts = {
+        "data": f"{cohort} {digest(sections)}", "width": width,
+        "protocol": f"clean, except split = {split}, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, distill = 0",
+        "graph_layers": next(dict(run.model)["graph_layers"] for key, run in planned if key == "gat"), "timed_on": device_line(pick_device(device)),
+    }
+    return Found(tables | {"curves": groups["fits"].curves()}, made(groups) | facts)
+
+
+def jobs(cohort: str, sections: Sequence[Section], rule: str, rows: Sequence[Row], **words) -> list[Job]:
     """Key of the row and run, for every row and fold."""
     found = []
     for row in rows:
         own = dict(row.words)
-        found += [(row.key, run) for run in study(cohort, sections, [rule], [own.pop("method")], **words | own)]
+        found += [(row.key, run) for run in runs.study(cohort, sections, [rule], [own.pop("method")], **words | own)]
     return found
 
 
-def scored(fits: Sequence[tuple[str, Run]], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
-    """Scores with the key of the row in the columns `row` and `method`, since one method has several rows, and `fold`."""
-    tables = [scores([run], [record], sections).assign(row=key, method=key, fold=run.split.name) for (key, run), record in zip(fits, records, strict=True)]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["row", "method", "pcc"])
-
-
-def floor(table: pd.DataFrame, twins: pd.DataFrame, fits: Sequence[tuple[str, Run]]) -> pd.DataFrame:
-    """One line a row: its median PCC, that of its twin trained on shuffled patches, and whether it is a result: trained as long as that takes and above its twin."""
-    lines = pd.DataFrame({"pcc": table.groupby("row", sort=False)["pcc"].median(), "twin": twins.groupby("row")["pcc"].median()}).reindex(table["row"].unique())
-    enough = {key: run.result for key, run in fits}
-    above = (lines["pcc"] > lines["twin"]) | lines["twin"].isna()
-    return lines.assign(result=above & lines.index.map(enough)).rename_axis("row").reset_index()
-
-
-def per_step(fits: Sequence[tuple[str, Run]], records: Sequence[Record], reference: str) -> pd.DataFrame:
+def per_step(group: Fitted, reference: str) -> pd.DataFrame:
     """One line a row: trainable parameters, optimiser steps of all folds (a step is one section), seconds of each, and their ratio to the row `reference`.
 
     From the facts of the records: fit and prediction, as fast as the machine was at the time. A closed form has no steps.
     """
     facts = pd.DataFrame([
         {"row": key, "trainable": record.facts["trainable"], "seconds": record.facts["seconds"], "steps": len(record.facts["curve"]) * len(run.split.train)}
-        for (key, run), record in zip(fits, records, strict=True)
+        for (key, run), record in zip(group.jobs, group.records, strict=True)
     ])
     lines = facts.groupby("row", sort=False).agg({"trainable": "max", "steps": "sum", "seconds": "sum"}).reset_index()
     lines["seconds_per_step"] = lines["seconds"] / lines["steps"].where(lines["steps"] > 0)

@@ -1,30 +1,21 @@
 """The rows of the encoder chapter: Hist2ST and ridge behind encoders that differ in network, start, training or input, and nothing else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import pandas as pd
-
-from compendium.data.section import Section
+from compendium.data.prepare import open_sections
+from compendium.data.section import Section, digest
 from compendium.data.splits import folds
 from compendium.errors import BadInput
+from compendium.evidence.found import Found
+from compendium.evidence.rows import Job, Row, fitted, floor, made
 from compendium.images.encoders import FROZEN, RANDOM, fixed_side, missing
 from compendium.methods import recipe
 from compendium.methods.registry import OWN
-from compendium.runs.plan import Run, plan
+from compendium.runs.plan import plan
 
 TILE_PX = 112  # Hist2ST's own; every row sees the same pixels, but for encoders that take one side only
 LOOKS = (("", "", {}), ("-raw", ", 0–255", {"scale": "0-255"}), ("-random", ", random start", {"weights": RANDOM}))
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row: what it is called, the words of its runs, and whether its encoder is tuned, which takes long."""
-
-    key: str
-    title: str
-    words: Mapping[str, object]
-    tuned: bool = False
 
 
 def rows(others: Mapping[str, str], mixer_epochs: int, tuned_epochs: int) -> list[Row]:
@@ -34,7 +25,7 @@ def rows(others: Mapping[str, str], mixer_epochs: int, tuned_epochs: int) -> lis
     return [
         Row("convmixer-raw", "ConvMixer, 0–255", own | {"scale": "0-255"}), Row("convmixer", "ConvMixer", own),
         *_on_features("frozen", "Lite0 frozen", "hist2st"), *(_further(name, file) for name, file in others.items()),
-        Row("tuned", "Lite0 tuned", tuned, tuned=True), Row("tuned-random", "Lite0 tuned, random start", tuned | {"weights": RANDOM}, tuned=True),
+        Row("tuned", "Lite0 tuned", tuned), Row("tuned-random", "Lite0 tuned, random start", tuned | {"weights": RANDOM}),
         *_on_features("ridge", "ridge on Lite0", "ridge"),
     ]
 
@@ -68,26 +59,39 @@ def left_out(names: Sequence[str], files: Mapping[str, str]) -> dict[str, str]:
     return {name: why for name, why in reasons.items() if why}
 
 
-def runs_of(row: Row, cohort: str, sections: Sequence[Section], patients: Sequence[str], **words) -> list[Run]:
+def study(
+    cohort: str, names: Sequence[str] | None, patients: Sequence[str], tuned_patients: Sequence[str], encoders: Sequence[str], weights: Sequence[str],
+    mixer_epochs: int, tuned_epochs: int, device: str, redo_stale: bool, **words,
+) -> Found:
+    """Every row trained on each of the patients alone (those whose encoder is tuned, which takes long, on `tuned_patients`), with its twins; words go to every run.
+
+    encoders: further ones to be shown frozen, weights: their files, as NAME=FILE. facts: `others` of them that could be had, `left_out` with the reason.
+    """
+    files = weights_files(weights)
+    absent = left_out(encoders, files)
+    others = {name: files.get(name, "") for name in encoders if name not in absent}
+    compared, sections = rows(others, mixer_epochs, tuned_epochs), open_sections(cohort, names)
+    planned = [job for row in compared for job in jobs(row, cohort, sections, tuned_patients if row.words.get("tuned") else patients, **words)]
+    groups = fitted({"fits": planned, "twins": twins(planned)}, sections, device, redo_stale)
+    table = groups["fits"].scores(sections)
+    facts = {
+        "data": f"{cohort} {digest(sections)}", "protocol": f"clean, except split = one-patient, panel = {words['panel']}, encoder and scale as named, budget = {words['budget']}",
+        "others": list(others), "left_out": absent, "titles": {row.key: row.title for row in compared},
+        "trained_on": ", ".join(dict.fromkeys(run.split.left_out.removeprefix("every patient but ") for _, run in planned)),
+    }
+    tables = {"scores": table, "floor": floor(table, groups["twins"].scores(sections), planned), "curves": groups["fits"].curves(), "cost": groups["fits"].cost()}
+    return Found(tables, made(groups) | facts)
+
+
+def jobs(row: Row, cohort: str, sections: Sequence[Section], patients: Sequence[str], **words) -> list[Job]:
     """The runs of a row, one for each patient that is trained on alone."""
     if unknown := set(patients) - {section.patient for section in sections}:
         raise BadInput(f"patient {sorted(unknown)[0]} has no section here; patients are {', '.join(dict.fromkeys(section.patient for section in sections))}")
     of = {section.name: section.patient for section in sections}
-    return [plan(cohort, split, sections=list(sections), **words | row.words) for split in folds("one-patient", sections) if of[split.train[0]] in patients]
+    splits = [split for split in folds("one-patient", sections) if of[split.train[0]] in patients]
+    return [(row.key, plan(cohort, split, sections=list(sections), **words | row.words)) for split in splits]
 
 
-def twins(jobs: Sequence[tuple[Row, Run]]) -> list[tuple[Row, Run]]:
+def twins(planned: Sequence[Job]) -> list[Job]:
     """The same runs on patches shuffled within each training section, of those that are trained long enough to be a result."""
-    return [(row, replace(run, permute=True)) for row, run in jobs if run.result and not recipe(run.method).control]
-
-
-def floor(jobs: Sequence[tuple[Row, Run]], table: pd.DataFrame, shuffled: pd.DataFrame) -> pd.DataFrame:
-    """One line a row: median PCC, that of its twin, and whether it is a result: trained long enough, and above its twin in every section where it has one."""
-    reached, twin = (scored.groupby(["row", "section"])["pcc"].median().groupby("row").agg(list) for scored in (table, shuffled))
-    lines = []
-    for key in dict.fromkeys(row.key for row, _ in jobs):
-        enough = all(run.result for row, run in jobs if row.key == key)
-        above = all(own > other for own, other in zip(reached[key], twin.get(key, []), strict=False))
-        medians = {name: scored.loc[scored["row"] == key, "pcc"].median() for name, scored in (("median PCC", table), ("its twin", shuffled))}
-        lines.append({"row": key} | medians | {"result": enough and above})
-    return pd.DataFrame(lines)
+    return [(key, replace(run, permute=True)) for key, run in planned if run.result and not recipe(run.method).control]

@@ -1,9 +1,8 @@
 """The learning bar: where the best reachable score is known, how much of it a method reaches, and why not more."""
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 BAR = 0.5  # share of the image-attainable PCC that a method is expected to reach
 SETTLED = 0.02  # a loss that fell by less than this share in the last tenth of its epochs has settled
@@ -26,19 +25,19 @@ def bar(rows: pd.DataFrame) -> pd.DataFrame:
     return medians.assign(share=share, reached=share >= BAR).reset_index()
 
 
-def reason(losses: Sequence[Mapping[str, float]], share: float, linear: float) -> str:
+def reason(losses: Float[np.ndarray, "epoch"], share: float, linear: float) -> str:
     """Why a method stays below the bar, as far as its training curve and the linear model tell.
 
-    losses: the terms of each epoch. share, linear: what the method, and ridge on the same features and sections, reach; NaN where ridge was not fitted.
+    losses: training loss of each epoch. share, linear: what the method, and ridge on the same features and sections, reach; NaN where ridge was not fitted.
     """
-    told = _training(np.array([sum(value for name, value in row.items() if name != "validation") for row in losses]))
+    told = _training(losses)
     if np.isfinite(linear):
         told += f"; ridge on the same features reaches {linear:.0%}"
         told += ", so there is little more to be had from them" if linear - share < NEAR else ""
     return told
 
 
-def _training(loss: np.ndarray) -> str:
+def _training(loss: Float[np.ndarray, "epoch"]) -> str:
     tail = max(1, len(loss) // 10)
     fell = 1 - loss[-1] / loss[-1 - tail] if len(loss) > tail else 0.0
     if fell > SETTLED:

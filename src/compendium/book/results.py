@@ -1,0 +1,75 @@
+"""Where a chapter's tables come from: computed from prepared sections, or kept by the reference run of its profile and drawn where there are none."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from compendium import disk
+from compendium.book.profiles import Profile
+from compendium.data.prepare import prepared_names
+from compendium.errors import BadInput
+from compendium.evidence import found as tables
+from compendium.evidence.found import Found
+
+FREE = ("device", "redo_stale")  # parameters that change no number
+
+
+def drawn(
+    profile: Profile, chapter: str, parameters: Mapping[str, Any], cohort: str, sections: Sequence[str] | None, commit: str, make: Callable[[], Found]
+) -> tuple[Found, str]:
+    """The tables of a chapter, and a line for its page: whether they were kept, or whether they are what was kept.
+
+    Sections that are not prepared here, of a chapter whose tables were kept with other parameters, are a BadInput that says so; where nothing was kept, one of `make`.
+    """
+    kept = _kept(profile.name, chapter)
+    asked = {word: value for word, value in parameters.items() if word not in FREE}
+    if set(sections or ()) <= set(prepared_names(cohort)) or kept is None:
+        return _made(profile.name, chapter, asked, commit, make, kept)
+    other = [word for word, value in asked.items() if kept.facts["parameters"].get(word) != value]
+    if other:
+        raise BadInput(
+            f"sections {', '.join(sections or ())} of {cohort} are not prepared here, and the kept tables of chapter {chapter} were made with other values of {', '.join(other)}; "
+            f"leave these out, or run compendium fetch {cohort} and compendium prepare {cohort}"
+        )
+    return kept, f"Raw data are not on this machine: this page is drawn from the tables of the reference run, made at {kept.facts['commit']}."
+
+
+def _made(profile: str, chapter: str, asked: Mapping[str, Any], commit: str, make: Callable[[], Found], kept: Found | None) -> tuple[Found, str]:
+    """Tables as they are read again, so that pages drawn from made and from kept tables are alike."""
+    folder, made = computed(profile) / chapter, make()
+    tables.write(folder, Found(made.tables, dict(made.facts) | {"parameters": dict(asked), "commit": commit}))
+    again = tables.read(folder)
+    if kept is None or kept.facts["parameters"] != again.facts["parameters"]:
+        return again, ""
+    return again, f"Computed here; against the reference run (made at {kept.facts['commit']}) {tables.told(tables.differences(again, kept))}."
+
+
+def reference(profile: str, chapter: str) -> Found:
+    """The kept tables of a chapter; BadInput where there are none."""
+    return tables.read(disk.resource(f"reference/{profile}") / chapter)
+
+
+def computed(profile: str) -> Path:
+    """Where the tables of a profile's chapters lie that were computed here last."""
+    return disk.home() / "tables" / profile
+
+
+def _kept(profile: str, chapter: str) -> Found | None:
+    return reference(profile, chapter) if profile in references() and (disk.resource(f"reference/{profile}") / chapter).is_dir() else None
+
+
+def references() -> list[str]:
+    """Profiles of which tables are kept."""
+    return sorted(path.name for path in disk.resource("reference").iterdir() if path.is_dir())
+
+
+def keep(profile: str, chapters: Sequence[str]) -> list[Path]:
+    """Copy the tables that were last computed here into data/reference of the checkout, from where books without raw data draw them; the folders written."""
+    if not (disk.CHECKOUT / "data" / "sources.yaml").exists():
+        raise BadInput(f"reference tables belong into a checkout, and {disk.CHECKOUT} is none; run from a clone of the repository")
+    if missing := [name for name in chapters if not (computed(profile) / name).is_dir()]:
+        raise BadInput(f"chapter {missing[0]} of profile {profile} has not been computed here; run compendium book --profile {profile} first")
+    folders = [disk.CHECKOUT / "data" / "reference" / profile / name for name in chapters]
+    for folder in folders:
+        tables.write(folder, tables.read(computed(profile) / folder.name))
+    return folders

@@ -1,0 +1,62 @@
+"""The data review chapter: what every prepared section of a cohort holds, and what the images of those that are trained and tested on look like."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from compendium.data.panels import panel as panel_genes
+from compendium.data.prepare import one_by_one, open_sections, prepared_names
+from compendium.data.section import Section, digest
+from compendium.data.sources import cohort as listed
+from compendium.evidence import review
+from compendium.evidence.found import Found
+from compendium.evidence.labelling import carried
+
+
+def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slides: int) -> Found:
+    """Numbers of every prepared section, and colours of at most `slides` of the named ones. Tables: numbers, table_1, constant_pairs, images, colours, darkness, thinned.
+
+    panel: genes searched for missing variance; "" takes the benchmark's list where it has the cohort, else all.
+    """
+    prepared, shown, stated = prepared_names(cohort), open_sections(cohort, names), review.printed(cohort)
+
+    def counted() -> Iterator[Section]:
+        return one_by_one(cohort, prepared)
+
+    numbers, shared = review.section_numbers(counted()), review.measured_everywhere(counted())
+    word = panel or ("hvg_769" if stated else "all")
+    genes, drawn = panel_genes(word, shown, shared), select(shown, slides)
+    facts = {
+        "data": f"{cohort} {digest(counted())}", "protocol": "counts and images as deposited, no transform", "device": "CPU", "records": 0, "stale": 0,
+        "prepared": prepared, "shown": [section.name for section in shown], "drawn": [section.name for section in drawn], "panel": word, "panel_genes": len(genes),
+        "spot_um": shown[0].spot_um, "sides": {section.name: review.image_sides(section) for section in drawn}, "labels": carried(drawn),
+        "classed": [section.name for section in drawn if section.labels is not None],
+    }
+    tables = {
+        "numbers": numbers, "table_1": review.cohort_table(numbers, shared, len(listed(cohort).sections), stated), "constant_pairs": review.constant_pairs(counted(), genes),
+        "images": review.image_facts(drawn), "colours": review.channel_shares(drawn, bins), "darkness": review.depth_and_darkness(drawn),
+        "thinned": thinned(next(one_by_one(cohort, [review.depth_contrast(numbers)["high"]])), genes),
+    }
+    return Found(tables, facts)
+
+
+def select(sections: Sequence[Section], most: int = 6) -> list[Section]:
+    """At most `most` sections with an image: one of each patient first, then their second ones; in the order given."""
+    turn: dict[str, int] = {}
+    ranks = []
+    for i, section in enumerate(sections):
+        if section.thumbnail is not None:
+            turn[section.patient] = turn.get(section.patient, 0) + 1
+            ranks.append((turn[section.patient], i))
+    return [sections[i] for i in sorted(i for _, i in sorted(ranks)[:most])]
+
+
+def thinned(section: Section, genes: list[str], share: float = 0.1) -> pd.DataFrame:
+    """Counts as measured and with only a share of them left, drawn at random: [counts, UMIs, genes without variance, genes seen at all]."""
+    counts = section.matrix(genes).astype(int)
+    fewer = np.random.default_rng(0).binomial(counts, share)
+    return pd.DataFrame([
+        {"counts": name, "UMIs": int(each.sum()), "genes without variance": int((np.ptp(each, axis=0) == 0).sum()), "genes seen at all": int((each > 0).any(axis=0).sum())}
+        for name, each in (("as measured", counts), (f"thinned to {share:.0%}", fewer))
+    ])

@@ -1,0 +1,93 @@
+"""The rows of a comparison: the runs behind each, what became of them, and which of them may be called a result."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from compendium.data.section import Section
+from compendium.evidence.scores import scores
+from compendium.runs import execute
+from compendium.runs.plan import Run
+from compendium.runs.store import Record
+
+Job = tuple[str, Run]  # the key of a row, and one of its runs
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: what it is called, and the words of its runs."""
+
+    key: str
+    title: str
+    words: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Runs by the key of their row, with the record that each ended in."""
+
+    jobs: Sequence[Job]
+    records: Sequence[Record]
+
+    def scores(self, sections: Sequence[Section]) -> pd.DataFrame:
+        """Scores with the key of the row in the columns `row` and `method`, since one method may have several rows, and `fold`."""
+        tables = [scores([run], [record], sections).assign(row=key, method=key, fold=run.split.name) for (key, run), record in zip(self.jobs, self.records, strict=True)]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["row", "method", "split", "section", "pcc"])
+
+    def curves(self) -> pd.DataFrame:
+        """Training loss by epoch, the sum of its terms, and relative to the first epoch; one line a row (`method`), fold and epoch."""
+        lines = [
+            {"method": key, "split": run.split.rule, "fold": run.split.name, "epoch": epoch, "loss": sum(value for name, value in terms.items() if name != "validation")}
+            for (key, run), record in zip(self.jobs, self.records, strict=True) for epoch, terms in enumerate(record.facts["curve"])
+        ]
+        table = pd.DataFrame(lines, columns=["method", "split", "fold", "epoch", "loss"])
+        return table.assign(relative=table["loss"] / table.groupby(["method", "fold"])["loss"].transform("first"))
+
+    def cost(self, by: Sequence[str] = ("row",)) -> pd.DataFrame:
+        """What the fits took, over the folds: trainable and all parameters, epochs, training spots (median), fits, seconds of fit and prediction (sum), stale (any)."""
+        lines = [
+            {
+                "row": key, "split": run.split.rule, "trainable": record.facts["trainable"], "parameters": record.facts["parameters"], "stale": record.stale,
+                "epochs": run.epochs if record.facts["curve"] else 0, "training spots": record.facts["training_spots"], "seconds": record.facts["seconds"],
+            }
+            for (key, run), record in zip(self.jobs, self.records, strict=True)
+        ]
+        groups = pd.DataFrame(lines).groupby(list(by), sort=False)
+        table = groups.agg({"trainable": "max", "parameters": "max", "epochs": "max", "training spots": "median", "seconds": ["size", "sum"], "stale": "any"})
+        table.columns = ["trainable", "parameters", "epochs", "training spots", "fits", "seconds", "stale"]
+        return table.reset_index().astype({"training spots": int})
+
+
+def fitted(groups: Mapping[str, Sequence[Job]], sections: Sequence[Section], device: str, redo_stale: bool) -> dict[str, Fitted]:
+    """Groups of jobs, all executed as one: what is done already is read."""
+    records = iter(execute([run for jobs in groups.values() for _, run in jobs], sections, device=device, redo_stale=redo_stale))
+    return {name: Fitted(list(jobs), [next(records) for _ in jobs]) for name, jobs in groups.items()}
+
+
+def made(groups: Mapping[str, Fitted]) -> dict[str, object]:
+    """What the records say of their making, for the facts of a chapter: device, number of records, and how many of them other code than today's has made."""
+    records = [record for group in groups.values() for record in group.records]
+    return {
+        "device": ", ".join(dict.fromkeys(record.facts["device"] for record in records)), "records": len(records), "stale": sum(record.stale for record in records),
+        "seconds": round(sum(record.facts["seconds"] for record in records)), "versions": records[0].facts["versions"] if records else {},
+    }
+
+
+def floor(own: pd.DataFrame, twins: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
+    """One line a row: its median PCC, that of its twin, and whether it is a result: trained at the width and for as long as that takes, and above its twin.
+
+    The twin is the same model, trained on patches shuffled within each section; a control has none.
+    """
+    lines = pd.DataFrame({"pcc": own.groupby("row")["pcc"].median(), "twin": twins.groupby("row")["pcc"].median()}).reindex(dict.fromkeys(key for key, _ in jobs)).astype(float)
+    enough = {key: all(run.result for name, run in jobs if name == key) for key in lines.index}
+    above = (lines["pcc"] > lines["twin"]) | lines["twin"].isna()
+    return lines.assign(trained=lines.index.map(enough), result=above & lines.index.map(enough)).rename_axis("row").reset_index()
+
+
+def marks(smoke: Sequence[str], facts: Mapping[str, object]) -> str:
+    """What a caption must say of the rows under it: which are no results, and how many records are stale."""
+    said = f" Smoke, not a result: {', '.join(smoke)}." if smoke else ""
+    if facts["stale"]:
+        said += f" {facts['stale']} of {facts['records']} records were made by other code than today's (redo_stale=true makes them again)."
+    return said

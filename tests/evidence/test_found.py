@@ -1,0 +1,66 @@
+"""Tables and facts of a chapter are kept together, read only together, and compared without what depends on the clock."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compendium.errors import BadInput
+from compendium.evidence.found import FACTS, Found, differences, read, told, write
+
+
+def found(**columns):
+    scores = pd.DataFrame({"method": ["ridge", "mean"], "pcc": [0.25, np.nan], "spots": [187, 187], "seconds": [1.5, 2.5]} | columns)
+    return Found({"scores": scores, "empty": pd.DataFrame(columns=["method", "gene"])}, {"device": "CPU", "order": ["ridge", "mean"], "titles": {"b": "B", "a": "A"}})
+
+
+def test_what_is_written_is_read(tmp_path):
+    write(tmp_path / "one", found())
+    again = read(tmp_path / "one")
+    assert again["scores"].dtypes.astype(str).to_dict() == {"method": again["scores"]["method"].dtype, "pcc": "float32", "spots": "int64", "seconds": "float32"}
+    assert again["scores"]["pcc"].isna().tolist() == [False, True]
+    assert again["empty"].empty and list(again["empty"]) == ["method", "gene"]
+    assert again.facts["device"] == "CPU"
+    assert list(again.facts["titles"]) == ["b", "a"], "an order that was given stays"
+
+
+def test_it_is_written_again_bit_for_bit(tmp_path):
+    write(tmp_path / "one", found())
+    write(tmp_path / "two", read(tmp_path / "one"))
+    assert all((tmp_path / "two" / path.name).read_bytes() == path.read_bytes() for path in (tmp_path / "one").iterdir())
+
+
+def test_a_table_of_another_making_is_refused(tmp_path):
+    write(tmp_path / "one", found())
+    write(tmp_path / "two", found(pcc=[0.3, 0.1]))
+    (tmp_path / "two" / "scores.parquet").replace(tmp_path / "one" / "scores.parquet")
+    with pytest.raises(BadInput, match=r"scores.parquet is not the table that facts.json describes.*take the folder from one commit"):
+        read(tmp_path / "one")
+
+
+def test_a_folder_without_facts_is_refused_in_one_line(tmp_path):
+    write(tmp_path / "one", found())
+    (tmp_path / "one" / FACTS).unlink()
+    with pytest.raises(BadInput, match="holds no tables of a chapter") as error:
+        read(tmp_path / "one")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("columns", "apart"), [
+    ({}, 0.0), ({"seconds": [9.0, 9.0]}, 0.0), ({"pcc": [0.26, np.nan]}, 0.01), ({"pcc": [0.25, 0.1]}, np.inf), ({"method": ["ridge", "stnet"]}, np.inf),
+    ({"spots": [187, 188]}, np.inf), ({"more": [1, 2]}, np.inf),
+])  # fmt: skip
+def test_tables_are_compared_by_number_and_word(columns, apart):
+    assert differences(found(), found(**columns)) == {"empty": 0.0, "scores": pytest.approx(apart)}
+
+
+def test_a_table_that_one_lacks_is_another():
+    assert differences(found(), Found({}, {})) == {"empty": np.inf, "scores": np.inf}
+
+
+@pytest.mark.parametrize(("apart", "said"), [
+    ({"a": 0.0, "b": 0.0}, "the kept tables are reproduced exactly"),
+    ({"a": 0.0, "b": 0.0125}, "1 of 2 kept tables are reproduced exactly, times left out; b differs by up to 0.013"),
+    ({"a": np.inf, "b": 0.1}, "0 of 2 kept tables are reproduced exactly, times left out; a has other rows or words"),
+])  # fmt: skip
+def test_the_comparison_is_told(apart, said):
+    assert told(apart).startswith(said)

@@ -1,0 +1,48 @@
+"""Rows of a comparison: which are results, what their records say, what captions must add."""
+
+import pandas as pd
+import pytest
+
+from compendium.evidence.rows import Row, fitted, floor, made, marks
+from compendium.runs import study
+from conftest import tiny_section
+
+SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2")]
+WORDS = {"panel": "all", "encoder": "colour", "tile_px": 32}
+ROW = Row("head", "ST-Net head", {"method": "stnet"})
+
+
+def planned(method: str = "stnet", **words):
+    return [(ROW.key, run) for run in study("tiny", SECTIONS, ["patient-out"], [method], **WORDS | words)]
+
+
+@pytest.mark.parametrize(("pcc", "twin", "budget", "result"), [(0.2, 0.1, "laptop", True), (0.1, 0.1, "laptop", False), (0.2, 0.1, "smoke", False)])
+def test_a_result_is_trained_enough_and_above_its_twin(pcc, twin, budget, result):
+    own, shuffled = (pd.DataFrame({"row": ["head"] * 2, "pcc": [value, value]}) for value in (pcc, twin))
+    line = floor(own, shuffled, planned(budget=budget)).iloc[0]
+    assert (line["row"], line["pcc"], line["twin"], line["trained"], line["result"]) == ("head", pcc, twin, budget == "laptop", result)
+
+
+def test_a_control_needs_no_twin():
+    own = pd.DataFrame({"row": ["head"], "pcc": [0.2]})
+    assert floor(own, own[:0], planned("ridge"))["result"].tolist() == [True]
+
+
+def test_groups_are_executed_as_one_and_told_apart(home):
+    groups = fitted({"fits": planned(budget="smoke"), "twins": planned(budget="smoke", permute=True), "none": []}, SECTIONS, "cpu", False)
+    scores = groups["fits"].scores(SECTIONS)
+    assert set(scores["method"]) == set(scores["row"]) == {"head"} and not scores["permuted"].any() and scores["fold"].nunique() == 2
+    assert groups["twins"].scores(SECTIONS)["permuted"].all()
+    assert groups["none"].scores(SECTIONS).empty and groups["none"].curves().empty
+    curves = groups["fits"].curves()
+    assert (curves.loc[curves["epoch"] == 0, "relative"] == 1).all() and len(curves) == 2 * groups["fits"].jobs[0][1].epochs
+    cost = groups["fits"].cost().iloc[0]
+    assert (cost["row"], cost["fits"], cost["training spots"], cost["stale"]) == ("head", 2, 24, False) and cost["seconds"] > 0
+    facts = made(groups)
+    assert (facts["records"], facts["stale"]) == (4, 0) and facts["device"].startswith("CPU")
+
+
+def test_captions_name_what_is_no_result_and_what_is_stale():
+    assert marks([], {"stale": 0, "records": 3}) == ""
+    assert marks(["ST-Net"], {"stale": 0, "records": 3}) == " Smoke, not a result: ST-Net."
+    assert marks([], {"stale": 2, "records": 3}) == " 2 of 3 records were made by other code than today's (redo_stale=true makes them again)."
