@@ -16,8 +16,9 @@ book: $(READY)
 	$(BIN)/compendium book --profile $(PROFILE)
 	@echo "open _build/html/index.html"
 
+# A process a core, each with one thread; the files in their order, the longest first.
 test: $(READY) _build/html/index.html
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # The Slurm engine on a cluster of one node, which the test starts; needs Debian's slurm-wlm and munge.
 test-cluster: $(READY)

@@ -11,7 +11,7 @@ from compendium import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = "book|data|notebooks|src|tests"
-MADE_LOCALLY = ("book/chapters", "data/stained", "data/raw", "data/sections", "data/features", "data/runs", "data/scores")
+MADE_LOCALLY = ("book/chapters", "data/stained", "data/raw", "data/sections", "data/features", "data/runs", "data/scores", "data/tables")
 # Written in pieces, so that this file does not hold what it looks for.
 FOREIGN = re.compile(r"/wo" r"rk/|/ho" r"me/\w|/Us" r"ers/\w|python" r"hosted\.org|pypi\.o" r"rg/simple|registry\.n" r"pm|anaconda\.o" r"rg|--(extra-)?index-ur" r"l")
 TEXT = {".py", ".md", ".yaml", ".yml", ".toml", ".lock", ".txt", ".csv", ".bib", ".cff", ".ipynb", ".css", ".js", ".sh", ""}

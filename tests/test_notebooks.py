@@ -11,7 +11,7 @@ from compendium.__main__ import main
 from compendium.book.chapters import chapters
 from compendium.book.parameters import declared
 
-SMALL = ["-p", "profile", "demo", "-y", "{sections: [P1a, P1b, P2a], methods: [mean, colour], dial: []}"]
+SMALL = ["-p", "profile", "demo", "-y", "{sections: [P1a, P1b, P2a], methods: [mean, colour], encoder: colour, dial: []}"]
 
 
 def papermill(notebook, out, *arguments):
@@ -32,7 +32,7 @@ def test_sources_are_clean(name):
     assert any("parameters_table()" in "".join(cell["source"]) for cell in code)
 
 
-def test_plain_papermill_runs_a_chapter(home, tmp_path):
+def test_plain_papermill_runs_a_chapter(tmp_path):
     done = papermill(chapters()["id-loocv"], tmp_path / "out.ipynb", *SMALL)
     assert done.returncode == 0, done.stderr[-2000:]
     outputs = [o for cell in json.loads((tmp_path / "out.ipynb").read_text())["cells"] for o in cell.get("outputs", [])]
@@ -46,10 +46,10 @@ def keys_said(notebook: dict) -> set[str]:
 
 
 @pytest.mark.parametrize(("chapter", "parameters"), [
-    ("id-loocv", ["methods=[ridge,stnet]", "budget=smoke"]), ("id-loocv", ["methods=[colour]", "dial=[]", "panel=hvg(20)"]),
-    ("regclass", ["gammas=[0, 1]", "splits=[section-out]", "tested=[P1b]", "budget=smoke"]),
+    ("id-loocv", ["methods=[ridge,stnet]", "encoder=colour", "budget=smoke"]), ("id-loocv", ["methods=[colour]", "dial=[]", "panel=hvg(20)"]),
+    ("regclass", ["gammas=[0, 1]", "splits=[section-out]", "tested=[P1b]", "encoder=colour", "budget=smoke", "epochs=2"]),
 ])
-def test_the_chapter_says_every_number_that_its_prose_needs(chapter, parameters, home, tmp_path):
+def test_the_chapter_says_every_number_that_its_prose_needs(chapter, parameters, tmp_path):
     page = tmp_path / "page.ipynb"
     words = [word for value in ["sections=[P1a, P1b, P2a]", *parameters] for word in ("-p", value)]
     assert main(["chapter", chapter, "--profile", "demo", *words, "--out", str(page)]) == 0
@@ -63,7 +63,7 @@ def test_the_chapter_says_every_number_that_its_prose_needs(chapter, parameters,
     (["-p", "profile", "demo", "-p", "metods", "[ridge]"], "metods"),
     (["-p", "profile", "demo", "-p", "seed", "first"], "parameter seed must be int"),
 ])
-def test_plain_papermill_is_as_strict(arguments, says, home, tmp_path):
+def test_plain_papermill_is_as_strict(arguments, says, tmp_path):
     done = papermill(chapters()["id-loocv"], tmp_path / "out.ipynb", *arguments)
     assert done.returncode != 0
     assert says in done.stderr
@@ -74,7 +74,7 @@ def test_plain_papermill_is_as_strict(arguments, says, home, tmp_path):
     ("id-loocv", ["methods=[rigde]", "dial=[]"], "did you mean ridge"),
     ("regclass", ["gammas=[-1, 1]", "splits=[section-out]", "tested=[P2a]"], "parameter gamma of method regclass is -1.0; it must be at least 0"),
 ])
-def test_a_chapter_that_cannot_run_says_why_and_leaves_no_page(chapter, parameters, says, home, tmp_path, capsys):
+def test_a_chapter_that_cannot_run_says_why_and_leaves_no_page(chapter, parameters, says, tmp_path, capsys):
     words = [word for value in ["sections=[P1a, P1b, P2a]", *parameters] for word in ("-p", value)]
     assert main(["chapter", chapter, *words, "--out", str(tmp_path / "page.ipynb")]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("compendium: ")]
