@@ -82,6 +82,23 @@ def fitted(train: Sequence[Section], word: str) -> HED | RandStainNA:
         raise BadInput(f"stain={word} cannot be fitted on {train[0].cohort} training sections {names}: {error}; train on others, or give stain={AS_IT_IS}") from error
 
 
+def table() -> list[dict[str, str]]:
+    """A row for each word: the method, which tiles it changes, and the values of its fields."""
+    return [
+        {
+            "stain": word, "method": type(method).__name__, "changes": "every section" if word in NORMALISERS else "training tiles, one draw each",
+            "parameters": ", ".join(f"{each.name} = {_told(getattr(method, each.name))}" for each in dataclasses.fields(method)),
+        }
+        for word, method in STAINS.items()
+    ]
+
+
+def _told(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "fitted" if value is None else "as published" if value == VISIUM else str(value)
+
+
 def _stored(path: Path) -> np.ndarray | None:
     """Changed patches as they lie there; what is damaged is reported and goes."""
     try:
