@@ -41,5 +41,5 @@ def test_optical_density_is_the_logarithm_with_its_two_guards():
 
 
 def test_a_change_sets_in_with_darkness():
-    np.testing.assert_allclose(off_glass(np.array([0.0, 5.0, 10.0, 90.0]), 10.0)[:, 0], [0, 0.5, 1, 1])
+    np.testing.assert_allclose(off_glass(np.array([0.0, 10.0, 15.0, 20.0, 90.0]), 10.0)[:, 0], [0, 0, 0.5, 1, 1])
     assert (off_glass(np.array([0.0, 90.0]), 0.0) == 1).all()

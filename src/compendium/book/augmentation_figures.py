@@ -15,7 +15,7 @@ from compendium.images.colour_spaces import lab
 from compendium.images.stain import NORMALISERS, STAINS, changes
 
 ROLE_COLOURS = {"training": COLOURS[6], "validation": COLOURS[0], "test": COLOURS[4]}
-COLUMNS, TILE = 5, 132  # of the plate; height of a row in px
+COLUMNS, TILE, FRAME = 5, 158, 150  # of the plate; height of a row in px, grey of its frames
 Picture = tuple[str, str, UInt8[np.ndarray, "px px 3"]]  # kind, title, image
 
 
@@ -33,16 +33,21 @@ def pictures(section: Section, train: Sequence[Section], seed: int = 0) -> list[
 
 
 def plate(shown: Sequence[Picture]) -> go.Figure:
-    """Tiles side by side with their titles, in rows of five."""
+    """Tiles side by side below their titles, in rows of five."""
     fig, rows = go.Figure(), -(-len(shown) // COLUMNS)
     for i, (_, title, image) in enumerate(shown):
         y, x = divmod(i, COLUMNS)
-        fig.add_layout_image(source=data_uri(image, 224), x=x + 0.5, y=y, sizex=0.94, sizey=0.86, xref="x", yref="y", xanchor="center", yanchor="top")
-        fig.add_annotation(x=x + 0.5, y=y + 0.86, text=title, showarrow=False, yanchor="top", font={"size": 10})
+        fig.add_layout_image(source=data_uri(framed(image), 224), x=x + 0.5, y=y + 0.25, sizex=0.94, sizey=0.75, xref="x", yref="y", xanchor="center", yanchor="top")
+        fig.add_annotation(x=x + 0.5, y=y + 0.25, text=title.replace("-", "-<br>", 1), showarrow=False, yanchor="bottom", font={"size": 10})
     fig.add_scatter(x=[0, COLUMNS], y=[0, rows], mode="markers", marker_opacity=0, hoverinfo="skip", showlegend=False)
     hidden = {"visible": False, "fixedrange": True}
     axes = {"xaxis": {"range": [0, COLUMNS], **hidden}, "yaxis": {"range": [rows, 0], **hidden}}
-    return plain(fig, rows * TILE + 20, **axes).update_layout(margin={"l": 4, "r": 4, "t": 4, "b": 4})
+    return plain(fig, rows * TILE, **axes).update_layout(margin={"l": 4, "r": 4, "t": 4, "b": 4})
+
+
+def framed(image: UInt8[np.ndarray, "px px 3"]) -> UInt8[np.ndarray, "side side 3"]:
+    """The image within a grey line, so that a white one is seen on white."""
+    return np.pad(image, ((2, 2), (2, 2), (0, 0)), constant_values=FRAME)
 
 
 def plate_data(shown: Sequence[Picture]) -> pd.DataFrame:
@@ -87,5 +92,5 @@ def distances(looks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
             marker={"color": ROLE_COLOURS[role], "size": 9, "opacity": 0.85}, hovertemplate="%{text}: %{x:.1f}<extra></extra>",
         )
     order = {"categoryorder": "array", "categoryarray": [titles[name] for name in reversed(names)]}
-    axis = {"title": "distance of mean colour to that of training (CIELAB)", "rangemode": "tozero"}
+    axis = {"title": "distance to the training colour (CIELAB)", "rangemode": "tozero"}
     return plain(fig, 170 + 30 * len(names), xaxis=axis, yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})

@@ -24,25 +24,26 @@ from compendium.methods import recipe
 from compendium.runs.material import stained
 from compendium.runs.plan import plan
 
-TILE_PX = 112  # Hist2ST's own
+SEEN = {"encoder": FROZEN, "tile_px": 112}  # by every row; the tile is Hist2ST's own
 VIEWS, MAIN, STAIN, STAIN_RIDGE = "views", "main", "stain", "stain-ridge"  # groups of rows
 PLAIN, OFF, AGAIN = "none", "off", "again"  # names of rows: the reference of a group, without distillation, the reference from another seed
 ALONE = "-alone"  # ending of the name of a stain that is mapped in training sections alone
 CHANNELS = ("L", "a", "b")
+LONG = {"epochs": 100, "batch": 32}  # of the head: on few spots its 50 epochs in batches of 128 end long before it has learned, the more so on augmented tiles
 EVERY = 8  # pixel, in either direction, whose colour is measured
 
 
 def compared(families: Sequence[str], stains: Sequence[str], views: int, seed: int) -> list[Row]:
     """The rows, each with the key GROUP:NAME. In a group they differ from GROUP:none in the one thing that their name says."""
-    network, head, ridge = ({"method": method, "encoder": FROZEN, "tile_px": TILE_PX} for method in ("hist2st", "stnet", "ridge"))
-    alone, other = network | {"distill": 0.0}, {"seed": seed + 1}
+    network, head, ridge, other = {"method": "hist2st"}, {"method": "stnet"} | LONG, {"method": "ridge"}, {"seed": seed + 1}
+    alone = network | {"distill": 0.0}
     found = [Row(f"{VIEWS}:{OFF}", "without distillation", alone)]
     for group, words, word in ((VIEWS, network | {"distill": 0.5, "views": views}, "view"), (MAIN, head, "augment")):
         found += [Row(f"{group}:{name}", "as they are" if name == PLAIN else FAMILIES[name].title, words | {word: name}) for name in (PLAIN, *families)]
     found.append(Row(f"{MAIN}:{AGAIN}", f"{FAMILIES[families[0]].title}, another seed", head | other | {"augment": families[0]}))
     for group, words in ((STAIN, alone), (STAIN_RIDGE, ridge)):
         found += [Row(f"{group}:{name}", "as they are" if name == PLAIN else name, words | {"stain": name}) for name in (PLAIN, *stains)]
-        found += [Row(f"{group}:{name}{ALONE}", f"{name}, training only", words | {"stain": name, "stain_test": False}) for name in stains if name in stain.NORMALISERS]
+        found += [Row(f"{group}:{name}{ALONE}", f"{name} (training only)", words | {"stain": name, "stain_test": False}) for name in stains if name in stain.NORMALISERS]
     return [*found, Row(f"{STAIN}:{AGAIN}", "as they are, another seed", alone | other)]
 
 
@@ -68,7 +69,7 @@ def study(
     sections = open_sections(cohort, [*training, *validation, *test] or None)
     parts = partition(sections, training, validation, test)
     asked = compared(families, stains, views, int(words["seed"]))
-    jobs = [(row.key, plan(cohort, parts.split, sections=sections, **words | dict(row.words))) for row in asked]
+    jobs = [(row.key, plan(cohort, parts.split, sections=sections, **SEEN | words | dict(row.words))) for row in asked]
     plain = [(key, run) for key, run in jobs if key in (f"{VIEWS}:{OFF}", f"{MAIN}:{PLAIN}")]
     groups = fitted({"fits": jobs, "twins": [(key, replace(run, permute=True)) for key, run in plain]}, sections, device, redo_stale)
     table = groups["fits"].scores(sections).assign(role=lambda scored: scored["section"].map(parts.roles))
@@ -79,7 +80,7 @@ def study(
     facts = {
         "data": f"{cohort} {digest(sections)}", "roles": parts.roles, "validation_is": parts.validation_is, "test_is": parts.test_is, "genes": table["gene"].nunique(),
         "titles": {row.key: row.title for row in asked}, "epochs": {recipe(run.method).name: run.epochs for _, run in jobs},
-        "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, tile_px = {TILE_PX}, budget = {words['budget']}, augmentation and stain as named",
+        "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, tile_px = {jobs[0][1].tile_px}, budget = {words['budget']}, augmentation and stain as named",
     }
     return Found(tables, made(groups) | facts)
 

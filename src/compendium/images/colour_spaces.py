@@ -42,8 +42,8 @@ def optical_density(pixels: UInt8[np.ndarray, "*any 3"]) -> Float64[np.ndarray, 
 
 
 def off_glass(darkness: Float[np.ndarray, "*any"], glass: float) -> Float[np.ndarray, "*any 1"]:
-    """How much of a change a pixel takes: nothing where it is as light as glass (darkness 0), all of it from darkness `glass` on; everywhere all with glass = 0.
+    """How much of a change a pixel takes: nothing up to the darkness of glass, all of it from twice that on; everywhere all with glass = 0.
 
-    So white stays white, and no edge is drawn around the tissue.
+    So white stays white, glass that is a little tinted stays as it is, and no edge is drawn around the tissue.
     """
-    return (np.clip(darkness / glass, 0, 1) if glass else np.ones_like(darkness))[..., None]
+    return (np.clip(darkness / glass - 1, 0, 1) if glass else np.ones_like(darkness))[..., None]

@@ -21,13 +21,14 @@ class HED:
     """Amounts c of haematoxylin, eosin and a third stain become c (1 + s) + b, with s and b drawn from -strength to strength, one of each a stain (Tellez et al. 2018).
 
     Amounts are scikit-image's (rgb2hed, hed2rgb): natural optical density / 13.8 in the stains of Ruifrok and Johnston, none negative. dark, light: a tile whose
-    mean, of 1, lies outside stays as it is. glass: mean optical density from which on a pixel takes b in full, so that white stays white; 0, as published: all do.
+    mean, of 1, lies outside stays as it is. glass: mean optical density up to which a pixel takes no b, and from twice which on it takes all of it; 0, as published:
+    all take it.
     """
 
     strength: float
     dark: float = 0.05
     light: float = WHITE
-    glass: float = 0.15
+    glass: float = 0.1
 
     @property
     def measures(self) -> bool:
@@ -67,13 +68,13 @@ class RandStainNA:
     """Mean and standard deviation of a tile's L, a, b made those of a template that is drawn for it (Shen et al. 2022).
 
     law: from which the template's values are drawn, with the location and scale of `spread`; a standard deviation below 0 counts as 0. spread: fitted on the
-    tiles of the training sections where none is given. glass: how far below 100 L must lie for a pixel to be changed in full, so that white stays white; 0, as
-    published: all are.
+    tiles of the training sections where none is given. glass: how far below 100 the L of a pixel may lie that stays as it is; from twice as far on it is changed
+    in full; 0, as published: all are.
     """
 
     law: Literal["normal", "laplace"] = "normal"
     spread: Spread | None = None
-    glass: float = 15.0
+    glass: float = 10.0
 
     @property
     def measures(self) -> bool:

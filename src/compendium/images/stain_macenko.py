@@ -17,7 +17,7 @@ class Macenko:
     light: value of light that met no tissue. tissue: optical density from which on, in every channel, a pixel is tissue. angle: percentile of the
     angles in the plane, from either end, at which the stains are taken. strong: percentile of the amounts of each stain that is made the template's,
     over the tissue, or over all pixels (everywhere), as libraries for single tiles do; on a slide that would measure how much glass is around it.
-    glass: mean optical density from which on a pixel is changed in full, so that white stays white; 0 changes all. With everywhere = True and
+    glass: mean optical density up to which a pixel stays as it is, and from twice which on it is changed in full; 0 changes all. With everywhere = True and
     glass = 0 the method is torchstain's.
     """
 
@@ -26,7 +26,7 @@ class Macenko:
     angle: float = 1.0
     strong: float = 99.0
     everywhere: bool = False
-    glass: float = 0.15
+    glass: float = 0.1
 
     def of(self, image: UInt8[np.ndarray, "height width 3"]) -> StainPair:
         """The stains of a slide. BadInput where there is no tissue, or only one colour of it."""

@@ -23,13 +23,13 @@ class Reinhard:
     """Mean and standard deviation of each channel of CIELAB made those of the template, after the lightness of both was standardised.
 
     bright: percentile of the lightness L (0-100) of the slide that becomes 100, with all that is lighter; 0 leaves lightness as it is. tissue: the L below
-    which a pixel is tissue, and measured. glass: how far below 100 L must lie for a pixel to be changed in full, so that white stays white; 0 changes all.
+    which a pixel is tissue, and measured. glass: how far below 100 the L of a pixel may lie that stays as it is; from twice as far on it is changed in full; 0 changes all.
     With bright = 0, tissue = inf and glass = 0 the method is torchstain's.
     """
 
     bright: float = 90.0
     tissue: float = 80.0
-    glass: float = 15.0
+    glass: float = 10.0
 
     def of(self, image: UInt8[np.ndarray, "height width 3"]) -> Colours:
         """The colours of a slide's tissue. BadInput where there is none."""
