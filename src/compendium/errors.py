@@ -1,11 +1,20 @@
 """The error that a user can mend, and the one line for whatever ends a command without being a fault of the program."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class BadInput(ValueError):
     """Input that cannot be used. The message is one line: what is wrong, where, and how to mend it.
 
     The command line prints it and ends with exit status 2; notebooks and tests see the exception.
     """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The start of a cure for a misspelt word, "" where nothing known is like it."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def cause(error: BaseException) -> str:

@@ -6,7 +6,6 @@ import torch
 
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment import SYMMETRIES, random_symmetries, symmetry
 from compendium.images.features import coordinates, encode, features, six_colours
 from conftest import tiny_section
 
@@ -105,12 +104,8 @@ def test_colours_and_coordinates():
     assert coordinates(section).max() == 1
 
 
-def test_the_eight_symmetries_are_eight_and_drawn_for_each_patch():
-    patch = torch.arange(3 * 4 * 4.0).reshape(1, 3, 4, 4)
-    views = {tuple(symmetry(patch, which).flatten().tolist()) for which in range(SYMMETRIES)}
-    assert len(views) == SYMMETRIES
-    torch.manual_seed(0)
-    drawn = random_symmetries(patch.repeat(200, 1, 1, 1))
-    counts = np.unique(drawn.flatten(1).numpy(), axis=0, return_counts=True)[1]
-    assert len(counts) == SYMMETRIES
-    assert counts.min() > 10
+@pytest.mark.parametrize("scale", encoders.SCALES)
+@pytest.mark.parametrize("name", ["", encoders.FROZEN])
+def test_scaled_tiles_can_be_had_back(scale, name):
+    tiles = torch.from_numpy(tiny_section(spots=3).patches.copy())
+    assert torch.equal(encoders.unscaled(encoders.scaled(tiles, scale, name), scale, name), tiles)

@@ -1,5 +1,6 @@
-"""The cache of features: computed once, by one process, and never trusted where its bytes have changed."""
+"""The cache of features: computed once, by one process, and never trusted where its bytes have changed; the views of a bank."""
 
+import dataclasses
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,9 @@ import torch
 from compendium.disk import lock_of
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment import BANKS, kept_view, symmetry
+from compendium.images.augment import FAMILIES
+from compendium.images.banks import bank, kept_view
+from compendium.images.changes import symmetry
 from compendium.images.features import COLOUR, COORDINATES, _frozen, cache_path, encode, features, six_colours
 from conftest import tiny_section
 
@@ -114,24 +117,42 @@ def test_features_follow_the_input_scale_and_are_kept_apart(home):
     assert len(paths) == len(encoders.SCALES)
 
 
-def test_views_of_a_bank_are_the_same_at_every_call_and_for_any_of_the_tiles():
-    tiles = SECTION.tiles(32)
-    for view in BANKS["symmetries"] + BANKS["sections"]:
-        whole = kept_view(tiles, view, "S1")
-        np.testing.assert_array_equal(whole[2:4], kept_view(tiles[2:4], view, "S1"))
-        np.testing.assert_array_equal(whole, kept_view(tiles, view, "S1"))
-    turned = {kept_view(tiles, view, "S1").tobytes() for view in BANKS["symmetries"]}
-    assert len(turned) == 8 and tiles.tobytes() in turned
-    images = torch.from_numpy(tiles.copy()).permute(0, 3, 1, 2)
-    np.testing.assert_array_equal(kept_view(tiles, "symmetry-5", "S1"), symmetry(images, 5).permute(0, 2, 3, 1).numpy())
-    assert len({kept_view(tiles, view, "S1").tobytes() for view in BANKS["sections"]}) == 8
-    assert kept_view(tiles, "section-0", "S1").tobytes() != kept_view(tiles, "section-0", "S2").tobytes()
+def kept(view, rows=slice(None), section=SECTION):
+    return kept_view(section, 32, view, rows).numpy()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_views_of_a_bank_are_the_same_at_every_call_and_for_any_of_the_tiles(family, whole):
+    views = bank(family, whole)
+    assert len(views) == 8
+    for view in views:
+        np.testing.assert_array_equal(kept(view), kept(view))
+        np.testing.assert_array_equal(kept(view)[2:4], kept(view, slice(2, 4)))
+    kinds = len({kept(view).tobytes() for view in views})
+    assert kinds == (1 if family == "none" else 8) or (whole and kinds > 5)  # eight draws for all tiles may hold one twice
+    if family != "none":
+        other = dataclasses.replace(SECTION, name="S2")
+        assert any(not np.array_equal(kept(view), kept(view, section=other)) for view in views) is (family not in ("stnet", "bleep"))
+
+
+def test_the_bank_of_stnet_and_bleep_is_the_eight_symmetries():
+    images = torch.from_numpy(SECTION.tiles(32).copy()).permute(0, 3, 1, 2)
+    assert bank("stnet") == bank("bleep") == bank("stnet", whole=True)
+    for which, view in enumerate(bank("stnet")):
+        np.testing.assert_array_equal(kept(view), symmetry(images, which).permute(0, 2, 3, 1).numpy())
+
+
+def test_a_kept_view_is_the_family_with_one_draw_a_tile_or_one_a_section():
+    alike = dataclasses.replace(SECTION, patches=np.repeat(SECTION.patches[:1], 6, axis=0))
+    assert all(len({tile.tobytes() for tile in kept(view, section=alike)}) == 1 for view in bank("histogene", whole=True))
+    assert all(len({tile.tobytes() for tile in kept(view, section=alike)}) == 6 for view in bank("histogene"))
 
 
 def test_features_of_a_view_are_those_of_the_turned_tiles(home):
     view = "symmetry-3"
     np.testing.assert_allclose(features(SECTION, COLOUR, 32, view=view), six_colours(SECTION, 32), rtol=1e-4)  # a turned tile has the same colours
-    turned = torch.from_numpy(kept_view(SECTION.tiles(64), view, SECTION.name))
+    turned = kept_view(SECTION, 64, view)
     with torch.inference_mode():
         expected = _frozen(SMALL, "random", "cpu")(encoders.normalise(turned, SMALL))
     torch.testing.assert_close(torch.from_numpy(features(SECTION, SMALL, 64, "random", view=view)), expected, rtol=1e-4, atol=1e-4)

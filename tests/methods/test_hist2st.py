@@ -8,8 +8,8 @@ import torch.nn.functional as F
 
 from compendium.data.splits import Split
 from compendium.errors import BadInput
-from compendium.images.augment import section_view
-from compendium.methods import hist2st as module
+from compendium.images import encoders
+from compendium.images.augment import FAMILIES
 from compendium.methods.count_losses import nb_log_odds, zinb, zinb_parameters
 from compendium.methods.graph import nearest
 from compendium.methods.hist2st import Hist2ST
@@ -38,8 +38,7 @@ def test_total_is_error_and_quarter_of_zinb_and_half_of_distillation(monkeypatch
     """Without dropout every forward pass of a section is the same, so that each term can be made again by hand."""
     method, batch = build(dropout=0.0), section()
     views = [torch.rand_like(batch.image) for _ in range(3)]
-    drawn = iter(views)
-    monkeypatch.setattr(module, "section_view", lambda image: next(drawn))
+    monkeypatch.setattr(method, "views_of", lambda image, batch: views)
     terms = method.losses(batch)
     edges = nearest(batch.grid, 4, "Grid")
     state = method.state(batch.image, batch, edges)
@@ -56,8 +55,8 @@ def test_total_is_error_and_quarter_of_zinb_and_half_of_distillation(monkeypatch
 def test_nothing_of_the_distillation_is_detached(monkeypatch):
     method, batch = build(), section()
     views = [torch.rand_like(batch.image, requires_grad=True) for _ in range(3)]
-    drawn, shown = iter(views), batch.image.requires_grad_()
-    monkeypatch.setattr(module, "section_view", lambda image: next(drawn))
+    shown = batch.image.requires_grad_()
+    monkeypatch.setattr(method, "views_of", lambda image, batch: views)
     method.losses(batch)["distillation"].backward()
     for reached in (shown, *views, *method.coefficient.parameters()):
         assert reached.grad is not None
@@ -74,14 +73,19 @@ def test_every_view_passes_the_whole_network_in_training_and_none_in_evaluation(
     assert seen == 1 + 3
 
 
-def test_a_view_is_one_draw_for_all_tiles():
-    torch.manual_seed(0)
-    tiles = torch.rand(1, 3, 16, 16).expand(6, -1, -1, -1)
-    views = [section_view(tiles) for _ in range(60)]
-    assert all((view == view[:1]).all() and view.shape == tiles.shape for view in views)
-    assert len({round(view.sum().item(), 4) for view in views}) > 40
-    grey = sum((view[:, 0] == view[:, 2]).all().item() for view in views)
-    assert 0 < grey < 20
+@pytest.mark.parametrize("scale", encoders.SCALES)
+def test_views_are_drawn_of_the_tiles_before_they_are_scaled(scale):
+    tiles = torch.randint(1, 256, (4, 32, 32, 3), dtype=torch.uint8)
+    batch = Batch(encoders.scaled(tiles, scale), GRID[:4])
+    for view in ("none", "hist2st", "histogene"):
+        method = Hist2ST(Shape(GENES, torch.zeros(GENES), tile_px=32, scale=scale), **SMALL | {"view": view})
+        torch.manual_seed(0)
+        seen = list(method.views_of(batch.image, batch))
+        torch.manual_seed(0)
+        expected = [encoders.scaled(FAMILIES[view](tiles.permute(0, 3, 1, 2), whole=True).permute(0, 2, 3, 1), scale) for _ in range(3)]
+        assert len(seen) == 3 and all(torch.equal(ours, theirs) for ours, theirs in zip(seen, expected, strict=True))
+        black = -1.0 if scale == encoders.NORMALISED else 0.0
+        assert (view == "none") is not any((image[:, :, 0, 0] == black).all() for image in seen)  # the corner of a turned tile
 
 
 def test_switches_leave_terms_and_parts_out():
@@ -247,7 +251,7 @@ def test_words_of_the_two_protocols():
     assert (published.lr, published.lr_decay, published.lr_every, published.epochs, published.tile_px) == (1e-5, 0.9, 50, 350, 112)
 
 
-@pytest.mark.parametrize("word", [{"prune": "grid"}, {"policy": "sum"}, {"metric": "cube"}, {"zinb": -0.1}, {"k": 0}])
+@pytest.mark.parametrize("word", [{"prune": "grid"}, {"policy": "sum"}, {"metric": "cube"}, {"view": "hist2sst"}, {"augment": "symmetries"}, {"zinb": -0.1}, {"k": 0}])
 def test_a_wrong_word_is_refused_before_anything_is_fitted(word):
     with pytest.raises(BadInput, match=next(iter(word))):
         plan("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "hist2st", sections=[tiny_section("S1"), tiny_section("S2")], **word)

@@ -62,7 +62,7 @@ def test_stnet_starts_from_the_training_mean_and_averages_eight_views():
     tiles = Batch(torch.randn(2, 3, 64, 64), torch.zeros(2, 2, dtype=torch.long))
     torch.testing.assert_close(net(tiles), mean.expand(2, -1))
     torch.nn.init.normal_(net.head.weight)
-    from compendium.images.augment import symmetry
+    from compendium.images.changes import symmetry
 
     turned = Batch(symmetry(tiles.image, 5), tiles.grid)
     with torch.inference_mode():

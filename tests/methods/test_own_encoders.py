@@ -17,10 +17,10 @@ from conftest import tiny_section
 TISSUE = {"thumbnail": np.full((40, 40, 3), (200, 120, 160), dtype=np.uint8), "thumbnail_scale": 0.1}
 SECTIONS = [dataclasses.replace(tiny_section(name, patient), **TISSUE) for name, patient in (("S1", "P1"), ("S2", "P2"), ("S3", "P3"))]
 PUBLISHED = {
-    "stnet": ("log1p", "normalised", "all", "symmetries", 224, "sgd", 1e-6, 0.0, 32, 50),
+    "stnet": ("log1p", "normalised", "all", "stnet", 224, "sgd", 1e-6, 0.0, 32, 50),
     "stimage": ("log1p", "0-255", "stimage", "none", 299, "adam", 1e-5, 0.0, 128, 100),
-    "deepspace": ("pearson", "normalised", "deepspace", "symmetries", 376, "adam", 1e-4, 1e-4, 128, 100),
-    "bleep": ("raw", "0-255-bgr", "all", "symmetries", 224, "adamw", 1e-3, 1e-3, 256, 150),
+    "deepspace": ("pearson", "normalised", "deepspace", "deepspace", 376, "adam", 1e-4, 1e-4, 128, 100),
+    "bleep": ("raw", "0-255-bgr", "all", "bleep", 224, "adamw", 1e-3, 1e-3, 256, 150),
 }
 
 

@@ -6,7 +6,7 @@ import torch
 
 from compendium.data.splits import Split
 from compendium.errors import BadInput
-from compendium.images.augment import BANKS
+from compendium.images.banks import bank
 from compendium.runs import plan, run_once
 from compendium.runs.batches import banked, batch, inputs, training
 from compendium.runs.cost import features_left
@@ -27,22 +27,23 @@ def loaded(run):
     return [inputs(run, part, target, "cpu", training=True) for part in parts]
 
 
-@pytest.mark.parametrize(("method", "words", "bank"), [
-    ("hist2st", {}, "sections"), ("hist2st", {"distill": 0.0}, None), ("hist2st", {"distill": 0.0, "augment": "symmetries"}, "symmetries"),
-    ("hist2st", {"encoder": "own", "width": 8}, None),
-    ("regclass", {}, "sections"), ("hist2st-gat", {}, None), ("stnet", {}, None), ("stnet", {"augment": "symmetries"}, "symmetries"), ("histogene", {}, None),
+@pytest.mark.parametrize(("method", "words", "drawn"), [
+    ("hist2st", {}, ("hist2st", True)), ("hist2st", {"view": "stnet"}, ("stnet", True)), ("hist2st-lite0", {"view": "none"}, ("none", True)),
+    ("hist2st", {"distill": 0.0}, None), ("hist2st", {"distill": 0.0, "augment": "randaugment"}, ("randaugment", False)), ("hist2st", {"encoder": "own", "width": 8}, None),
+    ("regclass", {"view": "bleep"}, ("bleep", True)), ("hist2st-gat", {}, None), ("hist2st-gat", {"augment": "stimage"}, ("stimage", False)),
+    ("stnet", {}, None), ("stnet", {"augment": "stnet"}, ("stnet", False)), ("histogene", {}, None),
 ])
-def test_a_bank_is_loaded_where_it_is_drawn_from(method, words, bank):
-    assert banked(planned(method, **words)) == (BANKS[bank] if bank else ())
+def test_a_bank_is_loaded_where_it_is_drawn_from(method, words, drawn):
+    assert banked(planned(method, **words)) == (bank(*drawn) if drawn else ())
 
 
 def test_two_kinds_of_views_at_once_are_refused():
     with pytest.raises(BadInput, match="give augment=none, or distill=0"):
-        banked(planned("hist2st", augment="symmetries"))
+        banked(planned("hist2st", augment="stnet"))
 
 
 def test_a_spot_is_shown_one_of_its_own_eight_views(home):
-    run = planned("stnet", augment="symmetries")
+    run = planned("stnet", augment="stnet")
     part = loaded(run)[0]
     assert part.bank.shape == (8, 24, 96)
     np.testing.assert_array_equal(part.bank[0], part.image)
@@ -66,7 +67,7 @@ def test_views_follow_the_spots_when_patches_are_shuffled(home):
     assert first.views.shape == (8, 24, 96)
 
 
-@pytest.mark.parametrize(("method", "words"), [("hist2st", {}), ("stnet", {"augment": "symmetries"})])
+@pytest.mark.parametrize(("method", "words"), [("hist2st", {}), ("hist2st", {"view": "deepspace"}), ("stnet", {"augment": "stnet"})])
 def test_a_run_on_the_bank_is_made_again_bit_for_bit(method, words, tmp_path, monkeypatch):
     found = []
     for place in ("one", "two"):

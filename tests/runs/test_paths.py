@@ -29,7 +29,7 @@ def test_stnet_trains_its_own_encoder_and_averages_eight_views(protocol, target,
     words = {"encoder": "own", "weights": "random", "tile_px": 64, "epochs": 1, "batch": 8, "optimiser": "adam", "lr": 1e-3}
     run = plan("tiny", dataclasses.replace(SPLIT, test=("S3", "S4")), "stnet", sections=sections, panel="all", protocol=protocol, **words)
     record = run_once(run, sections, "cpu")
-    assert (run.target, run.encoder, run.augment) == (target, "own", "symmetries")
+    assert (run.target, run.encoder, run.augment) == (target, "own", "stnet")
     assert record.facts["trainable"] == 6_953_856 + 1025 * 12  # DenseNet-121 without its classifier, and the head
     predicted = record.predictions["S3"]
     assert predicted.shape == (8, 12) and np.isfinite(predicted).all()

@@ -22,6 +22,9 @@ PLANNED = [
     ("stnet", {"encoder": "own", "weights": "absent.pth"}, "no weights file absent.pth for encoder densenet121"),
     ("bleep", {"temperature": 0}, "temperature=0 of method bleep must be above 0"),
     ("bleep", {"retrieval": "best"}, "unknown retrieval 'best' for method bleep; known: simple, average, weighted"),
+    ("stnet", {"augment": "hist2sst"}, "unknown augment 'hist2sst' for method stnet; did you mean hist2st? known: none, stnet, histogene, hist2st, stimage, deepspace, bleep, "),
+    ("hist2st", {"view": "bleeep"}, "unknown view 'bleeep' for method hist2st; did you mean bleep? known: none, stnet,"),
+    ("hist2st-gat", {"view": "bleep"}, "method hist2st-gat has no parameter 'view'"),
     ("regclass", {"gamma": -1}, "parameter gamma of method regclass is -1"),
     ("hist2st", {"k": 0}, "parameter k of method hist2st is 0"),
     ("hist2st", {"views": 9, "distill": 0.5}, "views=9"),
@@ -31,6 +34,7 @@ PLANNED = [
 ]
 BUILT = [
     ("regclass", {"gamma": -1.0}, "gamma=-1.0"), ("regclass", {"gamma": float("nan")}, "gamma=nan"), ("hist2st", {"policy": "sum"}, "unknown policy 'sum'"),
+    ("hist2st", {"view": "hist2sst"}, "unknown augmentation 'hist2sst'; did you mean hist2st"),
     ("hist2st", {"prune": "grid"}, "unknown prune 'grid'"), ("hist2st", {"k": 0}, "k=0"), ("hist2st-gat", {"metric": "cosine"}, "unknown metric 'cosine'"),
     ("bleep", {"retrieval": "best"}, "unknown retrieval 'best'"), ("bleep", {"metric": "manhattan"}, "unknown metric 'manhattan'"),
 ]  # fmt: skip

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int, Num, UInt8
 from torch import Tensor
 
+from compendium.errors import BadInput, did_you_mean
 from compendium.images import changes, draws
 from compendium.images.family import Family, stated
 
@@ -189,7 +190,7 @@ class BLEEP(Family):
 
 @dataclass(frozen=True)
 class Policy(Family):
-    """A policy of torchvision's, which draws its operations by itself: one tile after another, each from a number of its own."""
+    """A policy of torchvision's, which draws its operations by itself, one tile after another, each from a number of its own."""
 
     def draw(self, spots: int) -> dict[str, Tensor]:
         """A number from which all draws of a tile follow."""
@@ -197,11 +198,12 @@ class Policy(Family):
 
     def change(self, images: UInt8[Tensor, "spot 3 px px"], seeds: Tensor) -> UInt8[Tensor, "spot 3 px px"]:
         """Tile by tile."""
-        return torch.stack([self._one(image, seed) for image, seed in zip(images, seeds.tolist(), strict=True)])
-
-    def _one(self, image: UInt8[Tensor, "3 px px"], seed: int) -> UInt8[Tensor, "3 px px"]:
-        with draws.drawn_from(seed):
-            return self.policy()(image)
+        policy, out = self.policy(), torch.empty_like(images)
+        with torch.random.fork_rng(devices=[]):
+            for i, seed in enumerate(seeds.tolist()):
+                torch.default_generator.manual_seed(seed)
+                out[i] = policy(images[i])
+        return out
 
     def policy(self) -> torch.nn.Module:
         """The policy with these parameters."""
@@ -245,6 +247,13 @@ FAMILIES: dict[str, Family] = {
     "none": Family(), "stnet": STNet(), "histogene": HisToGene(), "hist2st": Hist2ST(), "stimage": STimage(), "deepspace": DeepSpaCE(), "bleep": BLEEP(),
     "randaugment": RandAugment(), "autoaugment": AutoAugment(),
 }
+
+
+def family(name: str) -> Family:
+    """A family by its name; an unknown name lists the known ones."""
+    if name not in FAMILIES:
+        raise BadInput(f"unknown augmentation {name!r}; {did_you_mean(name, FAMILIES)}known: {', '.join(FAMILIES)}")
+    return FAMILIES[name]
 
 
 def table() -> list[dict[str, str]]:

@@ -8,21 +8,23 @@ from torch import Tensor
 
 from compendium.data.section import Section
 from compendium.images.augment import FAMILIES
-from compendium.images.changes import symmetry
+from compendium.images.changes import SYMMETRIES, symmetry
 from compendium.images.draws import drawn_from
 
 BANK = 8
+SYMMETRIC = ("stnet", "bleep")
 
 
 def bank(family: str, whole: bool = False) -> tuple[str, ...]:
     """Names of a family's views, each with a draw for every tile, or with `whole` one for the section; "" is the section as it is.
 
-    Draws of stnet for every tile are its eight symmetries, so that all of a tile's are there; the first leaves it as it is.
+    stnet and bleep draw one of eight symmetries, each equally often, so that their bank is all eight instead of eight draws; the first leaves a tile as it is.
     """
     if family == "none":
         return ("",) * BANK
-    names = tuple(f"{family}-{'section' if whole else 'patch'}-{i}" for i in range(BANK))
-    return ("", *names[1:]) if family == "stnet" and not whole else names
+    if family in SYMMETRIC:
+        return ("", *(f"symmetry-{i}" for i in range(1, SYMMETRIES)))
+    return tuple(f"{family}-{'section' if whole else 'patch'}-{i}" for i in range(BANK))
 
 
 def kept_view(section: Section, tile_px: int, view: str, rows: slice = slice(None), device: str = "cpu") -> UInt8[Tensor, "spot px px 3"]:
@@ -30,12 +32,12 @@ def kept_view(section: Section, tile_px: int, view: str, rows: slice = slice(Non
     images = torch.tensor(section.tiles(tile_px)[rows], device=device)
     if not view:
         return images
-    family, kind, which = view.split("-")
-    images = images.permute(0, 3, 1, 2)
-    if family == "stnet" and kind == "patch":
-        images = symmetry(images, int(which))
+    images, (family, *kind) = images.permute(0, 3, 1, 2), view.split("-")
+    if family == "symmetry":
+        images = symmetry(images, int(kind[0]))
     else:
+        whole = kind[0] == "section"
         with drawn_from(int.from_bytes(hashlib.sha256(f"{section.name} {view}".encode()).digest()[:7])):
-            drawn = FAMILIES[family].draw(1 if kind == "section" else len(section))
-        images = FAMILIES[family].apply(images, drawn if kind == "section" else {name: value[rows] for name, value in drawn.items()})
+            drawn = FAMILIES[family].draw(1 if whole else len(section))
+        images = FAMILIES[family].apply(images, drawn if whole else {name: value[rows] for name, value in drawn.items()})
     return images.permute(0, 2, 3, 1).contiguous()

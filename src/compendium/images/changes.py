@@ -15,14 +15,16 @@ QUARTER, HALF, LEFT_RIGHT, UP_DOWN, TRANSPOSED = 1, 2, 4, 6, 7  # some of them b
 LUMA = (0.2989, 0.587, 0.114)  # share of red, green and blue in grey
 
 
-def symmetry(images: Num[Tensor, "spot 3 px px"], which: int) -> Num[Tensor, "spot 3 px px"]:
+def symmetry(images: Num[Tensor, "*spot 3 px px"], which: int) -> Num[Tensor, "*spot 3 px px"]:
     """Symmetry 0 (identity) to 7 of a square: quarter turns, mirrored from 4 on."""
-    turned = torch.rot90(images, which % 4, dims=(2, 3))
-    return turned.flip(3) if which >= 4 else turned
+    turned = torch.rot90(images, which % 4, dims=(-2, -1))
+    return turned.flip(-1) if which >= 4 else turned
 
 
 def symmetries(images: Num[Tensor, "spot 3 px px"], which: Int[Tensor, "spot"]) -> Num[Tensor, "spot 3 px px"]:
-    """Each tile in the symmetry that is named for it."""
+    """Each tile in the symmetry that is named for it; on a CPU tile by tile, where that is faster (benchmarks/augment.py)."""
+    if not images.is_cuda:
+        return torch.stack([symmetry(image, one) for image, one in zip(images, which.tolist(), strict=True)])
     out = images.clone()
     for one in which.unique().tolist():
         if one:

@@ -194,12 +194,16 @@ def normalise(images: UInt8[Tensor, "spot px px 3"], name: str = "") -> Float[Te
     return (images.permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 
-@cache
 def _statistics(name: str, device: torch.device) -> Float[Tensor, "2 1 3 1 1"]:
     """Mean and standard deviation of the channels."""
+    return torch.tensor(_configured(name), device=device).view(2, 1, 3, 1, 1)
+
+
+@cache
+def _configured(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if not name:
-        return torch.full((2, 1, 3, 1, 1), 0.5, device=device)
+        return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
     import timm
 
     config = timm.get_pretrained_cfg(name)
-    return torch.tensor([config.mean, config.std], device=device).view(2, 1, 3, 1, 1)
+    return config.mean, config.std

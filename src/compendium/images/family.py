@@ -12,7 +12,7 @@ PIECE = {"cpu": 8, "cuda": 256}  # tiles changed at once: on a CPU more of them 
 
 
 def stated(value: object, operation: str, words: str) -> object:
-    """A parameter of a family with its default, the operation that it belongs to (a column of Fig. S1a) and its words for a table, where {} is its value."""
+    """A parameter of a family with its default, the operation that it belongs to (a row of Fig. S1a) and its words for a table, where {} is its value."""
     return dataclasses.field(default=value, metadata={"operation": operation, "words": words})
 
 
@@ -20,7 +20,8 @@ def stated(value: object, operation: str, words: str) -> object:
 class Family:
     """Tiles as they are, and what all families are: fields say how strongly, `draw` what happens to each tile, `change` does it.
 
-    Parameters are drawn from torch's CPU generator, so that every device sees the same ones.
+    Parameters are drawn from torch's CPU generator, so that every device sees the same ones. Pixels are rounded once, at the end; torchvision's own families on
+    uint8 round after each operation.
     """
 
     title: ClassVar[str] = "none"
@@ -38,6 +39,7 @@ class Family:
         return torch.cat([self._changed(images[rows], {name: value[rows] for name, value in spread.items()}) for rows in pieces] or [images])
 
     def _changed(self, images: UInt8[Tensor, "spot 3 px px"], drawn: dict[str, Tensor]) -> UInt8[Tensor, "spot 3 px px"]:
+        images = images.contiguous()  # tiles come with their channels last in memory, where colours take four times as long
         if self.exact:
             return self.change(images, **drawn)
         return self.change(images / 255, **drawn).mul_(255).round_().to(torch.uint8)

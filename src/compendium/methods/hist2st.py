@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment import FAMILIES
+from compendium.images.augment import FAMILIES, family
 from compendium.images.banks import BANK
 from compendium.images.encoders import FROZEN
 from compendium.methods.graph import METRICS, PRUNING, Graph, check_words, nearest
@@ -108,7 +108,7 @@ class Hist2ST(Method):
         check_words(k, prune, metric)
         self.edges = {"k": k, "prune": prune, "metric": metric, "loops": loops}
         self.zinb, self.distill, self.views, self.transposed = zinb, distill, views, transposed and not shape.features
-        self.family, self.scaling = FAMILIES[view], (shape.scale, shape.encoder)
+        self.family, self.scaling = family(view), (shape.scale, shape.encoder)
         if shape.features or shape.encoder:
             self.tokens = Encoded(shape, width, dropout, resized, batch_statistics, gain, tuned)
         else:

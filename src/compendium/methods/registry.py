@@ -1,11 +1,10 @@
 """What a method's paper says, as data; and the table of all methods."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from compendium.errors import BadInput
+from compendium.errors import BadInput, did_you_mean
 from compendium.methods.layers import Method
 
 OWN = "own"
@@ -107,7 +106,5 @@ def names() -> list[str]:
 def recipe(name: str) -> Recipe:
     """The recipe of a method; an unknown name lists the known ones."""
     if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise BadInput(f"unknown method {name!r}; {hint}known: {', '.join(names())}")
+        raise BadInput(f"unknown method {name!r}; {did_you_mean(name, METHODS)}known: {', '.join(names())}")
     return METHODS[name]

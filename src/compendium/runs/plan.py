@@ -1,10 +1,9 @@
 """The Run: every word that decides a prediction, resolved, with an identity of its own."""
 
 import dataclasses
-import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,7 +12,7 @@ import torch
 from compendium.data import seurat
 from compendium.data.section import Section
 from compendium.data.splits import Placed, Split, check_apart
-from compendium.errors import BadInput
+from compendium.errors import BadInput, did_you_mean
 from compendium.images import encoders
 from compendium.images.augment import FAMILIES
 from compendium.images.features import COLOUR, COORDINATES
@@ -184,16 +183,11 @@ def _settled(facts: Recipe, changes: Mapping[str, object]) -> dict:
 
 def _check_word(method: str, word: str, value, known: dict) -> None:
     if word not in known:
-        raise BadInput(f"method {method} has no parameter {word!r}; {_hint(word, known)}known: {', '.join(known)}")
+        raise BadInput(f"method {method} has no parameter {word!r}; {did_you_mean(word, known)}known: {', '.join(known)}")
     wanted = type(known[word])
     fits = isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))
     if not fits and not (wanted is float and type(value) is int):
         raise BadInput(f"parameter {word} of method {method} is {value!r}; it takes a {wanted.__name__}, e.g. {known[word]!r}")
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]}? " if near else ""
 
 
 def _check_range(facts: Recipe, settled: dict) -> None:
@@ -213,4 +207,4 @@ def _check_range(facts: Recipe, settled: dict) -> None:
     known_words = {"augment": tuple(FAMILIES), "optimiser": optimisers, "scale": encoders.SCALES, "spots": SPOTS, "stain": (AS_IT_IS, *STAINS)} | dict(facts.choices)
     for word, known in known_words.items():
         if settled[word] not in known:
-            raise BadInput(f"unknown {word} {settled[word]!r} for method {facts.name}; {_hint(settled[word], known)}known: {', '.join(known)}")
+            raise BadInput(f"unknown {word} {settled[word]!r} for method {facts.name}; {did_you_mean(settled[word], known)}known: {', '.join(known)}")
