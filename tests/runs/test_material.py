@@ -80,6 +80,35 @@ def test_all_sections_are_seen_in_the_stains_of_the_first_training_section(home)
     assert stained(smoke(), SECTIONS)["S1"] is SECTIONS[0]
 
 
+def changed(run) -> set[str]:
+    seen = stained(run, SECTIONS)
+    return {section.name for section in SECTIONS if seen[section.name].digest != section.digest}
+
+
+def test_who_is_seen_in_other_stains(home):
+    """A normaliser maps every section or, as the benchmark did, those that are trained on; stains are drawn for those alone."""
+    assert changed(smoke(stain="reinhard")) == {"S1", "S2", "S3", "S4"}
+    assert changed(smoke(stain="reinhard", stain_test=False)) == {"S2", "S3"}
+    for word in ("hed-light", "randstainna"):
+        assert changed(smoke(stain=word)) == changed(smoke(stain=word, stain_test=False)) == {"S2", "S3"}
+
+
+def test_what_is_fitted_is_fitted_on_training_sections(home):
+    """A test section of another colour changes no training tile."""
+    red = dataclasses.replace(SECTIONS[0], patches=SECTIONS[0].patches // 2, digest="red")
+    for word in ("randstainna", "macenko"):
+        before, after = (stained(smoke(stain=word), sections)["S2"].digest for sections in (SECTIONS, [red, *SECTIONS[1:]]))
+        assert before == after
+
+
+def test_the_published_protocol_leaves_test_sections_as_they_are():
+    words = {"protocol": "published", "encoder": "own", "budget": "full", "panel": "hvg_769", "sections": SECTIONS}
+    run = plan("tiny", folds("section-out", SECTIONS)[0], "hist2st", stain="reinhard", **words)
+    assert (run.stain_test, run.line) == (False, "published, except stain = reinhard")
+    assert plan("tiny", folds("section-out", SECTIONS)[0], "hist2st", **words, stain_test=True).line == "published, except stain_test = True"
+    assert smoke().stain_test and "stain_test = False" in smoke(stain="reinhard", stain_test=False).line
+
+
 def test_a_run_in_other_stains_is_another_run_and_knows_no_test_counts(home):
     plain, stained = smoke("stnet"), smoke("stnet", stain="vahadane")
     assert plain.identity(SECTIONS) != stained.identity(SECTIONS)
@@ -112,7 +141,8 @@ def test_the_line_says_what_departs_from_the_protocol():
 
 @pytest.mark.parametrize(("words", "says"), [
     ({"spots": "tissue"}, "unknown spots 'tissue' for method ridge; known: all, stimage, deepspace"),
-    ({"stain": "macenko"}, "unknown stain 'macenko' for method ridge; known: none, vahadane"),
+    ({"stain": "makenko"}, "unknown stain 'makenko' for method ridge; known: none, reinhard, macenko, vahadane, hed-lighter, hed-light, hed-strong, randstainna"),
+    ({"stain": "reinhard", "stain_test": "no"}, "parameter stain_test of method ridge is 'no'; it takes a bool"),
     ({"scale": "bgr"}, "unknown scale 'bgr' for method ridge; known: normalised, 0-255, 0-255-bgr"),
     ({"target": "sct", "split": next(fold for fold in folds("siblings", SECTIONS))}, "target=sct cannot be trained on siblings"),
 ])

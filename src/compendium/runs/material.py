@@ -7,7 +7,7 @@ import numpy as np
 
 from compendium.data.harmony import harmonised
 from compendium.data.section import Section
-from compendium.images.stain import AS_IT_IS, restained
+from compendium.images.stain import AS_IT_IS, NORMALISERS, restained
 from compendium.images.tissue_filter import spots_kept
 from compendium.runs.batches import Inputs
 from compendium.runs.matching import Part
@@ -21,11 +21,16 @@ def kept(run: Run, part: Part) -> Part:
 
 
 def stained(run: Run, sections: Sequence[Section]) -> dict[str, Section]:
-    """The sections that a run looks at, by name, in the stains of the first training section if it says so (stain=); each is measured on its own image."""
+    """The sections that a run looks at, by name, in other stains if it says so (stain=).
+
+    A normaliser maps them to the stains of the first training section, with stain_test=False the training sections alone; stains are drawn for training sections only.
+    """
     seen = {section.name: section for section in sections if section.name not in run.split.match}
     if run.stain == AS_IT_IS:
         return seen
-    return {name: restained(section, seen[run.split.train[0]], run.stain) for name, section in seen.items()}
+    train = [seen[name] for name in run.split.train]
+    others = run.stain_test and run.stain in NORMALISERS
+    return {name: restained(section, train, run.stain) if others or name in run.split.train else section for name, section in seen.items()}
 
 
 def learned(run: Run, parts: list[Inputs]) -> list[Inputs]:

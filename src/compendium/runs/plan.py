@@ -25,10 +25,11 @@ from compendium.methods.registry import NONE, OWN
 
 BUDGETS = ("smoke", "laptop", "full")
 # A protocol presets words; None means: as the method's recipe says.
-PROTOCOLS: dict[str, dict[str, str | None]] = {
-    "published": {"split": "section-out", "panel": "hvg_769", "target": None, "scale": None, "spots": None, "stain": None, "encoder": OWN, "budget": "full"},
+PROTOCOLS: dict[str, dict[str, str | bool | None]] = {
+    "published": {"split": "section-out", "panel": "hvg_769", "target": None, "scale": None, "spots": None, "stain": None, "stain_test": False, "encoder": OWN, "budget": "full"},
     "clean": {
-        "split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised", "spots": EVERY, "stain": AS_IT_IS, "encoder": encoders.FROZEN, "budget": "full",
+        "split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised", "spots": EVERY, "stain": AS_IT_IS, "stain_test": True,
+        "encoder": encoders.FROZEN, "budget": "full",
     },
 }
 # Words of methods that place spots on the array, where all of a run's sections are Visium slides: as the benchmark had them; the array as it is, in hexagons.
@@ -72,6 +73,7 @@ class Run:
     members: int = 1
     spots: str = EVERY
     stain: str = AS_IT_IS
+    stain_test: bool = True  # whether a normaliser maps the sections that are not trained on too
     tile_um: float = 0.0
     windows: str = WHOLE
     recompute: bool = False
@@ -194,7 +196,7 @@ def _encoder(facts: Recipe, asked: str, protocol: str) -> str:
 
 def _settled(facts: Recipe, changes: Mapping[str, object]) -> dict:
     words = ("target", "tile_px", "scale", "augment", "permute", "optimiser", "lr", "momentum", "weight_decay", "lr_decay", "lr_every", "batch", "epochs")
-    always = {"members": 1, "spots": EVERY, "stain": AS_IT_IS, "tile_um": 0.0, "windows": WHOLE, "recompute": False}
+    always = {"members": 1, "spots": EVERY, "stain": AS_IT_IS, "stain_test": True, "tile_um": 0.0, "windows": WHOLE, "recompute": False}
     return always | {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
 
 
