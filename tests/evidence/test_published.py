@@ -4,11 +4,6 @@ import pandas as pd
 import pytest
 
 from compendium.evidence import published
-from compendium.evidence.published import BY_NAME, LABELLED, TEST, VALIDATION
-
-
-def sections(rows: pd.DataFrame, reading: str, role: str) -> set[str]:
-    return set(rows.loc[(rows["reading"] == reading) & (rows["role"] == role), "section"])
 
 
 def test_means_by_patient_are_known():
@@ -27,22 +22,6 @@ def test_every_row_has_its_patient_and_what_is_missing_is_named():
     assert {panel: published.lacking(part["method"]) for panel, part in visium.groupby("panel")} == {
         "12 markers": ["ST-Net", "STimage", "DeepSpaCE"], "685 HVG": ["ST-Net", "STimage", "DeepSpaCE", "BLEEP"],
     }
-
-
-def test_stimage_is_read_in_both_ways():
-    rows = published.ood()
-    assert sections(rows, LABELLED, TEST) == {"1142243F", "CID4465", "FFPE"}
-    assert len(sections(rows, LABELLED, VALIDATION)) == 6
-    assert sections(rows, BY_NAME, TEST) == sections(rows, "BLEEP", TEST) == {"block1", "block2", "FFPE"}
-    assert sections(rows, BY_NAME, VALIDATION) == sections(rows, "BLEEP", VALIDATION) == {"1160920F", "CID4290"}
-    assert published.lacking(rows["method"]) == []
-
-
-def test_the_best_out_of_distribution_depends_on_the_reading():
-    rows = published.ood()
-    assert "As labelled the highest is STimage, as labelled, by section name HisToGene." in published.ood_told(rows)
-    rows.loc[rows["reading"] == BY_NAME, "median"] = 0.9
-    assert "by section name STimage, by section name." in published.ood_told(rows)
 
 
 def test_patients_are_counted_and_tested():

@@ -18,8 +18,8 @@ WORDS = {"panel": "hvg(8)", "encoder": "colour", "budget": "smoke", "tile_px": 3
 def tables(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("transforms")))
-        found = transforms.rows(["ridge"], ["raw", "minmax", "logcpm", "wide", "pearson"]) + transforms.rows(["hist2st"], ["logcpm", "raw"])
-        yield transforms.study("demo", SECTIONS, found, ["P1"], device="cpu", **WORDS)
+        patch.setattr(transforms, "open_sections", lambda cohort, names: SECTIONS)
+        yield transforms.study("demo", None, ["ridge", "hist2st"], ["raw", "minmax", "logcpm", "wide", "pearson"], ["P1"], "cpu", False, **WORDS)
 
 
 def middle(tables) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def middle(tables) -> pd.DataFrame:
 
 def test_each_fit_is_scored_on_its_own_target_and_on_the_common_one(tables):
     found = middle(tables)
-    assert set(found.columns) == {OWN, COMMON} and len(found) == 7 * 3
+    assert set(found.columns) == {OWN, COMMON} and len(found) == 10 * 3
     np.testing.assert_allclose(found.loc["ridge:wide", OWN], found.loc["ridge:wide", COMMON])
     assert not np.allclose(found.loc["ridge:raw", OWN], found.loc["ridge:raw", COMMON])
     assert set(tables["medians"]["section"]) == {"S2", "S3", "S4"}
@@ -43,7 +43,7 @@ def test_raw_and_min_max_are_one_target_to_a_correlation(tables):
 def test_differences_are_to_log_cpm_of_the_same_method(tables):
     paired = tables["paired"]
     ridge = {f"Ridge, {name} − log-CPM" for name in ("raw counts", "min–max", "scoring target", "Pearson residuals")}
-    assert set(paired["comparison"]) == ridge | {"Hist2ST, raw counts − log-CPM"}
+    assert set(paired["comparison"]) == ridge | {name.replace("Ridge", "Hist2ST") for name in ridge}
     one = paired[(paired["comparison"] == "Ridge, scoring target − log-CPM") & (paired["scored_on"] == COMMON)].set_index("section")["difference"]
     assert len(one) == 3 and one.abs().max() > 0
 
@@ -51,10 +51,10 @@ def test_differences_are_to_log_cpm_of_the_same_method(tables):
 def test_what_made_the_tables_and_what_is_smoke(tables):
     floor = tables["floor"].set_index("row")
     assert floor["result"].to_dict() == {row: row.startswith("ridge") for row in floor.index}
-    assert floor.loc["hist2st:raw", "title"] == "Hist2ST, raw counts"
-    assert tables["facts"].loc[0, ["records", "genes", "rule"]].tolist() == [7, 8, "one-patient"]
-    assert set(tables["curves"]["method"]) == {"hist2st:logcpm", "hist2st:raw"}
-    assert tables["cost"]["training spots"].tolist() == [24] * 7
+    assert tables.facts["titles"]["hist2st:raw"] == "Hist2ST, raw counts"
+    assert (tables.facts["records"], tables.facts["genes"]) == (10, 8)
+    assert set(tables["curves"]["method"]) == {key for key in tables.facts["titles"] if key.startswith("hist2st")}
+    assert tables["cost"]["training spots"].tolist() == [24] * 10
 
 
 @pytest.mark.parametrize(("targets", "says"), [

@@ -5,7 +5,6 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compendium.book.figures import COLOURS, plain
-from compendium.evidence.published import TEST, VALIDATION
 
 FORM = (
     "The authors' own scores, computed from their public tables (`data/published/scores.csv`). A box: the quartiles over genes of one section. "
@@ -27,12 +26,6 @@ def her2(rows: pd.DataFrame) -> go.Figure:
 def visium(rows: pd.DataFrame) -> go.Figure:
     """Figure 1c's rows: a panel for each list of genes, a group a section, a box a method."""
     return quartile_boxes(rows, "panel", "section", "method", PANEL_PX + 60)
-
-
-def ood(rows: pd.DataFrame) -> go.Figure:
-    """Figure 2d's rows: validation above test, a group a method (STimage under both readings), a box a section, coloured by its laboratory."""
-    order = {VALIDATION: 0, TEST: 1}
-    return quartile_boxes(rows.sort_values("role", key=lambda role: role.map(order), kind="stable"), "role", "reading", "lab", PANEL_PX + 60)
 
 
 def regclass(rows: pd.DataFrame) -> go.Figure:

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from compendium.data.splits import PUBLISHED_OOD
-from compendium.disk import resource
 from compendium.evidence.ood import INSIDE, OUTSIDE
 from compendium.evidence.partition import ROLES
+from compendium.evidence.published import read
 from compendium.evidence.transfer import FEWEST
 
 HOLDS, FAILS, UNDECIDED = "holds here", "fails here", "undecided here"
@@ -72,7 +72,7 @@ def published() -> pd.DataFrame:
 
     labelled: the role as their table has it; role: by the name of the section and the partition that the article describes.
     """
-    table = pd.read_csv(resource("published/scores.csv"))
+    table = read()
     table = table[table["source"].str.endswith("OOD_all.csv")]
     roles = {name: role for role, names in zip(ROLES, PUBLISHED_OOD, strict=True) for name in names}
     labelled = table["role"].str.partition(" ")[0]

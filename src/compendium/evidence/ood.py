@@ -6,63 +6,60 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from compendium.data.section import Section
-from compendium.evidence import making, shift
-from compendium.evidence.partition import Partition
-from compendium.evidence.scores import by_panel, scores, summary
+from compendium.data.prepare import open_joined
+from compendium.data.section import Section, digest
+from compendium.data.sources import cohort as listed
+from compendium.evidence import shift
+from compendium.evidence.found import Found
+from compendium.evidence.partition import Partition, partition, told
+from compendium.evidence.rows import fitted, made
+from compendium.evidence.scores import by_panel, summary
 from compendium.images.encoders import FROZEN
 from compendium.images.features import features
 from compendium.methods import recipe
 from compendium.methods.registry import NONE, OWN
-from compendium.runs import execute
 from compendium.runs.fit import pick_device
 from compendium.runs.plan import FROZEN_TILE_PX, Run, plan
-from compendium.runs.store import Record
 
 INSIDE, OUTSIDE = "validation", "test"
 
 
-def planned(cohort: str, sections: Sequence[Section], parts: Partition, methods: Sequence[str], **words) -> tuple[list[Run], list[Run]]:
-    """A run a method, and the twins: the same runs on patches shuffled within each training section, of all that see an image in its place."""
-    runs = [plan(cohort, parts.split, method, sections=list(sections), **words) for method in methods]
-    return runs, [replace(run, permute=True) for run in runs if not run.permute and run.encoder != NONE]
-
-
 def study(
-    cohort: str, sections: Sequence[Section], parts: Partition, methods: Sequence[str], *, device: str = "auto", redo_stale: bool = False, **words
-) -> dict[str, pd.DataFrame]:
-    """Fit every method once on the training sections, and all that the chapter draws as small tables.
+    cohort: str, training: Sequence[str], validation: Sequence[str], test: Sequence[str], methods: Sequence[str], device: str, redo_stale: bool, **words
+) -> Found:
+    """Fit every method once on the training sections, its twin on patches shuffled within each of them, and score both on all others; words go to every run.
 
-    parts: [section, patient, lab, role, spots, genes (median a spot)]. shares, density, distances: see evidence.shift; shift: its `relative`.
-    medians: quartiles over genes by method, role and section; boxes: the same over genes and sections of a role;
-    panels: these for each part of the gene panel; rows: see `rows`.
-    curves, cost, facts: see evidence.making, facts with the number of genes. `words` go to `plan`.
+    cohort: one, or several joined by +. Without sections the benchmark's partition is taken.
+    parts: [section, patient, lab, role, spots, genes (median a spot)]. shares, density, distances: see evidence.shift; shift: its `relative`. medians: quartiles
+    over genes by method, role and section; boxes: the same over genes and sections of a role; panels: these for each part of the gene panel; rows: see `rows`.
     """
-    runs, twins = planned(cohort, sections, parts, methods, **words)
-    records = execute([*runs, *twins], sections, device=device, redo_stale=redo_stale)
-    names, done, shuffled = [run.method for run in runs], records[: len(runs)], records[len(runs) :]
-    table = scored(runs, done, sections, parts)
-    medians = by_section(table)
-    found, shares = shift.genes_per_spot(sections), shift.shares_by_role(sections, parts)
-    far = shift.distances(sections, parts, shares, found, frozen(sections, parts, pick_device(device), **words))
-    return {
-        "parts": facts_of(sections, parts, found), "shares": shares, "density": shift.densities(found, parts.roles), "distances": far, "shift": shift.relative(far),
+    sections = open_joined(cohort, [*training, *validation, *test])
+    parts = partition(sections, training, validation, test)
+    runs = [plan(cohort, parts.split, recipe(method).name, sections=sections, **words) for method in dict.fromkeys(methods)]
+    twins = [replace(run, permute=True) for run in runs if not run.permute and run.encoder != NONE]  # of all that see an image in its place
+    groups = fitted({"fits": [(run.method, run) for run in runs], "twins": [(run.method, run) for run in twins]}, sections, device, redo_stale)
+    table, shuffled = (groups[name].scores(sections).assign(role=lambda scores: scores["section"].map(parts.roles)) for name in ("fits", "twins"))
+    medians, of = by_section(table), [listed(name) for name in cohort.split("+")]
+    genes, shares = shift.genes_per_spot(sections), shift.shares_by_role(sections, parts)
+    far = shift.distances(sections, parts, shares, genes, frozen(sections, parts, pick_device(device), **words))
+    tables = {
+        "parts": facts_of(sections, parts, genes), "shares": shares, "density": shift.densities(genes, parts.roles), "distances": far, "shift": shift.relative(far),
         "medians": medians, "boxes": summary(table, ["method", "role"]), "panels": summary(by_panel(table), ["panel", "role", "method"]),
-        "rows": rows(runs, medians, by_section(scored(twins, shuffled, sections, parts)) if twins else medians[:0]),
-        "curves": making.curves(names, runs, done), "cost": making.cost(names, runs, done),
-        "facts": making.made(cohort, sections, runs, records).assign(genes=table["gene"].nunique()),
+        "rows": rows(runs, medians, by_section(shuffled) if twins else medians[:0]), "curves": groups["fits"].curves(), "cost": groups["fits"].cost(),
     }
-
-
-def scored(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section], parts: Partition) -> pd.DataFrame:
-    """Scores with the role of each section."""
-    return scores(runs, records, sections).assign(role=lambda table: table["section"].map(parts.roles))
+    facts = {
+        "data": f"{cohort} {digest(sections)}", "genes": int(table["gene"].nunique()), "made_up": any(bool(each.generator) for each in of), "told": told(parts),
+        "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}",
+        "roles": parts.roles, "validation_is": parts.validation_is, "test_is": parts.test_is, "attribution": [f"{each.attribution.rstrip('.')}." for each in of],
+    }
+    return Found(tables, made(groups) | facts)
 
 
 def frozen(sections: Sequence[Section], parts: Partition, device: str, encoder: str = "", weights: str = "", **_) -> dict[str, np.ndarray]:
     """Features of each section of the partition by the frozen encoder of the runs; where methods have encoders of their own, by the usual one."""
     name, file = (FROZEN, "") if encoder in ("", OWN) else (encoder, weights)
     return {section.name: features(section, name, FROZEN_TILE_PX, file, device) for section in sections if section.name in parts.roles}
+
 
 def by_section(table: pd.DataFrame) -> pd.DataFrame:
     """Quartiles over genes of each method and section, the sections of validation first."""

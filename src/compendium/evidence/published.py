@@ -14,9 +14,6 @@ from compendium.disk import resource
 
 SIX = ("ST-Net", "HisToGene", "Hist2ST", "STimage", "DeepSpaCE", "BLEEP")
 SECTION_OUT = "leave-one-section-out"
-VALIDATION, TEST = "validation (in distribution)", "test (out of distribution)"
-TEST_LAB = "10x Genomics"
-LABELLED, BY_NAME = "STimage, as labelled", "STimage, by section name"
 # What each was scored on in the HER2+ tables: the panel, and the transform of the counts, by our words.
 HER2 = {"BLEEP": ("hvg_769", "raw"), "Hist2ST": ("hvg_769", "scprep"), "HisToGene": ("hvg_769", "scprep"), "ST-Net": ("hvg_769", "log1p"), "STimage": ("hvg_785", "log1p")}
 HER2_NOTES = {"ST-Net": "trained towards one gene only, encoder frozen: not the published method", "STimage": "other genes and fewer sections than the rest"}
@@ -39,23 +36,6 @@ def visium() -> pd.DataFrame:
     """The rows behind Figure 1c: Visium, one section left out, two panels."""
     table = read()
     return _in_order(table[(table["cohort"] == "Visium") & (table["protocol"] == SECTION_OUT)])
-
-
-def ood() -> pd.DataFrame:
-    """The rows behind Figure 2d, with `reading`: the method, but STimage twice, as its table labels the sections and by their names.
-
-    By name a section is a test section where it comes from the other laboratory (10x Genomics), and a validation section where every other method has it as one.
-    """
-    table = read()
-    table = _in_order(table[table["source"].str.endswith("OOD_all.csv")])
-    stimage = table["method"] == "STimage"
-    table["reading"] = table["method"].where(~stimage, LABELLED)
-    validation = set(table.loc[~stimage & (table["role"] == VALIDATION), "section"])
-    named = table[stimage].assign(reading=BY_NAME)
-    tested = named["lab"] == TEST_LAB
-    named["role"] = named["role"].where(~tested, TEST).where(tested, VALIDATION)
-    named = named[tested | named["section"].isin(validation)]
-    return pd.concat([table[~stimage], table[stimage], named], ignore_index=True)
 
 
 def regclass() -> pd.DataFrame:
@@ -112,22 +92,6 @@ def visium_told(rows: pd.DataFrame) -> str:
     """What the Visium rows say when patients are counted, a sentence a panel."""
     told = [f"{panel}: the highest median is that of {highest(by_patient(part))}" for panel, part in rows.groupby("panel", sort=False)]
     return f"{rows['section'].nunique()} sections are {rows['patient'].nunique()} patients, since block1 and block2 are one donor. {'; '.join(told)}."
-
-
-def ood_told(rows: pd.DataFrame) -> str:
-    """What Figure 2d's rows say of the best method out of distribution under either reading of STimage's rows."""
-    tested = rows[rows["role"] == TEST]
-    means = tested.groupby("reading", sort=False)["median"].mean()
-    sections = {reading: ", ".join(part["section"]) for reading, part in tested.groupby("reading")}
-    best = {left_out: means.drop(left_out).idxmax() for left_out in (BY_NAME, LABELLED)}
-    return (
-        f"Mean over test sections of the median PCC: {'; '.join(f'{name} {value:.3f}' for name, value in means.items())}. "
-        f"STimage's table calls {sections[LABELLED]} the test sections, every other table {sections[BY_NAME]}. "
-        f"As labelled the highest is {best[BY_NAME]}, by section name {best[LABELLED]}. "
-        f"STimage's rows cover all {rows.loc[rows['reading'] == LABELLED, 'section'].nunique()} sections, its training sections too, "
-        "so they may come from runs that left out one section each: "
-        "which method is best out of distribution is not decided by that table."
-    )
 
 
 def regclass_told(rows: pd.DataFrame) -> str:

@@ -6,17 +6,16 @@ import numpy as np
 import pandas as pd
 
 from compendium.data.expression import counted
-from compendium.data.section import Section
+from compendium.data.prepare import open_sections
+from compendium.data.section import Section, digest
 from compendium.errors import BadInput
-from compendium.evidence import encoder_rows, making, spread
-from compendium.evidence.encoder_rows import Row
-from compendium.evidence.scores import by_panel, pcc, scores, summary
+from compendium.evidence import encoder_rows, spread
+from compendium.evidence.found import Found
+from compendium.evidence.rows import Fitted, Job, Row, fitted, floor, made
+from compendium.evidence.scores import by_panel, pcc, summary
 from compendium.evidence.transfer import Comparison, differences
 from compendium.methods import recipe
-from compendium.runs import execute
 from compendium.runs.engine import training_set
-from compendium.runs.plan import Run
-from compendium.runs.store import Record
 
 # Target word -> what it is called.
 TRANSFORMS = {
@@ -39,37 +38,37 @@ def rows(methods: Sequence[str], transforms: Sequence[str]) -> list[Row]:
 
 
 def study(
-    cohort: str, sections: Sequence[Section], found: Sequence[Row], patients: Sequence[str], *, device: str = "auto", redo_stale: bool = False, **words
-) -> dict[str, pd.DataFrame]:
-    """Fit every row once on each patient alone, predict the sections of all others, and give all that the chapter draws as small tables.
+    cohort: str, names: Sequence[str] | None, methods: Sequence[str], targets: Sequence[str], patients: Sequence[str], device: str, redo_stale: bool, **words
+) -> Found:
+    """Fit every row once on each patient alone, and predict the sections of all others; words go to every run.
 
-    boxes: quartiles over genes and sections by row and target it is scored on; medians: the same by section; panels: the same for
-    each part of the gene panel. paired: mean difference to the row of the same method on
-    REFERENCE, by section. spread, equality: see evidence.spread. depth: see `depth`. floor: see encoder_rows.floor, on the common target, with titles.
-    curves, cost, facts: see evidence.making, facts with the number of genes. `words` go to `plan`.
+    boxes: quartiles over genes and sections by row and target it is scored on; medians: the same by section; panels: the same for each part of the gene panel.
+    paired: mean difference to the row of the same method on REFERENCE, by section. spread, equality: see evidence.spread. depth: see `depth`. floor: see
+    evidence.rows, on the common target. facts: `titles` of the rows, number of `genes`.
     """
-    jobs = [(row, run) for row in found for run in encoder_rows.runs_of(row, cohort, sections, patients, **words)]
-    twins = encoder_rows.twins(jobs)
-    records = execute([run for _, run in [*jobs, *twins]], sections, device=device, redo_stale=redo_stale)
-    table, shuffled = scored(jobs, records[: len(jobs)], sections), scored(twins, records[len(jobs) :], sections)
+    sections, compared = open_sections(cohort, names), rows(methods, targets)
+    planned = [job for row in compared for job in encoder_rows.jobs(row, cohort, sections, patients, **words)]
+    groups = fitted({"fits": planned, "twins": encoder_rows.twins(planned)}, sections, device, redo_stale)
+    table, shuffled = (scored(groups[name], sections) for name in ("fits", "twins"))
     common, shuffled = (part[part["scored_on"] == COMMON] for part in (table, shuffled))
-    floor = encoder_rows.floor(jobs, common, shuffled)
-    keys, runs, done = [row.key for row, _ in jobs], [run for _, run in jobs], records[: len(jobs)]
-    return {
-        "boxes": summary(table, ["row", "scored_on"]), "medians": summary(table, ["row", "method", "transform", "scored_on", "section", "patient"]),
-        "panels": summary(by_panel(table), ["panel", "scored_on", "row"]), "paired": paired(table, found), "depth": depth(jobs, sections),
-        "spread": spread.spread(table), "equality": spread.equality(table),
-        "floor": floor.assign(title=floor["row"].map({row.key: row.title for row in found})), "curves": making.curves(keys, runs, done), "cost": making.cost(keys, runs, done),
-        "facts": making.made(cohort, sections, runs, records).assign(genes=table["gene"].nunique()),
+    facts = {
+        "data": f"{cohort} {digest(sections)}", "titles": {row.key: row.title for row in compared}, "genes": int(table["gene"].nunique()),
+        "protocol": f"clean, except split = one-patient, panel = {words['panel']}, target as named, encoder = {words['encoder']}, budget = {words['budget']}",
     }
+    tables = {
+        "boxes": summary(table, ["row", "scored_on"]), "medians": summary(table, ["row", "method", "transform", "scored_on", "section", "patient"]),
+        "panels": summary(by_panel(table), ["panel", "scored_on", "row"]), "paired": paired(table, compared), "depth": depth(planned, sections),
+        "spread": spread.spread(table), "equality": spread.equality(table), "floor": floor(common, shuffled, planned),
+    }
+    return Found(tables | {"curves": groups["fits"].curves(), "cost": groups["fits"].cost()}, made(groups) | facts)
 
 
-def scored(jobs: Sequence[tuple[Row, Run]], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
-    """Scores with the columns row, transform, fold and scored_on; each row of `scores` twice, pcc once on the target of its own run, once on the common one."""
-    if not jobs:
-        return pd.DataFrame(columns=["row", "section", "scored_on", "pcc"]).astype({"pcc": float})
-    tables = [scores([run], [record], sections).assign(row=row.key, transform=run.target, fold=run.split.name) for (row, run), record in zip(jobs, records, strict=True)]
-    table = pd.concat(tables, ignore_index=True)
+def scored(group: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
+    """Scores with the columns transform and scored_on, `method` being the method's own name; each row twice, pcc once on the target of its own run, once on the common one."""
+    table = group.scores(sections)
+    if table.empty:
+        return table.assign(scored_on="")
+    table = table.assign(method=table["row"].str.partition(":")[0], transform=table["row"].str.partition(":")[2])
     return pd.concat([table.assign(scored_on=OWN, pcc=table["pcc_native"]), table.assign(scored_on=COMMON)], ignore_index=True)
 
 
@@ -85,7 +84,7 @@ def paired(table: pd.DataFrame, found: Sequence[Row]) -> pd.DataFrame:
     return pd.concat([differences(part, comparisons(found)).assign(scored_on=on) for on, part in table.groupby("scored_on", sort=False)], ignore_index=True)
 
 
-def depth(jobs: Sequence[tuple[Row, Run]], sections: Sequence[Section]) -> pd.DataFrame:
+def depth(jobs: Sequence[Job], sections: Sequence[Section]) -> pd.DataFrame:
     """How much of each target is depth: [transform, section, pcc], the median over genes of the correlation of the target with ln(1 + UMI total of the spot)."""
     lines = []
     for run in {(run.target, run.split): run for _, run in jobs}.values():
