@@ -112,6 +112,7 @@ def test_protocols_differ_where_they_say_and_methods_add_their_own_words():
     assert all(then != now for _, then, now in rows)
     assert rows["split", "section-out", "patient-out"] == "all"
     assert rows["double_softmax", "True", "False"] == recipe("regclass").title
+    assert {recipe(name).title for name in ("hist2st", "hist2st-gat", "regclass")} < {*rows["k, on Visium slides", "4", "6"].split("; ")}
     assert recipe("stnet").title in rows["target", "log1p", "wide"].split("; ")
 
 

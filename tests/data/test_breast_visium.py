@@ -128,14 +128,6 @@ def features(count: int):
     return lambda raw: change_lines(raw / MATRIX / "features.tsv.gz", lambda lines: lines[:count])
 
 
-def visium_hd(raw: Path) -> None:
-    (raw / "spatial/CID4290_spatial/tissue_positions_list.csv").rename(raw / "spatial/CID4290_spatial/tissue_positions.parquet")
-
-
-def both_versions(raw: Path) -> None:
-    positions().to_csv(raw / "spatial/CID4290_spatial/tissue_positions.csv", index=False)
-
-
 REFUSED = {
     "no counts": (without("filtered_count_matrices"), ("one folder of filtered counts", "filtered_count_matrices/CID4290_*, is nothing; run compendium fetch wu")),
     "no spatial": (without("spatial"), ("one folder of spatial positions", "spatial/CID4290_spatial, is nothing; run")),
@@ -149,8 +141,6 @@ REFUSED = {
     "two images": (lambda raw: shutil.copyfile(raw / "images/CID4290.tif", raw / "images/CID4290.png"), ("CID4290.png and CID4290.tif are 2 answers",)),
     "an image smaller than the spots' extent": (smaller, ("spots lie outside the image of 260 x 300 px",)),
     "too few features": (features(9), ("counts 13 features of 25 barcodes, of which features.tsv.gz and barcodes.tsv.gz list 9 and 25",)),
-    "positions of Visium HD": (visium_hd, ("tissue_positions.parquet is of Visium HD", "is not read")),
-    "positions of both versions": (both_versions, ("tissue_positions.csv and tissue_positions_list.csv are 2 answers",)),
 }  # fmt: skip
 
 

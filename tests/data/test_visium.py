@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from compendium.data.checks import blob_id
 from compendium.data.section import load
@@ -168,6 +169,23 @@ def test_a_mark_of_byte_order_before_the_positions_is_no_part_of_them(made_up, t
     path = tmp_path / "spatial" / ("tissue_positions.csv" if version == 2 else "tissue_positions_list.csv")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert list(section(tmp_path).spots) == list(section(made_up).spots)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_positions_under_the_name_of_the_other_version_are_those_that_they_are(made_up, tmp_path, version):
+    write(tmp_path, version=version)
+    files = [tmp_path / "spatial" / name for name in ("tissue_positions_list.csv", "tissue_positions.csv")]
+    files[version - 1].rename(files[2 - version])
+    assert np.array_equal(section(tmp_path).pixels, section(made_up).pixels)
+
+
+def test_the_scale_is_measured_whatever_resolution_the_image_states(made_up, tmp_path):
+    """A TIFF need not state a resolution, and what scanners and exports state is often that of a screen."""
+    write(tmp_path)
+    with Image.open(made_up / "image.tif") as image:
+        assert 282 not in image.tag_v2, "the made-up image states none"
+        image.save(tmp_path / "image.tif", dpi=(72, 72))
+    assert section(tmp_path).um_per_px == section(made_up).um_per_px
 
 
 def test_positions_have_space_rangers_names_in_both_versions(tmp_path):

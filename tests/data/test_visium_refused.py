@@ -104,7 +104,17 @@ def cut_mtx(raw: Path) -> None:
 
 
 HALF = np.full((len(INSIDE), 13), 0.5)
+def visium_hd(raw: Path) -> None:
+    positions_file(raw).rename(raw / "spatial" / "tissue_positions.parquet")
+
+
+def both_versions(raw: Path) -> None:
+    positions().to_csv(raw / "spatial" / "tissue_positions_list.csv", index=False, header=False)
+
+
 REFUSED = {
+    "positions of Visium HD": (visium_hd, ("tissue_positions.parquet", "is of Visium HD", "give the output of a Visium slide with spots")),
+    "positions of both versions": (both_versions, ("tissue_positions.csv and tissue_positions_list.csv", "are 2 answers to one question", "keep the one")),
     "no positions": (gone("spatial/tissue_positions.csv"), ("no spot positions under", "tissue_positions.csv or tissue_positions_list.csv")),
     "positions of five columns": (lines(lambda rows: [row.rsplit(",", 1)[0] for row in rows]), ("has 5 columns", "barcode, in_tissue, array_row")),
     "headless positions of seven": (lines(lambda rows: [f"{row},1" for row in rows[1:]]), ("has 7 columns (without a header)",)),

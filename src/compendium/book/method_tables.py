@@ -17,7 +17,7 @@ from compendium.methods import Recipe, Step, names, recipe
 from compendium.methods.layers import Shape
 from compendium.methods.registry import OWN
 from compendium.runs.engine import count
-from compendium.runs.plan import PROTOCOLS
+from compendium.runs.plan import PROTOCOLS, VISIUM
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,6 +131,10 @@ def protocols() -> "pd.DataFrame":
     shared = {word: tuple("the method's own" if preset[word] in (None, OWN) else str(preset[word]) for preset in PROTOCOLS.values()) for word in PROTOCOLS["clean"]}
     rows = [((word, *values), "all") for word, values in shared.items()]
     rows += [((word, *map(str, values)), each.title) for each in reviewed() for word, values in _switched(each).items()]
+    rows += [
+        ((f"{word}, on Visium slides", *(str(VISIUM[protocol].get(word, each.model[word])) for protocol in PROTOCOLS)), each.title)
+        for each in reviewed() if each.unit == "section" for word in VISIUM["published"] | VISIUM["clean"] if word in each.model
+    ]
     return _shared((row for row in rows if row[0][1] != row[0][2]), ("word", *PROTOCOLS))
 
 

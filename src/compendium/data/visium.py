@@ -74,12 +74,12 @@ def read_files(files: Files, cohort_name: str, facts: SectionSource, px: int) ->
     inside = counted["in_tissue"].to_numpy() == 1
     if not inside.any():
         raise BadInput(f"{where}: {positions_path} puts none of the {len(barcodes)} spots of {files.counts.name} in tissue; detect the tissue again in Space Ranger or Loupe")
-    table = counted[inside]
+    table, barcodes, counts = counted[inside], barcodes[inside], counts[inside]
     scale = read_hires_scale(files.spatial / FACTORS, where)
     read = [*_files(files.counts), positions_path, files.spatial / FACTORS, *([files.image] if files.image else [])]
     return Section(
-        cohort=cohort_name, name=facts.name, patient=facts.patient, lab=facts.lab, technology=facts.technology, genes=genes, spots=barcodes[inside],
-        grid=_grid(table), pixels=_pixels(table), um_per_px=um_per_px(PITCH_UM, _grid(positions) * HEXAGONAL, _pixels(positions), where), counts=counts[inside],
+        cohort=cohort_name, name=facts.name, patient=facts.patient, lab=facts.lab, technology=facts.technology, genes=genes, spots=barcodes,
+        grid=_grid(table), pixels=_pixels(table), um_per_px=um_per_px(PITCH_UM, _grid(positions) * HEXAGONAL, _pixels(positions), where), counts=counts,
         sources={str(path.relative_to(files.root)): blob_id(path) for path in read},
         **(_image(files.image, files.spatial / HIRES, scale, _pixels(table), px, where) if files.image else {}),
     )
