@@ -76,7 +76,7 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
     (("prepare", "her2st", "--sections", "B4"), "no counts file under"),
     (("prepare", "her2st", "--tile-px", "big"), "invalid int value: 'big'"),
     (("prepare", "her2st", "--tile-px", "4"), "give 16 to 1024"),
-    (("prepare", "wu"), "no reader yet"),
+    (("prepare", "wu"), "is nothing; run compendium fetch wu"),
     (("fetch", "her2st", "--from", "/no/such/folder"), "/no/such/folder"),
     (("fetch", "her2st", "--from", "s3://bucket/her2st"), "starts with http:// or https://"),
     (("fetch", "her2st", "--sections", "C9"), "unknown section of her2st: C9"),

@@ -7,7 +7,7 @@ from compendium.book import published_figures
 from compendium.book.show import check_bundle, compact
 from compendium.evidence import published
 
-FIGURES = {name: (getattr(published, name), getattr(published_figures, name)) for name in ("her2", "visium", "ood", "regclass")}
+FIGURES = {name: (getattr(published, name), getattr(published_figures, name)) for name in ("her2", "visium", "regclass")}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -30,12 +30,3 @@ def test_a_group_lies_about_its_name():
     bleep = next(trace for trace in fig.data if trace.type == "box" and trace.name == "BLEEP")
     assert list(fig.layout.xaxis.ticktext) == list("ABCDEFGH")
     assert np.allclose([np.mean([x for x, patient in zip(bleep.x, rows.loc[rows["method"] == "BLEEP", "patient"], strict=True) if patient == name]) for name in "AEH"], [0, 4, 7])
-
-
-def test_laboratories_tell_the_readings_apart():
-    fig = published_figures.ood(published.ood())
-    assert [note.text for note in fig.layout.annotations][:2] == [published.VALIDATION, published.TEST]
-    tested = [trace for trace in fig.data if trace.type == "box" and trace.xaxis == "x2"]
-    labelled = list(fig.layout.xaxis.ticktext).index(published.LABELLED)
-    near = {trace.name: int((np.abs(np.array(trace.x) - labelled) < 0.5).sum()) for trace in tested}
-    assert near == {"Garvan Institute Sydney": 2, published.TEST_LAB: 1}

@@ -106,7 +106,7 @@ def test_the_chapter_says_every_number_that_its_prose_asks_for():
     source = {kind: "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == kind) for kind in ("code", "markdown")}
     said = set(re.findall(r'page\.say\("(\w+)"', source["code"]))
     said |= {f"{key}_{what}" for key in ("low", "high") for what in ("section", "umi")} | {"fold", "between", "within"}
-    said |= {f"number_of_{what}" for what in ("patients", "sections", "spots", "shared_genes")}
+    said |= {f"number_of_{what}" for what in ("patients", "sections", "spots", "shared_genes")} | {"run_time"}  # said with the box of parameters
     assert set(re.findall(r"\{glue:text\}`(\w+)", source["markdown"])) == said
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
     assert all(cell["metadata"].get("tags") for cell in cells if cell["cell_type"] == "code")
