@@ -55,10 +55,10 @@ def study(
     common, shuffled = (part[part["scored_on"] == COMMON] for part in (table, shuffled))
     floor = encoder_rows.floor(jobs, common, shuffled)
     keys, runs, done = [row.key for row, _ in jobs], [run for _, run in jobs], records[: len(jobs)]
+    by = ["row", "method", "transform", "scored_on"]
     return {
-        "boxes": summary(table, ["row", "scored_on"]), "medians": summary(table, ["row", "method", "transform", "scored_on", "section", "patient"]),
-        "panels": summary(by_panel(table), ["panel", "scored_on", "row"]), "paired": paired(table, found), "depth": depth(jobs, sections),
-        "spread": spread.spread(table), "equality": spread.equality(table),
+        "boxes": summary(table, by), "medians": summary(table, [*by, "section", "patient"]), "panels": summary(by_panel(table), ["panel", *by]),
+        "paired": paired(table, found), "depth": depth(jobs, sections), "spread": spread.spread(table), "equality": spread.equality(table),
         "floor": floor.assign(title=floor["row"].map({row.key: row.title for row in found})), "curves": making.curves(keys, runs, done), "cost": making.cost(keys, runs, done),
         "facts": making.made(cohort, sections, runs, records).assign(genes=table["gene"].nunique()),
     }
