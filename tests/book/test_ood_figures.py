@@ -69,9 +69,12 @@ def test_the_authors_boxes_are_by_the_name_of_the_section():
 
 def test_rows_are_drawn_on_own_and_common_target():
     titles = {"ridge:raw": "Ridge, raw counts", "ridge:logcpm": "Ridge, log-CPM"}
-    boxes = pd.concat([quartiles(row=row, scored_on=on) for on in (OWN, COMMON) for row in titles], ignore_index=True)
-    fig = publishable(transform_figures.own_and_common(boxes, titles))
-    assert [(trace.name, list(trace.x)) for trace in fig.data] == [(OWN, list(titles.values())), (COMMON, list(titles.values()))]
+    words = [(method, word) for method in ("hist2st", "ridge") for word in ("raw", "logcpm")]
+    boxes = pd.concat([quartiles(method=method, transform=word, scored_on=on, panel="all") for on in (OWN, COMMON) for method, word in words], ignore_index=True)
+    fig = publishable(transform_figures.own_and_common(boxes))
+    assert [trace.name for trace in fig.data] == [OWN, OWN, COMMON, COMMON] and [note.text for note in fig.layout.annotations] == ["Hist2ST", "Ridge on frozen features"]
+    assert {tuple(trace.x) for trace in fig.data} == {("raw counts", "log-CPM")}
+    assert [trace.name for trace in publishable(transform_figures.by_panel(boxes)).data] == ["all", "all"]
     spreads = pd.DataFrame([{"row": row, "scored_on": on, "section": s, "patient": s[0], "sd": 0.1} for row in titles for on in (OWN, COMMON) for s in ("A1", "B1")])
     drawn = publishable(transform_figures.spreads(spreads, titles))
     assert sum(len(trace.x) for trace in drawn.data) == len(spreads)

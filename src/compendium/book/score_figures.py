@@ -53,7 +53,8 @@ def section_by_method(medians: pd.DataFrame, methods: list[str], titles: dict[st
     methods = [method for method in methods if method in set(drawn["method"])]
     splits = list(dict.fromkeys(drawn["split"]))
     sizes = [drawn.loc[drawn["split"] == split, "section"].nunique() for split in splits]
-    fig = make_subplots(len(splits), 1, subplot_titles=splits, shared_xaxes=True, vertical_spacing=0.09, row_heights=sizes)
+    gap = max(0.09, 40 / (90 + 30 * sum(sizes) + 40 * len(splits)))  # of few sections: room for a title still
+    fig = make_subplots(len(splits), 1, subplot_titles=splits, shared_xaxes=True, vertical_spacing=gap, row_heights=sizes)
     bound = float(drawn["median"].abs().max()) if len(drawn) else 1.0
     for row, split in enumerate(splits, start=1):
         cells = drawn[drawn["split"] == split].pivot(index="section", columns="method", values="median").reindex(columns=methods).sort_index(ascending=False)

@@ -5,16 +5,26 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compendium.book import score_figures
-from compendium.book.figures import COLOURS, colour_of, plain
+from compendium.book.figures import colour_of, plain
 from compendium.evidence.transforms import COMMON, OWN, TRANSFORMS
+from compendium.methods import recipe
 
-TARGET_COLOUR = {OWN: COLOURS[1], COMMON: COLOURS[0]}
 ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 
 
-def own_and_common(boxes: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
-    """Quartile boxes over genes and sections by row: scored on the target of its own, and on the common one."""
-    return score_figures.boxes(boxes.assign(method=boxes["row"], split=boxes["scored_on"]), list(titles), titles, TARGET_COLOUR)
+def own_and_common(boxes: pd.DataFrame) -> go.Figure:
+    """Quartile boxes over genes and sections by transform: scored on the target of its own, and on the common one; one row of the figure a method."""
+    return _by_transform(boxes.assign(panel=boxes["scored_on"]))
+
+
+def by_panel(panels: pd.DataFrame) -> go.Figure:
+    """The boxes on the common target, one colour for each part of the gene panel."""
+    return _by_transform(panels[panels["scored_on"] == COMMON])
+
+
+def _by_transform(boxes: pd.DataFrame) -> go.Figure:
+    rows = boxes.assign(split=[recipe(name).title for name in boxes["method"]], method=boxes["transform"])
+    return score_figures.panel_boxes(rows, list(dict.fromkeys(rows["method"])), TRANSFORMS)
 
 
 def spreads(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:

@@ -9,6 +9,7 @@ import pandas as pd
 from compendium.data.prepare import open_joined
 from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as listed
+from compendium.data.splits import PUBLISHED_OOD
 from compendium.evidence import shift
 from compendium.evidence.found import Found
 from compendium.evidence.partition import Partition, partition, told
@@ -33,7 +34,7 @@ def study(
     parts: [section, patient, lab, role, spots, genes (median a spot)]. shares, density, distances: see evidence.shift; shift: its `relative`. medians: quartiles
     over genes by method, role and section; boxes: the same over genes and sections of a role; panels: these for each part of the gene panel; rows: see `rows`.
     """
-    sections = open_joined(cohort, [*training, *validation, *test])
+    sections = open_joined(cohort, [*training, *validation, *test] or [name for names in PUBLISHED_OOD for name in names])
     parts = partition(sections, training, validation, test)
     runs = [plan(cohort, parts.split, recipe(method).name, sections=sections, **words) for method in dict.fromkeys(methods)]
     twins = [replace(run, permute=True) for run in runs if not run.permute and run.encoder != NONE]  # of all that see an image in its place

@@ -55,9 +55,9 @@ def study(
         "data": f"{cohort} {digest(sections)}", "titles": {row.key: row.title for row in compared}, "genes": int(table["gene"].nunique()),
         "protocol": f"clean, except split = one-patient, panel = {words['panel']}, target as named, encoder = {words['encoder']}, budget = {words['budget']}",
     }
+    by = ["row", "method", "transform", "scored_on"]
     tables = {
-        "boxes": summary(table, ["row", "scored_on"]), "medians": summary(table, ["row", "method", "transform", "scored_on", "section", "patient"]),
-        "panels": summary(by_panel(table), ["panel", "scored_on", "row"]), "paired": paired(table, compared), "depth": depth(planned, sections),
+        "boxes": summary(table, by), "medians": summary(table, [*by, "section", "patient"]), "panels": summary(by_panel(table), ["panel", *by]), "paired": paired(table, compared), "depth": depth(planned, sections),
         "spread": spread.spread(table), "equality": spread.equality(table), "floor": floor(common, shuffled, planned),
     }
     return Found(tables | {"curves": groups["fits"].curves(), "cost": groups["fits"].cost()}, made(groups) | facts)
