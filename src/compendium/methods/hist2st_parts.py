@@ -22,7 +22,7 @@ VARIANT = {"citation": "jiang2023benchmark", "evaluated": "HER2+ (BC1); Visium b
 TUNED_PIECE = 32  # and through one that is, whose activations are made again for the gradient: else a section of 283 tiles of 112 px takes 7 GB
 
 
-class PatchMixer(nn.Module):
+class PatchMixer(Stage):
     """Tile -> token without pre-training: non-overlapping patches as channels, ConvMixer blocks over them, channels cut to an eighth, flattened."""
 
     def __init__(self, tile_px: int, width: int, channels: int, kernel: int, patch: int, layers: int, dropout: float):
@@ -40,7 +40,7 @@ class PatchMixer(nn.Module):
         return self.down(self.mixers(self.dropout(self.embed(image)))).flatten(1)
 
 
-class Mixer(Stage):
+class Mixer(nn.Module):
     """x + twice [depthwise convolution, batch norm, GELU] of x; then across channels: GELU before batch norm, nothing added."""
 
     def __init__(self, channels: int, kernel: int):
