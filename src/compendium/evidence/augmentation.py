@@ -20,7 +20,6 @@ from compendium.images.augment import FAMILIES
 from compendium.images.colour_spaces import lab
 from compendium.images.encoders import FROZEN
 from compendium.images.stain_draws import VISIUM
-from compendium.methods import recipe
 from compendium.runs.material import stained
 from compendium.runs.plan import plan
 
@@ -63,7 +62,7 @@ def study(
 
     boxes: quartiles over genes and sections of a role (validation, test). sections: the same of each section. differences: row less the reference of its group,
     mean over genes, by section. floor, curves, cost: see evidence.rows. looks: see `looks`. spread: see `spread`. facts: `roles` (section -> role), `validation_is`,
-    `test_is`, `titles` and `groups` of the rows.
+    `test_is`, `titles` of the rows.
     """
     families, stains = check_names("families", families, FAMILIES), check_names("stains", stains, stain.STAINS)
     sections = open_sections(cohort, [*training, *validation, *test] or None)
@@ -79,8 +78,8 @@ def study(
     tables |= {"looks": looks(jobs, sections, parts), "spread": spread([section for section in sections if section.name in parts.training])}
     facts = {
         "data": f"{cohort} {digest(sections)}", "roles": parts.roles, "validation_is": parts.validation_is, "test_is": parts.test_is, "genes": table["gene"].nunique(),
-        "titles": {row.key: row.title for row in asked}, "epochs": {recipe(run.method).name: run.epochs for _, run in jobs},
-        "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, tile_px = {jobs[0][1].tile_px}, budget = {words['budget']}, augmentation and stain as named",
+        "titles": {row.key: row.title for row in asked},
+        "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, tile_px = {jobs[0][1].tile_px}, budget = {words['budget']}, images as named",
     }
     return Found(tables, made(groups) | facts)
 
