@@ -28,7 +28,7 @@ VIEWS, MAIN, STAIN, STAIN_RIDGE = "views", "main", "stain", "stain-ridge"  # gro
 PLAIN, OFF, AGAIN = "none", "off", "again"  # names of rows: the reference of a group, without distillation, the reference from another seed
 ALONE = "-alone"  # ending of the name of a stain that is mapped in training sections alone
 CHANNELS = ("L", "a", "b")
-LONG = {"epochs": 100, "batch": 32}  # of the head: on few spots its 50 epochs in batches of 128 end long before it has learned, the more so on augmented tiles
+LONG = {"epochs": 60, "batch": 32}  # of the head: on few spots its 50 epochs in batches of 128 end long before it has learned, the more so on augmented tiles
 EVERY = 8  # pixel, in either direction, whose colour is measured
 
 
