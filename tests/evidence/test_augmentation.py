@@ -12,6 +12,7 @@ from compendium.evidence.augmentation import AGAIN, MAIN, OFF, PLAIN, STAIN, STA
 from compendium.images.augment import FAMILIES
 from compendium.images.colour_spaces import lab
 from compendium.images.stain import STAINS
+from compendium.runs.plan import plan
 from conftest import tiny_section
 from raw_files import refusal
 from stained_slides import OTHER, E, H, pictured, slide
@@ -93,10 +94,9 @@ def test_the_spread_is_fitted_on_training_beside_the_published_one(found):
 
 
 def test_no_row_of_a_method_is_a_result_where_its_plain_row_does_not_pass_its_twin():
-    from compendium.runs.plan import plan
-
     split = augmentation.partition(SECTIONS, *PARTS).split
-    jobs = [(key, plan("tiny", split, "stnet", sections=SECTIONS, panel="all", encoder="colour", augment=name)) for key, name in ((f"{MAIN}:{PLAIN}", "none"), (f"{MAIN}:bleep", "bleep"))]
+    words = {"sections": SECTIONS, "panel": "all", "encoder": "colour"}
+    jobs = [(f"{MAIN}:{name}", plan("tiny", split, "stnet", augment=name, **words)) for name in (PLAIN, "bleep")]
     own = pd.DataFrame({"row": [key for key, _ in jobs], "pcc": [0.2, 0.3]})
     for twin, result in ((0.1, True), (0.2, False)):
         lines = augmentation.floor(own, pd.DataFrame({"row": [f"{MAIN}:{PLAIN}"], "pcc": [twin]}), jobs)
@@ -135,7 +135,8 @@ def test_ridge_and_distilled_rows_are_held_to_hist2sts_other_seed():
 
 
 def test_the_highest_median_is_told_by_role():
-    table = pd.DataFrame({"row": ["m:a", "m:b", "m:again"] * 2, "name": ["a", "b", "again"] * 2, "role": ["validation"] * 3 + ["test"] * 3, "median": [0.1, 0.2, 0.9, 0.3, 0.1, 0.9]})
+    names, medians = ["a", "b", "again"] * 2, [0.1, 0.2, 0.9, 0.3, 0.1, 0.9]
+    table = pd.DataFrame({"row": [f"m:{name}" for name in names], "name": names, "role": ["validation"] * 3 + ["test"] * 3, "median": medians})
     assert discernible.highest(table, {"m:a": "A", "m:b": "B"}) == "in validation B, 0.200; in test A, 0.300"
 
 

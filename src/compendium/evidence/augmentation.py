@@ -20,7 +20,6 @@ from compendium.images.augment import FAMILIES
 from compendium.images.colour_spaces import lab
 from compendium.images.encoders import FROZEN
 from compendium.images.stain_draws import VISIUM
-from compendium.methods import recipe
 from compendium.runs.material import stained
 from compendium.runs.plan import plan
 
@@ -29,7 +28,7 @@ VIEWS, MAIN, STAIN, STAIN_RIDGE = "views", "main", "stain", "stain-ridge"  # gro
 PLAIN, OFF, AGAIN = "none", "off", "again"  # names of rows: the reference of a group, without distillation, the reference from another seed
 ALONE = "-alone"  # ending of the name of a stain that is mapped in training sections alone
 CHANNELS = ("L", "a", "b")
-LONG = {"epochs": 100, "batch": 32}  # of the head: on few spots its 50 epochs in batches of 128 end long before it has learned, the more so on augmented tiles
+LONG = {"epochs": 60, "batch": 32}  # of the head: on few spots its 50 epochs in batches of 128 end long before it has learned, the more so on augmented tiles
 EVERY = 8  # pixel, in either direction, whose colour is measured
 
 
@@ -63,7 +62,7 @@ def study(
 
     boxes: quartiles over genes and sections of a role (validation, test). sections: the same of each section. differences: row less the reference of its group,
     mean over genes, by section. floor, curves, cost: see evidence.rows. looks: see `looks`. spread: see `spread`. facts: `roles` (section -> role), `validation_is`,
-    `test_is`, `titles` and `groups` of the rows.
+    `test_is`, `titles` of the rows.
     """
     families, stains = check_names("families", families, FAMILIES), check_names("stains", stains, stain.STAINS)
     sections = open_sections(cohort, [*training, *validation, *test] or None)
@@ -79,8 +78,8 @@ def study(
     tables |= {"looks": looks(jobs, sections, parts), "spread": spread([section for section in sections if section.name in parts.training])}
     facts = {
         "data": f"{cohort} {digest(sections)}", "roles": parts.roles, "validation_is": parts.validation_is, "test_is": parts.test_is, "genes": table["gene"].nunique(),
-        "titles": {row.key: row.title for row in asked}, "epochs": {recipe(run.method).name: run.epochs for _, run in jobs},
-        "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, tile_px = {jobs[0][1].tile_px}, budget = {words['budget']}, augmentation and stain as named",
+        "titles": {row.key: row.title for row in asked},
+        "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, tile_px = {jobs[0][1].tile_px}, budget = {words['budget']}, images as named",
     }
     return Found(tables, made(groups) | facts)
 

@@ -58,7 +58,8 @@ def study(
     by = ["row", "method", "transform", "scored_on"]
     tables = {
         "boxes": summary(table, by), "medians": summary(table, [*by, "section", "patient"]), "panels": summary(by_panel(table), ["panel", *by]),
-        "paired": paired(table, compared), "depth": depth(planned, sections), "spread": spread.spread(table), "equality": spread.equality(table), "floor": floor(common, shuffled, planned),
+        "paired": paired(table, compared), "depth": depth(planned, sections), "spread": spread.spread(table), "equality": spread.equality(table),
+        "floor": floor(common, shuffled, planned),
     }
     return Found(tables | {"curves": groups["fits"].curves(), "cost": groups["fits"].cost()}, made(groups) | facts)
 
