@@ -15,7 +15,7 @@ from compendium.images.colour_spaces import lab
 from compendium.images.stain import NORMALISERS, STAINS, changes
 
 ROLE_COLOURS = {"training": COLOURS[6], "validation": COLOURS[0], "test": COLOURS[4]}
-COLUMNS, TILE, FRAME = 5, 158, 150  # of the plate; height of a row in px, grey of its frames
+COLUMNS, TILE, FRAME, LONG = 5, 158, 150, 12  # of the plate; height of a row in px, grey of its frames, letters from which on a title is broken
 Picture = tuple[str, str, UInt8[np.ndarray, "px px 3"]]  # kind, title, image
 
 
@@ -38,7 +38,7 @@ def plate(shown: Sequence[Picture]) -> go.Figure:
     for i, (_, title, image) in enumerate(shown):
         y, x = divmod(i, COLUMNS)
         fig.add_layout_image(source=data_uri(framed(image), 224), x=x + 0.5, y=y + 0.25, sizex=0.94, sizey=0.75, xref="x", yref="y", xanchor="center", yanchor="top")
-        fig.add_annotation(x=x + 0.5, y=y + 0.25, text=title.replace("-", "-<br>", 1), showarrow=False, yanchor="bottom", font={"size": 10})
+        fig.add_annotation(x=x + 0.5, y=y + 0.25, text=title if len(title) < LONG else title.replace("-", "-<br>", 1), showarrow=False, yanchor="bottom", font={"size": 10})
     fig.add_scatter(x=[0, COLUMNS], y=[0, rows], mode="markers", marker_opacity=0, hoverinfo="skip", showlegend=False)
     hidden = {"visible": False, "fixedrange": True}
     axes = {"xaxis": {"range": [0, COLUMNS], **hidden}, "yaxis": {"range": [rows, 0], **hidden}}
