@@ -161,6 +161,13 @@ def visit(chromium, address):
         each.close()
 
 
+@functools.cache
+def packed(path: str) -> int:
+    """Bytes that a file of the site takes on its way; what is packed already is not packed again."""
+    content = (HTML / unquote(path).lstrip("/")).read_bytes()
+    return len(content if path.endswith((".woff2", ".jpg", ".png", ".webp")) else gzip.compress(content, 6))
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_figure_is_drawn_without_an_error_or_a_request_elsewhere(visit, theme):
     for page in pages():
@@ -175,6 +182,8 @@ def test_every_figure_is_drawn_without_an_error_or_a_request_elsewhere(visit, th
         assert (there.errors, there.outside) == ([], []), page
         assert set(there.loaded.values()) <= {200, 304}, page
         assert ("/_static/vendor/plotly.min.js" in there.loaded) == bool(specs(page)), "plotly is loaded where there are figures, and only there"
+        weight = sum(map(packed, there.loaded)) / 1e6  # the browser came without anything of the book
+        assert weight <= COLD_MB, f"{page}: {weight:.2f} MB"
         there.close()
 
 
@@ -212,17 +221,6 @@ def test_drawings_hold_their_words_and_one_form_is_shown(visit):
             return [...group.querySelectorAll("text")].filter(text => text.getBoundingClientRect().right > right - 2).map(text => text.textContent)
         })""")
         assert beyond == []
-        there.close()
-
-
-def test_a_cold_page_is_light(visit):
-    for page in pages():
-        there = visit(page)
-        there.draw()
-        there.tab.wait_for_load_state("networkidle")
-        files = [HTML / unquote(path).lstrip("/") for path in there.loaded]
-        weight = sum(len(gzip.compress(file.read_bytes(), 6)) if file.suffix not in (".woff2", ".jpg", ".png", ".webp") else file.stat().st_size for file in files) / 1e6
-        assert weight <= COLD_MB, f"{page}: {weight:.2f} MB"
         there.close()
 
 
