@@ -40,7 +40,7 @@ class PatchMixer(Stage):
         return self.down(self.mixers(self.dropout(self.embed(image)))).flatten(1)
 
 
-class Mixer(nn.Module):
+class Mixer(Stage):
     """x + twice [depthwise convolution, batch norm, GELU] of x; then across channels: GELU before batch norm, nothing added."""
 
     def __init__(self, channels: int, kernel: int):
