@@ -74,6 +74,8 @@ class Page:
         if line:
             publish({"text/html": rerun.banner(line), "text/plain": line})
         self._fits = found.facts.get("seconds", 0)
+        if found.facts["commit"] != self._commit:
+            self._commit = f"computed at {found.facts['commit']}, drawn at {self._commit}"
         self.made_from(found.facts["data"].partition(" ")[2], found.facts["protocol"], found.facts["device"])
         return found
 
