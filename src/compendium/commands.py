@@ -175,11 +175,8 @@ def _keep(options: argparse.Namespace) -> None:
     from compendium.book import chapters, profiles
     from compendium.book.results import keep
 
-    stated = profiles.load(options.profile)
-    named = options.chapters or list(stated.chapters)
-    for name in named:
-        chapters.find(name)
-    print(*keep(stated.name, named), sep="\n")
+    named = options.chapters or list(profiles.load(options.profile).chapters)
+    print(*keep(options.profile, {name: chapters.usual(name, options.profile) for name in named}), sep="\n")
 
 
 def _to_stderr(line: str) -> None:

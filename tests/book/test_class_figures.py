@@ -37,7 +37,7 @@ def test_a_panel_a_test_and_a_legend_entry_a_class():
     fig = class_figures.roc_curves(curves)
     check_bundle(compact(fig.to_dict()), "roc")
     assert [note.text for note in fig.layout.annotations] == ["S1, ood", "S2, ood", "S3, ood"]
-    assert [trace.name for trace in fig.data if trace.showlegend is not False] == ["cancer", "adipose tissue", "stroma"]
+    assert [trace.name for trace in fig.data if trace.showlegend is not False] == ["adipose tissue", "stroma", "cancer"]
     assert sum(trace.name == "stroma" for trace in fig.data) == 2
     colours = class_figures.class_colours(["adipose tissue", "stroma"])
     assert colours["adipose tissue"] == CLASS_COLOURS["adipose tissue"] and len(set(colours.values())) == 2

@@ -91,7 +91,7 @@ def test_depth_is_one_line_a_target():
 def test_a_page_says_what_its_prose_asks_for_and_computes_in_one_cell(name):
     cells = json.loads(chapters()[name].read_text(encoding="utf-8"))["cells"]
     code, prose = (["".join(cell["source"]) for cell in cells if cell["cell_type"] == kind] for kind in ("code", "markdown"))
-    assert set(re.findall(r"\{glue:text\}`(\w+)", "".join(prose))) == set(re.findall(r'page\.say\("(\w+)"', "".join(code)))
+    assert set(re.findall(r"\{glue:text\}`(\w+)", "".join(prose))) == {"run_time", *re.findall(r'page\.say\("(\w+)"', "".join(code))}
     (at,) = [i for i, source in enumerate(code) if f"{name}.study(" in source]
     later = "\n".join(code[at + 1 :])
     assert not re.search(r"\b(records|runs|scores\(|execute|predictions|\.counts|\.patches)\b", re.sub(r'facts\["records"\]|f"[^"]*"|"[^"]*"', "", later))

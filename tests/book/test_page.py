@@ -114,7 +114,8 @@ def test_the_commit_is_told_with_its_changes(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("seconds", "fits", "said"), [
-    (12.4, 0, "12 s on 2 CPU cores for this page"), (12.4, 150, "12 s on 2 CPU cores for this page; the fits that it rests on took 2 min, whenever they were made"),
+    (12.4, 0, "12 s of computing on 2 CPU cores for this page"),
+    (12.4, 150, "12 s of computing on 2 CPU cores for this page; the fits that it rests on took 2 min, whenever they were made"),
 ])
 def test_a_page_says_how_long_it_took(seconds, fits, said):
     assert took(seconds, fits, 2) == said

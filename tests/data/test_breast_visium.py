@@ -10,7 +10,7 @@ from PIL import Image
 from compendium.data.prepare import folder, open_sections, prepare
 from compendium.data.section import load
 from compendium.data.sources import cohort
-from compendium.data.wu import GROUPS, grouped
+from compendium.data.wu import GROUPS
 from raw_files import change_lines, files_below, refusal
 from space_ranger import GENES, NAMED, WORDS, picture, positions, write_tenx, write_wu
 
@@ -47,19 +47,17 @@ def test_wu_is_prepared_from_the_folders_of_its_archives(pristine, home):
     }  # fmt: skip
 
 
-def test_labels_are_the_pathologists_words_joined_by_barcode(raw, home):
+def test_labels_are_the_pathologists_in_classes_joined_by_barcode(raw, home):
     change_lines(raw / METADATA, lambda lines: [lines[0], *reversed(lines[1:]), "NOWHERE-1,CID4290,Stroma"])
     found = section(raw)
-    assert list(found.labels) == [WORDS[i % len(WORDS)] for i in range(len(found))]
+    assert list(found.labels) == [GROUPS.get(WORDS[i % len(WORDS)], "") for i in range(len(found))]
     unfiltered = section(raw, "unfiltered")
     assert dict(zip(unfiltered.spots, unfiltered.labels, strict=True)) == dict.fromkeys(INSIDE, "") | dict(zip(found.spots, found.labels, strict=True))
 
 
-def test_groups_are_there_as_classes(pristine, home):
-    found = grouped(section(pristine))
-    assert list(found.labels[:5]) == ["invasive cancer", "stroma", "normal", "", ""]
-    assert found.digest != section(pristine).digest
-    assert {*GROUPS.values()} == {"invasive cancer", "stroma", "lymphocyte", "normal"}
+def test_a_cancer_in_situ_is_one_and_what_is_no_tissue_has_no_class():
+    assert {*GROUPS.values()} == {"invasive cancer", "cancer in situ", "stroma", "lymphocyte", "normal"}
+    assert GROUPS["DCIS"] == "cancer in situ" and not {"Artefact", "Uncertain", "Necrosis"} & set(GROUPS)
 
 
 def test_the_two_sets_of_spots_are_words_and_the_section_says_which_it_has(pristine, home):
@@ -88,7 +86,6 @@ def test_without_image_or_metadata_it_is_counts_only_and_without_labels(raw, hom
     shutil.rmtree(raw / "metadata")
     assert section(raw).patches is None
     assert section(raw).labels is None
-    assert "has no labels to group" in refusal(lambda: grouped(section(raw)))
 
 
 def test_only_sections_whose_counts_are_there_are_prepared(pristine, raw, home):

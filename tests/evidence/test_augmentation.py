@@ -51,7 +51,7 @@ def test_names_are_those_that_are_known_and_all_where_none_is_given():
 def found(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(augmentation, "open_sections", lambda cohort, names: [section for section in SECTIONS if section.name in names])
+        patch.setattr(augmentation, "open_joined", lambda cohort, names: [section for section in SECTIONS if section.name in names])
         patch.setattr(augmentation, "LONG", {"epochs": 4})
         words = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 16, "seed": 0}
         return augmentation.study("tiny", *PARTS, ["stnet"], ["macenko", "randstainna"], 2, "cpu", False, **words)
@@ -65,7 +65,7 @@ def test_every_row_is_fitted_on_training_and_scored_in_both_other_roles(found):
     assert apart.groupby("row").size().eq(3).all()
     assert not set(apart["name"]) & {PLAIN}
     assert set(found["floor"].set_index("row")["result"].loc[lambda said: said].index) == {f"{STAIN_RIDGE}:{name}" for name in (PLAIN, "macenko", "randstainna", "macenko-alone")}
-    assert found.facts["records"] == len(found.facts["titles"]) + 2  # two twins
+    assert found.facts["records"] == len(found.facts["titles"]) + 3  # three twins
 
 
 def test_differences_are_to_the_reference_of_the_group(found):
@@ -107,10 +107,11 @@ def test_no_row_of_a_method_is_a_result_where_its_plain_row_does_not_pass_its_tw
 
 
 def lines(group: str, **rows: tuple[float, float, float]) -> pd.DataFrame:
-    roles = (("S2", "validation"), ("S3", "test"), ("S4", "test"))
+    """Three sections a role; the first value is that of all of validation, the second of one test section, the third of the other two."""
+    roles = [*((f"V{i}", "validation", 0) for i in (1, 2, 3)), ("T1", "test", 1), ("T2", "test", 2), ("T3", "test", 2)]
     return pd.DataFrame([
-        {"group": group, "name": name.replace("_", "-"), "section": section, "role": role, "difference": value}
-        for name, values in rows.items() for (section, role), value in zip(roles, values, strict=True)
+        {"group": group, "name": name.replace("_", "-"), "section": section, "role": role, "difference": values[which]}
+        for name, values in rows.items() for section, role, which in roles
     ])
 
 
@@ -121,12 +122,13 @@ def test_a_difference_counts_beyond_what_another_seed_moves_in_every_section():
     assert discernible.beyond(table, STAIN, "test") == ([], ["b"])
     titles = {f"{STAIN}:{name}": name.upper() for name in "abc"}
     assert discernible.claim(table, STAIN, titles) == (
-        "Does not hold here: further from the reference than another seed moves it (0.020) lie, in validation A above and B below; in test B below."
+        "Does not hold here: in every section of a role further from the reference than another seed moves it (0.020) lie, in validation A above and B below; in test B below."
     )
     calm = table[table["name"].isin(["again", "c"])]
     assert discernible.claim(calm, STAIN, titles).startswith("Nothing here speaks against it") and "in validation none; in test none" in discernible.claim(calm, STAIN, titles)
     assert "Cannot be decided here, B stayed below the floor" in discernible.claim(table, STAIN, titles, ["B"])
-    assert "Cannot be decided here, 2 sections are too few" in discernible.claim(table[table["section"] != "S4"], STAIN, titles)
+    fewer = discernible.claim(table[~table["section"].isin(["V3", "T3"])], STAIN, titles)
+    assert "Cannot be decided here, 2 in validation and 2 in test are too few sections" in fewer
 
 
 def test_ridge_and_distilled_rows_are_held_to_hist2sts_other_seed():
@@ -173,6 +175,6 @@ def test_the_tile_with_the_most_contrast_is_shown():
 
 
 def test_a_section_that_lies_nowhere_is_refused(monkeypatch):
-    monkeypatch.setattr(augmentation, "open_sections", lambda cohort, names: [tiny_section("S1")])
+    monkeypatch.setattr(augmentation, "open_joined", lambda cohort, names: [tiny_section("S1")])
     words = {"panel": "all", "budget": "smoke", "seed": 0}
     assert "section S2 of validation is not among S1" in refusal(lambda: augmentation.study("tiny", *PARTS, [], [], 2, "cpu", False, **words))

@@ -24,12 +24,11 @@ def test_the_share_is_over_learnable_genes_and_the_same_sections():
 @pytest.mark.parametrize(("last", "told"), [(0.5, "still fell by 44%"), (0.9, "had settled by epoch 20")])
 def test_the_reason_reads_the_curve(last, told):
     curve = np.array([0.9] * 19 + [last])
-    line = reason(curve, share=0.3, linear=np.nan)
+    line = reason(curve, linear=np.nan)
     assert told in line
     assert "ridge" not in line
 
 
 def test_the_reason_names_what_a_linear_model_reaches():
     curve = np.ones(20)
-    assert "ridge on the same features reaches 52%, so there is little more" in reason(curve, share=0.48, linear=0.52)
-    assert reason(curve, share=0.2, linear=0.8).endswith("reaches 80%")
+    assert reason(curve, linear=0.8).endswith("ridge on the same features reaches 80%")

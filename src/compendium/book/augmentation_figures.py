@@ -8,13 +8,12 @@ import plotly.graph_objects as go
 import torch
 from jaxtyping import UInt8
 
-from compendium.book.figures import COLOURS, data_uri, plain
+from compendium.book.figures import ROLE_COLOUR, data_uri, plain
 from compendium.data.section import Section
 from compendium.images.augment import FAMILIES
 from compendium.images.colour_spaces import lab
 from compendium.images.stain import NORMALISERS, STAINS, changes
 
-ROLE_COLOURS = {"training": COLOURS[6], "validation": COLOURS[0], "test": COLOURS[4]}
 COLUMNS, TILE, FRAME, LONG = 5, 158, 150, 12  # of the plate; height of a row in px, grey of its frames, letters from which on a title is broken
 Picture = tuple[str, str, UInt8[np.ndarray, "px px 3"]]  # kind, title, image
 
@@ -62,7 +61,7 @@ def boxes(table: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
         part = part.set_index("row").reindex(keys)
         fig.add_box(
             x=[titles[key] for key in keys], q1=part["q25"], median=part["median"], q3=part["q75"], lowerfence=part["low"], upperfence=part["high"], name=role,
-            marker_color=ROLE_COLOURS[role], line_width=1.5, hoverinfo="y+name",
+            marker_color=ROLE_COLOUR[role], line_width=1.5, hoverinfo="y+name",
         )
     fig.add_hline(y=0, line_width=1, line_dash="dot", line_color="#888888")
     return plain(fig, 420, boxmode="group", yaxis_title="PCC per gene and section", xaxis_tickangle=-35, legend={"orientation": "h", "y": 1.08, "x": 0})
@@ -74,7 +73,7 @@ def apart(found: pd.DataFrame, titles: dict[str, str], bar: float) -> go.Figure:
     for role, part in found.groupby("role", sort=False):
         fig.add_scatter(
             x=part["difference"], y=part["row"].map(titles), mode="markers", name=role, text=part["section"],
-            marker={"color": ROLE_COLOURS[role], "size": 9, "opacity": 0.85}, hovertemplate="%{text}: %{x:.3f}<extra></extra>",
+            marker={"color": ROLE_COLOUR[role], "size": 9, "opacity": 0.85}, hovertemplate="%{text}: %{x:.3f}<extra></extra>",
         )
     if np.isfinite(bar):
         fig.add_vrect(x0=-bar, x1=bar, fillcolor="#888888", opacity=0.15, line_width=0)
@@ -89,7 +88,7 @@ def distances(looks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     for role, part in looks.groupby("role", sort=False):
         fig.add_scatter(
             x=part["distance"], y=part["name"].map(titles), mode="markers", name=role, text=part["section"],
-            marker={"color": ROLE_COLOURS[role], "size": 9, "opacity": 0.85}, hovertemplate="%{text}: %{x:.1f}<extra></extra>",
+            marker={"color": ROLE_COLOUR[role], "size": 9, "opacity": 0.85}, hovertemplate="%{text}: %{x:.1f}<extra></extra>",
         )
     order = {"categoryorder": "array", "categoryarray": [titles[name] for name in reversed(names)]}
     axis = {"title": "distance to the training colour (CIELAB)", "rangemode": "tozero"}

@@ -78,6 +78,14 @@ def _resolve(notebook: Path, name: str, profile: str, overrides: dict[str, str],
     return chosen, profiles.resolve(known, chosen, stated, name), stated
 
 
+def usual(name: str, profile: str, root: Path | None = None) -> dict[str, Any]:
+    """What a chapter runs with where a profile is all that is given."""
+    root = root or profiles.root()
+    notebook = find(name, root)
+    resolved = _resolve(notebook, name, profile, {}, root)[1]
+    return {each.name: resolved.get(each.name, each.default) for each in parameters.declared(notebook)}
+
+
 def _write(notebook: "NotebookNode", target: Path) -> Path:
     import nbformat
 

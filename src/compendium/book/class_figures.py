@@ -8,7 +8,7 @@ from compendium.book.figures import COLOURS, colour_of, plain
 from compendium.book.review_figures import CLASS_COLOURS
 
 REFERENCE = "reference"
-CANCER_LINE = {"color": "#8B6FD0", "width": 3.5}
+CANCER_LINE = {"color": "#8B6FD0", "width": 3.5, "dash": "dash"}
 PANEL_PX = 290
 DASHES = ("solid", "dash", "dot")
 
@@ -44,13 +44,13 @@ def class_colours(names: list[str]) -> dict[str, str]:
 
 
 def roc_curves(curves: pd.DataFrame) -> go.Figure:
-    """One panel a section and split: the ROC curve of each class against the rest, and thick that of cancer against all else.
+    """One panel a section and split: the ROC curve of each class against the rest, and thick and dashed that of cancer against all else.
 
     curves: evidence.classes.roc with the columns section and split.
     """
     panels, fig = _panels(curves, "square")
     classes = sorted(set(curves["class"]) - {"cancer"})
-    lines = {"cancer": CANCER_LINE} | {name: {"color": colour, "width": 1.6} for name, colour in class_colours(classes).items()}
+    lines = {name: {"color": colour, "width": 1.6} for name, colour in class_colours(classes).items()} | {"cancer": CANCER_LINE}  # last, for it may cover a class
     seen: set[str] = set()
     for (key, group), (row, col) in zip(panels, _places(len(panels)), strict=True):
         fig.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#888888", "width": 1}, hoverinfo="skip", showlegend=False, row=row, col=col)

@@ -12,6 +12,7 @@ from compendium.data.section import Section
 
 # Okabe and Ito's palette without its black, in an order of contrast.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999", "#B8A800")
+ROLE_COLOUR = dict(zip(("training", "validation", "test"), COLOURS, strict=False))  # of sections, on every page
 SEQUENTIAL = "Viridis"
 DIVERGING = "RdBu_r"
 SLIDE_PX = 360

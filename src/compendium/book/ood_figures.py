@@ -5,11 +5,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compendium.book import score_figures
-from compendium.book.figures import colour_of, plain
+from compendium.book.figures import ROLE_COLOUR, colour_of, plain
 from compendium.evidence.partition import ROLES
 from compendium.evidence.shift import MEASURES
 
-ROLE_COLOUR = colour_of(list(ROLES))
 ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 
 

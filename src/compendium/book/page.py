@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from compendium.evidence.found import Found
 
 RECORD = "application/papermill.record/"
+ROLES = ("training", "validation", "test")  # parameters of a chapter that names its sections by what they are for
 
 
 class Choices(dict):
@@ -70,7 +71,8 @@ class Page:
 
     def results(self, make: "Callable[[], Found]") -> "Found":
         """The tables and facts that the page is drawn from: made here where the sections lie prepared, else those of the reference run (see compendium.book.results)."""
-        found, line = drawn(self.profile, self.name, self.parameters, self.cohort, self.sections, self._commit, make)
+        needed = [name for role in ROLES for name in self.parameters.get(role) or ()] or self.sections
+        found, line = drawn(self.profile, self.name, self.parameters, self.cohort, needed, self._commit, make)
         if line:
             publish({"text/html": rerun.banner(line), "text/plain": line})
         self._fits = found.facts.get("seconds", 0)
@@ -81,9 +83,9 @@ class Page:
 
     def slide(self, name: str) -> "Section | None":
         """The section, for pictures of it; None where it is not prepared on this machine, since images are not kept."""
-        from compendium.data.prepare import open_sections, prepared_names
+        from compendium.data.prepare import open_joined, prepared_names
 
-        return open_sections(self.cohort, [name])[0] if name in prepared_names(self.cohort) else None
+        return open_joined(self.cohort, [name])[0] if name in prepared_names(self.cohort) else None
 
     def made_from(self, data_digest: str = "", protocol: str = "", device: str = "") -> None:
         """Say what the following figures rest on; words left out keep what was said before. The device is also noted for the status page."""
@@ -101,13 +103,13 @@ class Page:
         parts = [f"profile {self.profile.name}{other and f', except {other}'}", data, self.protocol and f"protocol {self.protocol}", self.device and f"device {self.device}"]
         return " · ".join(part for part in [*parts, self._commit, f"compendium {__version__}"] if part)
 
-    def show(self, fig: "go.Figure", name: str, alt: str, caption: str, data: "pd.DataFrame") -> None:
-        """Publish a figure with this page's provenance (see compendium.book.show.show)."""
-        show(fig, name, alt, caption, data, self.provenance)
+    def show(self, fig: "go.Figure", name: str, alt: str, caption: str, data: "pd.DataFrame", source: str = "") -> None:
+        """Publish a figure (see compendium.book.show.show) with this page's provenance, or with that of another `source`."""
+        show(fig, name, alt, caption, data, source or self.provenance)
 
-    def table(self, df: "pd.DataFrame", name: str, caption: str) -> None:
-        """Publish a table with this page's provenance (see compendium.book.show.show_table)."""
-        show_table(df, name, caption, self.provenance)
+    def table(self, df: "pd.DataFrame", name: str, caption: str, source: str = "") -> None:
+        """Publish a table (see compendium.book.show.show_table) with this page's provenance, or with that of another `source`."""
+        show_table(df, name, caption, source or self.provenance)
 
     def say(self, key: str, value: Any) -> None:
         """Name a number or a text for the prose, here (glue:text role, key) and on other pages (chapters/FILE.ipynb::key)."""

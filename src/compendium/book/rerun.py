@@ -15,7 +15,7 @@ def banner(text: str) -> str:
 
 def took(seconds: float, fits: float, cores: int) -> str:
     """In words how long a chapter ran, and how long the fits under it took when they were made: these are stored, and not repeated."""
-    page = f"{_duration(seconds)} on {cores} CPU cores for this page"
+    page = f"{_duration(seconds)} of computing on {cores} CPU cores for this page"
     return f"{page}; the fits that it rests on took {_duration(fits)}, whenever they were made" if fits else page
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from compendium import disk
 from compendium.book.profiles import Profile
 from compendium.data.prepare import prepared_names
+from compendium.data.sources import cohort as listed
 from compendium.errors import BadInput
 from compendium.evidence import found as tables
 from compendium.evidence.found import Found
@@ -23,12 +24,13 @@ def drawn(
     """
     kept = _kept(profile.name, chapter)
     asked = {word: value for word, value in parameters.items() if word not in FREE}
-    if set(sections or ()) <= set(prepared_names(cohort)) or kept is None:
+    wanted = sections or [name for word in cohort.split("+") for name in listed(word).sections]
+    if set(wanted) <= set(prepared_names(cohort)) or kept is None:
         return _made(profile.name, chapter, asked, commit, make, kept)
     other = [word for word, value in asked.items() if kept.facts["parameters"].get(word) != value]
     if other:
         raise BadInput(
-            f"sections {', '.join(sections or ())} of {cohort} are not prepared here, and the kept tables of chapter {chapter} were made with other values of {', '.join(other)}; "
+            f"sections {', '.join(wanted)} of {cohort} are not prepared here, and the kept tables of chapter {chapter} were made with other values of {', '.join(other)}; "
             f"leave these out, or run compendium fetch {cohort} and compendium prepare {cohort}"
         )
     return kept, f"Raw data are not on this machine: this page is drawn from the tables of the reference run, made at {kept.facts['commit']}."
@@ -49,6 +51,11 @@ def reference(profile: str, chapter: str) -> Found:
     return tables.read(disk.resource(f"reference/{profile}") / chapter)
 
 
+def made_from(profile: str, kept: Found) -> str:
+    """The line under a figure that draws kept tables of another profile's run."""
+    return f"reference run {profile} · data {kept.facts['data']} · protocol {kept.facts['protocol']} · device {kept.facts['device']} · computed at {kept.facts['commit']}"
+
+
 def computed(profile: str) -> Path:
     """Where the tables of a profile's chapters lie that were computed here last."""
     return disk.home() / "tables" / profile
@@ -63,13 +70,21 @@ def references() -> list[str]:
     return sorted(path.name for path in disk.resource("reference").iterdir() if path.is_dir())
 
 
-def keep(profile: str, chapters: Sequence[str]) -> list[Path]:
-    """Copy the tables that were last computed here into data/reference of the checkout, from where books without raw data draw them; the folders written."""
+def keep(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> list[Path]:
+    """Copy the tables that were last computed here into data/reference of the checkout, from where books without raw data draw them; the folders written.
+
+    usual: chapter -> what the profile runs it with; tables of another run are none of the profile.
+    """
     if not (disk.CHECKOUT / "data" / "sources.yaml").exists():
         raise BadInput(f"reference tables belong into a checkout, and {disk.CHECKOUT} is none; run from a clone of the repository")
-    if missing := [name for name in chapters if not (computed(profile) / name).is_dir()]:
+    if missing := [name for name in usual if not (computed(profile) / name).is_dir()]:
         raise BadInput(f"chapter {missing[0]} of profile {profile} has not been computed here; run compendium book --profile {profile} first")
-    folders = [disk.CHECKOUT / "data" / "reference" / profile / name for name in chapters]
-    for folder in folders:
-        tables.write(folder, tables.read(computed(profile) / folder.name))
-    return folders
+    found = {name: tables.read(computed(profile) / name) for name in usual}
+    for name, words in usual.items():
+        if other := [word for word, value in words.items() if word not in FREE and found[name].facts["parameters"].get(word) != value]:
+            again = f"run compendium chapter {name} --profile {profile}"
+            raise BadInput(f"chapter {name} was last computed with other {', '.join(other)} than profile {profile} has; {again}")
+    folders = {name: disk.CHECKOUT / "data" / "reference" / profile / name for name in usual}
+    for name, folder in folders.items():
+        tables.write(folder, found[name])
+    return list(folders.values())

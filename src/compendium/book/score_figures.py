@@ -144,4 +144,5 @@ def curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
             fig.add_scatter(
                 x=fold["epoch"], y=fold["relative"], mode="lines", line={"width": 1.2, "color": colour}, name=titles[method], legendgroup=method, showlegend=i == 0, opacity=0.7,
             )
-    return plain(fig, 400, xaxis_title="epoch", yaxis={"title": "training loss / first epoch", "type": "log"}, legend=BELOW)
+    ticks = {"type": "log", "tickvals": [1, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01]}
+    return plain(fig, 400, xaxis_title="epoch", yaxis={"title": "training loss / first epoch"} | ticks, legend=BELOW)

@@ -76,9 +76,9 @@ def _store(facts: Cohort, read: Section) -> Section:
 
 
 def prepared_names(cohort_name: str) -> list[str]:
-    """Sections of a cohort that lie prepared on this machine, in the catalogue's order; all of a cohort that is generated on first use."""
-    facts = cohort(cohort_name)
-    return [name for name in facts.sections if facts.generator or (folder(facts.name, name) / "section.json").exists()]
+    """Sections of a cohort, or of several joined by +, that lie prepared on this machine, in the catalogue's order; all of a cohort that is generated on first use."""
+    known = [cohort(word) for word in cohort_name.split("+")]
+    return [name for facts in known for name in facts.sections if facts.generator or (folder(facts.name, name) / "section.json").exists()]
 
 
 def one_by_one(cohort_name: str, names: list[str]) -> Iterator[Section]:

@@ -137,7 +137,7 @@ def read_hires_scale(path: Path, where: str) -> float:
         scale = float(json.loads(path.read_text(encoding="utf-8"))["tissue_hires_scalef"])
     except FileNotFoundError as error:
         raise BadInput(f"{where}: there is no {path}; {cure}") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise BadInput(f"{where}: {path} holds no scale factors in JSON ({type(error).__name__}: {error}); {cure}") from error
     if not 0 < scale <= 1:
         raise BadInput(f"{where}: {path} gives {scale:g} as tissue_hires_scalef, hires pixels per pixel of the full image, which is above 0 and at most 1; {cure}")

@@ -21,20 +21,20 @@ PLACES = {  # of a section's files, {} its name: the first that is there
     "image": ("images/{}.*", "{}/image.*"),
 }
 LABELS = "Classification"  # column of the metadata
-# The groups in which a later version of the benchmark puts the pathologist's words; the others have none. DCIS, a cancer in situ, is normal there.
+# The classes in which the pathologist's words are put, after a later version of the benchmark; the others have none. DCIS is normal there, and here what it is.
 GROUPS = {
     "Invasive cancer": "invasive cancer", "Invasive cancer + stroma": "invasive cancer", "Invasive cancer + lymphocytes": "invasive cancer",
     "Invasive cancer + stroma + lymphocytes": "invasive cancer", "Invasive cancer + adipose tissue + lymphocytes": "invasive cancer",
     "Stroma": "stroma", "Stroma + adipose tissue": "stroma", "Adipose tissue": "stroma",
     "Lymphocytes": "lymphocyte", "Normal glands + lymphocytes": "lymphocyte", "Normal + stroma + lymphocytes": "lymphocyte",
-    "Cancer trapped in lymphocyte aggregation": "lymphocyte", "Normal duct": "normal", "DCIS": "normal",
+    "Cancer trapped in lymphocyte aggregation": "lymphocyte", "Normal duct": "normal", "DCIS": "cancer in situ",
 }  # fmt: skip
 
 
 def read(root: Path, name: str, px: int, spots: str = FILTERED) -> Section:
     """One section of the cohort from its raw files under `root`; without an image it is counts-only, without metadata it has no labels.
 
-    spots: `filtered`, or `unfiltered` as HisToGene and Hist2ST were benchmarked. Labels are the pathologist's words. `px`: side of the stored patches in pixels
+    spots: `filtered`, or `unfiltered` as HisToGene and Hist2ST were benchmarked. Labels are the pathologist's, put into GROUPS. `px`: side of the stored patches in pixels
     of the full image.
     """
     if spots not in (FILTERED, UNFILTERED):
@@ -56,7 +56,7 @@ def counted(root: Path) -> list[str]:
 
 
 def read_labels(path: Path, spots: np.ndarray, genes: np.ndarray, where: str) -> np.ndarray:
-    """The pathologist's words of each spot ("" where none), joined by barcode."""
+    """The class of each spot (GROUPS; "" where none), joined by barcode."""
     try:
         table = pd.read_csv(path, index_col=0, dtype=str, keep_default_na=False)
     except (ValueError, OSError) as error:
@@ -69,14 +69,8 @@ def read_labels(path: Path, spots: np.ndarray, genes: np.ndarray, where: str) ->
         raise BadInput(f"{where}: spot {twice[0]} stands twice in {path}; keep one row of each spot")
     if not table.index.isin(spots).any():
         raise BadInput(f"{where}: {path} and the counts have no spot in common, e.g. {spots[0]}; both must be of one section")
-    return table[LABELS].str.strip().reindex(spots, fill_value=NO_LABEL).to_numpy(str)
-
-
-def grouped(section: Section) -> Section:
-    """The section with GROUPS as its labels, for methods that learn classes: the pathologist's words are too many, and too rare, for that."""
-    if section.labels is None:
-        raise BadInput(f"{section.cohort} section {section.name} has no labels to group; fetch its metadata and prepare it again")
-    return replace(section, labels=np.array([GROUPS.get(word, NO_LABEL) for word in section.labels]), digest=f"{section.digest} grouped")
+    words = table[LABELS].str.strip().reindex(spots, fill_value=NO_LABEL)
+    return np.array([GROUPS.get(word, NO_LABEL) for word in words])
 
 
 def _found(root: Path, what: str, name: str) -> list[Path]:

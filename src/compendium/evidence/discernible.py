@@ -33,17 +33,22 @@ def highest(boxes: pd.DataFrame, titles: Mapping[str, str]) -> str:
 
 
 def claim(found: pd.DataFrame, group: str, titles: Mapping[str, str], smoke: Sequence[str] = ()) -> str:
-    """What a group says of the benchmark's finding that neither augmentation nor stain makes a discernible difference. smoke: titles of its rows below the floor."""
+    """What a group says of the benchmark's finding that neither augmentation nor stain makes a discernible difference. smoke: titles of its rows below the floor.
+
+    Only roles of at least FEWEST sections decide.
+    """
     moved = {role: dict(zip(("above", "below"), beyond(found, group, role), strict=True)) for role in ROLES}
     told = []
     for role, ways in moved.items():
         said = [", ".join(titles[f"{group}:{name}"] for name in names) + f" {way}" for way, names in ways.items() if names]
         told.append(f"in {role} {' and '.join(said) or 'none'}")
-    stands = f"further from the reference than another seed moves it ({chance(found, group):.3f}) lie, {'; '.join(told)}"
-    sections = found["section"].nunique()
+    whose = "it" if group in (MAIN, STAIN) else "Hist2ST"  # see `chance`
+    stands = f"in every section of a role further from the reference than another seed moves {whose} ({chance(found, group):.3f}) lie, {'; '.join(told)}"
+    sections = found.groupby("role")["section"].nunique().reindex(ROLES, fill_value=0)
+    enough = list(sections.index[sections >= FEWEST])
     if smoke:
         return f"Cannot be decided here, {', '.join(smoke)} stayed below the floor of a result: {stands}."
-    if sections < FEWEST:
-        return f"Cannot be decided here, {sections} sections are too few: {stands}."
-    held = not any(names for ways in moved.values() for names in ways.values())
+    if not enough:
+        return f"Cannot be decided here, {' and '.join(f'{count} in {role}' for role, count in sections.items())} are too few sections: {stands}."
+    held = not any(names for role in enough for names in moved[role].values())
     return f"{'Nothing here speaks against it' if held else 'Does not hold here'}: {stands}."

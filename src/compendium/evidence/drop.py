@@ -36,15 +36,18 @@ def _hindrances(parts: pd.DataFrame, judged: pd.DataFrame) -> list[str]:
         told.append("The test is not of another laboratory.")
     if sections < FEWEST or patients < PATIENTS:
         told.append(f"Too few are tested: {sections} section{'s' * (sections != 1)} of {patients} patient{'s' * (patients != 1)}.")
+    inside = parts[parts["role"] == INSIDE]
+    if inside["patient"].nunique() < PATIENTS:
+        told.append(f"Validation is of {inside['patient'].nunique()} patient, who may differ from all others: {', '.join(inside['section'])}.")
     if len(judged) < 2:
         told.append(f"Methods besides the controls that reach the floor of a result: {len(judged)}.")
     return told
 
 
 def _alike(judged: pd.DataFrame) -> tuple[str, str]:
-    fell = judged["title"][judged["fell"]].tolist()
-    told = f"In {len(fell)} of {len(judged)} every test section lies below every validation section{': ' if fell else ''}{', '.join(fell)}."
-    return HOLDS if 2 * len(fell) < len(judged) else FAILS, told
+    fell, rose = (judged["title"][judged[way]].tolist() for way in ("fell", "rose"))
+    told = f"In {len(fell)} of {len(judged)} every test section lies below every validation section{': ' if fell else ''}{', '.join(fell)}; in {len(rose)} above."
+    return HOLDS if 2 * (len(fell) + len(rose)) < len(judged) else FAILS, told
 
 
 def _most(judged: pd.DataFrame) -> tuple[str, str]:

@@ -44,7 +44,7 @@ def read(folder: Path) -> Found:
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         tables = {name: _table(folder / f"{name}.parquet", checksum) for name, checksum in facts.pop("tables").items()}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{folder} holds no tables of a chapter ({error.__class__.__name__}: {' '.join(str(error).split())}); take the folder from one commit") from error
     return Found(tables, facts)
 

@@ -6,7 +6,6 @@ from jaxtyping import Float
 
 BAR = 0.5  # share of the image-attainable PCC that a method is expected to reach
 SETTLED = 0.02  # a loss that fell by less than this share in the last tenth of its epochs has settled
-NEAR = 0.1  # shares that differ by less are called near
 
 
 def reached(table: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
@@ -25,15 +24,14 @@ def bar(rows: pd.DataFrame) -> pd.DataFrame:
     return medians.assign(share=share, reached=share >= BAR).reset_index()
 
 
-def reason(losses: Float[np.ndarray, "epoch"], share: float, linear: float) -> str:
+def reason(losses: Float[np.ndarray, "epoch"], linear: float) -> str:
     """Why a method stays below the bar, as far as its training curve and the linear model tell.
 
-    losses: training loss of each epoch. share, linear: what the method, and ridge on the same features and sections, reach; NaN where ridge was not fitted.
+    losses: training loss of each epoch. linear: what ridge on the same features and sections reaches; NaN where it was not fitted.
     """
     told = _training(losses)
     if np.isfinite(linear):
         told += f"; ridge on the same features reaches {linear:.0%}"
-        told += ", so there is little more to be had from them" if linear - share < NEAR else ""
     return told
 
 

@@ -77,20 +77,20 @@ def facts_of(sections: Sequence[Section], parts: Partition, found: dict[str, np.
 
 
 def rows(runs: Sequence[Run], medians: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFrame:
-    """One row a method: [method, title, control, validation, test, drop, its twin in both, fell, result].
+    """One row a method: [method, title, control, validation, test, drop, its twin in both, fell, rose, result].
 
-    validation, test: mean over the sections of a role of the median PCC, so that a section counts once; drop: their difference. fell: every test section is below
-    every validation section. result: trained long enough, and above its twin in validation; whether it is above it in test is what is asked.
+    validation, test: mean over the sections of a role of the median PCC, so that a section counts once; drop: their difference. fell, rose: every test section
+    is below, or above, every validation section. result: trained long enough, and above its twin in validation; whether it is above it in test is what is asked.
     """
     lines = []
     for run in runs:
         own, twin = (some[some["method"] == run.method].groupby("role")["median"] for some in (medians, twins))
         inside, outside = (own.mean().get(role, np.nan) for role in (INSIDE, OUTSIDE))
         shuffled = {f"twin {role}": twin.mean().get(role, np.nan) for role in (INSIDE, OUTSIDE)}
-        enough = run.result and not inside <= shuffled[f"twin {INSIDE}"]
-        fell = own.max().get(OUTSIDE, np.nan) < own.min().get(INSIDE, np.nan)
+        enough = run.result and (run.method not in set(twins["method"]) or inside > shuffled[f"twin {INSIDE}"])
+        fell, rose = own.max().get(OUTSIDE, np.nan) < own.min().get(INSIDE, np.nan), own.min().get(OUTSIDE, np.nan) > own.max().get(INSIDE, np.nan)
         facts = {"method": run.method, "title": run.title, "control": recipe(run.method).control, INSIDE: inside, OUTSIDE: outside, "drop": inside - outside}
-        lines.append(facts | shuffled | {"fell": bool(fell), "result": bool(enough)})
+        lines.append(facts | shuffled | {"fell": bool(fell), "rose": bool(rose), "result": bool(enough)})
     return pd.DataFrame(lines)
 
 

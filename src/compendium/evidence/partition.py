@@ -49,8 +49,8 @@ def partition(sections: Sequence[Placed], training: Sequence[str] = (), validati
         raise BadInput(f"section {twice[0]} has two roles in a partition; name it once, in training, validation or test")
     trained, inside, outside = ([by_name[name] for name in names] for names in parts.values())
     validation_is, test_is = _relation(inside, trained), _relation(outside, trained + inside)
-    if OTHER_LAB == validation_is:
-        raise BadInput(f"validation {', '.join(parts['validation'])} is of another laboratory than training, so it is not in distribution; name it for test")
+    if foreign := [section.name for section in inside if section.lab not in {other.lab for other in trained}]:
+        raise BadInput(f"validation {', '.join(foreign)} is of another laboratory than training, so it is not in distribution; name it for test")
     if OTHER_SECTION == test_is:
         raise BadInput(f"test {', '.join(parts['test'])} holds a patient of training or validation; name sections of other patients")
     return Partition(*parts.values(), validation_is, test_is)

@@ -12,6 +12,7 @@ from compendium.data.expression import SCORING
 from compendium.data.sources import published as catalogue
 from compendium.disk import resource
 
+SOURCE = "authors' tables · data/published/scores.csv"  # the line under what draws them
 SIX = ("ST-Net", "HisToGene", "Hist2ST", "STimage", "DeepSpaCE", "BLEEP")
 SECTION_OUT = "leave-one-section-out"
 # What each was scored on in the HER2+ tables: the panel, and the transform of the counts, by our words.
@@ -72,6 +73,9 @@ def highest(table: pd.DataFrame) -> str:
 def against(table: pd.DataFrame, one: str, other: str) -> str:
     """In how many patients one method lies above another, with the exact two-sided sign test over patients."""
     pairs = table[[one, other]].dropna()
+    pairs = pairs[pairs[one] != pairs[other]]  # a tie is for neither
+    if pairs.empty:
+        return f"no patient tells {one} and {other} apart"
     more = int((pairs[one] > pairs[other]).sum())
     return f"{one} lies above {other} in {more} of {len(pairs)} (exact two-sided sign test, p = {binomtest(more, len(pairs)).pvalue:.2f})"
 

@@ -33,6 +33,8 @@ def study(
 
     longer = {"epochs": epochs} if epochs else {}
     swept = [job for weight in gammas for job in jobs(f"γ = {weight:g}", "regclass", gamma=float(weight), **longer)]
+    if not swept:
+        raise BadInput(f"no fold of {', '.join(rules or ['section-out'])} tests one of {', '.join(tested)}; name other splits, or other sections in tested")
     first = swept[0][1]
     reference = jobs("Hist2ST", "hist2st", epochs=first.epochs, positions=dict(first.model)["positions"])
     twins = jobs(f"γ = {gamma:g}, twin", "regclass", gamma=gamma, permute=True, **longer)

@@ -53,7 +53,8 @@ class Fitted:
             }
             for (key, run), record in zip(self.jobs, self.records, strict=True)
         ]
-        groups = pd.DataFrame(lines).groupby(list(by), sort=False)
+        columns = ["row", "split", "trainable", "parameters", "stale", "epochs", "training spots", "seconds"]
+        groups = pd.DataFrame(lines, columns=columns).groupby(list(by), sort=False)
         table = groups.agg({"trainable": "max", "parameters": "max", "epochs": "max", "training spots": "median", "seconds": ["size", "sum"], "stale": "any"})
         table.columns = ["trainable", "parameters", "epochs", "training spots", "fits", "seconds", "stale"]
         return table.reset_index().astype({"training spots": int})
@@ -77,11 +78,11 @@ def made(groups: Mapping[str, Fitted]) -> dict[str, object]:
 def floor(own: pd.DataFrame, twins: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
     """One line a row: its median PCC, that of its twin, and whether it is a result: trained at the width and for as long as that takes, and above its twin.
 
-    The twin is the same model, trained on patches shuffled within each section; a control has none.
+    The twin is the same model, trained on patches shuffled within each section. Without one a row passes by its training alone, if it has a score.
     """
     lines = pd.DataFrame({"pcc": own.groupby("row")["pcc"].median(), "twin": twins.groupby("row")["pcc"].median()}).reindex(dict.fromkeys(key for key, _ in jobs)).astype(float)
     enough = {key: all(run.result for name, run in jobs if name == key) for key in lines.index}
-    above = (lines["pcc"] > lines["twin"]) | lines["twin"].isna()
+    above = (lines["pcc"] > lines["twin"]) | ~lines.index.isin(twins["row"].unique())
     return lines.assign(trained=lines.index.map(enough), result=above & lines.index.map(enough)).rename_axis("row").reset_index()
 
 

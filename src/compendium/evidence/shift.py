@@ -33,7 +33,7 @@ def genes_per_spot(sections: Sequence[Section]) -> dict[str, Float[np.ndarray, "
 
 
 def densities(found: dict[str, Float[np.ndarray, "spot"]], roles: dict[str, str]) -> pd.DataFrame:
-    """Density of genes per spot: [section, role, genes, density]. One Gaussian bandwidth for all sections, half a step of the grid's fortieth, so that curves compare."""
+    """Density of genes per spot: [section, role, genes, density]. One Gaussian bandwidth for all sections, a fortieth of the range, so that curves compare."""
     top = max(values.max() for values in found.values())
     grid, width = np.linspace(0, top, STEPS + 1), max(top / 40, 0.5)
     tables = []
@@ -57,7 +57,8 @@ def distances(
     bandwidth = float(np.median(pdist(_some(np.concatenate([seen[name] for name in parts.training])))))
     rows = []
     for name, role in roles.items():
-        section, others = by_name[name], against(by_name[name], [by_name[other] for other in parts.training])
+        section, trained = by_name[name], [by_name[other] for other in parts.training]
+        others = against(section, trained) if role == ROLES[0] else list(parts.training)
         levels = {channel: _levels(shares[shares["channel"] == channel], name, others) for channel in CHANNELS} if others else dict.fromkeys(CHANNELS, np.nan)
         row = {"section": name, "patient": section.patient, "lab": section.lab, "role": role, **levels, "colour": float(np.mean(list(levels.values())))}
         far = {"features": np.nan, "genes": np.nan}
@@ -86,7 +87,12 @@ def relative(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def mmd(x: Float[np.ndarray, "spot feature"], y: Float[np.ndarray, "other feature"], bandwidth: float) -> float:
-    """Squared maximum mean discrepancy under exp(-d^2 / (2 bandwidth^2)), unbiased (Gretton et al. 2012, eq. 3): it can fall below 0 where the groups are alike."""
+    """Squared maximum mean discrepancy under exp(-d^2 / (2 bandwidth^2)), unbiased (Gretton et al. 2012, eq. 3): it can fall below 0 where the groups are alike.
+
+    NaN where a group is a single spot.
+    """
+    if min(len(x), len(y)) < 2:
+        return np.nan
     inner = [(np.exp(-(cdist(z, z) ** 2) / (2 * bandwidth**2)).sum() - len(z)) / (len(z) * (len(z) - 1)) for z in (x, y)]
     return float(sum(inner) - 2 * np.exp(-(cdist(x, y) ** 2) / (2 * bandwidth**2)).mean())
 
@@ -115,6 +121,6 @@ def told(rows: pd.DataFrame) -> str:
     sentences = []
     for role, part in rows.groupby("role", sort=False):
         folds = part.groupby("measure", sort=False)["fold"].mean().dropna()
-        ways = [f"{fold:.1f} times in {MEASURES[measure]}" for measure, fold in folds.items()]
-        sentences.append(f"{role} {', '.join(ways)}" if ways else f"{role} cannot be judged, since a single training section has no other to be held against")
-    return f"As far from the training sections as these lie from each other: {'; '.join(sentences)}."
+        ways = [f"{fold:.1f} in {MEASURES[measure]}" for measure, fold in folds.items()]
+        sentences.append(f"{role} lies {', '.join(ways)}" if ways else f"{role} cannot be judged, since a single training section has no other to be held against")
+    return f"Distance to the training sections, in units of how far these lie from each other: {'; '.join(sentences)}."

@@ -30,8 +30,8 @@ def equality(table: pd.DataFrame) -> pd.DataFrame:
     """
     lines = []
     for (method, on, section), part in table.groupby(["method", "scored_on", "section"], sort=False):
-        wide = part.pivot_table(index="gene", columns="transform", values="pcc", sort=False).dropna()
-        tested = levene(*wide.to_numpy().T, center="median") if len(wide) > 2 else None
+        wide = part.pivot_table(index="gene", columns="transform", values="pcc", sort=False, dropna=False).dropna()
+        tested = levene(*wide.to_numpy().T, center="median") if len(wide) > 2 and wide.shape[1] > 1 else None
         facts = {"statistic": tested.statistic, "p": tested.pvalue} if tested else {"statistic": np.nan, "p": np.nan}
         lines.append({"method": method, "scored_on": on, "section": section, "genes": len(wide)} | facts | {"smallest": wide.std().idxmin() if len(wide) > 2 else ""})
     return pd.DataFrame(lines)

@@ -61,11 +61,12 @@ def within_class(runs: Sequence[Run], records: Sequence[Record], sections: Seque
     for run, record in zip(runs, records, strict=True):
         wide = scoring_target(record.genes, used(run, sections))
         for name, predicted in record.predictions.items():
-            section, spots = by_name[name], known(by_name[name])
-            labels = section.labels[spots] if spots.any() else np.zeros(0, dtype=str)
+            section, shown = by_name[name], record.predicted_rows(by_name[name])
+            spots = known(section)[shown]
+            labels = section.labels[shown][spots] if spots.any() else np.zeros(0, dtype=str)
             if len(np.unique(labels)) < 2:
                 continue
-            measured, key = wide(section)[spots], (run.split, name, tuple(record.genes))
+            measured, key = wide(section)[shown][spots], (run.split, name, tuple(record.genes), run.windows)
             if key not in controls:
                 controls[key] = _control([by_name[each] for each in run.split.train], wide, labels, measured)
             facts = {"method": run.method, "title": run.title, "split": run.split.rule, "section": name, "patient": section.patient, "labels": section.labels_line}
@@ -98,7 +99,7 @@ def told(rows: pd.DataFrame) -> str:
     if rows.empty:
         return "No section here has two classes of labelled spots, so nothing can be said of classes."
     sentences = []
-    for split, part in by_method(rows).dropna(subset="pcc").groupby("split", sort=False):
+    for split, part in by_method(rows).dropna(subset=["pcc", "within"]).groupby("split", sort=False):
         best, deeper = part.loc[part["pcc"].idxmax()], part.loc[part["within"].idxmax()]
         above = part[part["pcc"] > part["control"]]
         sentences.append(
@@ -108,6 +109,11 @@ def told(rows: pd.DataFrame) -> str:
             f"the highest within classes is {deeper['title']} with {deeper['within']:.3f}."
         )
     return " ".join(sentences)
+
+
+def sections_told(rows: pd.DataFrame) -> str:
+    """How many sections each split tests: "section-out 5, patient-out 2"."""
+    return ", ".join(f"{split} {count}" for split, count in rows.groupby("split", sort=False)["section"].nunique().items())
 
 
 def labels_told(rows: pd.DataFrame) -> str:

@@ -87,8 +87,6 @@ def banked(run: Run) -> tuple[str, ...]:
     turned, distilled = run.augment != "none", bool(dict(run.model).get("distill"))
     if run.encoder in (OWN, NONE) or not (turned or distilled):
         return ()
-    if turned and distilled:
-        raise BadInput(f"method {run.method} distils views of the section, and cannot draw others from the bank as well; give augment=none, or distill=0")
     return bank(run.augment) if turned else bank(str(dict(run.model)["view"]), whole=True)
 
 

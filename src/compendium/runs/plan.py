@@ -148,12 +148,15 @@ def plan(
         _check_word(method, word, value, settled)
         settled[word] = float(value) if isinstance(settled[word], float) else value
     _check_range(facts, settled)
-    settled["members"] = 1 if facts.optimiser == "closed form" else settled["members"]
+    settled |= {"members": 1, "augment": "none"} if facts.optimiser == "closed form" else {}
+    settled |= {"stain": AS_IT_IS} if encoder in (NONE, COORDINATES) else {}
     model = tuple(sorted((word, settled.pop(word)) for word in facts.model))
     run = Run(
         cohort=cohort, method=method, split=split, panel=panel or str(preset["panel"]), seed=seed, protocol=protocol, budget=budget,
         encoder=encoder, weights=weights, model=model, **settled,
     )
+    if run.augment != "none" and run.encoder != OWN and dict(run.model).get("distill"):
+        raise BadInput(f"method {run.method} distils views of the section, and cannot draw others from the bank as well; give augment=none, or distill=0")
     _check_encoder(run)
     _check_buildable(run.method, run.target, run.tile_px if run.encoder == OWN else 0, run.model)
     return run
