@@ -1,6 +1,6 @@
 """Whole Visium slides of full size, made up: read and prepared from both forms of positions, predicted by every method, and trained on for one step; time and memory of each.
 
-    python benchmarks/whole_slide.py                # 4,992 spots, 20,000 x 20,000 px, 18,000 genes: hours on one core, 20 GB of memory, 5 GB of disk
+    python benchmarks/whole_slide.py                # 4,992 spots, 20,000 x 20,000 px, 18,000 genes: about an hour on two cores, 17 GB of memory, 5 GB of disk
     python benchmarks/whole_slide.py mean ridge     # only these methods
 
 Every step runs in a process of its own, which reports its peak resident memory. Prepared within 180 s and 4 GB; a step of HisToGene and Hist2ST with recompute=True within 20 GB.
