@@ -44,7 +44,8 @@ def lost_by_distance(found: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
                 hovertemplate=f"%{{text}}, {titles[method]}<br>%{{x:.1f}} times the reference, drop %{{y:.3f}}<extra></extra>", row=row, col=1,
             )
     fig.add_hline(y=0, line_width=1, line_dash="dot", line_color="#888888").add_vline(x=1, line_width=1, line_dash="dot", line_color="#888888")
-    fig.update_yaxes(title_text="drop of median PCC").update_xaxes(rangemode="tozero").update_xaxes(title_text="distance / that among training sections", row=len(measures), col=1)
+    fig.update_yaxes(title_text="drop of median PCC").update_xaxes(rangemode="tozero")
+    fig.update_xaxes(title_text="distance, in units of that among training sections", row=len(measures), col=1)
     return plain(fig, 150 + 230 * len(measures), legend={"orientation": "h", "x": 0, "y": -0.14, "yanchor": "top"})
 
 
