@@ -1,5 +1,6 @@
 """The augmentation families of the published methods, and two policies that were learned on photographs. Draws are explained in family.py."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -189,7 +190,7 @@ class BLEEP(Family):
 
 
 @dataclass(frozen=True)
-class Policy(Family):
+class Policy(Family, ABC):
     """A policy of torchvision's, which draws its operations by itself, one tile after another, each from a number of its own."""
 
     def draw(self, spots: int) -> dict[str, Tensor]:
@@ -205,9 +206,9 @@ class Policy(Family):
                 out[i] = policy(images[i])
         return out
 
+    @abstractmethod
     def policy(self) -> torch.nn.Module:
         """The policy with these parameters."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
