@@ -35,15 +35,21 @@ class Answers:
         return kinds[self.truth], self.probability[:, kinds].sum(axis=1)
 
 
+def known(section: Section) -> np.ndarray:
+    """Which spots have a class: labelled, and not undetermined."""
+    labels = np.full(len(section), NO_LABEL) if section.labels is None else section.labels
+    return ~np.isin(labels, (NO_LABEL, UNDETERMINED))
+
+
 def answers(record: Record, section: Section) -> Answers:
     """The answers of a stored run in a test section; a class of the section that the training sections lack has probability 0."""
     labels = (np.full(len(section), NO_LABEL) if section.labels is None else section.labels)[record.predicted_rows(section)]
-    known = ~np.isin(labels, (NO_LABEL, UNDETERMINED))
+    asked = known(section)[record.predicted_rows(section)]
     learned = list(record.facts["classes"])
-    classes = learned + sorted({str(label) for label in labels[known]} - set(learned))
-    probability = np.zeros((int(known.sum()), len(classes)))
-    probability[:, : len(learned)] = record.probabilities[section.name][known]
-    truth = np.array([classes.index(label) for label in labels[known]], dtype=np.int64)
+    classes = learned + sorted({str(label) for label in labels[asked]} - set(learned))
+    probability = np.zeros((int(asked.sum()), len(classes)))
+    probability[:, : len(learned)] = record.probabilities[section.name][asked]
+    truth = np.array([classes.index(label) for label in labels[asked]], dtype=np.int64)
     return Answers(tuple(classes), len(learned), truth, probability)
 
 

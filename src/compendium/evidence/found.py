@@ -1,7 +1,7 @@
 """What a chapter found: small tables and facts, on disk a folder, so that its page can be drawn again where the raw data are not."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,9 @@ def _apart(one: pd.DataFrame | None, other: pd.DataFrame | None) -> float:
     return np.inf if missing.any() else float(np.nanmax(apart, initial=0.0))
 
 
-def told(apart: Mapping[str, float], names: Iterable[str] = ()) -> str:
+def told(apart: Mapping[str, float]) -> str:
     """In words how far tables are from the kept ones."""
-    other = [name for name in names or apart if apart[name] > 0]
+    other = [name for name in apart if apart[name] > 0]
     if not other:
         return "the kept tables are reproduced exactly, times left out"
     worst = max(other, key=lambda name: apart[name])

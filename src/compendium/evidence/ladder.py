@@ -14,8 +14,7 @@ from compendium.evidence import learning
 from compendium.evidence.dial import dial
 from compendium.evidence.found import Found
 from compendium.evidence.labelling import carried
-from compendium.evidence.regclass import changed
-from compendium.evidence.rows import Fitted, Job, fitted, floor, made
+from compendium.evidence.rows import Fitted, Job, changed, fitted, floor, made
 from compendium.evidence.scores import scoring_target
 from compendium.evidence.within_class import within_class
 from compendium.methods import recipe

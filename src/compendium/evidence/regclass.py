@@ -1,6 +1,6 @@
 """The Regclass chapter: a sweep over the weight of the classes, one of them looked at closely, Hist2ST and a twin on shuffled patches beside them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -14,9 +14,7 @@ from compendium.evidence import classes
 from compendium.evidence.found import Found
 from compendium.evidence.gamma import sweep
 from compendium.evidence.labelling import carried, labelling, transfer
-from compendium.evidence.rows import Fitted, Job, fitted, made
-from compendium.methods import recipe
-from compendium.runs.plan import Run
+from compendium.evidence.rows import Fitted, Job, changed, fitted, made
 
 
 def study(
@@ -69,12 +67,3 @@ def _tables(fits: Fitted, sections: Sequence[Section], gamma: float) -> dict[str
         "sweep": sweep([run for _, run in fits.jobs], fits.records, sections), "by_class": each(classes.by_class), "roc": each(classes.roc),
         "confusion": each(lambda answer: classes.confusion(answer).stack().rename("spots").reset_index()), "curves": fits.curves(), "cost": fits.cost(),
     }
-
-
-def changed(run: Run) -> Mapping[str, str]:
-    """Word -> `now instead of published`, of the words in which a run differs from its method's recipe."""
-    facts = recipe(run.method)
-    words = {"learning rate": (facts.lr, run.lr), "epochs": (facts.epochs, run.epochs), "batch": (facts.batch, run.batch), "optimiser": (facts.optimiser, run.optimiser)}
-    words |= {"tile px": (facts.tile_px, run.tile_px)} | {word: (facts.model[word], value) for word, value in run.model if word != "gamma"}
-    words["encoder"] = (facts.encoder or "raw tiles", run.encoder)
-    return {word: f"{now} instead of {published}" for word, (published, now) in words.items() if published != now}

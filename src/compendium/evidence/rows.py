@@ -7,6 +7,7 @@ import pandas as pd
 
 from compendium.data.section import Section
 from compendium.evidence.scores import scores
+from compendium.methods import recipe
 from compendium.runs import execute
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
@@ -92,3 +93,12 @@ def marks(smoke: Sequence[str], facts: Mapping[str, object]) -> str:
     if facts["stale"]:
         said += f" {facts['stale']} of {facts['records']} records were made by other code than today's (redo_stale=true makes them again)."
     return said
+
+
+def changed(run: Run) -> Mapping[str, str]:
+    """Word -> `now instead of published`, of the words in which a run differs from its method's recipe."""
+    facts = recipe(run.method)
+    words = {"learning rate": (facts.lr, run.lr), "epochs": (facts.epochs, run.epochs), "batch": (facts.batch, run.batch), "optimiser": (facts.optimiser, run.optimiser)}
+    words |= {"tile px": (facts.tile_px, run.tile_px)} | {word: (facts.model[word], value) for word, value in run.model if word != "gamma"}
+    words["encoder"] = (facts.encoder or "raw tiles", run.encoder)
+    return {word: f"{now} instead of {published}" for word, (published, now) in words.items() if published != now}

@@ -10,9 +10,9 @@ import pandas as pd
 from jaxtyping import Float
 
 from compendium.data.expression import Target
-from compendium.data.section import NO_LABEL, Section
+from compendium.data.section import Section
+from compendium.evidence.classes import known
 from compendium.evidence.scores import pcc, scoring_target
-from compendium.runs.batches import UNDETERMINED
 from compendium.runs.engine import used
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
@@ -42,12 +42,6 @@ def class_means(train: Float[np.ndarray, "spot gene"], labels: np.ndarray, asked
     train = train.astype(np.float64)
     means = {name: train[labels == name].mean(axis=0) for name in np.unique(labels)}
     return np.stack([means.get(label, train.mean(axis=0)) for label in asked])
-
-
-def known(section: Section) -> np.ndarray:
-    """Which spots have a class: labelled, and not undetermined."""
-    labels = np.full(len(section), NO_LABEL) if section.labels is None else section.labels
-    return ~np.isin(labels, (NO_LABEL, UNDETERMINED))
 
 
 def within_class(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
