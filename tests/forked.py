@@ -44,17 +44,23 @@ def touch(event, arguments):
             os.kill(os.getpid(), 9)
 sys.addaudithook(touch)
 """
+# Ends the process, as kill -9 does, when it has computed for so many seconds, however busy the machine is.
+KILLED_AFTER = """
+import signal
+signal.setitimer(signal.ITIMER_PROF, {})
+"""
 PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: exit status (minus the signal that ended it), what it wrote, and the most memory it held."""
+    """How a command ended: exit status (minus the signal that ended it), what it wrote, the most memory it held, and how long it computed."""
 
     status: int
     out: str
     err: str
     peak_mb: int
+    seconds: float
 
     @property
     def line(self) -> str:
@@ -87,8 +93,8 @@ class Child:
 
     def wait(self) -> Ended:
         """Wait for its end."""
-        status, peak_mb = self.commands.ask(wait=self.pid)
-        return Ended(status, *((self.folder / name).read_text() for name in ("out", "err")), peak_mb)
+        status, peak_mb, seconds = self.commands.ask(wait=self.pid)
+        return Ended(status, *((self.folder / name).read_text() for name in ("out", "err")), peak_mb, seconds)
 
     def until(self, happened: Callable[[], object]) -> "Child":
         """Wait until something is so."""
@@ -153,7 +159,7 @@ def serve() -> None:
         order = json.loads(line)
         if "wait" in order:
             _, status, usage = os.wait4(order["wait"], 0)
-            print(json.dumps([os.waitstatus_to_exitcode(status), usage.ru_maxrss // 1024]), flush=True)
+            print(json.dumps([os.waitstatus_to_exitcode(status), usage.ru_maxrss // 1024, usage.ru_utime + usage.ru_stime]), flush=True)
         elif pid := os.fork():
             print(pid, flush=True)
         else:
