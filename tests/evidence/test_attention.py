@@ -23,7 +23,7 @@ def by_section(*values):
 @pytest.fixture
 def study(home, monkeypatch):
     monkeypatch.setattr(attention, "open_sections", lambda cohort, names: SECTIONS)
-    return attention.study("tiny", None, "patient-out", [5, 20], "cpu", False, weights="", seed=0, **PLANNED)
+    return attention.study("tiny", None, "patient-out", [], [5, 20], "cpu", False, weights="", seed=0, **PLANNED)
 
 
 def test_every_row_is_fitted_scored_and_priced(study):

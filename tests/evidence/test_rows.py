@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from compendium.evidence.rows import Row, by_seed, fitted, floor, made, marks, over_seeds, repeated, seeds_told
+from compendium.errors import BadInput
+from compendium.evidence.rows import Row, by_seed, fitted, floor, made, marks, over_seeds, repeated, seeds_told, testing
 from compendium.runs import study
 from conftest import tiny_section
 
@@ -69,3 +70,10 @@ def test_a_score_that_one_seed_lacks_is_missing():
     line = {"row": "head", "fold": "f", "section": "S1", "gene": "G", "spearman": 0.1, "rmse": 1.0, "pcc_native": 0.1}
     table = pd.DataFrame([line | {"seed": 0, "pcc": 0.2}, line | {"seed": 1, "pcc": float("nan")}])
     assert over_seeds(table)["pcc"].isna().tolist() == [True] and over_seeds(table)["rmse"].tolist() == [1.0]
+
+
+def test_folds_are_chosen_by_what_they_test():
+    runs = [run for _, run in planned()]
+    assert testing(runs, []) == runs and [run.split.test for run in testing(runs, ["S2"])] == [("S2",)]
+    with pytest.raises(BadInput, match="tested names S9, but the folds of patient-out test S1, S2; name one of these, or other splits"):
+        testing(runs, ["S9"])

@@ -69,6 +69,15 @@ class Fitted:
         return table.reset_index().astype({"training spots": int})
 
 
+def testing(runs: Sequence[Run], tested: Sequence[str]) -> list[Run]:
+    """Those of some planned runs whose fold tests one of the sections `tested`, all where none is named."""
+    found = [run for run in runs if not tested or set(tested) & set(run.split.test)]
+    if not found:
+        rules, tests = (", ".join(dict.fromkeys(names)) for names in ((run.split.rule for run in runs), (name for run in runs for name in run.split.test)))
+        raise BadInput(f"tested names {', '.join(tested)}, but the folds of {rules} test {tests}; name one of these, or other splits")
+    return found
+
+
 def repeated(jobs: Sequence[Job], seeds: Mapping[str, int]) -> list[Job]:
     """Each job with as many seeds as `seeds` says for what its method predicts at a time, "spot" or "section" (1 where it says nothing). Controls are fitted once."""
     if few := [unit for unit, number in seeds.items() if number < 1]:
