@@ -13,6 +13,8 @@ from compendium.evidence import review
 from compendium.evidence.found import Found
 from compendium.evidence.labelling import carried
 
+LISTS = {"HER2+": "hvg_769", "Visium": "hvg_685"}  # of the benchmark, by what its Table 1 calls the data
+
 
 def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slides: int) -> Found:
     """Numbers of every prepared section, and colours of at most `slides` of the named ones. Tables: numbers, table_1, constant_pairs, images, colours, darkness, thinned.
@@ -25,7 +27,7 @@ def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slide
         return one_by_one(cohort, prepared)
 
     numbers, shared = review.section_numbers(counted()), review.measured_everywhere(counted())
-    word = panel or ("hvg_769" if stated else "all")
+    word = panel or LISTS.get(stated.get("dataset"), "all")
     genes, drawn = panel_genes(word, shown, shared), select(shown, slides)
     facts = {
         "data": f"{cohort} {digest(counted())}", "protocol": "counts and images as deposited, no transform", "device": "CPU", "records": 0, "stale": 0,
