@@ -19,7 +19,8 @@ Entry = TypeVar("Entry")
 class SectionSource:
     """One section in the catalogue.
 
-    cohort: the one that it is of, also where that is joined to others. files: path inside the cohort's folder -> checksum (see checks.py), or None where none is published; url: address of such a file, with {path} in it.
+    cohort: the one that it is of, also where that is joined to others.
+    files: path inside the cohort's folder -> checksum (see checks.py), or None where none is published; url: address of such a file, with {path} in it.
     by_hand: path -> page of a file that has no address of its own, so that a person has to take it from there.
     um_per_px, or pitch_um (from one array position to the next): the scale as a cohort of the user's own states it; 0 where the reader knows or measures it.
     """
