@@ -52,7 +52,7 @@ def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them
 
 
 def test_the_ladder_leaves_out_sections_of_both():
-    found = ladder.study(BOTH, NAMES, ["mean", "colour"], [], "FFPE", "", "cpu", False, **WORDS)
+    found = ladder.study(BOTH, NAMES, ["mean", "colour"], [], "FFPE", "", {}, "cpu", False, **WORDS)
     told(found)
     assert found["scores"].groupby("section")["gene"].nunique().to_dict() == dict.fromkeys(NAMES, SHARED)
     assert found.facts["attribution"] == f"{cohort('wu').attribution}; {cohort('tenx').attribution}"
@@ -85,6 +85,6 @@ def test_encoders_are_compared_over_both(monkeypatch):
 
 
 def test_graph_attention_is_fitted_on_one_and_tested_on_the_other():
-    found = attention.study(BOTH, ["CID4290", "block1"], "patient-out", [8, 16], "cpu", False, **WORDS)
+    found = attention.study(BOTH, ["CID4290", "block1"], "patient-out", [], [8, 16], "cpu", False, **WORDS)
     told(found)
     assert found["scores"].groupby("row")["section"].nunique().to_dict() == dict.fromkeys((row.key for row in attention.ROWS), 2)
