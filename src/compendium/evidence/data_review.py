@@ -1,5 +1,6 @@
 """The data review chapter: what every prepared section of a cohort holds, and what the images of those that are trained and tested on look like."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -44,14 +45,15 @@ def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slide
 
 
 def select(sections: Sequence[Section], most: int = 6) -> list[Section]:
-    """At most `most` sections with an image: one of each patient first, then their second ones; in the order given."""
-    turn: dict[str, int] = {}
-    ranks = []
+    """At most `most` sections with an image: one of each patient first, laboratories in turn, then their second ones; in the order given."""
+    of_patient, of_lab, ranks = Counter(), Counter(), []
     for i, section in enumerate(sections):
         if section.thumbnail is not None:
-            turn[section.patient] = turn.get(section.patient, 0) + 1
-            ranks.append((turn[section.patient], i))
-    return [sections[i] for i in sorted(i for _, i in sorted(ranks)[:most])]
+            of_patient[section.patient] += 1
+            turn = of_patient[section.patient]
+            of_lab[section.lab, turn] += 1
+            ranks.append((turn, of_lab[section.lab, turn], i))
+    return [sections[i] for *_, i in sorted(sorted(ranks)[:most], key=lambda rank: rank[-1])]
 
 
 def thinned(section: Section, genes: list[str], share: float = 0.1) -> pd.DataFrame:
