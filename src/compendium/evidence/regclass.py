@@ -40,7 +40,7 @@ def study(
         "protocol": f"clean, except split as named, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, epochs = {first.epochs}",
         "distill": dict(first.model)["distill"], "changed": changed(first), "sections": len(sections),
     }
-    owned = {"labels": labelling(sections), "transfer": transfer(sections, raw_folder(cohort))}
+    owned = {"labels": labelling(sections), "transfer": transfer(sections, raw_folder("her2st"))}
     return Found(owned | _tables(groups["fits"], sections, gamma), made(groups) | facts)
 
 
