@@ -1,38 +1,24 @@
-"""The built book in a browser that reaches nothing but the book: _build/html, or the folder that COMPENDIUM_HTML names."""
+"""The built book in a browser that reaches nothing but the book."""
 
 import functools
 import gzip
-import http.server
 import json
-import os
 import re
-import shutil
-import threading
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from visits import Visit
 
 from compendium.book.show import strings
-from compendium.disk import CHECKOUT
-from conftest import skip_or_fail
+from visits import HTML, pages
 
-HTML = Path(os.environ.get("COMPENDIUM_HTML", CHECKOUT / "_build" / "html"))
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 DRAWN = """plot => [
   plot._fullData.filter(trace => trace.visible === true).length,
   plot.querySelectorAll(".point, .trace path, .hm image, .imagelayer image").length,
 ]"""
 BUTTONS = {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}
 COLD_MB, PAGE_KB = 3.0, 600
-
-
-def pages() -> list[str]:
-    """Every page of the book, as a path in the site."""
-    own = sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html") if "_static" not in path.parts)
-    return [page for page in own if page not in ("genindex.html", "search.html", "index.html")]
+pytestmark = pytest.mark.usefixtures("built")
 
 
 class Parts(HTMLParser):
@@ -50,12 +36,6 @@ class Parts(HTMLParser):
         for name in ("href", "src"):
             if found.get(name):
                 self.links.append((f"{tag} {found.get('rel', '')}".strip(), found[name]))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def built() -> None:
-    if not (HTML / "index.html").exists():
-        skip_or_fail(f"no built book in {HTML}: run make book")
 
 
 def specs(page: str) -> list[dict]:
@@ -113,52 +93,6 @@ def test_pages_are_light_and_plain():
         text = (HTML / page).read_text(encoding="utf-8")
         assert len(text.encode()) <= PAGE_KB * 1000, f"{page}: {len(text.encode()) / 1000:.0f} kB of html"
         assert not re.search(r"\\\(|\\\[|<script[^>]*mathjax|require\.min\.js|fontawesome\.js", text), f"{page}: a formula or a script that the book does without"
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves the book and says nothing."""
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture(scope="session")
-def address(built):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(HTML)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture(scope="session")
-def chromium(address):
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        skip_or_fail("no playwright: pip install -e .[test]")
-    path = os.environ.get("COMPENDIUM_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not path:
-        skip_or_fail("no chromium: install Debian's package chromium, or name a browser in COMPENDIUM_CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(chromium, address):
-    visits: list[Visit] = []
-
-    def go(page: str, **how) -> Visit:
-        visits.append(Visit(chromium, address, page, **how))
-        return visits[-1]
-
-    yield go
-    for each in visits:
-        each.close()
 
 
 @functools.cache

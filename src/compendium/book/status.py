@@ -10,6 +10,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from compendium.book import chapters, executed, rerun
 from compendium.book.commit import commit
+from compendium.book.scrolled import scrolled
 from compendium.errors import BadInput
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def to_html(found: list[Status], titles: dict[str, str], links: dict[str, str], 
     head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
     rows = "".join(_row(status, titles[status.page], links.get(status.page, "")) for status in found)
     return (
-        f'<div class="compendium-scroll compendium-status" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\n'
+        scrolled(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>", "Status of the chapters", "compendium-status") + "\n"
         f'<p class="compendium-today">Compared with {escape(today)}, from which these pages were built.</p>\n'
         + "".join(_details(status, titles[status.page]) for status in found if status.facts)
     )
@@ -125,4 +126,4 @@ def _details(status: Status, title: str) -> str:
 def _pairs(left: str, right: str, values: dict[str, str]) -> str:
     head = f'<th scope="col">{left}</th><th scope="col">{right}</th>'
     rows = "".join(f'<tr><th scope="row"><code>{escape(name)}</code></th><td><code>{escape(value)}</code></td></tr>' for name, value in values.items())
-    return f'<div class="compendium-scroll" tabindex="0"><table class="compendium-pairs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return scrolled(f'<table class="compendium-pairs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>', f"Table of {left} and {right}")
