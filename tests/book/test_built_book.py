@@ -16,6 +16,15 @@ DRAWN = """plot => [
   plot._fullData.filter(trace => trace.visible === true).length,
   plot.querySelectorAll(".point, .trace path, .hm image, .imagelayer image").length,
 ]"""
+# Words that the edge of a figure cuts off, and names below an axis that lie over the name before them.
+UNREADABLE = """plots => plots.flatMap(plot => {
+  const box = plot.getBoundingClientRect()
+  const places = texts => [...texts].filter(text => text.textContent.trim() && text.checkVisibility()).map(text => [text.textContent, text.getBoundingClientRect()])
+  const cut = places(plot.querySelectorAll("svg.main-svg text")).filter(([, at]) => at.width && (at.left < box.left - 1 || at.right > box.right + 1))
+  const over = ([, one], [, other]) => Math.min(one.right, other.right) - Math.max(one.left, other.left) > 1 && Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) > 1
+  const piled = [...plot.querySelectorAll(".xaxislayer-above")].flatMap(axis => places(axis.querySelectorAll("text")).filter((name, i, all) => i && over(all[i - 1], name)))
+  return [...cut, ...piled].map(([words]) => `${plot.closest("figure").id}: ${words}`)
+})"""
 BUTTONS = {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}
 COLD_MB, PAGE_KB = 3.0, 600
 pytestmark = pytest.mark.usefixtures("built")
@@ -135,12 +144,13 @@ def test_the_theme_button_recolours_the_figures(visit):
     assert there.errors == []
 
 
-def test_nothing_is_wider_than_a_phone(visit):
+def test_nothing_is_wider_than_a_phone_and_every_word_of_a_figure_can_be_read(visit):
     for page in pages():
         there = visit(page, width=390)
         there.draw()
         there.tab.eval_on_selector_all("details", "all => all.forEach(each => { each.open = true })")
         assert there.tab.evaluate("document.documentElement.scrollWidth") <= 390, page
+        assert there.tab.eval_on_selector_all(".compendium-plot", UNREADABLE) == [], page
         assert all(width <= 390 for width in there.tab.eval_on_selector_all(".compendium-plot svg.main-svg", "all => all.map(svg => svg.getBoundingClientRect().right)")), page
         there.close()
 

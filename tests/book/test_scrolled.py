@@ -29,7 +29,7 @@ def shaded(box) -> tuple[bool, bool]:
 def test_a_table_shows_where_it_is_cut_off_and_the_keyboard_scrolls_it(visit, theme):
     page = next(page for page in pages() if page.endswith("id_loocv.html"))
     there = visit(page, width=390, theme=theme)
-    there.tab.add_style_tag(content=".bd-header { display: none !important }")  # it would lie over the table
+    there.tab.add_style_tag(content=".bd-header-article { display: none !important }")  # it would lie over the table
     boxes = there.tab.locator("figure.compendium-table .compendium-scroll").all()
     beyond = [box.evaluate("box => box.scrollWidth - box.clientWidth") for box in boxes]
     box, most = boxes[int(np.argmax(beyond))], max(beyond)

@@ -79,7 +79,7 @@ def apart(found: pd.DataFrame, titles: dict[str, str], bar: float) -> go.Figure:
         fig.add_vrect(x0=-bar, x1=bar, fillcolor="#888888", opacity=0.15, line_width=0)
     fig.add_vline(x=0, line_width=1, line_dash="dot", line_color="#888888")
     order = {"categoryorder": "array", "categoryarray": [titles[key] for key in reversed(keys)]}
-    return plain(fig, 170 + 30 * len(keys), xaxis_title="difference of PCC, mean over genes", yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    return plain(fig, 170 + 30 * len(keys), xaxis_title="difference of PCC,<br>mean over genes", yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
 
 
 def distances(looks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
@@ -91,5 +91,5 @@ def distances(looks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
             marker={"color": ROLE_COLOUR[role], "size": 9, "opacity": 0.85}, hovertemplate="%{text}: %{x:.1f}<extra></extra>",
         )
     order = {"categoryorder": "array", "categoryarray": [titles[name] for name in reversed(names)]}
-    axis = {"title": "distance to the training colour (CIELAB)", "rangemode": "tozero"}
+    axis = {"title": "distance to the training<br>colour (CIELAB)", "rangemode": "tozero"}
     return plain(fig, 170 + 30 * len(names), xaxis=axis, yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
