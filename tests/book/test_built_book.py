@@ -21,7 +21,7 @@ UNREADABLE = """plots => plots.flatMap(plot => {
   const box = plot.getBoundingClientRect()
   const places = texts => [...texts].filter(text => text.textContent.trim() && text.checkVisibility()).map(text => [text.textContent, text.getBoundingClientRect()])
   const cut = places(plot.querySelectorAll("svg.main-svg text")).filter(([, at]) => at.width && (at.left < box.left - 1 || at.right > box.right + 1))
-  const over = ([, one], [, other]) => Math.min(one.right, other.right) - Math.max(one.left, other.left) > 1 && Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) > 1
+  const over = ([, a], [, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1
   const piled = [...plot.querySelectorAll(".xaxislayer-above")].flatMap(axis => places(axis.querySelectorAll("text")).filter((name, i, all) => i && over(all[i - 1], name)))
   return [...cut, ...piled].map(([words]) => `${plot.closest("figure").id}: ${words}`)
 })"""
