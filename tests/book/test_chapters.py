@@ -162,6 +162,13 @@ def test_devices_are_told_once_each_and_paths_of_the_machine_never():
     assert cleaned.cells[0].outputs == []
 
 
+def test_no_page_has_a_minus_before_a_zero():
+    said = {"-0.000": "0.000", "by −0.0 on": "by 0.0 on", "-0%": "0%", "(-0.00)": "(0.00)", "-0.001": "-0.001", "0-0.5": "0-0.5", "2026-01-02": "2026-01-02", "-0.5": "-0.5"}
+    outputs = [nbformat.v4.new_output("display_data", {"text/plain": text, "application/json": {"caption": text}}) for text in said]
+    cleaned = executed.clean(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=outputs)]), {}, {})
+    assert [[output.data["text/plain"], output.data["application/json"]["caption"]] for output in cleaned.cells[0].outputs] == [[text, text] for text in said.values()]
+
+
 def test_a_failed_chapter_leaves_the_page_as_it_was_and_keeps_the_half_run_notebook(root, home):
     page = book.page_path("tiny", root)
     page.parent.mkdir(parents=True)

@@ -34,7 +34,8 @@ def test_every_sentence_is_computed(kept):
     assert told["advice_patient"].endswith("than with the section left out for 2 of 5 rows, by 0.150 on average.")
     assert told["advice_position"].endswith("of 0.400 with the section left out and of -0.200 with the patient left out.")
     assert told["advice_genes"] == (
-        "Of 12 marker genes, with the patient left out, 2 have a correlation; ridge exceeds a mean PCC of 0.3 for 0 of them, and for 2 ST-Net does, the most of any published method."
+        "Of 12 marker genes, with the patient left out, 2 have a correlation; ridge exceeds a mean PCC of 0.3 for 0 of them, "
+        "and for 2 ST-Net does, the most of any published method."
     )
     assert told["advice_panels"] == "Numbers are those of 12 marker genes (markers_12)."
 

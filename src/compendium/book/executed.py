@@ -1,6 +1,7 @@
 """What becomes of a notebook after it ran: checked for what a page must not hold, and freed of all that is only about the machine."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
+MINUS_ZERO = re.compile(r"(?<![\w.])[-−](?=0(?:\.0+)?(?!\.?\d|\w))")  # what rounding leaves of a small negative number
+
+
 def clean(notebook: "NotebookNode", facts: dict[str, Any], paths: dict[str, str]) -> "NotebookNode":
     """The notebook as it goes into the book: `facts` and the device in metadata.compendium, parameters out of sight, of each cell's
-    metadata only what decides how the page shows it (fingerprint.SHOWN), no times, widgets, progress or paths.
+    metadata only what decides how the page shows it (fingerprint.SHOWN), no times, widgets, progress or paths, no minus before a zero.
 
     paths: text to replace in outputs and facts (see machine_paths).
     """
@@ -50,7 +54,7 @@ def facts_of(page: Path) -> dict[str, Any]:
 
 
 def _without(paths: dict[str, str], value: Any, key: str = "") -> Any:
-    """An output in which no text holds one of the paths; encoded arrays and images are left alone."""
+    """An output in which no text holds one of the paths or a minus before a zero; encoded arrays and images are left alone."""
     if isinstance(value, dict):
         return type(value)({name: _without(paths, inner, name) for name, inner in value.items()})
     if isinstance(value, list):
@@ -58,6 +62,7 @@ def _without(paths: dict[str, str], value: Any, key: str = "") -> Any:
     if isinstance(value, str) and key != "bdata" and not key.startswith("image/") and not value.startswith("data:"):
         for path, instead in paths.items():
             value = value.replace(path, instead)
+        return MINUS_ZERO.sub("", value)
     return value
 
 
