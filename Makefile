@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Threads that wait for others must not spin: chapters run side by side.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: book test test-cluster chapter lint clean lock FORCE
+.PHONY: book test test-cluster test-reference chapter lint clean lock FORCE
 
 book: $(READY)
 	$(BIN)/compendium book --profile $(PROFILE)
@@ -23,6 +23,10 @@ test: $(READY) _build/html/index.html
 # The Slurm engine on a cluster of one node, which the test starts; needs Debian's slurm-wlm and munge.
 test-cluster: $(READY)
 	$(BIN)/pytest tests/cluster
+
+# The book of real sections, built from the tables in data/reference as on a machine without raw data.
+test-reference: $(READY)
+	$(BIN)/pytest tests/reference
 
 chapter: $(READY)
 	$(BIN)/compendium chapter $(NAME) --profile $(PROFILE) $(ARGS)

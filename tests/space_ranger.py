@@ -27,7 +27,7 @@ WORDS = ("Invasive cancer + stroma", "Stroma", "DCIS", "Necrosis", "")  # of a p
 
 def section(folder: Path) -> Section:
     """The section that is read of such a folder, with patches of 32 px."""
-    return visium.read(folder, "mine", SectionSource(name="S1", patient="A", lab="L1", technology="10x Visium, 55 µm spots", files={}), 32)
+    return visium.read(folder, "mine", SectionSource(cohort="mine", name="S1", patient="A", lab="L1", technology="10x Visium, 55 µm spots", files={}), 32)
 
 
 def positions() -> pd.DataFrame:

@@ -104,6 +104,8 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
     (("study", "demo", "--methods", "mean", "--device", "tpu"), "unknown device 'tpu'; known: auto, cpu, cuda"),
     (("study", "demo", "--methods", "mean", "--slurm", "timeout_min"), "--slurm timeout_min is not of the form KEY=VALUE"),
     (("study", "her2st", "--methods", "mean"), "no section of her2st is prepared: run compendium prepare her2st first"),
+    (("study", "wu+tenx", "--methods", "mean"), "no section of wu+tenx is prepared: run compendium prepare wu and compendium prepare tenx first"),
+    (("fetch", "wu+tenx"), "wu+tenx names 2 cohorts; fetch and prepare them one by one: wu, tenx"),
     (("study", "her2st", "--methods", "mean", "--sections", "B4", "C2"), "run compendium prepare her2st --sections B4"),
 ])
 def test_what_a_person_mistypes(arguments, says, home, capsys):

@@ -12,10 +12,14 @@ from compendium.book import executed, execution
 from compendium.book.fingerprint import prepared_sections, source
 from compendium.book.profiles import Profile
 from compendium.book.show import DEVICE
+from compendium.data.sources import cohort
+from compendium.data.splits import PUBLISHED_OOD
 from compendium.errors import BadInput
+from compendium.evidence.partition import ROLES
 from tiny_book import FIGURE, make_root
 
 NOISE = "import sys, warnings; print('at', page.notebook); print('loud', file=sys.stderr)"
+NAMING = ("sections", "tested", *ROLES)  # parameters that name sections
 CELLS = (FIGURE, NOISE, "page.made_from(device='an abacus')", "page.parameters_table()")
 
 
@@ -123,7 +127,10 @@ def test_every_prepared_section_of_the_cohort_counts_even_outside_the_profile(ho
         prepared(home, "her2st", name, digest)
         seen.append(now())
     assert len(set(seen)) == 4
+    joined = Profile("both", "Two cohorts", "her2st+demo")
+    before = prepared_sections(joined)
     prepared(home, "demo", "P1a", "d1")
+    assert prepared_sections(joined) != before
     prepared(home, "her2st", ".A2.aside", "d1")
     assert now() == seen[-1], "neither another cohort nor a section that is being written"
 
@@ -203,5 +210,22 @@ def test_the_shipped_profiles_fit_the_shipped_chapters():
         profile = profiles.load(file.stem, CHECKOUT)
         known = book.chapters(CHECKOUT)
         assert set(profile.chapters) == set(known), f"{file.name} names other chapters than there are; what a profile does not name is not run"
+        sections = cohort(profile.cohort).sections
+        assert set(profile.sections or ()) <= set(sections)
         for name, notebook in known.items():
-            profiles.resolve(parameters.declared(notebook), {"profile": profile.name}, profile, name)
+            words = profiles.resolve(parameters.declared(notebook), {"profile": profile.name}, profile, name)
+            named = [each for word in NAMING for each in words.get(word) or ()] + [each for each in (words.get("section"),) if each]
+            assert set(named) <= set(profile.sections or sections), f"{file.name}, {name}"
+            patients = {sections[each].patient for each in words.get("sections") or profile.sections or sections}
+            assert {*words.get("patients", ()), *words.get("tuned_patients", ())} <= patients, f"{file.name}, {name}"
+
+
+def test_the_profile_of_the_visium_sections_keeps_to_the_benchmarks_partition():
+    from compendium.book import profiles
+    from compendium.disk import CHECKOUT
+
+    stated = profiles.load("visium", CHECKOUT)
+    assert sorted(stated.sections) == sorted(name for names in PUBLISHED_OOD for name in names)
+    assert tuple(tuple(stated.chapters["ood"][role]) for role in ROLES) == PUBLISHED_OOD
+    assert all(set(stated.chapters["augmentation"][role]) <= set(names) for role, names in zip(ROLES, PUBLISHED_OOD, strict=True))
+    assert {words["panel"] for words in stated.chapters.values() if words} <= {"markers_12", "hvg_685", "markers_12+hvg_685"}

@@ -5,7 +5,8 @@ import pytest
 
 from compendium import disk
 from compendium.book import results
-from compendium.book.profiles import Profile
+from compendium.book.chapters import usual
+from compendium.book.profiles import Profile, load
 from compendium.errors import BadInput
 from compendium.evidence.found import Found
 
@@ -83,3 +84,11 @@ def test_nothing_is_kept_outside_a_checkout(tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="clone of the repository"):
         results.keep("real", {})
     assert not any(tmp_path.iterdir())
+
+@pytest.mark.parametrize("profile", results.references())
+def test_what_is_kept_is_what_the_profile_asks_for(profile):
+    """Otherwise its book could not be drawn without raw data."""
+    for chapter in load(profile).chapters:
+        kept = results.reference(profile, chapter).facts["parameters"]
+        asked = {word: value for word, value in usual(chapter, profile).items() if word not in results.FREE}
+        assert {word: kept.get(word) for word in asked} == asked, chapter

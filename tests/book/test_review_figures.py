@@ -64,6 +64,8 @@ def test_slides_are_chosen_patient_by_patient(sections):
     assert [section.name for section in select(sections, 3)] == ["A1", "B1", "C1"]
     assert [section.name for section in select(sections)] == ["A1", "A2", "B1", "C1"]
     assert select([sections[3]]) == []
+    labs = [slide(name, name[0], lab=lab) for name, lab in (("A1", "L1"), ("B1", "L1"), ("C1", "L1"), ("D1", "L2"), ("D2", "L2"))]
+    assert [section.name for section in select(labs, 3)] == ["A1", "B1", "D1"], "each laboratory before the last patient of the first"
 
 
 def test_the_gallery_is_at_one_scale_inside_the_slides():

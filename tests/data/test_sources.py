@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from compendium.data import sources
+from compendium.data.prepare import prepare
+from compendium.errors import BadInput
 
 
 def test_her2st_has_36_sections_of_8_patients_and_154_files():
@@ -61,6 +65,30 @@ def test_every_cohort_says_whom_to_credit():
         assert cohort.name == name and cohort.title and cohort.technology and cohort.licence and cohort.attribution
         assert cohort.generator or (cohort.address and cohort.citation)
         assert cohort.sections and all(section.name == key and section.patient and section.lab and section.technology for key, section in cohort.sections.items())
+
+
+def test_joined_cohorts_are_one_of_which_each_is_told():
+    wu, tenx, demo = (sources.cohort(name) for name in ("wu", "tenx", "demo"))
+    both = sources.cohort("wu+tenx")
+    assert both.name == "wu+tenx" and list(both.sections) == [*wu.sections, *tenx.sections]
+    assert {section.cohort for section in both.sections.values()} == {"wu", "tenx"}
+    assert both.attribution == f"{wu.attribution}; {tenx.attribution}" and both.technology == wu.technology
+    assert not both.generator and sources.cohort("tenx+demo").generator == demo.generator
+
+
+def test_cohorts_that_cannot_be_joined_or_must_not_be(monkeypatch, home):
+    twin = sources.as_cohort("mine", {"title": "M", "technology": "T", "licence": "L", "attribution": "A", "sections": {"block1": {"patient": "P"}}})
+    known = sources.published() | {"mine": twin}
+    monkeypatch.setattr(sources, "published", lambda: known)
+    for ask, says in (
+        (lambda: sources.cohort("tenx+mine"), "cohorts tenx+mine cannot be joined: tenx and mine both have a section block1"),
+        (lambda: sources.cohort("wu+tenxx"), "unknown cohort: tenxx; did you mean tenx"), (lambda: sources.cohort("wu+"), "unknown cohort: ; known"),
+        (lambda: sources.cohort("wu+tenx").section("P9"), "unknown section of wu+tenx: P9; known: 1142243F"),
+        (lambda: prepare("wu+tenx"), "wu+tenx names 2 cohorts; fetch and prepare them one by one: wu, tenx"),
+        (lambda: sources.raw_folder("wu+tenx"), "one by one"),
+    ):
+        with pytest.raises(BadInput, match=re.escape(says)):
+            ask()
 
 
 def test_every_citation_is_in_the_references():

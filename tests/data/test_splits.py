@@ -17,7 +17,7 @@ PATIENT = {section.name: section.patient for section in HER2ST + VISIUM}
 
 
 def place(name: str, patient: str, lab: str = "L") -> SectionSource:
-    return SectionSource(name=name, patient=patient, lab=lab, technology="", files={})
+    return SectionSource(cohort="tiny", name=name, patient=patient, lab=lab, technology="", files={})
 
 
 @st.composite

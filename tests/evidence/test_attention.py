@@ -23,7 +23,7 @@ def by_section(*values):
 @pytest.fixture
 def study(home, monkeypatch):
     monkeypatch.setattr(attention, "open_sections", lambda cohort, names: SECTIONS)
-    return attention.study("tiny", None, "patient-out", [5, 20], "cpu", False, weights="", seed=0, **PLANNED)
+    return attention.study("tiny", None, "patient-out", [], [5, 20], "cpu", False, weights="", seed=0, **PLANNED)
 
 
 def test_every_row_is_fitted_scored_and_priced(study):
@@ -51,7 +51,7 @@ def test_the_claim_about_accuracy_follows_from_the_sections(values, smoke, said)
     assert said in attention.accuracy_claim(by_section(*values), smoke)
 
 
-@pytest.mark.parametrize(("relative", "said"), [(0.5, "Holds here: a step of graph attention takes 0.50 times"), (1.2, "Does not hold here")])
+@pytest.mark.parametrize(("relative", "said"), [(0.5, "Holds here: a step of graph attention takes 0.50 times"), (1.2, "Does not hold here"), (0.95, "No difference here")])
 def test_the_claim_about_cost_follows_from_the_steps(relative, said):
     steps = pd.DataFrame({"row": ["hist2st", "gat"], "relative": [1.0, relative]})
     assert attention.cost_claim(steps, {"graph attention": 1.0, "transformer block": 1.7}).startswith(said)

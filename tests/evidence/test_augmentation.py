@@ -59,7 +59,7 @@ def test_names_are_those_that_are_known_and_all_where_none_is_given():
 def found(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(augmentation, "open_joined", lambda cohort, names: [section for section in SECTIONS if section.name in names])
+        patch.setattr(augmentation, "open_sections", lambda cohort, names: [section for section in SECTIONS if section.name in names])
         patch.setattr(augmentation, "LONG", {"epochs": 4})
         words = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 16, "seed": 0}
         return augmentation.study("tiny", *PARTS, ["stnet"], ["macenko", "randstainna"], 2, "cpu", False, **words)
@@ -183,6 +183,6 @@ def test_the_tile_with_the_most_contrast_is_shown():
 
 
 def test_a_section_that_lies_nowhere_is_refused(monkeypatch):
-    monkeypatch.setattr(augmentation, "open_joined", lambda cohort, names: [tiny_section("S1")])
+    monkeypatch.setattr(augmentation, "open_sections", lambda cohort, names: [tiny_section("S1")])
     words = {"panel": "all", "budget": "smoke", "seed": 0}
     assert "section S2 of validation is not among S1" in refusal(lambda: augmentation.study("tiny", *PARTS, [], [], 2, "cpu", False, **words))

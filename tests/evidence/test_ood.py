@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.data.prepare import open_joined
 from compendium.data.sources import catalogue
 from compendium.data.splits import PUBLISHED_OOD
 from compendium.errors import BadInput
@@ -50,11 +49,6 @@ def test_a_partition_is_named_as_what_it_is():
 def test_a_partition_that_is_none_is_one_line(names, says):
     with pytest.raises(BadInput, match=says):
         partition(SECTIONS, *names)
-
-
-def test_sections_of_several_cohorts_and_of_none(home):
-    with pytest.raises(BadInput, match="section P9 is of none of the cohorts wu, tenx"):
-        open_joined("wu+tenx", ["P9"])
 
 
 def test_brightness_that_is_moved_by_a_level_is_that_far_away():
@@ -103,8 +97,8 @@ def tables(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("ood")))
         patch.setattr(ood, "FROZEN_TILE_PX", 32)
-        patch.setattr(ood, "open_joined", lambda cohort, names: [section for section in SECTIONS if section.name in names])
-        yield ood.study("demo", ["S1", "S2"], ["S3"], ["T1", "T2"], ["colour", "mean", "hist2st"], "cpu", False, **WORDS)
+        patch.setattr(ood, "open_sections", lambda cohort, names: [section for section in SECTIONS if section.name in names])
+        yield ood.study("demo", ["S1", "S2"], ["S3"], ["T1", "T2"], ["colour", "mean", "hist2st"], {}, "cpu", False, **WORDS)
 
 
 def test_one_fit_predicts_both_groups_and_tables_stay_small(tables):

@@ -89,9 +89,11 @@ def test_a_part_of_a_cohort_is_called_a_part():
 
 
 def test_the_print_is_known_for_its_cohorts_only():
-    assert (review.printed("her2st")["patients"], review.printed("tenx")["patients"], review.printed("demo")) == (36, 2, {})
+    assert (review.printed("her2st")["patients"], review.printed("demo"), review.printed("wu+demo")) == (36, {}, {})
+    assert (review.printed("tenx", "frozen")["patients"], review.printed("tenx")["patients"], review.printed("wu+tenx")["patients"]) == (2, 3, 9)
     assert review.patients_of("tenx", ["block1", "block2"]) == 1
     assert review.missing_in_print("her2st", 769) == {"BLEEP": 21, "HisToGene": 21, "Hist2ST": 21, "ST-Net": 21}
+    assert set(review.missing_in_print("wu+tenx", 685)) == {"HisToGene", "Hist2ST"} and not review.missing_in_print("wu", 685)
     assert review.missing_in_print("her2st", 12) == review.missing_in_print("demo", 769) == {}
 
 

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from compendium.evidence.rows import Row, fitted, floor, made, marks
+from compendium.errors import BadInput
+from compendium.evidence.rows import Row, by_seed, fitted, floor, made, marks, over_seeds, repeated, seeds_told, testing
 from compendium.runs import study
 from conftest import tiny_section
 
@@ -46,3 +47,33 @@ def test_captions_name_what_is_no_result_and_what_is_stale():
     assert marks([], {"stale": 0, "records": 3}) == ""
     assert marks(["ST-Net"], {"stale": 0, "records": 3}) == " Smoke, not a result: ST-Net."
     assert marks([], {"stale": 2, "records": 3}) == " 2 of 3 records were made by other code than today's (redo_stale=true makes them again)."
+
+
+def test_seeds_of_heads_are_averaged_and_told(home):
+    jobs = repeated([*planned(budget="smoke"), *[("ridge", run) for _, run in planned("ridge", budget="smoke")]], {"spot": 3})
+    assert [(key, run.seed) for key, run in jobs[:4]] == [("head", 0), ("head", 1), ("head", 2), ("head", 0)] and len(jobs) == 8, "a closed form has no seed"
+    group = fitted({"fits": jobs}, SECTIONS, "cpu", False)["fits"]
+    every = group.scores(SECTIONS)
+    mean = over_seeds(every)
+    assert list(mean) == list(every) and len(mean) == 4 * 12 and set(mean["seed"]) == {0}
+    some = {"row": "head", "section": "S1", "gene": mean["gene"][0]}
+    theirs = every[(every[list(some)] == pd.Series(some)).all(axis=1)]["pcc"]
+    assert theirs.nunique() == 3 and mean[(mean[list(some)] == pd.Series(some)).all(axis=1)]["pcc"].item() == pytest.approx(theirs.mean())
+    assert over_seeds(mean) is mean and [run.seed for _, run in group.once.jobs] == [0] * 4
+    apart = by_seed(every).groupby("method")["median"].agg(lambda medians: medians.max() - medians.min())
+    told = seeds_told(by_seed(every))
+    assert f"several seeds (3) are shown by the mean of their scores; the medians of single seeds lie up to {apart['head']:.3f} apart. All others" in told
+    assert "one fit of one seed" in seeds_told(by_seed(mean))
+
+
+def test_a_score_that_one_seed_lacks_is_missing():
+    line = {"row": "head", "fold": "f", "section": "S1", "gene": "G", "spearman": 0.1, "rmse": 1.0, "pcc_native": 0.1}
+    table = pd.DataFrame([line | {"seed": 0, "pcc": 0.2}, line | {"seed": 1, "pcc": float("nan")}])
+    assert over_seeds(table)["pcc"].isna().tolist() == [True] and over_seeds(table)["rmse"].tolist() == [1.0]
+
+
+def test_folds_are_chosen_by_what_they_test():
+    runs = [run for _, run in planned()]
+    assert testing(runs, []) == runs and [run.split.test for run in testing(runs, ["S2"])] == [("S2",)]
+    with pytest.raises(BadInput, match="tested names S9, but the folds of patient-out test S1, S2; name one of these, or other splits"):
+        testing(runs, ["S9"])

@@ -19,7 +19,7 @@ def sections(home, monkeypatch):
 
 
 def climb(**changed):
-    words = {"methods": ["mean", "colour", "stnet"], "dialled": ["colour", "mean"], "mapped": "S2", "gene": "", "device": "cpu", "redo_stale": False}
+    words = {"methods": ["mean", "colour", "stnet"], "dialled": ["colour", "mean"], "mapped": "S2", "gene": "", "seeds": {"spot": 2}, "device": "cpu", "redo_stale": False}
     return ladder.study("demo", None, **words | changed, **WORDS)
 
 
@@ -32,8 +32,9 @@ def test_the_ladder_holds_all_that_its_page_draws(tmp_path):
     assert floor["twin"].notna().to_dict() == {"mean": False, "colour": False, "stnet": True}
     assert found["dial"]["method"].unique().tolist() == ["colour"] and sorted(found["dial"]["section"]) == ["S1", "S2"], "S3 has no sibling"
     assert list(found["tissue"]) == ["spot", "x", "y", "measured", "colour", "stnet"] and len(found["tissue"]) == 24
-    assert set(found["curves"]["method"]) == {"stnet"}
-    assert found["cost"].groupby("row")["fits"].sum().to_dict() == {"mean": 4, "colour": 4, "stnet": 4}, "leaving out S3 is leaving out its patient"
+    assert set(found["curves"]["method"]) == {"stnet"} and not found["curves"].duplicated(["fold", "epoch"]).any(), "curves are of the first seed"
+    assert found["seeds"].groupby("method")["seed"].unique().map(list).to_dict() == {"mean": [0], "colour": [0], "stnet": [0, 1]}
+    assert found["cost"].groupby("row")["fits"].sum().to_dict() == {"mean": 4, "colour": 4, "stnet": 8}, "leaving out S3 is leaving out its patient"
     assert found.facts["depth"].keys() == {"S1", "S2", "S3"} and found.facts["changed"].keys() == {"ST-Net head on frozen features"}
     write(tmp_path / "ladder", found)
     assert not any(differences(read(tmp_path / "ladder"), read(tmp_path / "ladder")).values())
@@ -42,7 +43,7 @@ def test_the_ladder_holds_all_that_its_page_draws(tmp_path):
 
 @pytest.mark.parametrize(("changed", "said"), [
     ({"mapped": "S9"}, "section S9 of the tissue map is not among S1, S2, S3"), ({"methods": ["mean"]}, "names nothing that can be correlated"),
-    ({"gene": "XIST"}, "gene XIST is not in the panel of section S2"),
+    ({"seeds": {"spot": 0}}, "number of seeds of spot models is 0; give 1 or more"), ({"gene": "XIST"}, "gene XIST is not in the panel of section S2"),
 ])  # fmt: skip
 def test_a_ladder_that_cannot_be_is_refused(changed, said):
     with pytest.raises(BadInput, match=said):

@@ -86,3 +86,26 @@ def test_real_arrays_have_the_published_degrees(her2st):
     assert len(degrees) == 13_620
     assert degrees.min() > 0
     assert round(degrees.double().mean().item(), 3) == 3.995
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean", "max"])
+def test_gradients_are_the_same_at_every_repetition(reduce, two_threads):
+    """Every spot is a neighbour of many, so that threads would meet at it."""
+    torch.manual_seed(0)
+    graph, state = Graph(torch.randint(0, 40, (4000, 4)), torch.rand(4000, 4) > 0.1), torch.randn(4000, 64)
+
+    def gradient() -> torch.Tensor:
+        leaf = state.clone().requires_grad_()
+        getattr(graph, reduce)(leaf).square().sum().backward()
+        return leaf.grad
+
+    first = gradient()
+    assert all(torch.equal(gradient(), first) for _ in range(5))

@@ -35,7 +35,7 @@ def prepared_sections(profile: profiles.Profile) -> dict[str, str]:
 
     A profile's own sections are not enough: the data review counts every prepared one.
     """
-    found = sorted((disk.home() / "sections" / profile.cohort).glob("[!.]*/section.json"))
+    found = sorted(file for cohort in profile.cohort.split("+") for file in (disk.home() / "sections" / cohort).glob("[!.]*/section.json"))
     return {"prepared sections": _hash(json.dumps({file.parent.name: json.loads(file.read_text())["digest"] for file in found}))}
 
 

@@ -83,9 +83,9 @@ class Page:
 
     def slide(self, name: str) -> "Section | None":
         """The section, for pictures of it; None where it is not prepared on this machine, since images are not kept."""
-        from compendium.data.prepare import open_joined, prepared_names
+        from compendium.data.prepare import open_sections, prepared_names
 
-        return open_joined(self.cohort, [name])[0] if name in prepared_names(self.cohort) else None
+        return open_sections(self.cohort, [name])[0] if name in prepared_names(self.cohort) else None
 
     def made_from(self, data_digest: str = "", protocol: str = "", device: str = "") -> None:
         """Say what the following figures rest on; words left out keep what was said before. The device is also noted for the status page."""

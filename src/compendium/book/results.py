@@ -24,14 +24,14 @@ def drawn(
     """
     kept = _kept(profile.name, chapter)
     asked = {word: value for word, value in parameters.items() if word not in FREE}
-    wanted = sections or [name for word in cohort.split("+") for name in listed(word).sections]
+    wanted = sections or list(listed(cohort).sections)
     if set(wanted) <= set(prepared_names(cohort)) or kept is None:
         return _made(profile.name, chapter, asked, commit, make, kept)
     other = [word for word, value in asked.items() if kept.facts["parameters"].get(word) != value]
     if other:
         raise BadInput(
             f"sections {', '.join(wanted)} of {cohort} are not prepared here, and the kept tables of chapter {chapter} were made with other values of {', '.join(other)}; "
-            f"leave these out, or run compendium fetch {cohort} and compendium prepare {cohort}"
+            f"leave these out, or run {' and '.join(f'compendium fetch {name} and compendium prepare {name}' for name in cohort.split('+'))}"
         )
     return kept, f"Raw data are not on this machine: this page is drawn from the tables of the reference run, made at {kept.facts['commit']}."
 

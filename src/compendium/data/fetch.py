@@ -15,7 +15,7 @@ from tqdm import tqdm
 from compendium.data.archives import is_archive, unpack
 from compendium.data.checks import checksum, is_whole, mismatch
 from compendium.data.download import USUAL, NotArrived, NotThere, Patience, Unreachable, WrongBytes, download
-from compendium.data.sources import Cohort, cohort, raw_folder
+from compendium.data.sources import Cohort, raw_folder, single
 from compendium.disk import locked, whole_file
 from compendium.errors import BadInput
 
@@ -65,7 +65,7 @@ def fetch(cohort_name: str, source: str | Path | None = None, sections: list[str
     address lacks has failed, unless a person has to take it: then it is absent too. What fails does not stop the others, and one line names it at the end;
     an address at which nobody answers ends the fetch. What has come is kept either way. A file there that differs only from the record is never replaced.
     """
-    facts = cohort(cohort_name)
+    facts = single(cohort_name)
     wanted, target = _wanted(facts, sections), raw or raw_folder(facts.name)
     record = _recorded(target)
     dues = {path: _Due(check, record.get(path)) for path, check in wanted.items()}

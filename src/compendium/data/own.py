@@ -111,7 +111,7 @@ def keep(cohort: Cohort) -> None:
 
 
 def _stated(facts: dict) -> dict:
-    return {word: value for word, value in facts.items() if value and word != "name"}
+    return {word: value for word, value in facts.items() if value and word not in ("name", "cohort")}
 
 
 def read(root: Path, cohort: Cohort, name: str, px: int) -> Section:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from compendium.data import her2st, own, section, synthetic, tenx, wu
 from compendium.data.section import Section
-from compendium.data.sources import Cohort, cohort, published, raw_folder
+from compendium.data.sources import Cohort, SectionSource, cohort, published, raw_folder, single
 from compendium.disk import home, locked
 from compendium.errors import BadInput
 
@@ -46,7 +46,7 @@ def _facts(name: str, raw: Path | None) -> Cohort:
         return cohort(name)
     if raw:
         return own.facts(name, raw)
-    raise BadInput(f"{cohort(name).name} is a cohort of your own; give --from FOLDER, the folder that holds its {own.COHORT}")  # an unknown name ends in cohort()
+    raise BadInput(f"{single(name).name} is a cohort of your own; give --from FOLDER, the folder that holds its {own.COHORT}")  # an unknown name, or several, end in single()
 
 
 def reader(facts: Cohort, raw: Path | None = None, spots: str = "") -> Callable[[str, int], Section]:
@@ -77,8 +77,8 @@ def _store(facts: Cohort, read: Section) -> Section:
 
 def prepared_names(cohort_name: str) -> list[str]:
     """Sections of a cohort, or of several joined by +, that lie prepared on this machine, in the catalogue's order; all of a cohort that is generated on first use."""
-    known = [cohort(word) for word in cohort_name.split("+")]
-    return [name for facts in known for name in facts.sections if facts.generator or (folder(facts.name, name) / "section.json").exists()]
+    listed = cohort(cohort_name).sections.values()
+    return [source.name for source in listed if source.cohort in SOURCES or (folder(source.cohort, source.name) / "section.json").exists()]
 
 
 def one_by_one(cohort_name: str, names: list[str]) -> Iterator[Section]:
@@ -88,41 +88,35 @@ def one_by_one(cohort_name: str, names: list[str]) -> Iterator[Section]:
 
 
 def open_sections(cohort_name: str, names: list[str] | None = None) -> list[Section]:
-    """Prepared sections by name; without names, every section of the cohort (the demo cohort is generated on first use, and again when its generator changes)."""
+    """Prepared sections of a cohort, or of several joined by + (`wu+tenx`), by name; without names, every section.
+
+    The demo cohort is generated on first use, and again when its generator changes.
+    """
     facts = cohort(cohort_name)
-    names = [facts.section(name).name for name in names] if names else list(facts.sections)
-    if facts.generator:
-        generate(facts.name, names)
-    return [_opened(facts, name) for name in names]
+    sources = [facts.section(name) for name in names] if names else list(facts.sections.values())
+    generate(cohort_name, [source.name for source in sources])
+    return [_opened(source) for source in sources]
 
 
-def open_joined(cohorts: str, names: list[str] | None = None) -> list[Section]:
-    """Prepared sections of one cohort, or of several joined by + (`wu+tenx`), by name; without names, every section of each."""
-    known = [cohort(word) for word in cohorts.split("+")]
-    if unknown := [name for name in names or () if not any(name in facts.sections for facts in known)]:
-        raise BadInput(f"section {unknown[0]} is of none of the cohorts {', '.join(facts.name for facts in known)}; correct its name, or add its cohort")
-    wanted = {facts.name: [name for name in names if name in facts.sections] if names else list(facts.sections) for facts in known}
-    return [section for name, chosen in wanted.items() if chosen for section in open_sections(name, chosen)]
-
-
-def _opened(facts: Cohort, name: str) -> Section:
-    opened = section.load(folder(facts.name, name))
-    if facts.name not in published():
-        own.check_stated(opened, facts.section(name))
+def _opened(source: SectionSource) -> Section:
+    opened = section.load(folder(source.cohort, source.name))
+    if source.cohort not in published():
+        own.check_stated(opened, source)
     return opened
 
 
 def generate(cohort_name: str, names: list[str] | None = None) -> None:
-    """Make those sections of a generated cohort (by default all) that are not there or that another version of the generator made.
+    """Make those generated sections of a cohort, or of several joined by + (by default all), that are not there or that another version of the generator made.
 
     One process at a time: another that asks for the same sections waits, and then finds them made. Measured cohorts are left alone.
     """
     facts = cohort(cohort_name)
-    wanted = list(names or facts.sections) if facts.generator else []
-    if _outdated(facts.name, wanted):
-        with locked(home() / "sections" / facts.name / ".lock"):
-            if missing := _outdated(facts.name, wanted):
-                prepare(facts.name, missing)
+    for made in SOURCES:
+        wanted = [name for name in names or facts.sections if facts.section(name).cohort == made]
+        if _outdated(made, wanted):
+            with locked(home() / "sections" / made / ".lock"):
+                if missing := _outdated(made, wanted):
+                    prepare(made, missing)
 
 
 def _outdated(cohort_name: str, names: list[str]) -> list[str]:

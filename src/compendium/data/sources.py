@@ -19,11 +19,13 @@ Entry = TypeVar("Entry")
 class SectionSource:
     """One section in the catalogue.
 
+    cohort: the one that it is of, also where that is joined to others.
     files: path inside the cohort's folder -> checksum (see checks.py), or None where none is published; url: address of such a file, with {path} in it.
     by_hand: path -> page of a file that has no address of its own, so that a person has to take it from there.
     um_per_px, or pitch_um (from one array position to the next): the scale as a cohort of the user's own states it; 0 where the reader knows or measures it.
     """
 
+    cohort: str
     name: str
     patient: str
     lab: str
@@ -103,20 +105,41 @@ def _own(path: Path) -> Cohort:
 
 
 def cohort(name: str) -> Cohort:
-    """The named cohort."""
+    """The named cohort; of several joined by + (`wu+tenx`) one that has the sections of all."""
     known = published()
+    if "+" in name:
+        return _joined(name, [cohort(word) for word in name.split("+")])
     return known[name] if name in known else _known(name, catalogue(), "cohort")
+
+
+def _joined(name: str, parts: Sequence[Cohort]) -> Cohort:
+    """Cohorts as one: what a page says of them is said of each, and they are made up where one of them is; genes are those that their sections share."""
+    sections: dict[str, SectionSource] = {}
+    for part in parts:
+        if twice := [section for section in part.sections if section in sections]:
+            raise BadInput(f"cohorts {name} cannot be joined: {sections[twice[0]].cohort} and {part.name} both have a section {twice[0]}; name other cohorts")
+        sections |= part.sections
+    told = {word: "; ".join(dict.fromkeys(getattr(part, word).rstrip(".") for part in parts)) for word in ("title", "technology", "licence", "attribution")}
+    made_up = next((part.generator for part in parts if part.generator), "")
+    return Cohort(name=name, **told, address="", citation="", shared_genes="", generator=made_up, sections=sections, files={})
+
+
+def single(name: str) -> Cohort:
+    """The named cohort, which must be one: raw files are fetched and prepared of each cohort by itself."""
+    if "+" in name:
+        raise BadInput(f"{name} names {len(name.split('+'))} cohorts; fetch and prepare them one by one: {', '.join(name.split('+'))}")
+    return cohort(name)
 
 
 def raw_folder(name: str) -> Path:
     """Where the raw files of a cohort lie once fetched."""
-    return home() / "raw" / cohort(name).name
+    return home() / "raw" / single(name).name
 
 
 def as_cohort(name: str, facts: dict) -> Cohort:
     """One entry of sources.yaml, or of a cohort.yaml in its form; sections inherit lab, technology, address and url."""
     facts = {"address": "", "url": "", "citation": "", "shared_genes": "", "generator": "", "files": {}} | facts
-    inherited = {"lab": facts.pop("lab", ""), "technology": facts["technology"], "address": facts["address"], "url": facts["url"], "files": {}}
+    inherited = {"cohort": name, "lab": facts.pop("lab", ""), "technology": facts["technology"], "address": facts["address"], "url": facts["url"], "files": {}}
     facts["sections"] = {section: SectionSource(name=section, **(inherited | own)) for section, own in facts["sections"].items()}
     return Cohort(name=name, **facts)
 

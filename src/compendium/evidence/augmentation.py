@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from compendium.data.prepare import open_joined
+from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
 from compendium.errors import BadInput
 from compendium.evidence import rows
@@ -66,7 +66,7 @@ def study(
     `test_is`, `titles` of the rows.
     """
     families, stains = check_names("families", families, FAMILIES), check_names("stains", stains, stain.STAINS)
-    sections = open_joined(cohort, [*training, *validation, *test] or None)
+    sections = open_sections(cohort, [*training, *validation, *test] or None)
     parts = partition(sections, training, validation, test)
     asked = compared(families, stains, views, int(words["seed"]))
     jobs = [(row.key, plan(cohort, parts.split, sections=sections, **SEEN | words | dict(row.words))) for row in asked]

@@ -1,5 +1,6 @@
 """The data review chapter: what every prepared section of a cohort holds, and what the images of those that are trained and tested on look like."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from compendium.evidence import review
 from compendium.evidence.found import Found
 from compendium.evidence.labelling import carried
 
+LISTS = {"HER2+": "hvg_769", "Visium": "hvg_685"}  # of the benchmark, by what its Table 1 calls the data
+
 
 def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slides: int) -> Found:
     """Numbers of every prepared section, and colours of at most `slides` of the named ones. Tables: numbers, table_1, constant_pairs, images, colours, darkness, thinned.
@@ -25,7 +28,7 @@ def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slide
         return one_by_one(cohort, prepared)
 
     numbers, shared = review.section_numbers(counted()), review.measured_everywhere(counted())
-    word = panel or ("hvg_769" if stated else "all")
+    word = panel or LISTS.get(stated.get("dataset"), "all")
     genes, drawn = panel_genes(word, shown, shared), select(shown, slides)
     facts = {
         "data": f"{cohort} {digest(counted())}", "protocol": "counts and images as deposited, no transform", "device": "CPU", "records": 0, "stale": 0,
@@ -42,14 +45,15 @@ def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slide
 
 
 def select(sections: Sequence[Section], most: int = 6) -> list[Section]:
-    """At most `most` sections with an image: one of each patient first, then their second ones; in the order given."""
-    turn: dict[str, int] = {}
-    ranks = []
+    """At most `most` sections with an image: one of each patient first, laboratories in turn, then their second ones; in the order given."""
+    of_patient, of_lab, ranks = Counter(), Counter(), []
     for i, section in enumerate(sections):
         if section.thumbnail is not None:
-            turn[section.patient] = turn.get(section.patient, 0) + 1
-            ranks.append((turn[section.patient], i))
-    return [sections[i] for i in sorted(i for _, i in sorted(ranks)[:most])]
+            of_patient[section.patient] += 1
+            turn = of_patient[section.patient]
+            of_lab[section.lab, turn] += 1
+            ranks.append((turn, of_lab[section.lab, turn], i))
+    return [sections[i] for *_, i in sorted(sorted(ranks)[:most], key=lambda rank: rank[-1])]
 
 
 def thinned(section: Section, genes: list[str], share: float = 0.1) -> pd.DataFrame:

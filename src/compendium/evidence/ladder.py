@@ -1,6 +1,6 @@
 """The in-distribution chapter: the control ladder and the methods under section-out and patient-out, their twins, and the arms of the leakage dial."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from compendium.evidence import learning
 from compendium.evidence.dial import dial
 from compendium.evidence.found import Found
 from compendium.evidence.labelling import carried
-from compendium.evidence.rows import Fitted, Job, changed, fitted, floor, made
+from compendium.evidence.rows import Fitted, Job, by_seed, changed, fitted, floor, made, over_seeds, repeated
 from compendium.evidence.scores import scoring_target
 from compendium.evidence.within_class import within_class
 from compendium.methods import recipe
@@ -24,11 +24,13 @@ KEPT = ("method", "split", "section", "patient", "gene", "panels", "spots", "pcc
 
 
 def study(
-    cohort: str, names: Sequence[str] | None, methods: Sequence[str], dialled: Sequence[str], mapped: str, gene: str, device: str, redo_stale: bool, **words
+    cohort: str, names: Sequence[str] | None, methods: Sequence[str], dialled: Sequence[str], mapped: str, gene: str, seeds: Mapping[str, int], device: str, redo_stale: bool,
+    **words,
 ) -> Found:
     """Every method under both rules, those of the dial on both matched arms too, trained ones with a twin; words go to every run.
 
-    mapped, gene: section and gene of the tissue map, "" for the first. Tables: scores, floor, dial, tissue, curves, cost, attainable (made-up cohorts only), within.
+    mapped, gene: section and gene of the tissue map, "" for the first. seeds: see rows.repeated; twins and the dial's arms are fitted once. Tables: scores (means over
+    seeds), seeds (median PCC of each), floor, dial, tissue, curves (these two of the first seed), cost, attainable (made-up cohorts only), within.
     """
     sections = open_sections(cohort, names)
     order = [recipe(name).name for name in methods]
@@ -41,10 +43,11 @@ def study(
         return [(run.method, run) for run in runs.study(cohort, sections, rules, list(dict.fromkeys(of)), **words, **more)]
 
     related = len({s.patient for s in sections}) < len(sections)  # some patient has two sections, so that the dial has arms
-    planned = {"main": jobs(RULES, [*order, *dialled]), "arms": jobs(ARMS, dialled) if dialled and related else []}
+    planned = {"main": repeated(jobs(RULES, [*order, *dialled]), seeds), "arms": jobs(ARMS, dialled) if dialled and related else []}
     planned["twins"] = jobs(RULES[:1], [name for name in order if not recipe(name).control], permute=True)
     groups = fitted(planned, sections, device, redo_stale)
-    main = groups["main"].scores(sections)
+    every = groups["main"].scores(sections)
+    main = over_seeds(every)
     table = main[main["method"].isin(order)]
     own = Fitted(*zip(*[pair for pair in zip(groups["main"].jobs, groups["main"].records, strict=True) if pair[0][0] in order], strict=True))
     levels = floor(table[table["split"] == RULES[0]], groups["twins"].scores(sections), [job for job in own.jobs if job[1].split.rule == RULES[0]])
@@ -55,10 +58,11 @@ def study(
         "changed": {run.title: changed(run) for run in {run.method: run for _, run in own.jobs if not recipe(run.method).control}.values()},
     }
     dialable = pd.concat([main, groups["arms"].scores(sections)]) if planned["arms"] else main[:0]
-    tissue, facts["gene"] = _tissue(own, where, sections, gene)
+    tissue, facts["gene"] = _tissue(own.once, where, sections, gene)
     tables = {
-        "scores": table[list(KEPT)], "floor": levels, "dial": dial(dialable[dialable["method"].isin(dialled)]), "tissue": tissue, "curves": own.curves(),
+        "scores": table[list(KEPT)], "floor": levels, "dial": dial(dialable[dialable["method"].isin(dialled)]), "tissue": tissue, "curves": own.once.curves(),
         "cost": own.cost(("row", "split")), "attainable": _attainable(cohort, table),
+        "seeds": by_seed(every[every["method"].isin(order)]),
         "within": within_class([run for _, run in own.jobs], own.records, sections),
     }
     return Found(tables, made(groups) | facts)

@@ -1,19 +1,19 @@
 """Another laboratory, or another patient: the same fits scored on validation and test sections, what is lost between them, and what becomes of the benchmark's claims."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from compendium.data.prepare import open_joined
+from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as listed
 from compendium.data.splits import PUBLISHED_OOD
 from compendium.evidence import shift
 from compendium.evidence.found import Found
 from compendium.evidence.partition import Partition, partition, told
-from compendium.evidence.rows import fitted, made
+from compendium.evidence.rows import by_seed, fitted, made, over_seeds, repeated
 from compendium.evidence.scores import by_panel, summary
 from compendium.images.encoders import FROZEN
 from compendium.images.features import features
@@ -26,32 +26,34 @@ INSIDE, OUTSIDE = "validation", "test"
 
 
 def study(
-    cohort: str, training: Sequence[str], validation: Sequence[str], test: Sequence[str], methods: Sequence[str], device: str, redo_stale: bool, **words
+    cohort: str, training: Sequence[str], validation: Sequence[str], test: Sequence[str], methods: Sequence[str], seeds: Mapping[str, int], device: str,
+    redo_stale: bool, **words,
 ) -> Found:
-    """Fit every method once on the training sections, its twin on patches shuffled within each of them, and score both on all others; words go to every run.
+    """Fit every method on the training sections, its twin on patches shuffled within each of them, and score both on all others; words go to every run.
 
-    cohort: one, or several joined by +. Without sections the benchmark's partition is taken.
+    cohort: one, or several joined by +. Without sections the benchmark's partition is taken. seeds: see rows.repeated; twins are fitted once.
     parts: [section, patient, lab, role, spots, genes (median a spot)]. shares, density, distances: see evidence.shift; shift: its `relative`. medians: quartiles
     over genes by method, role and section; boxes: the same over genes and sections of a role; panels: these for each part of the gene panel; rows: see `rows`.
     """
-    sections = open_joined(cohort, [*training, *validation, *test] or [name for names in PUBLISHED_OOD for name in names])
+    sections = open_sections(cohort, [*training, *validation, *test] or [name for names in PUBLISHED_OOD for name in names])
     parts = partition(sections, training, validation, test)
     runs = [plan(cohort, parts.split, recipe(method).name, sections=sections, **words) for method in dict.fromkeys(methods)]
     twins = [replace(run, permute=True) for run in runs if not run.permute and run.encoder != NONE]  # of all that see an image in its place
-    groups = fitted({"fits": [(run.method, run) for run in runs], "twins": [(run.method, run) for run in twins]}, sections, device, redo_stale)
-    table, shuffled = (groups[name].scores(sections).assign(role=lambda scores: scores["section"].map(parts.roles)) for name in ("fits", "twins"))
-    medians, of = by_section(table), [listed(name) for name in cohort.split("+")]
+    groups = fitted({"fits": repeated([(run.method, run) for run in runs], seeds), "twins": [(run.method, run) for run in twins]}, sections, device, redo_stale)
+    every, shuffled = (groups[name].scores(sections).assign(role=lambda scores: scores["section"].map(parts.roles)) for name in ("fits", "twins"))
+    table = over_seeds(every)
+    medians, of = by_section(table), listed(cohort)
     genes, shares = shift.genes_per_spot(sections), shift.shares_by_role(sections, parts)
     far = shift.distances(sections, parts, shares, genes, frozen(sections, parts, pick_device(device), **words))
     tables = {
         "parts": facts_of(sections, parts, genes), "shares": shares, "density": shift.densities(genes, parts.roles), "distances": far, "shift": shift.relative(far),
         "medians": medians, "boxes": summary(table, ["method", "role"]), "panels": summary(by_panel(table), ["panel", "role", "method"]),
-        "rows": rows(runs, medians, by_section(shuffled) if twins else medians[:0]), "curves": groups["fits"].curves(), "cost": groups["fits"].cost(),
+        "rows": rows(runs, medians, by_section(shuffled) if twins else medians[:0]), "curves": groups["fits"].once.curves(), "seeds": by_seed(every), "cost": groups["fits"].cost(),
     }
     facts = {
-        "data": f"{cohort} {digest(sections)}", "genes": int(table["gene"].nunique()), "made_up": any(bool(each.generator) for each in of), "told": told(parts),
+        "data": f"{cohort} {digest(sections)}", "genes": int(table["gene"].nunique()), "made_up": bool(of.generator), "told": told(parts),
         "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}",
-        "roles": parts.roles, "validation_is": parts.validation_is, "test_is": parts.test_is, "attribution": [f"{each.attribution.rstrip('.')}." for each in of],
+        "roles": parts.roles, "validation_is": parts.validation_is, "test_is": parts.test_is, "attribution": of.attribution,
     }
     return Found(tables, made(groups) | facts)
 

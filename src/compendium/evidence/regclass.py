@@ -14,7 +14,7 @@ from compendium.evidence import classes
 from compendium.evidence.found import Found
 from compendium.evidence.gamma import sweep
 from compendium.evidence.labelling import carried, labelling, transfer
-from compendium.evidence.rows import Fitted, Job, changed, fitted, made
+from compendium.evidence.rows import Fitted, Job, changed, fitted, made, testing
 
 
 def study(
@@ -26,13 +26,10 @@ def study(
     _check(sections, tested, gammas, gamma)
 
     def jobs(row: str, method: str, **more) -> list[Job]:
-        planned = runs.study(cohort, sections, rules or ["section-out"], [method], **words, **more)
-        return [(row, run) for run in planned if not tested or set(tested) & set(run.split.test)]
+        return [(row, run) for run in testing(runs.study(cohort, sections, rules or ["section-out"], [method], **words, **more), tested)]
 
     longer = {"epochs": epochs} if epochs else {}
     swept = [job for weight in gammas for job in jobs(f"γ = {weight:g}", "regclass", gamma=float(weight), **longer)]
-    if not swept:
-        raise BadInput(f"no fold of {', '.join(rules or ['section-out'])} tests one of {', '.join(tested)}; name other splits, or other sections in tested")
     first = swept[0][1]
     reference = jobs("Hist2ST", "hist2st", epochs=first.epochs, positions=dict(first.model)["positions"])
     twins = jobs(f"γ = {gamma:g}, twin", "regclass", gamma=gamma, permute=True, **longer)
@@ -43,7 +40,7 @@ def study(
         "protocol": f"clean, except split as named, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, epochs = {first.epochs}",
         "distill": dict(first.model)["distill"], "changed": changed(first), "sections": len(sections),
     }
-    owned = {"labels": labelling(sections), "transfer": transfer(sections, raw_folder(cohort))}
+    owned = {"labels": labelling(sections), "transfer": transfer(sections, raw_folder("her2st"))}
     return Found(owned | _tables(groups["fits"], sections, gamma), made(groups) | facts)
 
 

@@ -63,11 +63,16 @@ def constant_pairs(sections: Iterable[Section], genes: list[str]) -> pd.DataFram
     return pd.DataFrame(rows, columns=["section", "gene", "count"])
 
 
-def printed(cohort_name: str) -> dict[str, object]:
-    """What the benchmark prints about a cohort (data/published/table1.csv), or {} for a cohort that it does not have."""
-    table = pd.read_csv(resource("published/table1.csv"))
-    rows = table[table["cohort"] == cohort_name]
-    return {} if rows.empty else rows.iloc[0].to_dict()
+def printed(cohort_name: str, tissue: str = "") -> dict[str, object]:
+    """What the benchmark prints about a cohort, or several joined by + (data/published/table1.csv), {} where it has not all of them: its first row, with the counts of all.
+
+    tissue: frozen or FFPE, to have the rows of that alone.
+    """
+    table, names = pd.read_csv(resource("published/table1.csv")), cohort_name.split("+")
+    rows = table[table["cohort"].isin(names) & table["tissue"].isin([tissue] if tissue else table["tissue"])]
+    if set(rows["cohort"]) != set(names):
+        return {}
+    return rows.iloc[0].to_dict() | rows[["patients", "sections", "spots"]].sum().to_dict()
 
 
 def missing_in_print(cohort_name: str, genes: int) -> dict[str, int]:

@@ -1,18 +1,20 @@
 """The rows of a comparison: the runs behind each, what became of them, and which of them may be called a result."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from compendium.data.section import Section
-from compendium.evidence.scores import scores
+from compendium.errors import BadInput
+from compendium.evidence.scores import scores, summary
 from compendium.methods import recipe
 from compendium.runs import execute
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
 
 Job = tuple[str, Run]  # the key of a row, and one of its runs
+SCORES = ("pcc", "spearman", "rmse", "pcc_native")
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,14 @@ class Fitted:
     jobs: Sequence[Job]
     records: Sequence[Record]
 
+    @property
+    def once(self) -> "Fitted":
+        """Without the fits that repeat one of an earlier seed."""
+        first = dict(reversed([((key, replace(run, seed=0)), i) for i, (key, run) in enumerate(self.jobs)]))
+        return Fitted([self.jobs[i] for i in sorted(first.values())], [self.records[i] for i in sorted(first.values())])
+
     def scores(self, sections: Sequence[Section]) -> pd.DataFrame:
-        """Scores with the key of the row in the columns `row` and `method`, since one method may have several rows, and `fold`."""
+        """Scores with the key of the row in the columns `row` and `method`, since one method may have several rows, and `fold`; a line a seed."""
         tables = [scores([run], [record], sections).assign(row=key, method=key, fold=run.split.name) for (key, run), record in zip(self.jobs, self.records, strict=True)]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["row", "method", "split", "section", "pcc"])
 
@@ -59,6 +67,53 @@ class Fitted:
         table = groups.agg({"trainable": "max", "parameters": "max", "epochs": "max", "training spots": "median", "seconds": ["size", "sum"], "stale": "any"})
         table.columns = ["trainable", "parameters", "epochs", "training spots", "fits", "seconds", "stale"]
         return table.reset_index().astype({"training spots": int})
+
+
+def testing(runs: Sequence[Run], tested: Sequence[str]) -> list[Run]:
+    """Those of some planned runs whose fold tests one of the sections `tested`, all where none is named."""
+    found = [run for run in runs if not tested or set(tested) & set(run.split.test)]
+    if not found:
+        rules, tests = (", ".join(dict.fromkeys(names)) for names in ((run.split.rule for run in runs), (name for run in runs for name in run.split.test)))
+        raise BadInput(f"tested names {', '.join(tested)}, but the folds of {rules} test {tests}; name one of these, or other splits")
+    return found
+
+
+def repeated(jobs: Sequence[Job], seeds: Mapping[str, int]) -> list[Job]:
+    """Each job with as many seeds as `seeds` says for what its method predicts at a time, "spot" or "section" (1 where it says nothing). Controls are fitted once."""
+    if few := [unit for unit, number in seeds.items() if number < 1]:
+        raise BadInput(f"the number of seeds of {few[0]} models is {seeds[few[0]]}; give 1 or more")
+
+    def times(run: Run) -> int:
+        return 1 if recipe(run.method).control else seeds.get(recipe(run.method).unit, 1)
+
+    return [(key, replace(run, seed=run.seed + more)) for key, run in jobs for more in range(times(run))]
+
+
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Scores of fits that differ in their seed alone, averaged, the first one's seed beside them; what is missing for one seed is missing."""
+    key = ["row", "fold", "section", "gene"]
+    if not table.duplicated(key).any():
+        return table
+    groups, means = table.groupby(key, sort=False), table.drop_duplicates(key).set_index(key)
+    return means.assign(**{name: groups[name].mean().where(groups[name].count() == groups.size()) for name in SCORES}).reset_index()[list(table)]
+
+
+def by_seed(table: pd.DataFrame) -> pd.DataFrame:
+    """Median PCC over genes and sections of each row and seed, before the mean is taken: [method, split, seed, median]."""
+    return summary(table, ["method", "split", "seed"])[["method", "split", "seed", "median"]]
+
+
+def seeds_told(seeds: pd.DataFrame) -> str:
+    """How many fits there are of what was fitted more than once, and how far these lie apart; rows of `by_seed`."""
+    groups = seeds.groupby(["method", "split"])["median"].agg(["size", "min", "max"])
+    several = groups[groups["size"] > 1]
+    if several.empty:
+        return "Each row is one fit of one seed; how far another seed would lie is not shown here."
+    often = ", ".join(str(number) for number in sorted(several["size"].unique()))
+    return (
+        f"Heads and networks that were fitted with several seeds ({often}) are shown by the mean of their scores; the medians of single seeds lie up to "
+        f"{(several['max'] - several['min']).max():.3f} apart. {'All others are one fit.' if len(several) < len(groups) else ''}".strip()
+    )
 
 
 def fitted(groups: Mapping[str, Sequence[Job]], sections: Sequence[Section], device: str, redo_stale: bool) -> dict[str, Fitted]:

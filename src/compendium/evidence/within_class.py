@@ -45,7 +45,7 @@ def class_means(train: Float[np.ndarray, "spot gene"], labels: np.ndarray, asked
 
 
 def within_class(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
-    """One row a run and test section that has at least two classes; medians over genes, over the spots with a class.
+    """One row a run and test section that has at least two classes; medians over genes, over the spots with a class; a mean over runs that differ in their seed alone.
 
     [method, title, split, section, patient, labels, spots, classes, unlearned, pcc, within, control]: pcc of the prediction, its PCC within classes, and the
     PCC of the class means of the training sections, given to each spot by its true class. unlearned: spots whose class no training section has. control is NaN
@@ -66,8 +66,9 @@ def within_class(runs: Sequence[Run], records: Sequence[Record], sections: Seque
             facts = {"method": run.method, "title": run.title, "split": run.split.rule, "section": name, "patient": section.patient, "labels": section.labels_line}
             facts |= {"spots": len(labels), "classes": len(np.unique(labels))} | controls[key]
             rows.append(facts | {"pcc": _median(pcc(predicted[spots], measured)), "within": _median(within_pcc(predicted[spots], measured, labels))})
-    columns = ["method", "title", "split", "section", "patient", "labels", "spots", "classes", "unlearned", "pcc", "within", "control"]
-    return pd.DataFrame(rows, columns=columns)
+    columns, values = ["method", "title", "split", "section", "patient", "labels", "spots", "classes", "unlearned"], ["pcc", "within", "control"]
+    table = pd.DataFrame(rows, columns=columns + values)
+    return table.groupby(columns, sort=False)[values].mean().reset_index() if rows else table
 
 
 def _control(train: Sequence[Section], wide: Target, labels: np.ndarray, measured: np.ndarray) -> dict[str, float]:

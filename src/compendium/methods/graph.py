@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
@@ -44,7 +45,7 @@ class Graph:
 
     def sum(self, state: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
         """Sum over the neighbours; 0 for a spot that has none."""
-        return (state[self.neighbours] * self.kept[..., None]).sum(dim=1)
+        return (self._around(state) * self.kept[..., None]).sum(dim=1)
 
     def mean(self, state: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
         """Mean over the neighbours; 0 for a spot that has none."""
@@ -52,8 +53,12 @@ class Graph:
 
     def max(self, state: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
         """Largest value among the neighbours; 0 for a spot that has none."""
-        found = state[self.neighbours].masked_fill(~self.kept[..., None], -torch.inf).amax(dim=1)
+        found = self._around(state).masked_fill(~self.kept[..., None], -torch.inf).amax(dim=1)
         return torch.where(self.degree[:, None] > 0, found, 0.0)
+
+    def _around(self, state: Float[Tensor, "spot width"]) -> Float[Tensor, "spot k width"]:
+        """What the neighbours of each spot hold. Written state[neighbours], its gradient would add up in the order in which threads come by, and no two fits were alike."""
+        return F.embedding(self.neighbours, state)
 
 
 def nearest(grid: Num[Tensor, "spot 2"], k: int = 4, prune: str = "NA", metric: str = "square", loops: bool = False) -> Graph:

@@ -25,7 +25,7 @@ def planned(
         raise BadInput(f"-p {taken[0]} is no word of a single run here; give --methods, --splits, --sections or --seeds")
     names = list(dict.fromkeys(names or prepared_names(facts.name)))
     if not names:
-        raise BadInput(f"no section of {facts.name} is prepared: run compendium prepare {facts.name} first")
+        raise BadInput(f"no section of {facts.name} is prepared: run compendium prepare {' and compendium prepare '.join(facts.name.split('+'))} first")
     placed = [facts.section(name) for name in names]
     runs = [run for seed in seeds for run in study(facts.name, placed, rules, methods, seed=seed, **words)]
     return names, list(dict.fromkeys(runs))

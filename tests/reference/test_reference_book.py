@@ -1,0 +1,47 @@
+"""The whole book of the reference run, built on a machine that has no raw data: every page drawn from the tables in data/reference."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from compendium.book import results
+from compendium.book.chapters import chapters
+from compendium.disk import CHECKOUT
+
+SOURCES = ("book", "notebooks", "_config.yml")
+
+
+@pytest.fixture(scope="module", params=results.references())
+def built(request, tmp_path_factory):
+    """Profile and root of a book that was built from its kept tables in a copy of the sources, with an empty home."""
+    root, home = tmp_path_factory.mktemp("book"), tmp_path_factory.mktemp("home")
+    for name in SOURCES:
+        if (CHECKOUT / name).is_dir():
+            shutil.copytree(CHECKOUT / name, root / name, ignore=shutil.ignore_patterns("chapters"))
+        else:
+            shutil.copyfile(CHECKOUT / name, root / name)
+    done = subprocess.run(
+        [sys.executable, "-m", "compendium", "book", "--profile", request.param], cwd=root, env=os.environ | {"COMPENDIUM_HOME": str(home)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return request.param, root, home
+
+
+def test_every_page_is_drawn_from_kept_tables(built):
+    profile, root, home = built
+    for name, notebook in chapters(root).items():
+        page = nbformat.read(root / "book" / "chapters" / notebook.name, as_version=4)
+        shown = "".join(output.get("data", {}).get("text/html", "") for cell in page.cells for output in cell.get("outputs", []))
+        assert "drawn from the tables of the reference run" in shown, name
+        assert page.metadata["compendium"]["profile"] == profile
+    assert not (home / "runs").exists() and not (home / "tables").exists(), "nothing was computed"
+
+
+def test_every_page_became_html(built):
+    _, root, _ = built
+    made = {path.stem for path in (root / "_build" / "html" / "chapters").glob("*.html")}
+    assert made >= {notebook.stem for notebook in chapters(root).values()}
