@@ -11,7 +11,7 @@ from compendium.book import chapters as book
 from compendium.book import executed, execution
 from compendium.book.fingerprint import prepared_sections, source
 from compendium.book.profiles import Profile
-from compendium.book.show import DEVICE
+from compendium.book.show import DEVICE, RECORDS
 from compendium.data.sources import cohort
 from compendium.data.splits import PUBLISHED_OOD
 from compendium.errors import BadInput
@@ -161,11 +161,12 @@ def test_what_a_cell_says_to_the_page_is_kept_and_fingerprinted(tmp_path):
     assert kept == [{"mystnb": prompt, "tags": ["hide-cell"]}, {}, {"mystnb": prompt}]
 
 
-def test_devices_are_told_once_each_and_paths_of_the_machine_never():
+def test_devices_are_told_once_each_records_are_noted_and_paths_of_the_machine_never():
     said = [nbformat.v4.new_output("display_data", {DEVICE: {"device": name}, "text/plain": ""}) for name in ("CPU", "one GPU", "CPU")]
+    said.append(nbformat.v4.new_output("display_data", {RECORDS: {"records": 52, "stale": 3}, "text/plain": ""}))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=said)])
     cleaned = executed.clean(notebook, {"parameters": {"weights": "/a/checkout/w.pt"}}, {"/a/checkout/": ""})
-    assert cleaned.metadata.compendium == {"parameters": {"weights": "w.pt"}, "device": "CPU, one GPU"}
+    assert cleaned.metadata.compendium == {"parameters": {"weights": "w.pt"}, "device": "CPU, one GPU", "records": 52, "stale": 3}
     assert cleaned.cells[0].outputs == []
 
 

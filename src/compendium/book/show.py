@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PLOTLY = "application/vnd.plotly.v1+json"
 TABLE = "application/vnd.compendium.table+json"
 DEVICE = "application/vnd.compendium.device+json"
+RECORDS = "application/vnd.compendium.records+json"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # Drawn as SVG, without WebGL and without fetching maps.
 TRACES = {"bar", "box", "contour", "heatmap", "histogram", "histogram2d", "histogram2dcontour", "image", "pie", "scatter", "scatterternary", "violin"}

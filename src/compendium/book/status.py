@@ -16,7 +16,7 @@ from compendium.errors import BadInput
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-COLUMNS = ("chapter", "state", "run", "took", "profile", "device", "commit")
+COLUMNS = ("chapter", "state", "fits", "run", "took", "profile", "device", "commit")
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,17 @@ def _row(status: Status, title: str, link: str) -> str:
     state = f'<span class="compendium-due">{escape("out of date" if facts else status.due)}</span>' if status.due else "up to date"
     made_by = _noted(facts, "commit").removeprefix("commit ")
     values = [_noted(facts, "date"), took(facts.get("seconds")), _noted(facts, "profile"), _noted(facts, "device", "none named"), made_by]
-    cells = [state, *(escape(value).replace("+", "<wbr>+") if facts else "–" for value in values)]
+    cells = [state, fits(facts) if facts else "–", *(escape(value).replace("+", "<wbr>+") if facts else "–" for value in values)]
     head = f'<a href="{escape(link)}">{escape(title)}</a>' if link else escape(title)
     return f'<tr><th scope="row">{head}</th>' + "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in zip(COLUMNS[1:], cells, strict=True)) + "</tr>\n"
+
+
+def fits(facts: dict[str, Any]) -> str:
+    """How many stored fits a chapter rests on, and how many of them other code than that of its run had made."""
+    if "records" not in facts:
+        return "not noted"
+    stale = f'<span class="compendium-due">{facts["stale"]} stale</span>'
+    return f"{facts['records']}, {stale}" if facts["stale"] else str(facts["records"] or "none")
 
 
 def _noted(facts: dict[str, Any], what: str, empty: str = "") -> str:
