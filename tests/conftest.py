@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from forked import Commands
     from small_disk import SmallDisk
 
+pytest_plugins = ["visits"]
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts the tests in the background ignores it, and what the tests start would too
 SHARED = Path(os.environ.get("COMPENDIUM_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 

@@ -39,6 +39,10 @@
     };
   }
 
+  // Names that slant below an x axis would lie over each other on a phone: there they stand, in a figure that is higher by what that takes.
+  const slanted = (layout) => Object.keys(layout).filter((name) => name.startsWith("xaxis") && layout[name].tickangle < 0 && layout[name].tickangle > -90);
+  const standing = (layout) => ({ height: layout.height + (slanted(layout).length ? 100 : 0), angle: -90 });
+
   // The author's layout, fitted to the width at hand.
   function fitted(layout) {
     const own = { ...layout, template: template(), autosize: true };
@@ -46,8 +50,11 @@
     if (touch.matches) own.dragmode = false; // a finger on a figure scrolls the page
     if (!narrow.matches) return { ...own, margin: { l: 60, r: 16, t: 36, b: 48, ...layout.margin } };
     const titled = (layout.annotations || []).some((note) => note.yref === "paper" && note.y >= 0.99);
+    const { height, angle } = standing(layout);
     return {
       ...own,
+      ...Object.fromEntries(slanted(layout).map((name) => [name, { ...layout[name], tickangle: angle }])),
+      height,
       margin: { l: 44, r: 8, t: 36, b: 40, ...layout.margin, ...(layout.margin ? { l: Math.min(layout.margin.l ?? 44, 60), r: Math.min(layout.margin.r ?? 8, 24) } : {}) },
       legend: { ...layout.legend, orientation: "h", x: 0, xanchor: "left", xref: "paper", y: titled ? 1.12 : 1.02, yanchor: "bottom", yref: "paper" },
     };
@@ -108,7 +115,9 @@
   narrow.addEventListener("change", () => drawn().forEach((plot) => {
     const { margin, legend, template: colours } = fitted(plot.authored);
     const upright = { orientation: "v", x: 1.02, xanchor: "left", y: 1, yanchor: "auto", ...plot.authored.legend };
-    window.Plotly.relayout(plot, { margin, legend: narrow.matches ? legend : upright, template: colours });
+    const { height, angle } = narrow.matches ? standing(plot.authored) : plot.authored;
+    const angles = slanted(plot.authored).map((name) => [`${name}.tickangle`, angle ?? plot.authored[name].tickangle]);
+    window.Plotly.relayout(plot, { margin, legend: narrow.matches ? legend : upright, template: colours, height, ...Object.fromEntries(angles) });
   }));
   window.addEventListener("beforeprint", () => plots.forEach(draw));
 })();

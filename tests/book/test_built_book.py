@@ -1,38 +1,33 @@
-"""The built book in a browser that reaches nothing but the book: _build/html, or the folder that COMPENDIUM_HTML names."""
+"""The built book in a browser that reaches nothing but the book."""
 
 import functools
 import gzip
-import http.server
 import json
-import os
 import re
-import shutil
-import threading
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from visits import Visit
 
 from compendium.book.show import strings
-from compendium.disk import CHECKOUT
-from conftest import skip_or_fail
+from visits import HTML, pages
 
-HTML = Path(os.environ.get("COMPENDIUM_HTML", CHECKOUT / "_build" / "html"))
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 DRAWN = """plot => [
   plot._fullData.filter(trace => trace.visible === true).length,
   plot.querySelectorAll(".point, .trace path, .hm image, .imagelayer image").length,
 ]"""
+# Words that the edge of a figure cuts off, and names below an axis that lie over the name before them.
+UNREADABLE = """plots => plots.flatMap(plot => {
+  const box = plot.getBoundingClientRect()
+  const places = texts => [...texts].filter(text => text.textContent.trim() && text.checkVisibility()).map(text => [text.textContent, text.getBoundingClientRect()])
+  const cut = places(plot.querySelectorAll("svg.main-svg text")).filter(([, at]) => at.width && (at.left < box.left - 1 || at.right > box.right + 1))
+  const over = ([, a], [, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1
+  const piled = [...plot.querySelectorAll(".xaxislayer-above")].flatMap(axis => places(axis.querySelectorAll("text")).filter((name, i, all) => i && over(all[i - 1], name)))
+  return [...cut, ...piled].map(([words]) => `${plot.closest("figure").id}: ${words}`)
+})"""
 BUTTONS = {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}
 COLD_MB, PAGE_KB = 3.0, 600
-
-
-def pages() -> list[str]:
-    """Every page of the book, as a path in the site."""
-    own = sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html") if "_static" not in path.parts)
-    return [page for page in own if page not in ("genindex.html", "search.html", "index.html")]
+pytestmark = pytest.mark.usefixtures("built")
 
 
 class Parts(HTMLParser):
@@ -50,12 +45,6 @@ class Parts(HTMLParser):
         for name in ("href", "src"):
             if found.get(name):
                 self.links.append((f"{tag} {found.get('rel', '')}".strip(), found[name]))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def built() -> None:
-    if not (HTML / "index.html").exists():
-        skip_or_fail(f"no built book in {HTML}: run make book")
 
 
 def specs(page: str) -> list[dict]:
@@ -115,52 +104,6 @@ def test_pages_are_light_and_plain():
         assert not re.search(r"\\\(|\\\[|<script[^>]*mathjax|require\.min\.js|fontawesome\.js", text), f"{page}: a formula or a script that the book does without"
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves the book and says nothing."""
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture(scope="session")
-def address(built):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(HTML)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture(scope="session")
-def chromium(address):
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        skip_or_fail("no playwright: pip install -e .[test]")
-    path = os.environ.get("COMPENDIUM_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not path:
-        skip_or_fail("no chromium: install Debian's package chromium, or name a browser in COMPENDIUM_CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(chromium, address):
-    visits: list[Visit] = []
-
-    def go(page: str, **how) -> Visit:
-        visits.append(Visit(chromium, address, page, **how))
-        return visits[-1]
-
-    yield go
-    for each in visits:
-        each.close()
-
-
 @functools.cache
 def packed(path: str) -> int:
     """Bytes that a file of the site takes on its way; what is packed already is not packed again."""
@@ -201,12 +144,13 @@ def test_the_theme_button_recolours_the_figures(visit):
     assert there.errors == []
 
 
-def test_nothing_is_wider_than_a_phone(visit):
+def test_nothing_is_wider_than_a_phone_and_every_word_of_a_figure_can_be_read(visit):
     for page in pages():
         there = visit(page, width=390)
         there.draw()
         there.tab.eval_on_selector_all("details", "all => all.forEach(each => { each.open = true })")
         assert there.tab.evaluate("document.documentElement.scrollWidth") <= 390, page
+        assert there.tab.eval_on_selector_all(".compendium-plot", UNREADABLE) == [], page
         assert all(width <= 390 for width in there.tab.eval_on_selector_all(".compendium-plot svg.main-svg", "all => all.map(svg => svg.getBoundingClientRect().right)")), page
         there.close()
 

@@ -11,7 +11,7 @@ from compendium.book import chapters as book
 from compendium.book import executed, execution
 from compendium.book.fingerprint import prepared_sections, source
 from compendium.book.profiles import Profile
-from compendium.book.show import DEVICE
+from compendium.book.show import DEVICE, RECORDS
 from compendium.data.sources import cohort
 from compendium.data.splits import PUBLISHED_OOD
 from compendium.errors import BadInput
@@ -161,12 +161,20 @@ def test_what_a_cell_says_to_the_page_is_kept_and_fingerprinted(tmp_path):
     assert kept == [{"mystnb": prompt, "tags": ["hide-cell"]}, {}, {"mystnb": prompt}]
 
 
-def test_devices_are_told_once_each_and_paths_of_the_machine_never():
+def test_devices_are_told_once_each_records_are_noted_and_paths_of_the_machine_never():
     said = [nbformat.v4.new_output("display_data", {DEVICE: {"device": name}, "text/plain": ""}) for name in ("CPU", "one GPU", "CPU")]
+    said.append(nbformat.v4.new_output("display_data", {RECORDS: {"records": 52, "stale": 3}, "text/plain": ""}))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=said)])
     cleaned = executed.clean(notebook, {"parameters": {"weights": "/a/checkout/w.pt"}}, {"/a/checkout/": ""})
-    assert cleaned.metadata.compendium == {"parameters": {"weights": "w.pt"}, "device": "CPU, one GPU"}
+    assert cleaned.metadata.compendium == {"parameters": {"weights": "w.pt"}, "device": "CPU, one GPU", "records": 52, "stale": 3}
     assert cleaned.cells[0].outputs == []
+
+
+def test_no_page_has_a_minus_before_a_zero():
+    said = {"-0.000": "0.000", "by −0.0 on": "by 0.0 on", "-0%": "0%", "(-0.00)": "(0.00)", "-0.001": "-0.001", "0-0.5": "0-0.5", "2026-01-02": "2026-01-02", "-0.5": "-0.5"}
+    outputs = [nbformat.v4.new_output("display_data", {"text/plain": text, "application/json": {"caption": text}}) for text in said]
+    cleaned = executed.clean(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=outputs)]), {}, {})
+    assert [[output.data["text/plain"], output.data["application/json"]["caption"]] for output in cleaned.cells[0].outputs] == [[text, text] for text in said.values()]
 
 
 def test_a_failed_chapter_leaves_the_page_as_it_was_and_keeps_the_half_run_notebook(root, home):

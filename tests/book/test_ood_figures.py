@@ -55,9 +55,19 @@ def test_a_loss_stands_at_the_distance_of_its_section():
         for measure in ("colour", "features") for section, role, lost, fold in (("S3", "validation", 0.0, 1.1), ("T1", "test", 0.2, 4.0))
     ])
     fig = publishable(ood_figures.lost_by_distance(found, TITLES))
-    assert len(fig.data) == 2 and [note.text for note in fig.layout.annotations] == ["shift in colour", "shift in frozen features"]
-    assert (list(fig.data[0].x), list(fig.data[0].y)) == ([1.1, 4.0], [0.0, 0.2])
-    assert list(fig.data[0].marker.symbol) == ["circle-open", "circle"]
+    key, *marks = fig.data
+    assert len(marks) == 2 and [note.text for note in fig.layout.annotations] == ["shift in colour", "shift in frozen features"]
+    assert (list(marks[0].x), list(marks[0].y)) == ([1.1, 4.0], [0.0, 0.2])
+    assert list(marks[0].marker.symbol) == ["circle-open", "circle"]
+    assert (key.name, key.marker.symbol, key.marker.color) == ("Ridge", "circle", marks[0].marker.color) and not any(trace.showlegend for trace in marks)
+    assert "hollow" in ood_figures.marks_told(found) and "hollow" not in ood_figures.marks_told(found[found["role"] == "test"])
+
+
+def test_no_two_methods_have_the_same_mark():
+    names = [f"m{i}" for i in range(11)]
+    found = pd.DataFrame({"method": names, "section": "T1", "role": "test", "drop": 0.1, "measure": "colour", "fold": 2.0})
+    fig = publishable(ood_figures.lost_by_distance(found, {name: name for name in names}))
+    assert len({(trace.marker.color, trace.marker.symbol) for trace in fig.data if trace.showlegend is not False}) == 11
 
 
 def test_the_authors_boxes_are_by_the_name_of_the_section():

@@ -7,8 +7,9 @@ from compendium.book import commit as commits
 from compendium.book.page import start
 from compendium.book.profiles import load
 from compendium.book.rerun import took
-from compendium.book.show import DEVICE, PLOTLY, TABLE
+from compendium.book.show import DEVICE, PLOTLY, RECORDS, TABLE
 from compendium.errors import BadInput
+from compendium.evidence.found import Found
 from tiny_book import PARAMETERS, make_root
 
 
@@ -86,6 +87,14 @@ def test_provenance_says_what_was_said(book, published, monkeypatch):
     page.show(go.Figure(go.Bar(y=[1])), "bars", "one bar", "One bar.", pd.DataFrame({"y": [1]}))
     page.table(pd.DataFrame({"y": [1]}), "ones", "One row.")
     assert published[-2][0][PLOTLY]["layout"]["meta"]["provenance"] == page.provenance == published[-1][0][TABLE]["provenance"]
+
+
+def test_a_page_notes_what_its_tables_rest_on(book, published, monkeypatch):
+    facts = {"commit": "commit 1", "data": "demo abc", "protocol": "clean", "device": "cpu", "records": 52, "stale": 3}
+    monkeypatch.setattr("compendium.book.page.drawn", lambda *given: (Found({}, facts), ""))
+    start("tiny", notebook()).results(lambda: None)
+    assert [bundle[RECORDS] for bundle, _ in published if RECORDS in bundle] == [{"records": 52, "stale": 3}]
+    assert [bundle[DEVICE] for bundle, _ in published if DEVICE in bundle] == [{"device": "cpu"}]
 
 
 def test_numbers_for_the_prose_are_plain_python(book, published):

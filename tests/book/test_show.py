@@ -1,5 +1,6 @@
 import base64
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -93,3 +94,22 @@ def test_table_cells_are_for_the_eye():
     assert '<th scope="col">section</th><th scope="col" class="number">spots</th>' in table
     assert '<th scope="row">&lt;A1&gt;</th><td class="number">13,620</td><td class="number">0.123</td><td class="number">12,346</td><td>yes</td>' in table
     assert '<td class="number">–</td>' in table
+
+
+@pytest.mark.parametrize(("values", "told"), [
+    ([2750.0, 1234.5, np.nan], ["2,750", "1,234.5", "–"]),  # medians of counts
+    ([3.0, 0.0], ["3", "0"]),
+    ([0.5, 1.0, 0.0], ["0.500", "1.000", "0.000"]),  # shares
+    ([0.1234, -0.0004, -0.0], ["0.123", "0.000", "0.000"]),
+    ([4.46317, 12.5], ["4.46", "12.50"]),
+    ([226.606, 0.1043], ["226.6", "0.1"]),
+    ([5218.25, -0.3], ["5,218", "0"]),
+    ([np.inf, 0.25], ["inf", "0.250"]),
+    ([np.nan], ["–"]),
+])
+def test_numbers_are_written_by_what_their_column_holds(values, told):
+    assert re.findall(r'<td class="number">([^<]*)', to_html(pd.DataFrame({"it": values}))) == told
+
+
+def test_a_number_among_words_is_written_by_itself():
+    assert re.findall(r"<t[dh](?: scope=\"row\")?>([^<]*)", to_html(pd.DataFrame({"it": ["none", 145.23, -0.0001, 7.0]}))) == ["none", "145.2", "0.000", "7"]

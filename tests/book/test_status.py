@@ -7,6 +7,7 @@ from tiny_book import FIGURE, make_root, make_site
 
 FACTS = {
     "profile": "demo", "date": "2026-01-02 03:04 UTC", "seconds": 61.4, "device": "CPU (<two> threads)", "commit": "commit 1a2b3c4+changes", "version": "0.1.0",
+    "records": 52, "stale": 0,
     "parameters": {"methods": ["a<b"], "seed": 1}, "versions": {"torch": "2.11.0"},
 }
 
@@ -54,6 +55,7 @@ def test_a_damaged_page_is_told_and_run_again(root, text):
 def test_the_table_tells_what_made_a_chapter():
     html = table(status.Status("chapters/01_tiny", FACTS, ""), "chapters/01_tiny.html")
     assert '<th scope="row"><a href="chapters/01_tiny.html">1. Tiny &amp; more</a></th><td data-label="state">up to date</td>' in html
+    assert '<td data-label="fits">52</td>' in html
     for label, value in [("run", "2026-01-02 03:04 UTC"), ("took", "61 s"), ("profile", "demo"), ("device", "CPU (&lt;two&gt; threads)"), ("commit", "1a2b3c4<wbr>+changes")]:
         assert f'<td data-label="{label}">{value}</td>' in html
     for name, value in [("methods", "[&quot;a&lt;b&quot;]"), ("seed", "1"), ("compendium", "0.1.0"), ("torch", "2.11.0")]:
@@ -66,9 +68,14 @@ def test_what_was_not_said_is_not_made_up():
     assert '<td data-label="device">none named</td>' in silent
     assert '<span class="compendium-due">out of date</span>' in silent and "Out of date, changed: notebook." in silent
     old = table(status.Status("chapters/01_tiny", {"profile": "demo"}, ""))
-    assert [old.count(f'<td data-label="{label}">not noted</td>') for label in ("run", "took", "device", "commit")] == [1, 1, 1, 1]
+    assert [old.count(f'<td data-label="{label}">not noted</td>') for label in ("fits", "run", "took", "device", "commit")] == [1, 1, 1, 1, 1]
     never = table(status.Status("chapters/01_tiny", {}, "it has not been run"))
-    assert never.count(">–</td>") == 5 and "<a " not in never and "<details" not in never
+    assert never.count(">–</td>") == 6 and "<a " not in never and "<details" not in never
+
+
+def test_stale_fits_are_counted():
+    assert '<td data-label="fits">52, <span class="compendium-due">3 stale</span></td>' in table(status.Status("chapters/01_tiny", FACTS | {"stale": 3}, ""))
+    assert '<td data-label="fits">none</td>' in table(status.Status("chapters/01_tiny", FACTS | {"records": 0}, ""))
 
 
 def test_times_are_told_in_words():

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from compendium.evidence.advice import advice
+from compendium.evidence.panel_names import said
 
 TITLES = {"colour": "Colour", "ridge": "Ridge", "coordinates": "Place", "stnet": "ST-Net", "histogene": "HisToGene"}
 SECTION = {"colour": 0.30, "ridge": 0.20, "coordinates": 0.40, "stnet": 0.35, "histogene": 0.10}
@@ -26,13 +27,17 @@ def test_every_sentence_is_computed(kept):
     assert told["advice_ground"].startswith("2 sections (C1, C2) of 1 patient can be compared under both splits; with the patient left out training is for patient C on B1, D1.")
     assert told["advice_ground"].endswith("Over 3 patients the smallest p that an exact two-sided sign test can reach is 0.25.")
     assert told["advice_first"] == (
-        "On markers_12 with the patient left out the median PCC is 0.100 for Colour; 0.200 for Ridge; and 0.350 for the best of 2 published methods (ST-Net). "
+        "On 12 marker genes with the patient left out the median PCC is 0.100 for Colour; 0.200 for Ridge; and 0.350 for the best of 2 published methods (ST-Net). "
         "1 of them exceed both controls, the best one in 2 of 2 sections."
     )
     assert told["advice_sections"] == "Of 2 comparisons (panel and split) with ridge on the same features the higher is HisToGene in 0."
     assert told["advice_patient"].endswith("than with the section left out for 2 of 5 rows, by 0.150 on average.")
     assert told["advice_position"].endswith("of 0.400 with the section left out and of -0.200 with the patient left out.")
-    assert told["advice_genes"].startswith("Of the 2 genes of markers_12 that have a correlation, 0 exceed a mean PCC of 0.3 with the patient left out by ridge, and 2 by ST-Net,")
+    assert told["advice_genes"] == (
+        "Of 12 marker genes, with the patient left out, 2 have a correlation; ridge exceeds a mean PCC of 0.3 for 0 of them, "
+        "and for 2 ST-Net does, the most of any published method."
+    )
+    assert told["advice_panels"] == "Numbers are those of 12 marker genes (markers_12)."
 
 
 def test_sentences_follow_the_scores(kept):
@@ -46,5 +51,13 @@ def test_panels_stand_side_by_side_in_their_order(kept):
     kept["panels"] = "markers_12+hvg_769"
     kept.loc[kept["gene"] == "CD74", ["panels", "pcc"]] = ["hvg_769", 0.6]
     told = advice(kept, TITLES)
-    assert "On markers_12 / hvg_769 with" in told["advice_first"] and "is 0.100 / 0.350 for Colour; 0.200 / 0.400 for Ridge" in told["advice_first"]
-    assert told["advice_genes"].startswith("Of the 1 / 2 genes of markers_12 / hvg_769 that have a correlation, 0 / 1 exceed")
+    assert "On 12 marker genes / 769 variable genes with" in told["advice_first"] and "is 0.100 / 0.350 for Colour; 0.200 / 0.400 for Ridge" in told["advice_first"]
+    assert "variable genes, with the patient left out, 1 / 2 have a correlation; ridge exceeds a mean PCC of 0.3 for 0 / 1 of them" in told["advice_genes"]
+    assert told["advice_panels"] == "Numbers parted by strokes are those of 12 marker genes (markers_12), 769 variable genes (hvg_769)."
+    assert not [key for key, sentence in told.items() if key != "advice_panels" and ("markers_12" in sentence or "hvg" in sentence)]
+
+
+def test_panels_are_said_in_words():
+    words = ("markers_12", "hvg_769", "hvg(300)", "all", "hvg_union(1000)", "mine")
+    told = ["12 marker genes", "769 variable genes", "300 genes chosen in training", "all shared genes", "the 1000 most variable genes of any training section", "mine"]
+    assert [said(word) for word in words] == told

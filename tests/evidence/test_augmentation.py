@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from compendium.book import augmentation_figures
-from compendium.evidence import augmentation, discernible
+from compendium.evidence import augmentation, discernible, image_names
 from compendium.evidence.augmentation import AGAIN, MAIN, OFF, PLAIN, STAIN, STAIN_RIDGE, VIEWS, check_names, compared
 from compendium.images.augment import FAMILIES
 from compendium.images.colour_spaces import lab
@@ -37,6 +37,14 @@ def test_rows_of_a_group_differ_from_its_reference_in_what_their_name_says():
     assert rows[f"{STAIN}:{PLAIN}"] == rows[f"{VIEWS}:{OFF}"] | {"stain": "none"}
     assert rows[f"{STAIN}:{AGAIN}"] == rows[f"{VIEWS}:{OFF}"] | {"seed": 8}
     assert rows[f"{MAIN}:{AGAIN}"] == rows[f"{MAIN}:stnet"] | {"seed": 8}
+
+
+def test_a_stain_map_has_one_name_in_rows_and_tables():
+    titles = {row.key.partition(":")[2]: row.title for row in compared(["stnet"], list(STAINS), 3, 7) if row.key.startswith(f"{STAIN}:")}
+    assert list(image_names.TITLES) == list(STAINS) and len(set(image_names.TITLES.values())) == len(STAINS)
+    assert {row["word"]: row["stain map"] for row in image_names.maps()} == image_names.TITLES == {word: titles[word] for word in STAINS}
+    assert titles["macenko-alone"] == "Macenko (training only)"
+    assert {(row["word"], row["family"]) for row in image_names.families()} == {(name, family.title) for name, family in FAMILIES.items() if family.operations}
 
 
 def test_names_are_those_that_are_known_and_all_where_none_is_given():
@@ -159,7 +167,7 @@ def test_every_figure_shows_its_rows(found):
 def test_the_plate_holds_one_tile_through_everything():
     sections = [dataclasses.replace(each, patches=np.repeat(np.repeat(each.patches, 2, axis=1), 2, axis=2)) for each in SECTIONS[:1]]
     shown = augmentation_figures.pictures(sections[0], sections)
-    assert [title for _, title, _ in shown] == ["as it is", *(family.title for name, family in FAMILIES.items() if name != "none"), *STAINS]
+    assert [title for _, title, _ in shown] == ["as it is", *(family.title for name, family in FAMILIES.items() if name != "none"), *image_names.TITLES.values()]
     assert all(image.shape == (32, 32, 3) and image.dtype == np.uint8 for *_, image in shown)
     fig = augmentation_figures.plate(shown)
     assert len(fig.layout.images) == len(fig.layout.annotations) == len(shown) == len(augmentation_figures.plate_data(shown))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.evidence.learning import bar, reached, reason
+from compendium.evidence.learning import bar, reached, reason, told
 
 
 def test_the_share_is_over_learnable_genes_and_the_same_sections():
@@ -21,14 +21,11 @@ def test_the_share_is_over_learnable_genes_and_the_same_sections():
     assert not bar(reached(table.assign(pcc=table["pcc"] / 2), known)).iloc[0]["reached"]
 
 
-@pytest.mark.parametrize(("last", "told"), [(0.5, "still fell by 44%"), (0.9, "had settled by epoch 20")])
-def test_the_reason_reads_the_curve(last, told):
-    curve = np.array([0.9] * 19 + [last])
-    line = reason(curve, linear=np.nan)
-    assert told in line
-    assert "ridge" not in line
+@pytest.mark.parametrize(("last", "said"), [(0.5, "still fell by 44%"), (0.9, "had settled by epoch 20")])
+def test_the_reason_reads_the_curve(last, said):
+    assert said in reason(np.array([0.9] * 19 + [last]))
 
 
-def test_the_reason_names_what_a_linear_model_reaches():
-    curve = np.ones(20)
-    assert reason(curve, linear=0.8).endswith("ridge on the same features reaches 80%")
+def test_the_sentence_counts_and_names_what_a_linear_model_reaches():
+    assert told(2, 7, linear=0.8) == "2 of 7 trained methods stay below 50% of what can be reached; ridge on the same features reaches 80%."
+    assert "ridge" not in told(0, 7, linear=np.nan)

@@ -121,7 +121,14 @@ def test_a_section_counts_once_and_the_drop_is_the_difference(tables):
     assert not rows.loc["hist2st", "result"] and np.isnan(rows.loc["mean", "drop"])
     lost = ood.drops(tables["medians"], tables["shift"])
     mine = lost[lost["method"] == "colour"].pivot_table(index="section", values="drop")["drop"]
-    assert mine.to_dict() == pytest.approx({name: colour["validation"] - medians[("colour", name)] for name in ("S3", "T1", "T2")})
+    assert mine.to_dict() == pytest.approx({name: colour["validation"] - medians[("colour", name)] for name in ("T1", "T2")})
+
+
+def test_a_validation_section_has_a_drop_where_it_is_not_the_only_one():
+    medians = pd.DataFrame([("ridge", "S2", "validation", 0.1), ("ridge", "S3", "validation", 0.3), ("ridge", "T1", "test", 0.1)], columns=["method", "section", "role", "median"])
+    shifts = pd.DataFrame({"section": ["S2", "S3", "T1"], "measure": "colour", "fold": 1.0})
+    assert dict(ood.drops(medians, shifts).set_index("section")["drop"]) == pytest.approx({"S2": 0.1, "S3": -0.1, "T1": 0.1})
+    assert ood.drops(medians[medians["section"] != "S2"], shifts)["section"].tolist() == ["T1"]
 
 
 def judged(**numbers: tuple[float, float, bool]) -> pd.DataFrame:

@@ -15,4 +15,4 @@ def test_splits_are_compared_on_the_sections_that_have_both():
     }  # fmt: skip
     assert set(both["sections"].map(tuple)) == {("C2",)}
     line = reference.told(both, {"ridge": "Ridge", "stnet": "ST-Net"})
-    assert line == "Highest medians. markers_12: Ridge with 0.300 under section-out (ridge 0.300) and ST-Net with 0.200 under patient-out (ridge 0.100)."
+    assert line == "Highest medians: on 12 marker genes (markers_12) Ridge with 0.300 under section-out (ridge 0.300) and ST-Net with 0.200 under patient-out (ridge 0.100)."

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 
 from compendium.book.figures import ROLE_COLOUR, data_uri, plain
 from compendium.data.section import Section
+from compendium.evidence.image_names import TITLES
 from compendium.images.augment import FAMILIES
 from compendium.images.colour_spaces import lab
 from compendium.images.stain import NORMALISERS, STAINS, changes
@@ -28,7 +29,7 @@ def pictures(section: Section, train: Sequence[Section], seed: int = 0) -> list[
             torch.manual_seed(seed)
             found += [("family", family.title, family(image)[0].permute(1, 2, 0).numpy())] if name != "none" else []
     kinds = {word: "normaliser" if word in NORMALISERS else "drawn stain" for word in STAINS}
-    return found + [(kinds[word], word, changes(section, train, word)(slice(row, row + 1))[0]) for word in STAINS]
+    return found + [(kinds[word], TITLES[word], changes(section, train, word)(slice(row, row + 1))[0]) for word in STAINS]
 
 
 def plate(shown: Sequence[Picture]) -> go.Figure:
@@ -37,7 +38,7 @@ def plate(shown: Sequence[Picture]) -> go.Figure:
     for i, (_, title, image) in enumerate(shown):
         y, x = divmod(i, COLUMNS)
         fig.add_layout_image(source=data_uri(framed(image), 224), x=x + 0.5, y=y + 0.25, sizex=0.94, sizey=0.75, xref="x", yref="y", xanchor="center", yanchor="top")
-        fig.add_annotation(x=x + 0.5, y=y + 0.25, text=title if len(title) < LONG else title.replace("-", "-<br>", 1), showarrow=False, yanchor="bottom", font={"size": 10})
+        fig.add_annotation(x=x + 0.5, y=y + 0.25, text=title if len(title) < LONG else title.replace(", ", ",<br>", 1), showarrow=False, yanchor="bottom", font={"size": 10})
     fig.add_scatter(x=[0, COLUMNS], y=[0, rows], mode="markers", marker_opacity=0, hoverinfo="skip", showlegend=False)
     hidden = {"visible": False, "fixedrange": True}
     axes = {"xaxis": {"range": [0, COLUMNS], **hidden}, "yaxis": {"range": [rows, 0], **hidden}}
@@ -79,7 +80,7 @@ def apart(found: pd.DataFrame, titles: dict[str, str], bar: float) -> go.Figure:
         fig.add_vrect(x0=-bar, x1=bar, fillcolor="#888888", opacity=0.15, line_width=0)
     fig.add_vline(x=0, line_width=1, line_dash="dot", line_color="#888888")
     order = {"categoryorder": "array", "categoryarray": [titles[key] for key in reversed(keys)]}
-    return plain(fig, 170 + 30 * len(keys), xaxis_title="difference of PCC, mean over genes", yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    return plain(fig, 170 + 30 * len(keys), xaxis_title="difference of PCC,<br>mean over genes", yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
 
 
 def distances(looks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
@@ -91,5 +92,5 @@ def distances(looks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
             marker={"color": ROLE_COLOUR[role], "size": 9, "opacity": 0.85}, hovertemplate="%{text}: %{x:.1f}<extra></extra>",
         )
     order = {"categoryorder": "array", "categoryarray": [titles[name] for name in reversed(names)]}
-    axis = {"title": "distance to the training colour (CIELAB)", "rangemode": "tozero"}
+    axis = {"title": "distance to the training<br>colour (CIELAB)", "rangemode": "tozero"}
     return plain(fig, 170 + 30 * len(names), xaxis=axis, yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})

@@ -46,7 +46,7 @@ def paired(found: pd.DataFrame) -> go.Figure:
     fig.add_vline(x=0, line_width=1, line_dash="dot", line_color="#888888")
     order = {"categoryorder": "array", "categoryarray": [wrapped(title) for title in dict.fromkeys(found["comparison"])][::-1]}
     height = 150 + 46 * found["comparison"].nunique()
-    return plain(fig, height, xaxis_title="difference of PCC, mean over genes", yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    return plain(fig, height, xaxis_title="difference of PCC,<br>mean over genes", yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
 
 
 def wrapped(title: str) -> str:

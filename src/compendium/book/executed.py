@@ -1,25 +1,29 @@
 """What becomes of a notebook after it ran: checked for what a page must not hold, and freed of all that is only about the machine."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compendium.book.fingerprint import SHOWN
-from compendium.book.show import DEVICE, PLOTLY, TABLE
+from compendium.book.show import DEVICE, PLOTLY, RECORDS, TABLE
 from compendium.errors import BadInput
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
+MINUS_ZERO = re.compile(r"(?<![\w.])[-−](?=0(?:\.0+)?(?!\.?\d|\w))")  # what rounding leaves of a small negative number
+
+
 def clean(notebook: "NotebookNode", facts: dict[str, Any], paths: dict[str, str]) -> "NotebookNode":
-    """The notebook as it goes into the book: `facts` and the device in metadata.compendium, parameters out of sight, of each cell's
-    metadata only what decides how the page shows it (fingerprint.SHOWN), no times, widgets, progress or paths.
+    """The notebook as it goes into the book: `facts`, device and records in metadata.compendium, parameters out of sight, of each cell's
+    metadata only what decides how the page shows it (fingerprint.SHOWN), no times, widgets, progress or paths, no minus before a zero.
 
     paths: text to replace in outputs and facts (see machine_paths).
     """
-    facts = _without(paths, facts | {"device": device(notebook)})
+    facts = _without(paths, facts | {"device": device(notebook)} | records(notebook))
     for cell in notebook.cells:
         tags = list(cell.metadata.get("tags", []))
         if {"parameters", "injected-parameters"} & set(tags):
@@ -27,7 +31,7 @@ def clean(notebook: "NotebookNode", facts: dict[str, Any], paths: dict[str, str]
         shown = {key: cell.metadata[key] for key in SHOWN if key in cell.metadata}
         cell.metadata = shown | ({"tags": tags} if tags else {})
         if cell.cell_type == "code":
-            cell.outputs = [_without(paths, output) for output in cell.outputs if output.get("name") != "stderr" and DEVICE not in output.get("data", {})]
+            cell.outputs = [_without(paths, output) for output in cell.outputs if output.get("name") != "stderr" and not {DEVICE, RECORDS} & set(output.get("data", {}))]
     notebook.metadata = {key: notebook.metadata[key] for key in ("kernelspec", "language_info") if key in notebook.metadata} | {"compendium": facts}
     check(notebook)
     return notebook
@@ -37,6 +41,12 @@ def device(notebook: "NotebookNode") -> str:
     """Every device that the chapter said it computed on (page.made_from), or "" if it named none."""
     said = [output["data"][DEVICE]["device"] for cell in notebook.cells for output in cell.get("outputs", []) if DEVICE in output.get("data", {})]
     return ", ".join(dict.fromkeys(said))
+
+
+def records(notebook: "NotebookNode") -> dict[str, int]:
+    """How many stored fits the chapter said it rests on (page.results), and how many of them are stale; {} if it named none."""
+    said = [output["data"][RECORDS] for cell in notebook.cells for output in cell.get("outputs", []) if RECORDS in output.get("data", {})]
+    return {word: sum(count[word] for count in said) for word in said[0]} if said else {}
 
 
 def facts_of(page: Path) -> dict[str, Any]:
@@ -50,7 +60,7 @@ def facts_of(page: Path) -> dict[str, Any]:
 
 
 def _without(paths: dict[str, str], value: Any, key: str = "") -> Any:
-    """An output in which no text holds one of the paths; encoded arrays and images are left alone."""
+    """An output in which no text holds one of the paths or a minus before a zero; encoded arrays and images are left alone."""
     if isinstance(value, dict):
         return type(value)({name: _without(paths, inner, name) for name, inner in value.items()})
     if isinstance(value, list):
@@ -58,6 +68,7 @@ def _without(paths: dict[str, str], value: Any, key: str = "") -> Any:
     if isinstance(value, str) and key != "bdata" and not key.startswith("image/") and not value.startswith("data:"):
         for path, instead in paths.items():
             value = value.replace(path, instead)
+        return MINUS_ZERO.sub("", value)
     return value
 
 

@@ -8,6 +8,8 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
+from compendium.book.scrolled import scrolled
+
 if TYPE_CHECKING:
     from sphinx.writers.html5 import HTML5Translator
 
@@ -77,7 +79,7 @@ def visit_math(self: "HTML5Translator", node: nodes.math) -> None:
 def visit_math_block(self: "HTML5Translator", node: nodes.math_block) -> None:
     """Write a displayed formula, with its number where it has one."""
     self.body.append(self.starttag(node, "div", CLASS="math compendium-formula"))
-    self.body.append(f'<div class="compendium-scroll">{_translate(node, display=True)}</div>')
+    self.body.append(scrolled(_translate(node, display=True), "Formula"))
     if node["number"]:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
         self.add_permalink_ref(node, "Link to this formula")

@@ -9,6 +9,7 @@ from compendium import __version__
 from compendium.book import method_drawings, method_tables
 from compendium.book.commit import commit
 from compendium.book.plates import TableFigure, plate
+from compendium.book.scrolled import scrolled
 from compendium.book.show import to_csv, to_html
 from compendium.methods import Recipe, Step, names, recipe
 
@@ -52,7 +53,7 @@ class TableDirective(RegistryDirective):
         """The numbered table with its caption and data."""
         name = self.arguments[0]
         frame = method_tables.table(name)
-        body = f'<div class="compendium-scroll compendium-methods" tabindex="0">{to_html(frame)}</div>'
+        body = scrolled(to_html(frame), f"Table {name.replace('-', ' ')}", "compendium-methods")
         return [self._plate(TableFigure(), "table", name, body, CAPTIONS[name].format(sources=sources()), to_csv(frame))]
 
 

@@ -5,10 +5,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compendium.book import score_figures
-from compendium.book.figures import ROLE_COLOUR, colour_of, plain
+from compendium.book.figures import COLOURS, ROLE_COLOUR, colour_of, plain
 from compendium.evidence.partition import ROLES
 from compendium.evidence.shift import MEASURES
 
+SHAPES = ("circle", "square", "diamond", "cross")  # one a round of colours
 ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 
 
@@ -31,15 +32,21 @@ def in_and_out(boxes: pd.DataFrame, methods: list[str], titles: dict[str, str]) 
 
 
 def lost_by_distance(found: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
-    """What each method loses in a section against how far that section lies, one panel a measure of shift; validation sections hollow."""
+    """What each method loses in a section against how far that section lies, one panel a measure of shift; validation sections hollow.
+
+    The ninth method has the colour of the first, and another shape.
+    """
     measures = [name for name in MEASURES if name in set(found["measure"])]
     fig = make_subplots(len(measures), 1, subplot_titles=[f"shift in {MEASURES[name]}" for name in measures], vertical_spacing=0.32 / max(len(measures), 1))
-    for method, colour in colour_of(list(dict.fromkeys(found["method"]))).items():
+    for number, (method, colour) in enumerate(colour_of(list(dict.fromkeys(found["method"]))).items()):
+        shape = SHAPES[number // len(COLOURS)]
+        key = {"mode": "markers", "x": [None], "y": [None]}  # of the legend alone, whose mark is full
+        fig.add_scatter(**key, name=titles[method], legendgroup=method, marker={"color": colour, "size": 9, "symbol": shape}, row=1, col=1)
         for row, measure in enumerate(measures, start=1):
             part = found[(found["method"] == method) & (found["measure"] == measure)]
-            symbols = ["circle" if role == ROLES[2] else "circle-open" for role in part["role"]]
+            symbols = [shape if role == ROLES[2] else f"{shape}-open" for role in part["role"]]
             fig.add_scatter(
-                x=part["fold"].to_numpy(), y=part["drop"].to_numpy(), mode="markers", name=titles[method], legendgroup=method, showlegend=row == 1,
+                x=part["fold"].to_numpy(), y=part["drop"].to_numpy(), mode="markers", name=titles[method], legendgroup=method, showlegend=False,
                 marker={"color": colour, "size": 9, "symbol": symbols, "line": {"color": colour, "width": 1.5}}, text=(part["section"] + ", " + part["role"]).to_numpy(),
                 hovertemplate=f"%{{text}}, {titles[method]}<br>%{{x:.1f}} times the reference, drop %{{y:.3f}}<extra></extra>", row=row, col=1,
             )
@@ -47,6 +54,13 @@ def lost_by_distance(found: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     fig.update_yaxes(title_text="drop of median PCC").update_xaxes(rangemode="tozero")
     fig.update_xaxes(title_text="distance, in units of that among training sections", row=len(measures), col=1)
     return plain(fig, 150 + 230 * len(measures), legend={"orientation": "h", "x": 0, "y": -0.14, "yanchor": "top"})
+
+
+def marks_told(found: pd.DataFrame) -> str:
+    """What the marks of `lost_by_distance` mean, for its caption."""
+    if (found["role"] == ROLES[1]).any():
+        return "full marks test, hollow ones validation"
+    return "marks are test sections; the one validation section is that mean, and is not drawn"
 
 
 def authors_rows(rows: pd.DataFrame) -> go.Figure:

@@ -15,7 +15,7 @@ from compendium.book import chapters, profiles, rerun
 from compendium.book.commit import commit
 from compendium.book.parameters import check, declared, given
 from compendium.book.results import drawn
-from compendium.book.show import DEVICE, publish, show, show_table
+from compendium.book.show import DEVICE, RECORDS, publish, show, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,11 +70,16 @@ class Page:
         self._commit, self._began, self._fits = commit(notebook.parent), time.monotonic(), 0
 
     def results(self, make: "Callable[[], Found]") -> "Found":
-        """The tables and facts that the page is drawn from: made here where the sections lie prepared, else those of the reference run (see compendium.book.results)."""
+        """The tables and facts that the page is drawn from: made here where the sections lie prepared, else those of the reference run (see compendium.book.results).
+
+        How many stored fits they rest on, and how many of these are stale, is noted for the status page.
+        """
         needed = [name for role in ROLES for name in self.parameters.get(role) or ()] or self.sections
         found, line = drawn(self.profile, self.name, self.parameters, self.cohort, needed, self._commit, make)
         if line:
             publish({"text/html": rerun.banner(line), "text/plain": line})
+        count = {word: found.facts[word] for word in ("records", "stale")}
+        publish({RECORDS: count, "text/plain": f"{count['records']} records, {count['stale']} of them stale"})
         self._fits = found.facts.get("seconds", 0)
         if found.facts["commit"] != self._commit:
             self._commit = f"computed at {found.facts['commit']}, drawn at {self._commit}"

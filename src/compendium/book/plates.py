@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 
+from compendium.book.scrolled import scrolled
 from compendium.book.show import PLOTLY, TABLE
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class PlotlyRenderer:
                 return []
             return [_shown(nodes.figure(), "figure", *plot(data.content, renderer.renderer.sphinx_env.docname), facts, renderer, data)]
         if data.mime_type == TABLE:
-            body = f'<div class="compendium-scroll" tabindex="0">{data.content["html"]}</div>'
+            body = scrolled(data.content["html"], f"Table {data.content['name'].replace('-', ' ')}")
             return [_shown(TableFigure(), "table", body, {}, data.content, renderer, data)]
         return None
 

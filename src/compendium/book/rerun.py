@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from compendium.book.parameters import Parameter
+from compendium.book.scrolled import scrolled
 
 
 def banner(text: str) -> str:
@@ -25,14 +26,13 @@ def _duration(seconds: float) -> str:
 
 def box(chapter: str, notebook: str, known: list[Parameter], values: dict[str, Any], profile: str) -> str:
     """A fold-out with every parameter (type, default, this run, help) and the commands that make this very page."""
-    rows = "".join(_row(parameter, values[parameter.name]) for parameter in known)
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("parameter", "type", "default", "this run", "meaning"))
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(_row(parameter, values[parameter.name]) for parameter in known)}</tbody></table>"
     chosen = {p.name: values[p.name] for p in known if p.name != "profile" and p.is_given(values[p.name]) and values[p.name] != p.default}
     ours = " ".join([f"compendium chapter {chapter} --profile {profile}", *(f"-p {shlex.quote(f'{name}={as_text(value)}')}" for name, value in chosen.items())])
     plain = " ".join([f"papermill notebooks/{notebook} out.ipynb -p profile {profile}", *(f"-y {shlex.quote(f'{name}: {as_text(value)}')}" for name, value in chosen.items())])
     return (
-        '<details class="compendium-rerun"><summary>Rerun this chapter</summary>'
-        '<div class="compendium-scroll" tabindex="0"><table><thead><tr><th scope="col">parameter</th><th scope="col">type</th><th scope="col">default</th>'
-        f'<th scope="col">this run</th><th scope="col">meaning</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<details class="compendium-rerun"><summary>Rerun this chapter</summary>{scrolled(table, "Parameters of this chapter")}'
         f"<p>Change any of them and run the chapter again, checked and put into the book:</p>{_command(ours)}"
         f"<p>or with plain papermill, into a notebook of its own:</p>{_command(plain)}</details>"
     )

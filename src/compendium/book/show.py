@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PLOTLY = "application/vnd.plotly.v1+json"
 TABLE = "application/vnd.compendium.table+json"
 DEVICE = "application/vnd.compendium.device+json"
+RECORDS = "application/vnd.compendium.records+json"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # Drawn as SVG, without WebGL and without fetching maps.
 TRACES = {"bar", "box", "contour", "heatmap", "histogram", "histogram2d", "histogram2dcontour", "image", "pie", "scatter", "scatterternary", "violin"}
@@ -129,22 +130,33 @@ def to_csv(df: "pd.DataFrame") -> str:
 
 
 def to_html(df: "pd.DataFrame") -> str:
-    """The table as HTML: column heads with scope, a text column in first place as row heads, numbers right."""
+    """The table as HTML: column heads with scope, a text column in first place as row heads, numbers right, those of a column with as many places as `places` says."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     numeric = [is_numeric_dtype(kind) and not is_bool_dtype(kind) for kind in df.dtypes]
     side = [' class="number"' if number else "" for number in numeric]
     head = "".join(f'<th scope="col"{how}>{html.escape(str(name))}</th>' for name, how in zip(df.columns, side, strict=True))
+    digits = [places(df.iloc[:, i]) if number else None for i, number in enumerate(numeric)]
     first = ("td", "td") if not numeric or numeric[0] else ('th scope="row"', "th")
     rows = []
     for values in df.itertuples(index=False, name=None):
-        cells = [(first if i == 0 else ("td", "td"), side[i], cell_text(value)) for i, value in enumerate(values)]
+        cells = [(first if i == 0 else ("td", "td"), side[i], cell_text(value, digits[i])) for i, value in enumerate(values)]
         rows.append("<tr>" + "".join(f"<{start}{how}>{html.escape(text)}</{end}>" for (start, end), how, text in cells) + "</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def cell_text(value: Any) -> str:
-    """One cell for the eye: 13,620; 0.123; a dash for what is missing; text as it is."""
+def places(values: "pd.Series | list[float]") -> int:
+    """Places after the point of a column of numbers: none for counts, of which a median may end in a half; else four digits of the largest, three places at most."""
+    found = np.abs(np.asarray(values, dtype=float))
+    found = found[np.isfinite(found)]
+    largest = found.max(initial=0.0)
+    if largest > 1 and np.array_equal(found * 2, np.round(found * 2)):
+        return 0
+    return max(0, 3 - int(np.log10(max(largest, 1.0))))
+
+
+def cell_text(value: Any, digits: int | None = None) -> str:
+    """One cell for the eye: 13,620; 0.123; no minus before a zero; a dash for what is missing; text as it is. digits: places after the point, else those of the value alone."""
     if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
         return "–"
     if isinstance(value, bool | np.bool_):
@@ -152,5 +164,6 @@ def cell_text(value: Any) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
+        digits = places([value]) if digits is None else digits
+        return f"{value:,.1f}" if digits == 0 and value % 1 == 0.5 else f"{value:z,.{digits}f}"
     return str(value)

@@ -10,12 +10,13 @@ from sphinx.util.docutils import SphinxDirective
 
 from compendium.book import chapters, executed, rerun
 from compendium.book.commit import commit
+from compendium.book.scrolled import scrolled
 from compendium.errors import BadInput
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-COLUMNS = ("chapter", "state", "run", "took", "profile", "device", "commit")
+COLUMNS = ("chapter", "state", "fits", "run", "took", "profile", "device", "commit")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def to_html(found: list[Status], titles: dict[str, str], links: dict[str, str], 
     head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
     rows = "".join(_row(status, titles[status.page], links.get(status.page, "")) for status in found)
     return (
-        f'<div class="compendium-scroll compendium-status" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\n'
+        scrolled(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>", "Status of the chapters", "compendium-status") + "\n"
         f'<p class="compendium-today">Compared with {escape(today)}, from which these pages were built.</p>\n'
         + "".join(_details(status, titles[status.page]) for status in found if status.facts)
     )
@@ -94,9 +95,17 @@ def _row(status: Status, title: str, link: str) -> str:
     state = f'<span class="compendium-due">{escape("out of date" if facts else status.due)}</span>' if status.due else "up to date"
     made_by = _noted(facts, "commit").removeprefix("commit ")
     values = [_noted(facts, "date"), took(facts.get("seconds")), _noted(facts, "profile"), _noted(facts, "device", "none named"), made_by]
-    cells = [state, *(escape(value).replace("+", "<wbr>+") if facts else "–" for value in values)]
+    cells = [state, fits(facts) if facts else "–", *(escape(value).replace("+", "<wbr>+") if facts else "–" for value in values)]
     head = f'<a href="{escape(link)}">{escape(title)}</a>' if link else escape(title)
     return f'<tr><th scope="row">{head}</th>' + "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in zip(COLUMNS[1:], cells, strict=True)) + "</tr>\n"
+
+
+def fits(facts: dict[str, Any]) -> str:
+    """How many stored fits a chapter rests on, and how many of them other code than that of its run had made."""
+    if "records" not in facts:
+        return "not noted"
+    stale = f'<span class="compendium-due">{facts["stale"]} stale</span>'
+    return f"{facts['records']}, {stale}" if facts["stale"] else str(facts["records"] or "none")
 
 
 def _noted(facts: dict[str, Any], what: str, empty: str = "") -> str:
@@ -125,4 +134,4 @@ def _details(status: Status, title: str) -> str:
 def _pairs(left: str, right: str, values: dict[str, str]) -> str:
     head = f'<th scope="col">{left}</th><th scope="col">{right}</th>'
     rows = "".join(f'<tr><th scope="row"><code>{escape(name)}</code></th><td><code>{escape(value)}</code></td></tr>' for name, value in values.items())
-    return f'<div class="compendium-scroll" tabindex="0"><table class="compendium-pairs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return scrolled(f'<table class="compendium-pairs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>', f"Table of {left} and {right}")

@@ -30,7 +30,7 @@ def _by_transform(boxes: pd.DataFrame) -> go.Figure:
 def spreads(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     """Standard deviation of PCC over genes, one dot a section, one line a row, one panel a target; coloured by patient."""
     order = [title for key, title in titles.items() if key in set(rows["row"])]
-    fig = make_subplots(2, 1, subplot_titles=[f"scored on the {target}" for target in (OWN, COMMON)], shared_xaxes=True, vertical_spacing=0.09)
+    fig = make_subplots(2, 1, subplot_titles=[OWN, COMMON], shared_xaxes=True, vertical_spacing=0.09)
     for panel, target in enumerate((OWN, COMMON), start=1):
         for patient, colour in colour_of(sorted(rows["patient"].unique())).items():
             part = rows[(rows["patient"] == patient) & (rows["scored_on"] == target)]
@@ -38,7 +38,7 @@ def spreads(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
                 x=part["sd"].to_numpy(), y=part["row"].map(titles).to_numpy(), mode="markers", name=f"patient {patient}", legendgroup=patient, showlegend=panel == 1,
                 marker={"color": colour, "size": 9, "opacity": 0.8}, text=part["section"].to_numpy(), hovertemplate="%{text}: %{x:.3f}<extra></extra>", row=panel, col=1,
             )
-    fig.update_yaxes(categoryorder="array", categoryarray=order[::-1]).update_xaxes(title_text="standard deviation of PCC over genes", rangemode="tozero", row=2, col=1)
+    fig.update_yaxes(categoryorder="array", categoryarray=order[::-1]).update_xaxes(title_text="standard deviation of PCC<br>over genes", rangemode="tozero", row=2, col=1)
     return plain(fig, 180 + 48 * len(order), legend={"orientation": "h", "x": 0, "y": 1.06, "yanchor": "bottom"}).update_layout(margin_t=80)
 
 
@@ -53,4 +53,4 @@ def depth_in_targets(rows: pd.DataFrame) -> go.Figure:
         )
     fig.add_vline(x=0, line_width=1, line_dash="dot", line_color="#888888")
     order = {"categoryorder": "array", "categoryarray": [TRANSFORMS[word] for word in dict.fromkeys(rows["transform"])][::-1]}
-    return plain(fig, 150 + 34 * rows["transform"].nunique(), xaxis_title="correlation with depth, median over genes", yaxis=order, legend=ABOVE)
+    return plain(fig, 150 + 34 * rows["transform"].nunique(), xaxis_title="correlation with depth,<br>median over genes", yaxis=order, legend=ABOVE)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from compendium.evidence.panel_names import explained, said
 from compendium.evidence.reference import side_by_side
 from compendium.evidence.scores import by_panel, summary
 from compendium.methods import recipe
@@ -19,8 +20,8 @@ def advice(kept: pd.DataFrame, titles: Mapping[str, str]) -> dict[str, str]:
     """Key -> sentence, from the kept scores of a reference run under section-out and patient-out (see compendium.evidence.reference)."""
     rows = side_by_side(kept).dropna(subset="median")
     return {
-        "advice_ground": ground(kept, rows), "advice_first": first(kept, rows, titles), "advice_sections": whole_sections(rows, titles), "advice_patient": patient(rows),
-        "advice_position": position(rows), "advice_genes": genes(kept, titles),
+        "advice_panels": panels(rows), "advice_ground": ground(kept, rows), "advice_first": first(kept, rows, titles), "advice_sections": whole_sections(rows, titles),
+        "advice_patient": patient(rows), "advice_position": position(rows), "advice_genes": genes(kept, titles),
     }
 
 
@@ -28,6 +29,12 @@ def strokes(values: Iterable[object]) -> str:
     """0.120 / 0.125 / 0.048; what is the same everywhere stands once."""
     told = [f"{value:.3f}" if isinstance(value, float) else str(value) for value in values]
     return told[0] if len(set(told)) == 1 else " / ".join(told)
+
+
+def panels(rows: pd.DataFrame) -> str:
+    """What numbers parted by strokes are of; the words of `panel=` in brackets."""
+    names = list(dict.fromkeys(rows["panel"]))
+    return f"Numbers parted by strokes are those of {', '.join(map(explained, names))}." if names[1:] else f"Numbers are those of {explained(names[0])}."
 
 
 def ground(kept: pd.DataFrame, rows: pd.DataFrame) -> str:
@@ -51,7 +58,7 @@ def first(kept: pd.DataFrame, rows: pd.DataFrame, titles: Mapping[str, str]) -> 
     medians = summary(by_panel(kept[kept["split"] == "patient-out"]), ["panel", "section", "method"]).pivot(index=["panel", "section"], columns="method", values="median")
     ahead = [f"{int((part[best[panel]] > part[cheap.columns].max(axis=1)).sum())} of {len(part)}" for panel in found.index for part in [medians.loc[panel]]]
     return (
-        f"On {' / '.join(found.index)} with the patient left out the median PCC is {'; '.join(f'{strokes(cheap[name])} for {titles[name]}' for name in cheap)}; and "
+        f"On {strokes(map(said, found.index))} with the patient left out the median PCC is {'; '.join(f'{strokes(cheap[name])} for {titles[name]}' for name in cheap)}; and "
         f"{strokes(rest.max(axis=1))} for the best of {rest.shape[1]} published methods ({strokes(titles[name] for name in best)}). "
         f"{strokes(above)} of them exceed both controls, the best one in {strokes(ahead)} sections."
     )
@@ -72,7 +79,7 @@ def patient(rows: pd.DataFrame) -> str:
         falls[panel] = wide["section-out"] - wide["patient-out"]
     lower, mean = ([int((fall > 0).sum()) for fall in falls.values()], [float(fall.mean()) for fall in falls.values()])
     return (
-        f"On {' / '.join(falls)} the median PCC is lower with the patient left out than with the section left out for {strokes(lower)} of "
+        f"On {strokes(map(said, falls))} the median PCC is lower with the patient left out than with the section left out for {strokes(lower)} of "
         f"{strokes(map(len, falls.values()))} rows, by {strokes(mean)} on average."
     )
 
@@ -81,8 +88,8 @@ def position(rows: pd.DataFrame) -> str:
     """What the position on the array alone reaches under both splits."""
     part = rows[rows["method"] == "coordinates"].pivot(index="panel", columns="split", values="median").reindex(dict.fromkeys(rows["panel"]))
     return (
-        f"On {' / '.join(part.index)} the position on the array alone, without any image, has a median PCC of {strokes(part['section-out'])} with the section left out and of "
-        f"{strokes(part['patient-out'])} with the patient left out."
+        f"On {strokes(map(said, part.index))} the position on the array alone, without any image, has a median PCC of {strokes(part['section-out'])} with the section left out "
+        f"and of {strokes(part['patient-out'])} with the patient left out."
     )
 
 
@@ -90,11 +97,11 @@ def genes(kept: pd.DataFrame, titles: Mapping[str, str]) -> str:
     """How many genes a linear model and the best published method predict well, mean over sections with the patient left out."""
     parts = by_panel(kept[kept["split"] == "patient-out"])
     mean = parts.groupby(["panel", "method", "gene"], sort=False)["pcc"].mean().dropna()
-    panels = list(dict.fromkeys(parts["panel"]))
-    well = (mean > WELL).groupby(["panel", "method"]).sum().unstack().reindex(panels)
+    names = list(dict.fromkeys(parts["panel"]))
+    well = (mean > WELL).groupby(["panel", "method"]).sum().unstack().reindex(names)
     rest = well[[name for name in well if not recipe(name).control]]
-    sizes = mean.groupby(["panel", "method"]).size().unstack().reindex(panels)["ridge"]
+    sizes = mean.groupby(["panel", "method"]).size().unstack().reindex(names)["ridge"]
     return (
-        f"Of the {strokes(sizes)} genes of {' / '.join(panels)} that have a correlation, {strokes(well['ridge'])} exceed a mean PCC of {WELL} with the patient left out by ridge, "
-        f"and {strokes(rest.max(axis=1))} by {strokes(titles[name] for name in rest.idxmax(axis=1))}, the most by any published method."
+        f"Of {strokes(map(said, names))}, with the patient left out, {strokes(sizes)} have a correlation; ridge exceeds a mean PCC of {WELL} for {strokes(well['ridge'])} of them, "
+        f"and for {strokes(rest.max(axis=1))} {strokes(titles[name] for name in rest.idxmax(axis=1))} does, the most of any published method."
     )

@@ -11,6 +11,7 @@ from compendium.data.section import Section, digest
 from compendium.errors import BadInput
 from compendium.evidence import rows
 from compendium.evidence.found import Found
+from compendium.evidence.image_names import TITLES
 from compendium.evidence.partition import Partition, partition
 from compendium.evidence.rows import Job, Row, fitted, made
 from compendium.evidence.scores import summary
@@ -41,8 +42,8 @@ def compared(families: Sequence[str], stains: Sequence[str], views: int, seed: i
         found += [Row(f"{group}:{name}", "as they are" if name == PLAIN else FAMILIES[name].title, words | {word: name}) for name in (PLAIN, *families)]
     found.append(Row(f"{MAIN}:{AGAIN}", f"{FAMILIES[families[0]].title}, another seed", head | other | {"augment": families[0]}))
     for group, words in ((STAIN, alone), (STAIN_RIDGE, ridge)):
-        found += [Row(f"{group}:{name}", "as they are" if name == PLAIN else name, words | {"stain": name}) for name in (PLAIN, *stains)]
-        found += [Row(f"{group}:{name}{ALONE}", f"{name} (training only)", words | {"stain": name, "stain_test": False}) for name in stains if name in stain.NORMALISERS]
+        found += [Row(f"{group}:{name}", "as they are" if name == PLAIN else TITLES[name], words | {"stain": name}) for name in (PLAIN, *stains)]
+        found += [Row(f"{group}:{name}{ALONE}", f"{TITLES[name]} (training only)", words | {"stain": name, "stain_test": False}) for name in stains if name in stain.NORMALISERS]
     return [*found, Row(f"{STAIN}:{AGAIN}", "as they are, another seed", alone | other)]
 
 

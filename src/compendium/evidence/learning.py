@@ -24,20 +24,16 @@ def bar(rows: pd.DataFrame) -> pd.DataFrame:
     return medians.assign(share=share, reached=share >= BAR).reset_index()
 
 
-def reason(losses: Float[np.ndarray, "epoch"], linear: float) -> str:
-    """Why a method stays below the bar, as far as its training curve and the linear model tell.
-
-    losses: training loss of each epoch. linear: what ridge on the same features and sections reaches; NaN where it was not fitted.
-    """
-    told = _training(losses)
-    if np.isfinite(linear):
-        told += f"; ridge on the same features reaches {linear:.0%}"
-    return told
-
-
-def _training(loss: Float[np.ndarray, "epoch"]) -> str:
+def reason(loss: Float[np.ndarray, "epoch"]) -> str:
+    """Why a method stays below the bar, as far as its training loss of each epoch tells."""
     tail = max(1, len(loss) // 10)
     fell = 1 - loss[-1] / loss[-1 - tail] if len(loss) > tail else 0.0
     if fell > SETTLED:
-        return f"the loss still fell by {fell:.0%} in the last {tail} of {len(loss)} epochs: it is not trained to the end"
+        return f"not trained to the end: the loss still fell by {fell:.0%} in the last {tail} of {len(loss)} epochs"
     return f"the loss had settled by epoch {len(loss)}: what it has learned of the training sections does not carry over"
+
+
+def told(below: int, trained: int, linear: float) -> str:
+    """In a sentence how many trained methods stay below the bar, and what ridge on the same features and sections reaches (NaN where it was not fitted)."""
+    beside = f"; ridge on the same features reaches {linear:.0%}" if np.isfinite(linear) else ""
+    return f"{below} of {trained} trained methods stay below {BAR:.0%} of what can be reached{beside}."

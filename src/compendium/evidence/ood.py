@@ -97,8 +97,14 @@ def rows(runs: Sequence[Run], medians: pd.DataFrame, twins: pd.DataFrame) -> pd.
 
 
 def drops(medians: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
-    """One row a method, section and measure of shift: [method, section, role, drop, measure, fold]; drop: mean of the method's validation medians less the section's."""
-    level = medians[medians["role"] == INSIDE].groupby("method")["median"].mean()
+    """One row a method, section and measure of shift: [method, section, role, drop, measure, fold]; drop: mean of the method's validation medians less the section's.
+
+    A validation section that is the only one is that mean itself, and has no row.
+    """
+    inside = medians[medians["role"] == INSIDE]
+    level = inside.groupby("method")["median"].mean()
     lost = medians.assign(drop=medians["method"].map(level) - medians["median"])
+    if inside["section"].nunique() == 1:
+        lost = lost[lost["role"] != INSIDE]
     return lost[["method", "section", "role", "drop"]].merge(shifts[["section", "measure", "fold"]], on="section").dropna(subset=["drop", "fold"])
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from compendium.evidence.panel_names import explained
 from compendium.evidence.scores import by_panel, summary
 
 
@@ -22,5 +23,5 @@ def told(rows: pd.DataFrame, titles: Mapping[str, str]) -> str:
         best = part.loc[part.groupby("split", sort=False)["median"].idxmax()]
         ridge = part[part["method"] == "ridge"].set_index("split")["median"]
         words = [f"{titles[row.method]} with {row.median:.3f} under {row.split}" + (f" (ridge {ridge[row.split]:.3f})" if row.split in ridge else "") for row in best.itertuples()]
-        sentences.append(f"{panel}: {' and '.join(words)}")
-    return f"Highest medians. {'; '.join(sentences)}."
+        sentences.append(f"on {explained(panel)} {' and '.join(words)}")
+    return f"Highest medians: {'; '.join(sentences)}."
