@@ -53,7 +53,7 @@ def test_panels_stand_side_by_side_in_their_order(kept):
     told = advice(kept, TITLES)
     assert "On 12 marker genes / 769 variable genes with" in told["advice_first"] and "is 0.100 / 0.350 for Colour; 0.200 / 0.400 for Ridge" in told["advice_first"]
     assert "variable genes, with the patient left out, 1 / 2 have a correlation; ridge exceeds a mean PCC of 0.3 for 0 / 1 of them" in told["advice_genes"]
-    assert told["advice_panels"] == "Numbers parted by strokes are those of 12 marker genes (markers_12), 769 variable genes (hvg_769)."
+    assert told["advice_panels"] == "Numbers parted by strokes are those of 12 marker genes (markers_12) and 769 variable genes (hvg_769)."
     assert not [key for key, sentence in told.items() if key != "advice_panels" and ("markers_12" in sentence or "hvg" in sentence)]
 
 

@@ -33,8 +33,8 @@ def strokes(values: Iterable[object]) -> str:
 
 def panels(rows: pd.DataFrame) -> str:
     """What numbers parted by strokes are of; the words of `panel=` in brackets."""
-    names = list(dict.fromkeys(rows["panel"]))
-    return f"Numbers parted by strokes are those of {', '.join(map(explained, names))}." if names[1:] else f"Numbers are those of {explained(names[0])}."
+    *names, last = map(explained, dict.fromkeys(rows["panel"]))
+    return f"Numbers parted by strokes are those of {', '.join(names)} and {last}." if names else f"Numbers are those of {last}."
 
 
 def ground(kept: pd.DataFrame, rows: pd.DataFrame) -> str:
