@@ -1,5 +1,6 @@
 """The page of the paper's figures and tables: each has a counterpart that some page publishes, or a reason."""
 
+import ast
 import json
 import re
 
@@ -47,6 +48,25 @@ def test_each_counterpart_is_published_by_its_page():
     assert len(labels) > len(PRINTED) / 2
     assert [label for label in labels if not published(label, known)] == []
     assert not published("id-loocv:no-such-figure", known) and not published("nowhere:reference", known) and not published("nowhere", known)
+
+
+def maybe(node: ast.AST, under: bool = False) -> dict[str, bool]:
+    """Name of every figure and table that code publishes under a name of its own -> whether only where a condition holds."""
+    found = {}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("show", "table"):
+        found |= {each.value: under for each in node.args if isinstance(each, ast.Constant)}
+    for each in ast.iter_child_nodes(node):
+        for name, so in maybe(each, under or isinstance(node, ast.If)).items():
+            found[name] = so and found.get(name, True)
+    return found
+
+
+def test_a_counterpart_that_is_named_is_there_whatever_lies_on_the_machine():
+    told = {page: maybe(ast.parse(text)) for page, text in pages().items() if "page = start(" in text}
+    labels = [label.partition(":") for each in items() for label in each.here if label.partition(":")[2]]
+    assert ("augmentation", ":", "plate") in labels and len(told) == 8
+    assert [f"{page}:{name}" for page, _, name in labels if told.get(page, {}).get(name)] == []
+    assert maybe(ast.parse("if so:\n    page.show(fig, 'a')\npage.show(fig, 'b')")) == {"a": True, "b": False}
 
 
 def test_numbers_are_links_with_their_page_where_chapters_do_not_tell_it():

@@ -11,7 +11,7 @@ ENDS, SHARE, NEAR = 10, 0.8, 20  # levels, of 255, from an end that count as bla
 EVERY = 4  # pixel of a tile, in either direction, that is drawn: the draws change pixels one by one
 CRITERION = (
     f"every channel's median within {ENDS} levels of black, or of white, or {SHARE:.0%} of the pixels within {NEAR} levels of each other in every channel; "
-    f"every {EVERY}th row and column of a tile"
+    f"measured on every {EVERY}th row and column of a tile"
 )
 
 
