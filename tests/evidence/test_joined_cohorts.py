@@ -85,6 +85,6 @@ def test_encoders_are_compared_over_both(monkeypatch):
 
 
 def test_graph_attention_is_fitted_on_one_and_tested_on_the_other():
-    found = attention.study(BOTH, ["CID4290", "block1"], "patient-out", [], [8, 16], "cpu", False, **WORDS)
+    found = attention.study(BOTH, ["CID4290", "block1"], ["patient-out"], [], [8, 16], "cpu", False, **WORDS)
     told(found)
     assert found["scores"].groupby("row")["section"].nunique().to_dict() == dict.fromkeys((row.key for row in attention.ROWS), 2)

@@ -63,6 +63,7 @@ def test_the_sweep_holds_all_that_its_page_draws():
     assert set(found["curves"]["method"]) == set(found["cost"]["row"]) == {"Hist2ST", "γ = 0", "γ = 1", "γ = 1, twin"}
     assert found.facts["changed"]["epochs"].startswith("2 instead of") and found.facts["smoke"] and found.facts["made_up"]
     assert len(found["labels"]) == 3 and found["transfer"].empty
+    assert found["panels"]["method"].tolist() == ["Hist2ST", "γ = 0", "γ = 1"] and (found["panels"]["values"] == 12).all(), "twins have no box"
 
 
 @pytest.mark.parametrize(("changed", "said"), [
