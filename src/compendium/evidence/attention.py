@@ -155,7 +155,8 @@ def accuracy_claims(found: pd.DataFrame, smoke: Sequence[str] = ()) -> str:
 def accuracy_claim(found: pd.DataFrame, smoke: Sequence[str] = ()) -> str:
     """What the differences of graph attention to Hist2ST say of the benchmark's finding that graph attention brings no improvement. smoke: rows below the floor."""
     above, sections, mean = int((found["difference"] > 0).sum()), len(found), found["difference"].mean()
-    stands = f"above Hist2ST in {above} of {sections} sections of {found['patient'].nunique()} patients, {mean:+.3f} on average"
+    patients = found["patient"].nunique()
+    stands = f"above Hist2ST in {above} of {sections} sections of {patients} patient{'s' if patients > 1 else ''}, {mean:+.3f} on average"
     if smoke:
         return f"Cannot be said here: {', '.join(smoke)} stayed below the floor of a result ({stands})."
     if sections < FEWEST:
