@@ -49,6 +49,7 @@ def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them
     assert table.loc["printed", ["patients", "sections", "spots"]].tolist() == [9, 9, 26_759]
     assert table.loc["recomputed from 4 of 9 sections"].tolist() == [4, 4, 110, SHARED]
     assert (found.facts["panel"], found.facts["spot_um"], found.facts["drawn"]) == ("hvg_685", 55, NAMES)
+    assert found.facts["spot_sets"] == "filtered spots: CID4290, CID4465" and found.facts["protocol"].endswith(found.facts["spot_sets"])
 
 
 def test_the_ladder_leaves_out_sections_of_both():
