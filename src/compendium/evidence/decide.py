@@ -26,17 +26,26 @@ class Claim:
 
     @property
     def rests(self) -> str:
-        """What it is judged on, and what that cannot decide: with so few patients, anything about others."""
-        if not self.patients:
-            return "Not a question of patients."
-        on = f"Judged on {counted(self.sections, self.patients)}"
-        least = 2 / 2**self.patients
-        return f"{on}: over these an exact two-sided sign test reaches p = {least:.2g} at best{', which decides nothing about other patients' if least > 0.05 else ''}."
+        """What it is judged on."""
+        return counted(self.sections, self.patients) if self.patients else "not a question of patients"
+
+
+def others(patients: int) -> str:
+    """What is decided about other patients by what is judged on so many, in a sentence; "" for none."""
+    least = 2 / 2**patients
+    if not patients or least <= 0.05:
+        return ""
+    return f"Over {counted_of(patients, 'patient')} an exact two-sided sign test reaches p = {least:.2g} at best: nothing here is decided about another patient."
+
+
+def counted_of(number: int, what: str) -> str:
+    """3 sections, 1 patient."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def counted(sections: int, patients: int) -> str:
     """3 sections of 1 patient."""
-    return f"{sections} section{'s' * (sections != 1)} of {patients} patient{'s' * (patients != 1)}"
+    return f"{counted_of(sections, 'section')} of {counted_of(patients, 'patient')}"
 
 
 def too_few(of: pd.DataFrame) -> str:
