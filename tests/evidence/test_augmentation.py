@@ -9,6 +9,7 @@ import pytest
 from compendium.book import augmentation_figures
 from compendium.evidence import augmentation, discernible, image_names
 from compendium.evidence.augmentation import AGAIN, GROUPS, MAIN, OFF, PLAIN, STAIN, STAIN_RIDGE, VIEWS, check_names, compared, left_out
+from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED
 from compendium.images.augment import FAMILIES
 from compendium.images.colour_spaces import lab
 from compendium.images.stain import STAINS
@@ -130,7 +131,7 @@ def lines(group: str, **rows: tuple[float, float, float]) -> pd.DataFrame:
     """Three sections a role; the first value is that of all of validation, the second of one test section, the third of the other two."""
     roles = [*((f"V{i}", "validation", 0) for i in (1, 2, 3)), ("T1", "test", 1), ("T2", "test", 2), ("T3", "test", 2)]
     return pd.DataFrame([
-        {"group": group, "name": name.replace("_", "-"), "section": section, "role": role, "difference": values[which]}
+        {"group": group, "name": name.replace("_", "-"), "section": section, "patient": section, "role": role, "difference": values[which]}
         for name, values in rows.items() for section, role, which in roles
     ])
 
@@ -141,14 +142,26 @@ def test_a_difference_counts_beyond_what_another_seed_moves_in_every_section():
     assert discernible.beyond(table, STAIN, "validation") == (["a"], ["b"])
     assert discernible.beyond(table, STAIN, "test") == ([], ["b"])
     titles = {f"{STAIN}:{name}": name.upper() for name in "abc"}
-    assert discernible.claim(table, STAIN, titles) == (
-        "Does not hold here: in every section of a role further from the reference than another seed moves it (0.020) lie, in validation A above and B below; in test B below."
+    said = discernible.claim(table, STAIN, titles)
+    assert said.verdict == FAILS and said.why == (
+        "In every section of a role further from the reference than another seed moves it (0.020) lie, in validation A above and B below; in test B below."
     )
-    calm = table[table["name"].isin(["again", "c"])]
-    assert discernible.claim(calm, STAIN, titles).startswith("Nothing here speaks against it") and "in validation none; in test none" in discernible.claim(calm, STAIN, titles)
-    assert "Cannot be decided here, B stayed below the floor" in discernible.claim(table, STAIN, titles, ["B"])
-    fewer = discernible.claim(table[~table["section"].isin(["V3", "T3"])], STAIN, titles)
-    assert "Cannot be decided here, 2 in validation and 2 in test are too few sections" in fewer
+    calm = discernible.claim(table[table["name"].isin(["again", "c"])], STAIN, titles)
+    assert calm.verdict == UNDECIDED and "in validation none; in test none" in calm.why, "sections disagree by more than another seed moves"
+    still = table[table["name"].isin(["again", "a"])].assign(difference=lambda lines: lines["difference"].clip(-0.02, 0.02))
+    assert discernible.claim(still, STAIN, titles).verdict == HOLDS
+    assert discernible.claim(table, STAIN, titles, ["B"]).told.startswith("Undecided here. B stayed below the floor of a result.")
+
+
+@pytest.mark.parametrize(("left", "patients", "says"), [
+    (("V1", "T1"), {}, "2 sections of 2 patients cannot decide."), (("V1", "V2", "T1", "T2"), {}, "In validation 2 sections of 2 patients cannot decide."),
+    (("V1", "V2", "V3", "T1", "T2", "T3"), {"V": "A", "T": "B"}, "In test 3 sections of 1 patient cannot decide."),
+])
+def test_a_role_of_too_few_sections_or_of_one_patient_decides_nothing(left, patients, says):
+    table = lines(STAIN, again=(0.01, -0.02, 0.0), b=(-0.03, -0.021, -0.05))
+    table = table[table["section"].isin(left)].assign(patient=lambda found: found["section"].map(lambda name: patients.get(name[0], name)))
+    said = discernible.claim(table, STAIN, {f"{STAIN}:b": "B"})
+    assert said.verdict == UNDECIDED and says in said.why
 
 
 def test_ridge_and_distilled_rows_are_held_to_hist2sts_other_seed():

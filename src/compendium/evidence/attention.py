@@ -12,9 +12,10 @@ from compendium import runs
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
 from compendium.errors import BadInput
+from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED, Claim, counted, decided
 from compendium.evidence.found import Found
-from compendium.evidence.rows import Fitted, Job, Row, fitted, floor, made, testing
-from compendium.evidence.transfer import BETTER, FEWEST, UNDECIDED, WORSE, Comparison, verdict
+from compendium.evidence.rows import KEPT, Fitted, Job, Row, fitted, floor, made, testing
+from compendium.evidence.transfer import BETTER, WORSE, Comparison, below, differences, verdict
 from compendium.methods import recipe
 from compendium.methods.gat import GraphAttention, GraphMean
 from compendium.methods.graph import nearest
@@ -45,35 +46,47 @@ COMPARISONS = (
 )
 
 
-def study(cohort: str, names: Sequence[str] | None, split: str, tested: Sequence[str], spots: Sequence[int], device: str, redo_stale: bool, **words) -> Found:
-    """Every row fitted on every fold that tests one of `tested` ([]: all), its twins on shuffled patches, and one layer of each kind timed at `spots`.
+def study(cohort: str, names: Sequence[str] | None, rules: Sequence[str], tested: Sequence[str], spots: Sequence[int], device: str, redo_stale: bool, **words) -> Found:
+    """Every row fitted on every fold of `rules` ([]: patient-out) that tests one of `tested` ([]: all), and one layer of each kind timed at `spots`; words go to every run.
 
-    Words go to every run.
+    Twins on shuffled patches are fitted for the first rule alone, which decides what is a result.
     """
-    check_sizes(spots)
-    sections = open_sections(cohort, names)
-    planned = jobs(cohort, sections, split, tested, ROWS, **words)
-    twins = jobs(cohort, sections, split, tested, [row for row in ROWS if not recipe(row.words["method"]).control], permute=True, **words)
-    width = dict(planned[0][1].model)["width"]
-    timed = grows(width, pick_device(device), spots)  # before the fits, so that none of them pays for loading libraries
+    sections, rules = open_sections(cohort, names), list(rules) or ["patient-out"]
+    planned = jobs(cohort, sections, rules, tested, ROWS, **words)
+    twins = jobs(cohort, sections, rules[:1], tested, [row for row in ROWS if not recipe(row.words["method"]).control], permute=True, **words)
+    attending = next(dict(run.model) for key, run in planned if key == "gat")
+    check_sizes(spots, attending["k"])
+    timed = grows(attending["width"], pick_device(device), spots, attending["k"])  # before the fits, so that none of them pays for loading libraries
     groups = fitted({"fits": planned, "twins": twins}, sections, device, redo_stale)
     table = groups["fits"].scores(sections)
-    tables = {"scores": table, "floor": floor(table, groups["twins"].scores(sections), planned), "steps": per_step(groups["fits"], "hist2st"), "layers": timed}
+    first = [job for job in planned if job[1].split.rule == rules[0]]
+    levels = floor(table[table["split"] == rules[0]], groups["twins"].scores(sections), first)
+    tables = {"scores": table[list(KEPT)], "floor": levels, "steps": per_step(groups["fits"], "hist2st"), "layers": timed, "curves": groups["fits"].curves()}
     facts = {
-        "data": f"{cohort} {digest(sections)}", "width": width,
-        "protocol": f"clean, except split = {split}, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, distill = 0",
-        "graph_layers": next(dict(run.model)["graph_layers"] for key, run in planned if key == "gat"), "timed_on": device_line(pick_device(device)),
+        "data": f"{cohort} {digest(sections)}", "timed_on": device_line(pick_device(device)), "first": rules[0],
+        "protocol": f"clean, except split = {' and '.join(rules)}, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, distill = 0",
     }
-    return Found(tables | {"curves": groups["fits"].curves()}, made(groups) | facts)
+    return Found(tables, made(groups) | facts | {word: attending[word] for word in ("width", "graph_layers", "k")})
 
 
-def jobs(cohort: str, sections: Sequence[Section], rule: str, tested: Sequence[str], rows: Sequence[Row], **words) -> list[Job]:
+def jobs(cohort: str, sections: Sequence[Section], rules: Sequence[str], tested: Sequence[str], rows: Sequence[Row], **words) -> list[Job]:
     """Key of the row and run, for every row and fold that tests one of `tested`."""
     found = []
     for row in rows:
         own = dict(row.words)
-        found += [(row.key, run) for run in testing(runs.study(cohort, sections, [rule], [own.pop("method")], **words | own), tested)]
+        found += [(row.key, run) for run in testing(runs.study(cohort, sections, rules, [own.pop("method")], **words | own), tested)]
     return found
+
+
+def by_split(table: pd.DataFrame, compared: Sequence[Comparison]) -> pd.DataFrame:
+    """Lines of transfer.differences with the column `split`: each split by itself, so that a section counts once in each."""
+    return pd.concat([differences(part, compared).assign(split=split) for split, part in table.groupby("split", sort=False)], ignore_index=True)
+
+
+def told(found: pd.DataFrame) -> str:
+    """The lines of one comparison in words, split by split: +0.010, above in 3 of 5 sections under patient-out and ..."""
+    groups = found.groupby("split", sort=False)["difference"]
+    return " and ".join(f"{values.mean():+.3f}, above in {(values > 0).sum()} of {len(values)} sections under {split}" for split, values in groups)
 
 
 def per_step(group: Fitted, reference: str) -> pd.DataFrame:
@@ -91,20 +104,20 @@ def per_step(group: Fitted, reference: str) -> pd.DataFrame:
     return lines.assign(relative=lines["seconds_per_step"] / mine)
 
 
-def check_sizes(sizes: Sequence[int]) -> None:
-    """Numbers of spots at which layers can be timed: two at least, each with four neighbours for every spot."""
-    if len(set(sizes)) < 2 or min(sizes) < 5:
-        raise BadInput(f"spots is {list(sizes)}; give two or more different sizes of at least 5, e.g. [100, 400, 1600]")
+def check_sizes(sizes: Sequence[int], k: int) -> None:
+    """Numbers of spots at which layers can be timed: two at least, each with k neighbours for every spot."""
+    if len(set(sizes)) < 2 or min(sizes) <= k:
+        raise BadInput(f"spots is {list(sizes)}; give two or more different sizes of at least {k + 1}, e.g. [100, 400, 1600]")
 
 
-def grows(width: int, device: str, sizes: Sequence[int] = (100, 400, 1600), repeats: int = 5) -> pd.DataFrame:
+def grows(width: int, device: str, sizes: Sequence[int], k: int, repeats: int = 5) -> pd.DataFrame:
     """Shortest of some forward and backward passes of one layer over spots at random places: [layer, spots, seconds, parameters]."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         layers = {name: make(width).to(device) for name, make in LAYERS.items()}
         lines = []
         for spots in sizes:
-            edges = nearest(torch.rand(spots, 2, device=device), loops=True)
+            edges = nearest(torch.rand(spots, 2, device=device), k, loops=True)
             for name, layer in layers.items():
                 seconds = min(_seconds(layer, torch.randn(spots, width, device=device, requires_grad=True), edges) for _ in range(1 + repeats))
                 lines.append({"layer": name, "spots": spots, "seconds": seconds, "parameters": sum(p.numel() for p in layer.parameters())})
@@ -134,22 +147,35 @@ def exponents(lines: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-def accuracy_claim(found: pd.DataFrame, smoke: Sequence[str] = ()) -> str:
-    """What the differences of graph attention to Hist2ST say of the benchmark's finding that graph attention brings no improvement. smoke: rows below the floor."""
-    above, sections, mean = int((found["difference"] > 0).sum()), len(found), found["difference"].mean()
-    stands = f"above Hist2ST in {above} of {sections} sections of {found['patient'].nunique()} patients, {mean:+.3f} on average"
-    if smoke:
-        return f"Cannot be said here: {', '.join(smoke)} stayed below the floor of a result ({stands})."
-    if sections < FEWEST:
-        return f"Cannot be said here: {sections} sections are too few ({stands})."
-    said = {BETTER: "Does not hold here:", WORSE: "Holds here:", UNDECIDED: "Nothing here speaks against it: sections disagree,"}
-    return f"{said[verdict(found['difference'].tolist())]} graph attention is {stands}."
+def claims(found: Found) -> dict[str, Claim]:
+    """The claims of chapter 8, from the tables `scores`, `floor`, `steps` and `layers` of `study`; those about accuracy for each split by itself."""
+    said, splits = {}, list(dict.fromkeys(found["scores"]["split"]))
+    for split in splits:
+        apart, which = differences(found["scores"][found["scores"]["split"] == split], COMPARISONS), f", {split}" if splits[1:] else ""
+        for key, pair, claim in (
+            ("accuracy", COMPARISONS[0], "Graph attention brings no improvement, or makes things worse"),
+            ("attention", COMPARISONS[1], "Attention itself adds nothing to the plain mean over the same neighbours"),
+        ):
+            smoke = [row.title for row in ROWS if row.key in {pair.first, pair.second} & below(found)]
+            said[f"{key}_{split}"] = no_gain(claim + which, pair, split, apart[apart["comparison"] == pair.title], smoke)
+    return said | {"cost": cost(found["steps"], exponents(found["layers"]))}
 
 
-def cost_claim(steps: pd.DataFrame, powers: Mapping[str, float]) -> str:
-    """What the measured cost says of the benchmark's reason for graph attention: less computing than a transformer."""
+def no_gain(claim: str, pair: Comparison, split: str, found: pd.DataFrame, smoke: Sequence[str] = ()) -> Claim:
+    """What the differences of a pair of rows, by section, say of a claim that the first is no better. smoke: titles of rows below the floor."""
+    said, titles = verdict(found), {row.key: row.title for row in ROWS}
+    above, first = int((found["difference"] > 0).sum()), titles[pair.first]
+    stands = f"{first[0].upper()}{first[1:]} is above {titles[pair.second]} in {above} of {counted(len(found), found['patient'].nunique())} under {split}"
+    agree = "" if said in (BETTER, WORSE) else "; the sections disagree" if 0 < above < len(found) else ""
+    return decided(claim, {BETTER: FAILS, WORSE: HOLDS}.get(said, UNDECIDED), f"{stands}, {found['difference'].mean():+.3f} on average{agree}.", found, smoke)
+
+
+def cost(steps: pd.DataFrame, powers: Mapping[str, float]) -> Claim:
+    """What the measured cost says of the benchmark's reason for graph attention. It is of machines, not of tissue, so no number of patients is asked for."""
     relative = steps.set_index("row")["relative"]["gat"]
     power = {layer: f"{round(value, 1) + 0:.1f}" for layer, value in powers.items()}
     growth = f"time grows with spots to the power of {power['graph attention']} in a graph attention layer, of {power['transformer block']} in a transformer block"
-    said = "Holds here:" if relative < 1 - TOLD_APART else "Does not hold here:" if relative > 1 + TOLD_APART else "No difference here:"
-    return f"{said} a step of graph attention takes {relative:.2f} times as long as one of Hist2ST; {growth}."
+    word = HOLDS if relative < 1 - TOLD_APART else FAILS if relative > 1 + TOLD_APART else UNDECIDED
+    near = f" less than {TOLD_APART:.0%} either way, which other work on a machine can move;" if word == UNDECIDED else ""
+    why = f"A step of graph attention takes {relative:.2f} times as long as one of Hist2ST;{near} {growth}."
+    return Claim("Graph attention takes less computing than a transformer", word, why)

@@ -7,7 +7,6 @@ import pandas as pd
 from compendium import runs
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
-from compendium.data.sources import cohort as listed
 from compendium.data.sources import raw_folder
 from compendium.errors import BadInput
 from compendium.evidence import classes
@@ -15,6 +14,7 @@ from compendium.evidence.found import Found
 from compendium.evidence.gamma import sweep
 from compendium.evidence.labelling import carried, labelling, transfer
 from compendium.evidence.rows import Fitted, Job, changed, fitted, made, testing
+from compendium.evidence.scores import by_panel, summary
 
 
 def study(
@@ -36,11 +36,13 @@ def study(
     groups = fitted({"fits": [*reference, *swept, *twins]}, sections, device, redo_stale)
     smoke = list(dict.fromkeys(run.title for _, run in [*reference, *swept] if not run.result))
     facts = {
-        "data": f"{cohort} {digest(sections)}", "labels": carried(sections), "made_up": bool(listed(cohort).generator), "epochs": first.epochs, "smoke": smoke,
+        "data": f"{cohort} {digest(sections)}", "labels": carried(sections), "epochs": first.epochs, "smoke": smoke,
         "protocol": f"clean, except split as named, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, epochs = {first.epochs}",
         "distill": dict(first.model)["distill"], "changed": changed(first), "sections": len(sections),
     }
-    owned = {"labels": labelling(sections), "transfer": transfer(sections, raw_folder("her2st"))}
+    table = groups["fits"].scores(sections)
+    panels = summary(by_panel(table[~table["permuted"]]), ["panel", "row", "split"])
+    owned = {"labels": labelling(sections), "transfer": transfer(sections, raw_folder("her2st")), "panels": panels.rename(columns={"row": "method"})}
     return Found(owned | _tables(groups["fits"], sections, gamma), made(groups) | facts)
 
 
