@@ -11,6 +11,8 @@ import yaml
 
 from compendium.__main__ import parser
 from compendium.book import profiles
+from compendium.data.labels import annotated_section
+from compendium.data.sources import cohort
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -124,4 +126,12 @@ def test_every_command_exists():
         assert done.returncode == 0, done.stderr
     own = [parser().parse_args(shlex.split(line)[1:]) for line in commands if line.startswith(".venv/bin/compendium ")]
     assert [options.command for options in own] == ["fetch", "prepare"]
-    assert all(options.sections == profiles.load("her2st-subset", ROOT).sections for options in own)
+
+
+def test_measured_sections_come_with_the_files_that_their_labels_are_carried_over_from():
+    shown = profiles.load("her2st-subset", ROOT).sections
+    wanted = {*shown, *filter(None, map(annotated_section, shown))}
+    assert wanted > {*shown}
+    commands = [shlex.split(line)[1:] for step in load("book")["jobs"]["build"]["steps"] for line in lines(step) if line.startswith(".venv/bin/compendium ")]
+    for options in map(parser().parse_args, commands):
+        assert wanted <= {*(options.sections or cohort("her2st").sections)}, f"{options.command} leaves out sections whose labels are carried over"

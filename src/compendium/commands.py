@@ -51,7 +51,7 @@ def _prepare(options: argparse.Namespace) -> None:
     from compendium.data.sources import cohort
 
     for section in prepare(options.cohort, options.sections, options.tile_px, options.folder, options.spots):
-        print(section)
+        print(section, *([f"{section.spot_set} spots"] if section.spot_set else []))
     facts = cohort(options.cohort)
     print(f"{facts.title}; licence: {facts.licence}; under every image: {facts.attribution}")
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from compendium.__main__ import main
 from compendium.data.prepare import folder, open_sections, prepare
 from compendium.data.section import load
 from compendium.data.sources import cohort
@@ -67,6 +68,13 @@ def test_the_two_sets_of_spots_are_words_and_the_section_says_which_it_has(prist
     assert load(folder("wu", "CID4290")).spot_set == unfiltered.spot_set == "unfiltered"
     assert filtered.digest != unfiltered.digest
     assert list(unfiltered.genes) == NAMED
+
+
+@pytest.mark.parametrize(("given", "said"), [((), "filtered spots"), (("--spots", "unfiltered"), "unfiltered spots")])
+def test_the_command_says_which_spots_it_prepared(given, said, pristine, home, capsys):
+    assert main(["prepare", "wu", "--from", str(pristine), "--tile-px", "32", *given]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("<Section wu/CID4290"))
+    assert line.endswith(f"> {said}")
 
 
 def test_a_section_may_lie_in_a_folder_of_its_own(pristine, tmp_path, home):

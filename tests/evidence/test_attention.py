@@ -25,7 +25,7 @@ def by_section(*values):
 @pytest.fixture
 def study(home, monkeypatch):
     monkeypatch.setattr(attention, "open_sections", lambda cohort, names: SECTIONS)
-    return attention.study("tiny", None, "patient-out", [], [5, 20], "cpu", False, weights="", seed=0, **PLANNED)
+    return attention.study("tiny", None, [], [], [5, 20], "cpu", False, weights="", seed=0, **PLANNED)
 
 
 def test_every_row_is_fitted_scored_and_priced(study):
@@ -42,6 +42,24 @@ def test_every_row_is_fitted_scored_and_priced(study):
     assert len(attention_figures.accuracy_by_cost(summary(table), steps.reset_index(), TITLES).data) == 4  # ridge has no steps
     assert (study.facts["records"], study.facts["stale"], study.facts["width"]) == (27, 0, 32)  # five rows and four twins in three folds
     assert set(study["curves"]["method"]) == set(TITLES) - {"ridge"}
+
+
+def test_each_distinct_fold_is_fitted_once_and_twins_are_of_the_first_split(home, monkeypatch):
+    sections = [tiny_section("S1"), tiny_section("S2"), tiny_section("S3", patient="P2")]
+    monkeypatch.setattr(attention, "open_sections", lambda cohort, names: sections)
+    found = attention.study("tiny", None, ["patient-out", "section-out"], [], [5, 20], "cpu", False, weights="", seed=0, **PLANNED)
+    tested = found["scores"].drop_duplicates(["split", "section"]).groupby("split")["section"].agg(set).to_dict()
+    assert tested == {"patient-out": {"S1", "S2", "S3"}, "section-out": {"S1", "S2"}}, "leaving out S3 is leaving out its patient"
+    assert found.facts["records"] == 5 * 4 + 4 * 2 and found.facts["first"] == "patient-out"
+    lines = attention.by_split(found["scores"], attention.COMPARISONS[:1])
+    assert lines.groupby("split", sort=False).size().to_dict() == {"patient-out": 3, "section-out": 2}
+    first = found["scores"].query("row == 'gat' and split == 'patient-out'")["pcc"].median()
+    assert found["floor"].set_index("row")["pcc"]["gat"] == pytest.approx(first)
+
+
+def test_splits_are_told_apart():
+    found = pd.concat([by_section(0.1, 0.2, 0.1).assign(split="patient-out"), by_section(-0.1, -0.2, -0.3).assign(split="section-out")])
+    assert attention.told(found) == "+0.133, above in 3 of 3 sections under patient-out and -0.200, above in 0 of 3 sections under section-out"
 
 
 @pytest.mark.parametrize(("values", "smoke", "said"), [
@@ -75,7 +93,7 @@ def test_growth_is_the_exponent_between_the_two_largest_sizes():
 
 
 def test_each_layer_is_timed_at_each_size():
-    lines = attention.grows(64, "cpu", (5, 20), repeats=1)
+    lines = attention.grows(64, "cpu", (5, 20), 4, repeats=1)
     assert len(lines) == 2 * len(attention.LAYERS) and (lines["seconds"] > 0).all()
     assert len(attention_figures.growth(lines).data) == len(attention.LAYERS)
     assert lines.groupby("layer")["parameters"].first()["graph mean"] == 64 * 65
@@ -84,4 +102,10 @@ def test_each_layer_is_timed_at_each_size():
 @pytest.mark.parametrize("sizes", [[100], [100, 100], [4, 100], []])
 def test_sizes_that_cannot_be_timed_are_refused(sizes):
     with pytest.raises(BadInput, match="two or more different sizes"):
-        attention.check_sizes(sizes)
+        attention.check_sizes(sizes, 4)
+
+
+def test_a_layer_needs_more_spots_than_neighbours():
+    attention.check_sizes([7, 100], 6)
+    with pytest.raises(BadInput, match="at least 7"):
+        attention.check_sizes([6, 100], 6)

@@ -50,6 +50,7 @@ def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them
     assert table.loc["printed", ["patients", "sections", "spots"]].tolist() == [9, 9, 26_759]
     assert table.loc["recomputed from 4 of 9 sections"].tolist() == [4, 4, 110, SHARED]
     assert (found.facts["panel"], found.facts["spot_um"], found.facts["drawn"]) == ("hvg_685", 55, NAMES)
+    assert found.facts["spot_sets"] == "filtered spots: CID4290, CID4465" and found.facts["protocol"].endswith(found.facts["spot_sets"])
 
 
 def test_the_ladder_leaves_out_sections_of_both():
@@ -86,6 +87,6 @@ def test_encoders_are_compared_over_both(monkeypatch):
 
 
 def test_graph_attention_is_fitted_on_one_and_tested_on_the_other():
-    found = attention.study(BOTH, ["CID4290", "block1"], "patient-out", [], [8, 16], "cpu", False, **WORDS)
+    found = attention.study(BOTH, ["CID4290", "block1"], ["patient-out"], [], [8, 16], "cpu", False, **WORDS)
     told(found)
     assert found["scores"].groupby("row")["section"].nunique().to_dict() == dict.fromkeys((row.key for row in attention.ROWS), 2)

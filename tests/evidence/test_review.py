@@ -33,6 +33,12 @@ def test_numbers_of_a_section_are_those_of_its_counts():
     assert row["spot_px"] == 200
 
 
+def test_which_of_two_sets_of_spots_is_said_where_there_are_two():
+    sections = [replace(counted([[1]], name), spot_set=word) for name, word in (("S1", "filtered"), ("S2", "unfiltered"), ("S3", ""), ("S4", "filtered"))]
+    assert review.spot_sets(review.section_numbers(sections)) == "filtered spots: S1, S4; unfiltered spots: S2"
+    assert review.spot_sets(review.section_numbers(sections[2:3])) == ""
+
+
 def test_a_stored_zero_is_no_gene_found():
     counts = csr_matrix((np.array([0, 3], dtype=np.int32), np.array([0, 1]), np.array([0, 2])), shape=(1, 2))
     row = review.section_numbers([replace(counted([[1, 1]]), counts=counts)]).iloc[0]

@@ -41,6 +41,11 @@ def test_the_ladder_holds_all_that_its_page_draws(tmp_path):
     assert not any(differences(climb(), found).values()), "computed again it is the same"
 
 
+def test_what_rows_compare_follows_from_the_encoder():
+    assert "same frozen features" in ladder.seen("colour") and "compare heads" in ladder.seen("tf_efficientnet_lite0.in1k")
+    assert "its own encoder" in ladder.seen("own") and "frozen" not in ladder.seen("own")
+
+
 @pytest.mark.parametrize(("changed", "said"), [
     ({"mapped": "S9"}, "section S9 of the tissue map is not among S1, S2, S3"), ({"methods": ["mean"]}, "names nothing that can be correlated"),
     ({"seeds": {"spot": 0}}, "number of seeds of spot models is 0; give 1 or more"), ({"gene": "XIST"}, "gene XIST is not in the panel of section S2"),
@@ -63,6 +68,7 @@ def test_the_sweep_holds_all_that_its_page_draws():
     assert set(found["curves"]["method"]) == set(found["cost"]["row"]) == {"Hist2ST", "γ = 0", "γ = 1", "γ = 1, twin"}
     assert found.facts["changed"]["epochs"].startswith("2 instead of") and found.facts["smoke"]
     assert len(found["labels"]) == 3 and found["transfer"].empty
+    assert found["panels"]["method"].tolist() == ["Hist2ST", "γ = 0", "γ = 1"] and (found["panels"]["values"] == 12).all(), "twins have no box"
 
 
 @pytest.mark.parametrize(("changed", "said"), [

@@ -31,8 +31,10 @@ def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slide
     numbers, shared = review.section_numbers(counted()), review.measured_everywhere(counted())
     word = panel or LISTS.get(stated.get("dataset"), "all")
     genes, drawn = panel_genes(word, shown, shared), select(shown, slides)
+    sets = review.spot_sets(numbers)
     facts = {
-        "data": f"{cohort} {digest(counted())}", "protocol": "counts and images as deposited, no transform", "device": "CPU", "records": 0, "stale": 0,
+        "data": f"{cohort} {digest(counted())}", "protocol": f"counts and images as deposited, no transform{sets and f', {sets}'}", "spot_sets": sets,
+        "device": "CPU", "records": 0, "stale": 0,
         "prepared": prepared, "shown": [section.name for section in shown], "drawn": [section.name for section in drawn], "panel": word, "panel_genes": len(genes),
         "spot_um": shown[0].spot_um, "sides": {section.name: review.image_sides(section) for section in drawn}, "labels": carried(drawn),
         "classed": [section.name for section in drawn if section.labels is not None],

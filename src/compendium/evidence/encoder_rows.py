@@ -8,7 +8,7 @@ from compendium.data.section import Section, digest
 from compendium.data.splits import folds
 from compendium.errors import BadInput
 from compendium.evidence.found import Found
-from compendium.evidence.rows import Job, Row, fitted, floor, made
+from compendium.evidence.rows import KEPT, Job, Row, fitted, floor, made
 from compendium.images.encoders import FROZEN, RANDOM, fixed_side, missing
 from compendium.methods import recipe
 from compendium.methods.registry import OWN
@@ -79,7 +79,7 @@ def study(
         "others": list(others), "left_out": absent, "titles": {row.key: row.title for row in compared},
         "trained_on": ", ".join(dict.fromkeys(run.split.left_out.removeprefix("every patient but ") for _, run in planned)),
     }
-    tables = {"scores": table, "floor": floor(table, groups["twins"].scores(sections), planned), "curves": groups["fits"].curves(), "cost": groups["fits"].cost()}
+    tables = {"scores": table[list(KEPT)], "floor": floor(table, groups["twins"].scores(sections), planned), "curves": groups["fits"].curves(), "cost": groups["fits"].cost()}
     return Found(tables, made(groups) | facts)
 
 

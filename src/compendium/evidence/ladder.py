@@ -18,6 +18,7 @@ from compendium.evidence.rows import Fitted, Job, by_seed, changed, fitted, floo
 from compendium.evidence.scores import scoring_target
 from compendium.evidence.within_class import within_class
 from compendium.methods import recipe
+from compendium.methods.registry import OWN
 
 RULES, ARMS = ("section-out", "patient-out"), ("siblings", "strangers")
 KEPT = ("method", "split", "section", "patient", "gene", "panels", "spots", "pcc", "rmse")  # of the scores
@@ -66,6 +67,16 @@ def study(
         "within": within_class([run for _, run in own.jobs], own.records, sections),
     }
     return Found(tables, made(groups) | facts)
+
+
+def seen(encoder: str) -> str:
+    """What the published methods are shown on a page, and so what its rows compare."""
+    if encoder == OWN:
+        return "Every published method looks at the tiles through its own encoder here, as its paper has it, so rows compare whole methods, encoder and head together."
+    return (
+        "All published methods see the same frozen features here, and are named so: their rows compare heads, not encoders. ST-Net, STimage and DeepSpaCE are then "
+        "linear layers with different losses and training settings."
+    )
 
 
 def _mapped(sections: Sequence[Section], name: str) -> Section:

@@ -14,6 +14,7 @@ from compendium.evidence.found import Found
 from compendium.evidence.gamma import sweep
 from compendium.evidence.labelling import carried, labelling, transfer
 from compendium.evidence.rows import Fitted, Job, changed, fitted, made, testing
+from compendium.evidence.scores import by_panel, summary
 
 
 def study(
@@ -39,7 +40,9 @@ def study(
         "protocol": f"clean, except split as named, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, epochs = {first.epochs}",
         "distill": dict(first.model)["distill"], "changed": changed(first), "sections": len(sections),
     }
-    owned = {"labels": labelling(sections), "transfer": transfer(sections, raw_folder("her2st"))}
+    table = groups["fits"].scores(sections)
+    panels = summary(by_panel(table[~table["permuted"]]), ["panel", "row", "split"])
+    owned = {"labels": labelling(sections), "transfer": transfer(sections, raw_folder("her2st")), "panels": panels.rename(columns={"row": "method"})}
     return Found(owned | _tables(groups["fits"], sections, gamma), made(groups) | facts)
 
 

@@ -20,7 +20,7 @@ CHANCE = 0.6  # below this share of comparisons won (half is chance) colours are
 
 
 def section_numbers(sections: Iterable[Section]) -> pd.DataFrame:
-    """One row a section: [section, patient, lab, spots, empty_spots, labelled_spots, labels_from, genes, umi_q1 ... genes_q3, image, um_per_px, spot_px].
+    """One row a section: [section, patient, lab, spots, spot_set, empty_spots, labelled_spots, labels_from, genes, umi_q1 ... genes_q3, image, um_per_px, spot_px].
 
     genes: names in its count table. umi_* and genes_*: quartiles over its spots of the UMI total and of the number of genes with a count,
     over every gene of the table. empty_spots: spots without a count. spot_px: diameter of a spot in pixels of the full image.
@@ -33,11 +33,18 @@ def _numbers(section: Section) -> dict[str, object]:
     found = np.diff(section.counts.indptr) if section.counts.data.all() else np.asarray((section.counts > 0).sum(axis=1)).ravel()
     quartiles = _quartiles("umi", totals) | _quartiles("genes", found)
     return {
-        "section": section.name, "patient": section.patient, "lab": section.lab, "spots": len(section), "empty_spots": int((totals == 0).sum()),
+        "section": section.name, "patient": section.patient, "lab": section.lab, "spots": len(section), "spot_set": section.spot_set,
+        "empty_spots": int((totals == 0).sum()),
         "labelled_spots": 0 if section.labels is None else int((section.labels != "").sum()), "labels_from": section.labels_from,
         "genes": len(section.genes), **quartiles,
         "image": section.patches is not None, "um_per_px": section.um_per_px, "spot_px": section.spot_um / section.um_per_px,
     }  # fmt: skip
+
+
+def spot_sets(numbers: pd.DataFrame) -> str:
+    """Which of two published sets of spots sections were prepared with, as a page says it; "" where no section has two: unfiltered spots: CID4290, CID4465."""
+    chosen = numbers[numbers["spot_set"] != ""].groupby("spot_set")["section"].agg(", ".join)
+    return "; ".join(f"{word} spots: {names}" for word, names in chosen.items())
 
 
 def _quartiles(what: str, values: np.ndarray) -> dict[str, float]:

@@ -15,6 +15,7 @@ from compendium.runs.store import Record
 
 Job = tuple[str, Run]  # the key of a row, and one of its runs
 SCORES = ("pcc", "spearman", "rmse", "pcc_native")
+KEPT = ("row", "method", "split", "fold", "section", "patient", "gene", "panels", "spots", "pcc")  # of scores, where a chapter keeps those of every gene
 
 
 @dataclass(frozen=True)
