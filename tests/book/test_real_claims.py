@@ -43,7 +43,7 @@ def test_a_chapter_is_told_or_named_as_not_computed(root):
     tables = kept(profile, root)
     assert [bool(each) for each in tables.values()] == [True, False] and list(tables) == ["data-review", "gat"]
     told = short(profile, tables, str.upper)
-    assert told == "Real ones:\n\n- DATA-REVIEW: fails here: “Table 1 counts patients, sections, spots and genes of this cohort”.\n- Not computed yet on these sections: GAT.\n"
+    assert told == "Real ones:\n\n- DATA-REVIEW: fails here: “The numbers that Table 1 prints of this cohort are those of its files”.\n- Not computed yet on these sections: GAT.\n"
     page = whole(profile, tables, str.upper)
     assert "**Fails here.** Reproduced: sections; not reproduced: patients, printed 36, counted 8. (not a question of patients.)" in page
     assert "**GAT.** Not computed yet on these sections." in page
@@ -55,7 +55,7 @@ def test_what_so_few_patients_cannot_decide_stands_above_all(root, monkeypatch):
     profile = load("real", root)
     page = whole(profile, kept(profile, root), str.upper)
     assert "Over 2 patients an exact two-sided sign test reaches p = 0.5 at best: nothing here is decided about another patient." in page
-    assert "“It rains” **Holds here.** Wet. (5 sections of 2 patients.)" in page
+    assert "“It rains”: **Holds here.** Wet. (5 sections of 2 patients.)" in page
 
 
 def test_claims_are_grouped_by_what_is_decided_of_them():

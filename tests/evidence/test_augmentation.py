@@ -150,7 +150,7 @@ def test_a_difference_counts_beyond_what_another_seed_moves_in_every_section():
     assert calm.verdict == UNDECIDED and "in validation none; in test none" in calm.why, "sections disagree by more than another seed moves"
     still = table[table["name"].isin(["again", "a"])].assign(difference=lambda lines: lines["difference"].clip(-0.02, 0.02))
     assert discernible.claim(still, STAIN, titles).verdict == HOLDS
-    assert discernible.claim(table, STAIN, titles, ["B"]).told.startswith("Undecided here. B stayed below the floor of a result.")
+    assert discernible.claim(table, STAIN, titles, ["B"]).told.startswith("Undecided here. Below the floor of a result: B.")
 
 
 @pytest.mark.parametrize(("left", "patients", "says"), [

@@ -54,7 +54,7 @@ def test_a_ranking_takes_all_six_and_two_patients():
     assert {claim.verdict for claim in [*ranking.claims(scored(without)).values(), *ranking.claims(scored(SHIFT, "AAA")).values()]} == {UNDECIDED}
     smoke = scored(SHIFT)
     smoke["floor"].loc[smoke["floor"]["row"] == "bleep", "result"] = False
-    assert ranking.claims(smoke)["ranking_claim"].why.startswith("BLEEP stayed below the floor") and ranking.claims(smoke)["low_claim"].verdict == HOLDS
+    assert ranking.claims(smoke)["ranking_claim"].why.startswith("Below the floor of a result: BLEEP.") and ranking.claims(smoke)["low_claim"].verdict == HOLDS
 
 
 def test_of_a_cohort_that_is_made_up_nothing_follows():

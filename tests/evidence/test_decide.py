@@ -25,7 +25,7 @@ def test_what_decides_is_sections_of_two_patients(patients, why):
 
 
 def test_rows_below_the_floor_and_what_else_hinders_leave_it_open():
-    assert decided("It rains", FAILS, "Dry.", of("AAB"), ["Ridge", "ST-Net"]).told == "Undecided here. Ridge, ST-Net stayed below the floor of a result. Dry."
+    assert decided("It rains", FAILS, "Dry.", of("AAB"), ["Ridge", "ST-Net"]).told == "Undecided here. Below the floor of a result: Ridge, ST-Net. Dry."
     assert decided("It rains", FAILS, "Dry.", of("AAB"), hindered=["The window is shut."]).told == "Undecided here. The window is shut. Dry."
     assert decided("It rains", FAILS, "Dry.", of("AAB")).told == "Fails here. Dry."
 

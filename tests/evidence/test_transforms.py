@@ -7,6 +7,7 @@ from scipy.stats import levene
 
 from compendium.errors import BadInput
 from compendium.evidence import spread, transforms
+from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED
 from compendium.evidence.transforms import COMMON, OWN
 from conftest import tiny_section
 
@@ -102,6 +103,34 @@ def test_the_test_of_equal_variances_is_brown_and_forsythes_over_common_genes():
 def test_the_claim_takes_every_section(scale, smoke, verdict, smallest):
     line = spread.claims(spread.ratios(spread.spread(scored(**scale))), smoke).iloc[0]
     assert (line["lognorm"], line["sections"], line["smallest in"], line["verdict"]) == ("logcpm", 3, smallest, verdict)
+
+
+def verdicts(*said: str) -> pd.DataFrame:
+    return pd.DataFrame([{"verdict": word, "mean difference": 0.02 * i} for i, word in enumerate(said)])
+
+
+@pytest.mark.parametrize(("said", "verdict", "why"), [
+    (("better", "worse", "undecided"), FAILS, "2 of 3 comparisons above the floor go one way in every section, by 0.020 at most"),
+    (("better", "undecided", "undecided", "smoke"), UNDECIDED, "1 of 3 comparisons above the floor go one way in every section, by 0.000 at most"),
+    (("undecided", "undecided"), UNDECIDED, "0 of 2 comparisons above the floor go one way in every section (half"),
+])
+def test_transforms_differ_where_half_of_the_comparisons_do(said, verdict, why):
+    common = pd.DataFrame({"section": list("XYZ"), "patient": list("AAB")})
+    found = transforms.same(verdicts(*said), common)
+    assert found.verdict == verdict and why in found.why
+    assert transforms.same(verdicts(*said), common.assign(patient="A")).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(("cases", "verdict"), [((HOLDS, HOLDS), HOLDS), ((FAILS, FAILS), FAILS), ((HOLDS, FAILS), UNDECIDED), ((), UNDECIDED)])
+def test_the_spread_is_smaller_where_all_cases_say_so(cases, verdict):
+    found = transforms.smaller(pd.DataFrame({"verdict": list(cases)}), pd.DataFrame({"section": list("XYZ"), "patient": list("AAB")}))
+    assert found.verdict == verdict
+
+
+def test_the_claims_are_made_from_the_tables(tables):
+    found = transforms.claims(tables)
+    assert list(found) == ["same_claim", "spread_told"] and {(claim.sections, claim.patients) for claim in found.values()} == {(3, 3)}
+    assert " of 4 comparisons above the floor" in found["same_claim"].why, "those of Hist2ST are smoke"
 
 
 def test_two_sections_decide_nothing():

@@ -52,7 +52,7 @@ def whole(profile: profiles.Profile, found: Mapping[str, Found | None], name: Ca
         if not tables:
             parts.append(f"**{name(chapter)}.** {LACKING}.")
             continue
-        lines = [f"- “{each.claim}” **{each.verdict[0].upper()}{each.verdict[1:]}.** {each.why} ({each.rests}.)" for each in said[chapter].values()]
+        lines = [f"- “{each.claim}”: **{each.verdict[0].upper()}{each.verdict[1:]}.** {each.why} ({each.rests}.)" for each in said[chapter].values()]
         made = f"{results.made_from(profile.name, tables)}.{marks([], tables.facts)}"
         parts += [f"**{name(chapter)}**", "\n".join(lines), f'<p class="compendium-tables">{escape(made)}</p>']
     return "\n\n".join(parts) + "\n"

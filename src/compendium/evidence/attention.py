@@ -154,7 +154,7 @@ def claims(found: Found) -> dict[str, Claim]:
         apart, which = differences(found["scores"][found["scores"]["split"] == split], COMPARISONS), f", {split}" if splits[1:] else ""
         for key, pair, claim in (
             ("accuracy", COMPARISONS[0], "Graph attention brings no improvement, or makes things worse"),
-            ("attention", COMPARISONS[1], "Attention itself adds nothing to the plain mean over the same neighbours"),
+            ("attention", COMPARISONS[1], "Attention itself adds nothing to the plain mean over the same neighbours (asked here, not in the benchmark)"),
         ):
             smoke = [row.title for row in ROWS if row.key in {pair.first, pair.second} & below(found)]
             said[f"{key}_{split}"] = no_gain(claim + which, pair, split, apart[apart["comparison"] == pair.title], smoke)

@@ -59,7 +59,7 @@ def claims(found: Found) -> dict[str, Claim]:
     verdict, why = FAILS if missed else HOLDS, f"Reproduced: {agree}; not reproduced: {'; '.join(told) or 'nothing'}."
     if name != "recomputed":
         verdict, why = UNDECIDED, f"The row can be {name} only, so it cannot be compared."
-    return {"table_claim": Claim("Table 1 counts patients, sections, spots and genes of this cohort", verdict, why)}
+    return {"table_claim": Claim("The numbers that Table 1 prints of this cohort are those of its files", verdict, why)}
 
 
 def select(sections: Sequence[Section], most: int = 6) -> list[Section]:

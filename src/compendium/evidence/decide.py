@@ -59,5 +59,5 @@ def decided(claim: str, verdict: str, why: str, of: pd.DataFrame, smoke: Sequenc
 
     of: table [section, patient] of what the verdict was taken from.
     """
-    reasons = [*hindered, *([f"{', '.join(smoke)} stayed below the floor of a result."] if smoke else []), *([few] if (few := too_few(of)) else [])]
+    reasons = [*hindered, *([f"Below the floor of a result: {', '.join(smoke)}."] if smoke else []), *([few] if (few := too_few(of)) else [])]
     return Claim(claim, UNDECIDED if reasons else verdict, " ".join([*reasons, why]).strip(), of["section"].nunique(), of["patient"].nunique())
