@@ -3,7 +3,7 @@
     python benchmarks/augment.py [TILES] [PX]
 
 Prints tiles a second of either, the faster of three passes each, their ratio, and which of the two the package runs where that is the slower one. RandAugment and AutoAugment are
-torchvision's in both columns: the package gives each tile a seed of its own, so that its draw can be repeated, and setting it costs time, which on a CPU a batch does not give back.
+torchvision's in both columns: the package gives each tile a seed of its own, so that its draw can be repeated, and setting it costs time that a batch does not give back.
 """
 
 import sys
