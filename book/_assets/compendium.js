@@ -62,7 +62,7 @@
       ...Object.fromEntries(slanted(layout).map((name) => [name, { ...layout[name], tickangle: angle }])),
       height,
       margin: { l: 44, r: 8, t: 36, b: 40, ...layout.margin, ...(layout.margin ? { l: Math.min(layout.margin.l ?? 44, 60), r: Math.min(layout.margin.r ?? 8, 24) } : {}) },
-      legend: { ...layout.legend, orientation: "h", x: 0, xanchor: "left", xref: "paper", y: titled ? 1.12 : 1.02, yanchor: "bottom", yref: "paper" },
+      legend: { ...layout.legend, orientation: "h", x: 0, xanchor: "left", xref: "paper", y: titled ? 1.12 : 1.02, yanchor: "bottom", yref: "paper", tracegroupgap: 0 },
     };
   }
 
@@ -120,7 +120,7 @@
   new MutationObserver(() => drawn().forEach(recolour)).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   narrow.addEventListener("change", () => drawn().forEach((plot) => {
     const { margin, legend, template: colours } = fitted(plot.authored, plot.data);
-    const upright = { orientation: "v", x: 1.02, xanchor: "left", y: 1, yanchor: "auto", ...plot.authored.legend };
+    const upright = { orientation: "v", x: 1.02, xanchor: "left", y: 1, yanchor: "auto", tracegroupgap: 10, ...plot.authored.legend };
     const { height, angle } = narrow.matches ? standing(plot.authored, plot.data) : plot.authored;
     const angles = slanted(plot.authored).map((name) => [`${name}.tickangle`, angle ?? plot.authored[name].tickangle]);
     window.Plotly.relayout(plot, { margin, legend: narrow.matches ? legend : upright, template: colours, height, ...Object.fromEntries(angles) });
