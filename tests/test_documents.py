@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from compendium import __version__
-from compendium.book import results
+from compendium.book import profiles, real_claims, results
+from compendium.book.chapters import chapters
 from compendium.evidence import reference
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,6 +56,18 @@ def test_documents_have_the_reference_scores_and_what_they_are_of():
     assert set(rows["sections"].iloc[0]) == {"C2", "C3", "C4", "C5"} and "four HER2+ sections (C2 to C5)" in part
     assert (kept["section"].nunique(), kept["patient"].nunique()) == (5, 2) and "five sections with images are of two patients" in part
     assert all(re.search(r"[Tt]wo patients", text(f"book/{page}.md")) for page in ("intro", "which_method"))
+
+
+def test_the_readme_says_what_the_kept_tables_say_of_the_claims():
+    profile = profiles.load("her2st-subset", ROOT)
+    number = {name: f"Chapter {int(path.name.partition('_')[0])}" for name, path in chapters(ROOT).items()}
+    told = real_claims.short(profile, real_claims.kept(profile, ROOT), number.__getitem__)
+    assert re.findall(r"^- Chapter \d+: .*$", text("README.md"), re.MULTILINE) == re.findall(r"^- Chapter \d+: .*$", told, re.MULTILINE) != []
+
+
+def test_pages_name_no_chapter_as_the_only_one_with_a_reference_run():
+    assert not [name for name in ("book/paper_map.md", "book/intro.md", "book/which_method.md", "README.md") if re.search(r"only (in )?chapter \d", text(name))]
+    assert all("{real-claims}" in text(f"book/{page}.md") for page in ("intro", "which_method", "real_sections"))
 
 
 def test_licence_covers_code_and_text():

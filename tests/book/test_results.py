@@ -6,7 +6,7 @@ import pytest
 from compendium import disk
 from compendium.book import results
 from compendium.book.chapters import usual
-from compendium.book.profiles import Profile, load
+from compendium.book.profiles import Profile
 from compendium.errors import BadInput
 from compendium.evidence.found import Found
 
@@ -88,7 +88,7 @@ def test_nothing_is_kept_outside_a_checkout(tmp_path, monkeypatch):
 @pytest.mark.parametrize("profile", results.references())
 def test_what_is_kept_is_what_the_profile_asks_for(profile):
     """Otherwise its book could not be drawn without raw data."""
-    for chapter in load(profile).chapters:
+    for chapter in results.chapters_of(profile):
         kept = results.reference(profile, chapter).facts["parameters"]
         asked = {word: value for word, value in usual(chapter, profile).items() if word not in results.FREE}
         assert {word: kept.get(word) for word in asked} == asked, chapter

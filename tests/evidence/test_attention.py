@@ -7,6 +7,8 @@ import pytest
 from compendium.book import attention_figures
 from compendium.errors import BadInput
 from compendium.evidence import attention
+from compendium.evidence.decide import UNDECIDED
+from compendium.evidence.found import Found
 from compendium.evidence.scores import summary
 from compendium.evidence.transfer import differences
 from conftest import tiny_section
@@ -58,24 +60,31 @@ def test_each_distinct_fold_is_fitted_once_and_twins_are_of_the_first_split(home
 def test_splits_are_told_apart():
     found = pd.concat([by_section(0.1, 0.2, 0.1).assign(split="patient-out"), by_section(-0.1, -0.2, -0.3).assign(split="section-out")])
     assert attention.told(found) == "+0.133, above in 3 of 3 sections under patient-out and -0.200, above in 0 of 3 sections under section-out"
-    said = attention.accuracy_claims(found)
-    assert said.startswith("Patient-out: does not hold here: graph attention is above Hist2ST in 3 of 3") and "Section-out: holds here:" in said
-    assert attention.accuracy_claims(found[:3]).startswith("Does not hold here")
 
 
 @pytest.mark.parametrize(("values", "smoke", "said"), [
-    ((0.1, 0.2, 0.1), (), "Does not hold here: graph attention is above Hist2ST in 3 of 3 sections of 2 patients, +0.133"),
-    ((-0.1, -0.2, -0.1), (), "Holds here"), ((0.1, -0.2, 0.1), (), "sections disagree, graph attention is above Hist2ST in 2 of 3"),
-    ((0.1, 0.1), (), "2 sections are too few"), ((0.1, 0.1, 0.1), ("graph attention",), "graph attention stayed below the floor"),
+    ((0.1, 0.2, 0.1), (), "Fails here. Graph attention is above Hist2ST in 3 of 3 sections of 2 patients under ood, +0.133 on average."),
+    ((-0.1, -0.2, -0.1), (), "Holds here. "), ((0.1, 0.2, -0.1, 0.1), (), "Undecided here. Graph attention is above Hist2ST in 3 of 4 sections"),
+    ((0.1, 0.2, -0.1, 0.1), (), "the sections disagree."), ((0.1, 0.1), (), "Undecided here. 2 sections of 1 patient cannot decide."),
+    ((0.1, 0.1, 0.1), ("graph attention",), "Undecided here. graph attention stayed below the floor"),
 ])
 def test_the_claim_about_accuracy_follows_from_the_sections(values, smoke, said):
-    assert said in attention.accuracy_claim(by_section(*values), smoke)
+    assert said in attention.no_gain("No gain", attention.COMPARISONS[0], "ood", by_section(*values), smoke).told
 
 
-@pytest.mark.parametrize(("relative", "said"), [(0.5, "Holds here: a step of graph attention takes 0.50 times"), (1.2, "Does not hold here"), (0.95, "No difference here")])
+def test_each_split_is_judged_by_itself(study):
+    several = pd.concat([study["scores"], study["scores"].assign(split="section-out")])
+    said = attention.claims(Found(study.tables | {"scores": several}, study.facts))
+    assert list(said) == ["accuracy_patient-out", "attention_patient-out", "accuracy_section-out", "attention_section-out", "cost"]
+    assert said["accuracy_section-out"].claim.endswith(", section-out") and "under section-out" in said["accuracy_section-out"].why
+    assert said["accuracy_patient-out"].verdict == UNDECIDED and "stayed below the floor" in said["accuracy_patient-out"].why
+    assert (said["accuracy_patient-out"].sections, said["accuracy_patient-out"].patients) == (3, 3)
+
+
+@pytest.mark.parametrize(("relative", "said"), [(0.5, "Holds here. A step of graph attention takes 0.50 times"), (1.2, "Fails here"), (0.95, "Undecided here")])
 def test_the_claim_about_cost_follows_from_the_steps(relative, said):
     steps = pd.DataFrame({"row": ["hist2st", "gat"], "relative": [1.0, relative]})
-    assert attention.cost_claim(steps, {"graph attention": 1.0, "transformer block": 1.7}).startswith(said)
+    assert attention.cost(steps, {"graph attention": 1.0, "transformer block": 1.7}).told.startswith(said)
 
 
 def test_growth_is_the_exponent_between_the_two_largest_sizes():

@@ -8,7 +8,8 @@ import pytest
 
 from compendium.book import augmentation_figures
 from compendium.evidence import augmentation, discernible, image_names
-from compendium.evidence.augmentation import AGAIN, MAIN, OFF, PLAIN, STAIN, STAIN_RIDGE, VIEWS, check_names, compared
+from compendium.evidence.augmentation import AGAIN, GROUPS, MAIN, OFF, PLAIN, STAIN, STAIN_RIDGE, VIEWS, check_names, compared, left_out
+from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED
 from compendium.images.augment import FAMILIES
 from compendium.images.colour_spaces import lab
 from compendium.images.stain import STAINS
@@ -50,9 +51,19 @@ def test_a_stain_map_has_one_name_in_rows_and_tables():
 def test_names_are_those_that_are_known_and_all_where_none_is_given():
     assert check_names("families", [], FAMILIES) == [name for name in FAMILIES if name != "none"]
     assert check_names("stains", ["macenko"], STAINS) == ["macenko"]
-    for what, known in (("families", FAMILIES), ("stains", STAINS)):
-        assert refusal(lambda what=what, known=known: check_names(what, ["makenko"], known)).startswith(f"{what} names 'makenko', which is none of ")
-    assert "'none'" in refusal(lambda: check_names("families", ["none"], FAMILIES))
+    assert refusal(lambda: check_names("stains", ["makenko"], STAINS)) == f"stains names 'makenko'; did you mean macenko? known: {', '.join(STAINS)}"
+    assert refusal(lambda: check_names("families", ["histogen"], FAMILIES)).startswith("families names 'histogen'; did you mean histogene? known: stnet, histogene, ")
+    assert refusal(lambda: check_names("families", ["zzz"], FAMILIES)).startswith("families names 'zzz'; known: stnet, ")
+    assert "'none'; " in refusal(lambda: check_names("families", ["none"], FAMILIES))
+
+
+def test_a_caption_names_what_is_not_compared():
+    titles = {row.key: row.title for row in compared(["stnet", "bleep"], list(STAINS), 3, 7)}
+    told = left_out(titles, MAIN, "profile demo")
+    assert told.startswith(f" Left out by profile demo, {len(FAMILIES) - 3} of {len(FAMILIES) - 1} families: HisToGene; Hist2ST; ")
+    assert "ST-Net" not in told and "BLEEP" not in told and told == left_out(titles, VIEWS, "profile demo")
+    assert left_out(titles, STAIN, "x") == left_out(titles, STAIN_RIDGE, "x") == ""
+    assert left_out({key: title for key, title in titles.items() if "macenko" not in key}, STAIN, "x") == f" Left out by x, 1 of {len(STAINS)} stains: Macenko."
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +82,9 @@ def test_every_row_is_fitted_on_training_and_scored_in_both_other_roles(found):
     assert found.facts["roles"] == {"S1": "training", "S2": "validation", "S3": "test", "S4": "test"}
     assert (found.facts["validation_is"], found.facts["test_is"]) == ("another patient of the same laboratory", "another laboratory")
     assert apart.groupby("row").size().eq(3).all()
-    assert not set(apart["name"]) & {PLAIN}
+    assert not set(apart["name"]) & {PLAIN} and set(boxes["group"]) == set(GROUPS)
+    pd.testing.assert_frame_equal(found["panels"].drop(columns="panel"), boxes)  # the panel has one part
+    assert set(found["panels"]["panel"]) == {"all"}
     assert set(found["floor"].set_index("row")["result"].loc[lambda said: said].index) == {f"{STAIN_RIDGE}:{name}" for name in (PLAIN, "macenko", "randstainna", "macenko-alone")}
     assert found.facts["records"] == len(found.facts["titles"]) + 3  # three twins
 
@@ -118,7 +131,7 @@ def lines(group: str, **rows: tuple[float, float, float]) -> pd.DataFrame:
     """Three sections a role; the first value is that of all of validation, the second of one test section, the third of the other two."""
     roles = [*((f"V{i}", "validation", 0) for i in (1, 2, 3)), ("T1", "test", 1), ("T2", "test", 2), ("T3", "test", 2)]
     return pd.DataFrame([
-        {"group": group, "name": name.replace("_", "-"), "section": section, "role": role, "difference": values[which]}
+        {"group": group, "name": name.replace("_", "-"), "section": section, "patient": section, "role": role, "difference": values[which]}
         for name, values in rows.items() for section, role, which in roles
     ])
 
@@ -129,14 +142,26 @@ def test_a_difference_counts_beyond_what_another_seed_moves_in_every_section():
     assert discernible.beyond(table, STAIN, "validation") == (["a"], ["b"])
     assert discernible.beyond(table, STAIN, "test") == ([], ["b"])
     titles = {f"{STAIN}:{name}": name.upper() for name in "abc"}
-    assert discernible.claim(table, STAIN, titles) == (
-        "Does not hold here: in every section of a role further from the reference than another seed moves it (0.020) lie, in validation A above and B below; in test B below."
+    said = discernible.claim(table, STAIN, titles)
+    assert said.verdict == FAILS and said.why == (
+        "In every section of a role further from the reference than another seed moves it (0.020) lie, in validation A above and B below; in test B below."
     )
-    calm = table[table["name"].isin(["again", "c"])]
-    assert discernible.claim(calm, STAIN, titles).startswith("Nothing here speaks against it") and "in validation none; in test none" in discernible.claim(calm, STAIN, titles)
-    assert "Cannot be decided here, B stayed below the floor" in discernible.claim(table, STAIN, titles, ["B"])
-    fewer = discernible.claim(table[~table["section"].isin(["V3", "T3"])], STAIN, titles)
-    assert "Cannot be decided here, 2 in validation and 2 in test are too few sections" in fewer
+    calm = discernible.claim(table[table["name"].isin(["again", "c"])], STAIN, titles)
+    assert calm.verdict == UNDECIDED and "in validation none; in test none" in calm.why, "sections disagree by more than another seed moves"
+    still = table[table["name"].isin(["again", "a"])].assign(difference=lambda lines: lines["difference"].clip(-0.02, 0.02))
+    assert discernible.claim(still, STAIN, titles).verdict == HOLDS
+    assert discernible.claim(table, STAIN, titles, ["B"]).told.startswith("Undecided here. B stayed below the floor of a result.")
+
+
+@pytest.mark.parametrize(("left", "patients", "says"), [
+    (("V1", "T1"), {}, "2 sections of 2 patients cannot decide."), (("V1", "V2", "T1", "T2"), {}, "In validation 2 sections of 2 patients cannot decide."),
+    (("V1", "V2", "V3", "T1", "T2", "T3"), {"V": "A", "T": "B"}, "In test 3 sections of 1 patient cannot decide."),
+])
+def test_a_role_of_too_few_sections_or_of_one_patient_decides_nothing(left, patients, says):
+    table = lines(STAIN, again=(0.01, -0.02, 0.0), b=(-0.03, -0.021, -0.05))
+    table = table[table["section"].isin(left)].assign(patient=lambda found: found["section"].map(lambda name: patients.get(name[0], name)))
+    said = discernible.claim(table, STAIN, {f"{STAIN}:b": "B"})
+    assert said.verdict == UNDECIDED and says in said.why
 
 
 def test_ridge_and_distilled_rows_are_held_to_hist2sts_other_seed():
@@ -173,6 +198,22 @@ def test_the_plate_holds_one_tile_through_everything():
     assert len(fig.layout.images) == len(fig.layout.annotations) == len(shown) == len(augmentation_figures.plate_data(shown))
     again = augmentation_figures.pictures(sections[0], sections)
     assert all(np.array_equal(one[2], other[2]) for one, other in zip(shown, again, strict=True))
+
+
+def test_the_plate_is_of_the_pages_sections_or_of_generated_ones_where_an_image_is_not_here(home):
+    roles = {"S1": "training", "S2": "validation", "S3": "test", "S4": "test"}
+    here = {section.name: section for section in SECTIONS}
+    assert augmentation_figures.pictured(here | {"S2": None, "S4": None}, roles) == ([here["S1"]], here["S3"], "")
+    for missing in (here | {"S1": None}, here | {"S3": dataclasses.replace(here["S3"], patches=None)}, dict.fromkeys(here)):
+        train, test, source = augmentation_figures.pictured(missing, roles)
+        assert [each.cohort for each in (*train, test)] == ["demo", "demo"] and train[0].lab != test.lab
+        assert source.startswith(f"cohort demo, sections {train[0].name} and {test.name}, not those of this page · data demo ")
+
+
+def test_the_band_says_what_it_was_measured_on():
+    told = {group: augmentation_figures.band_told(group, 0.0123, 4) for group in GROUPS}
+    assert all("0.012 to either side" in text and "one pair of seeds, 4 and 5" in text for text in told.values())
+    assert "without distillation" in told[VIEWS] and "ridge" in told[STAIN] and "ridge has no seed" in told[STAIN_RIDGE] and "head" in told[MAIN]
 
 
 def test_the_tile_with_the_most_contrast_is_shown():

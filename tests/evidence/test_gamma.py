@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.evidence.gamma import sweep, sweep_words, verdict
+from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED
+from compendium.evidence.gamma import no_better, sweep, told_apart
 from compendium.evidence.scores import scores
 from compendium.runs import execute, study
 from conftest import tiny_section
@@ -26,37 +27,40 @@ def test_one_row_a_run_and_test_section(home):
 
 
 def swept(**pcc: list[float]) -> pd.DataFrame:
-    """Rows of two tests; the words are Hist2ST and g0, g1, ..."""
+    """Rows of tests of as many sections and patients; the words are Hist2ST and g0, g1, ..."""
     gammas = {name: np.nan if name == "hist2st" else float(name[1:]) for name in pcc}
-    return pd.DataFrame([{"gamma": gammas[name], "section": f"S{i}", "split": "s", "pcc": value} for name, values in pcc.items() for i, value in enumerate(values)])
+    return pd.DataFrame([
+        {"gamma": gammas[name], "section": f"S{i}", "patient": f"P{i}", "split": "s", "pcc": value} for name, values in pcc.items() for i, value in enumerate(values)
+    ])
 
 
 def test_a_gain_is_one_that_exceeds_what_chance_moves():
-    told = sweep_words(swept(hist2st=[0.20, 0.22], g0=[0.19, 0.21], g1=[0.195, 0.205], g10=[0.25, 0.24]))
-    assert "at γ = 1 by +0.000 on average (higher in 1 of 2 tests)" in told
-    assert "at γ = 10 by +0.045 on average (higher in 2 of 2 tests)" in told
-    assert "lie 0.010 apart on average: γ = 10 gains more than that" in told
-    assert "lie 0.100 apart on average: no γ gains" in sweep_words(swept(hist2st=[0.3, 0.1], g0=[0.19, 0.19], g1=[0.1, 0.1]))
-    assert "cannot be said" in sweep_words(swept(hist2st=[0.2], g1=[0.3]))
+    rows = swept(hist2st=[0.20, 0.22, 0.2], g0=[0.19, 0.21, 0.19], g1=[0.195, 0.205, 0.19], g10=[0.25, 0.24, 0.25])
+    gained = no_better(rows)
+    assert gained.verdict == FAILS and "at γ = 1 by +0.000 on average (higher in 1 of 3 tests)" in gained.why
+    assert "at γ = 10 by +0.050 on average (higher in 3 of 3 tests)" in gained.why and "lie 0.010 apart on average: γ = 10 gains more than that" in gained.why
+    assert no_better(swept(hist2st=[0.3, 0.1, 0.3], g0=[0.19, 0.19, 0.19], g1=[0.1, 0.1, 0.1])).verdict == HOLDS
+    assert no_better(swept(hist2st=[0.2] * 3, g0=[0.2] * 3, g1=[0.1, 0.3, 0.3])).verdict == UNDECIDED, "it gains, and not everywhere"
+    assert no_better(rows.assign(patient="P1")).why.startswith("3 sections of 1 patient cannot decide.") and no_better(rows, ["γ = 1"]).verdict == UNDECIDED
+    assert "cannot be said" in no_better(swept(hist2st=[0.2], g1=[0.3])).why
 
 
 def judged(f1: list[float], auc: list[float], labels_from: str = "", always: float = 0.5) -> pd.DataFrame:
-    return pd.DataFrame({"cancer_f1": f1, "cancer_auc": auc, "labels_from": labels_from, "always_f1": always})
+    names = [f"{labels_from}S{i}" for i in range(len(f1))]
+    return pd.DataFrame({"section": names, "patient": names, "cancer_f1": f1, "cancer_auc": auc, "labels_from": labels_from, "always_f1": always})
 
 
 def test_the_verdict_needs_labels_of_the_section_itself():
     good, bad = [0.9, 0.9, 0.9], [0.9, 0.7, 0.7]
-    assert verdict(judged(good, good), made_up=False)[0] == "holds"
-    assert verdict(judged(good, bad), made_up=False)[0] == "fails"
-    assert verdict(judged(bad, good), made_up=False)[0] == "fails"
-    for rows, made_up in ((judged(good, good), True), (judged(good, good, "C1"), False)):
-        assert verdict(rows, made_up)[0] == "undecided"
-    mixed = pd.concat([judged([0.9], [0.9]), judged([0.1, 0.1], [0.1, 0.1], "C1")])
-    assert verdict(mixed, made_up=False)[0] == "holds"
+    assert [told_apart(judged(*pair)).verdict for pair in ((good, good), (good, bad), (bad, good))] == [HOLDS, FAILS, FAILS]
+    assert told_apart(judged(good, good, "C1")).verdict == UNDECIDED
+    mixed = pd.concat([judged(good, good), judged([0.1] * 4, [0.1] * 4, "C1")])
+    assert (told_apart(mixed).verdict, told_apart(mixed).sections) == (HOLDS, 3)
+    assert told_apart(mixed[1:]).why.startswith("2 sections of 2 patients cannot decide.")
 
 
 @pytest.mark.parametrize(("always", "number"), [(0.9, 3), (0.5, 0)])
 def test_the_reason_counts_what_it_says(always, number):
-    told = verdict(judged([0.9, 0.9, 0.7], [0.9, 0.7, 0.9], "C1", always), made_up=False)[1]
-    assert told.startswith(f"Of 3 tests, 1 have both F1 and AUC of cancer above 0.8, 2 the AUC; always answering cancer has an F1 above 0.8 in {number}.")
+    told = told_apart(judged([0.9, 0.9, 0.7], [0.9, 0.7, 0.9], "C1", always)).why
+    assert f"Of 3 tests, 1 have both F1 and AUC of cancer above 0.8, 2 the AUC; always answering cancer has an F1 above 0.8 in {number}." in told
     assert "carried over" in told

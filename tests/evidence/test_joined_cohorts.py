@@ -6,6 +6,7 @@ from compendium.data.prepare import one_by_one, open_sections, prepare, prepared
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
 from compendium.evidence import attention, data_review, encoder_rows, ladder, regclass, transforms
+from compendium.evidence.claims import made_up
 from space_ranger import write_tenx, write_wu
 
 BOTH, NAMES = "wu+tenx", ["CID4465", "FFPE", "block1", "CID4290"]
@@ -38,7 +39,7 @@ def test_sections_are_opened_as_they_are_named_each_from_its_cohort():
 
 def told(found) -> None:
     """What every chapter says of what it was made from."""
-    assert found.facts["data"].startswith(f"{BOTH} ") and not found.facts.get("made_up")
+    assert found.facts["data"].startswith(f"{BOTH} ") and not made_up(found)
 
 
 def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them():

@@ -66,7 +66,7 @@ def test_the_sweep_holds_all_that_its_page_draws():
     assert found["by_class"]["section"].unique().tolist() == found["confusion"]["section"].unique().tolist() == ["S3"]
     assert found["confusion"]["spots"].sum() == found["by_class"]["spots"].sum() <= 24
     assert set(found["curves"]["method"]) == set(found["cost"]["row"]) == {"Hist2ST", "γ = 0", "γ = 1", "γ = 1, twin"}
-    assert found.facts["changed"]["epochs"].startswith("2 instead of") and found.facts["smoke"] and found.facts["made_up"]
+    assert found.facts["changed"]["epochs"].startswith("2 instead of") and found.facts["smoke"]
     assert len(found["labels"]) == 3 and found["transfer"].empty
     assert found["panels"]["method"].tolist() == ["Hist2ST", "γ = 0", "γ = 1"] and (found["panels"]["values"] == 12).all(), "twins have no box"
 

@@ -6,8 +6,10 @@ import pytest
 
 from compendium.book.encoder_figures import gene_boxes, highest, paired, per_gene
 from compendium.errors import BadInput
+from compendium.evidence.decide import FAILS, HOLDS
 from compendium.evidence.encoder_rows import jobs, left_out, rows, twins, weights_files
-from compendium.evidence.transfer import BETTER, SMOKE, UNDECIDED, WORSE, claim, comparisons, differences, on_scale, told, verdict, verdicts
+from compendium.evidence.found import Found
+from compendium.evidence.transfer import BETTER, SMOKE, UNDECIDED, WORSE, claim, claims, comparisons, differences, on_scale, told, verdict, verdicts
 from compendium.images.encoders import FROZEN
 from conftest import tiny_section
 
@@ -21,6 +23,9 @@ def scored(shift: dict[str, float], sections=("S2", "S3", "S4"), folds=("a",)) -
     rng = np.random.default_rng(0)
     base = pd.DataFrame([{"section": s, "patient": s[-1], "fold": f, "gene": g, "pcc": rng.uniform(-0.2, 0.4)} for s in sections for f in folds for g in "ABCDE"])
     return pd.concat([base.assign(row=key, pcc=base["pcc"] + shift.get(key, 0.0)) for key in KEYS], ignore_index=True)
+
+
+APART = differences(scored({}), COMPARED)
 
 
 def test_rows_of_a_comparison_differ_in_what_their_title_says():
@@ -62,26 +67,33 @@ def test_a_difference_is_of_the_same_genes_and_a_section_counts_once():
     ([0.1, 0.2, 0.1], BETTER), ([-0.1, -0.2, -0.1], WORSE), ([0.1, -0.2, 0.1], UNDECIDED), ([0.1, 0.1], UNDECIDED), ([0.1, 0.1, 0.0], UNDECIDED), ([], UNDECIDED),
 ])
 def test_a_verdict_takes_three_sections_that_agree(values, said):
-    assert verdict(values) == said
+    found = pd.DataFrame({"section": [f"S{i}" for i in range(len(values))], "patient": [f"P{i // 2}" for i in range(len(values))], "difference": values})
+    assert verdict(found) == said
+    assert verdict(found.assign(patient="P1")) == UNDECIDED, "sections of one patient are no witnesses of each other"
 
 
 @pytest.mark.parametrize(("shift", "says"), [
-    (dict.fromkeys(("frozen", "frozen-raw", "tuned", "ridge"), -0.1), "holds here"),
-    (dict.fromkeys(("frozen", "frozen-raw", "tuned", "ridge"), 0.1), "does not hold here"),
-    ({"frozen": 0.1}, "stays undecided here"),
+    (dict.fromkeys(("frozen", "frozen-raw", "tuned", "ridge"), -0.1), HOLDS), (dict.fromkeys(("frozen", "frozen-raw", "tuned", "ridge"), 0.1), FAILS),
+    ({"frozen": 0.1}, "undecided here"),
 ])
 def test_the_claim_is_decided_where_all_comparisons_agree(shift, says):
-    lines = verdicts(differences(scored(shift), COMPARED), COMPARED, set())
-    assert says in claim(lines)
+    found = differences(scored(shift), COMPARED)
+    assert claim(verdicts(found, COMPARED, set()), found).verdict == says
+
+
+def test_a_claim_is_made_from_the_tables_of_its_chapter():
+    floor = pd.DataFrame({"row": KEYS, "result": [key != "tuned" for key in KEYS]})
+    said = claims(Found({"scores": scored(dict.fromkeys(("frozen", "frozen-raw", "ridge"), -0.1)), "floor": floor}, {"others": []}))["claim"]
+    assert (said.verdict, said.sections, said.patients) == (HOLDS, 3, 3) and said.why.endswith("Smoke, deciding nothing: 1.")
 
 
 def test_smoke_decides_nothing():
     lines = verdicts(differences(scored(dict.fromkeys(("frozen", "frozen-raw", "tuned", "ridge"), 0.1)), COMPARED), COMPARED, {"tuned"})
     assert lines.loc[lines["verdict"] == SMOKE, "comparison"].tolist() == ["tuned: pre-trained − random start"]
-    assert "of 4 comparisons above the floor" in claim(lines) and "deciding nothing: 1." in claim(lines)
+    assert "of 4 comparisons above the floor" in claim(lines, APART).why and "deciding nothing: 1." in claim(lines, APART).why
     assert "frozen: pre-trained − random start, above 0 in all 3 sections" in told(lines) and "tuned" not in told(lines)
     assert on_scale(lines).startswith("Input scale: frozen pre-trained: normalised − 0–255, undecided over 3 sections")
-    assert "does not hold" not in claim(verdicts(differences(scored({}), COMPARED), COMPARED, set(KEYS)))
+    assert claim(verdicts(APART, COMPARED, set(KEYS)), APART).verdict == "undecided here"
 
 
 def test_what_is_not_there_is_left_out_with_the_reason(monkeypatch, tmp_path):

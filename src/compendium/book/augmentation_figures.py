@@ -1,6 +1,6 @@
 """Figures of the augmentation chapter: one tile through everything, boxes in and out of distribution, paired differences, and how alike stains make sections."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,15 +8,37 @@ import plotly.graph_objects as go
 import torch
 from jaxtyping import UInt8
 
+from compendium import __version__
+from compendium.book.dot_figures import differences, dots
 from compendium.book.figures import ROLE_COLOUR, data_uri, plain
-from compendium.data.section import Section
+from compendium.data.prepare import open_sections
+from compendium.data.section import Section, digest
+from compendium.evidence.augmentation import MAIN, STAIN, STAIN_RIDGE, VIEWS
 from compendium.evidence.image_names import TITLES
 from compendium.images.augment import FAMILIES
 from compendium.images.colour_spaces import lab
 from compendium.images.stain import NORMALISERS, STAINS, changes
 
 COLUMNS, TILE, FRAME, LONG = 5, 158, 150, 12  # of the plate; height of a row in px, grey of its frames, letters from which on a title is broken
+GENERATED, ONES = "demo", ("P1a", "Q1a")  # cohort that can be drawn from anywhere, and its sections of two laboratories
+MOVED = {  # what stands for the rows of a group in how far another seed moves them; see evidence.discernible.chance
+    VIEWS: "Hist2ST without distillation (how far one moves the distilled rows was not measured)", MAIN: "the head on tiles of one family",
+    STAIN: "this network on tiles as they are (ridge, below, is held to it too)", STAIN_RIDGE: "Hist2ST without distillation on tiles as they are, since ridge has no seed",
+}
 Picture = tuple[str, str, UInt8[np.ndarray, "px px 3"]]  # kind, title, image
+
+
+def pictured(slides: Mapping[str, Section | None], roles: Mapping[str, str]) -> tuple[list[Section], Section, str]:
+    """Training sections and the first test section, whose tiles the plate shows, and "". Where one has no image here: sections of the demo cohort, and what made the plate.
+
+    slides: section -> it, None where it is not prepared. roles: section -> its role.
+    """
+    needed = {role: [slides[name] for name, its in roles.items() if its == role] for role in ("training", "test")}
+    needed["test"] = needed["test"][:1]
+    if all(each is not None and each.patches is not None for group in needed.values() for each in group):
+        return needed["training"], needed["test"][0], ""
+    train, test = found = open_sections(GENERATED, list(ONES))
+    return [train], test, f"cohort {GENERATED}, sections {' and '.join(ONES)}, not those of this page · data {GENERATED} {digest(found)[:10]} · compendium {__version__}"
 
 
 def pictures(section: Section, train: Sequence[Section], seed: int = 0) -> list[Picture]:
@@ -70,27 +92,15 @@ def boxes(table: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
 
 def apart(found: pd.DataFrame, titles: dict[str, str], bar: float) -> go.Figure:
     """Difference of each row to its reference, one dot a section; the band is what another seed moves. found: rows of one group of the table `differences`."""
-    fig, keys = go.Figure(), [key for key in titles if key in set(found["row"])]
-    for role, part in found.groupby("role", sort=False):
-        fig.add_scatter(
-            x=part["difference"], y=part["row"].map(titles), mode="markers", name=role, text=part["section"],
-            marker={"color": ROLE_COLOUR[role], "size": 9, "opacity": 0.85}, hovertemplate="%{text}: %{x:.3f}<extra></extra>",
-        )
-    if np.isfinite(bar):
-        fig.add_vrect(x0=-bar, x1=bar, fillcolor="#888888", opacity=0.15, line_width=0)
-    fig.add_vline(x=0, line_width=1, line_dash="dot", line_color="#888888")
-    order = {"categoryorder": "array", "categoryarray": [titles[key] for key in reversed(keys)]}
-    return plain(fig, 170 + 30 * len(keys), xaxis_title="difference of PCC,<br>mean over genes", yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    return differences(found.assign(line=found["row"].map(titles), of=found["role"]), [titles[key] for key in titles if key in set(found["row"])], ROLE_COLOUR, bar=bar)
+
+
+def band_told(group: str, bar: float, seed: int) -> str:
+    """What the band of `apart` is, for its caption; seed: of the fits."""
+    return f"The band, {bar:.3f} to either side, is the most, over the sections, that another seed moved {MOVED[group]}; it rests on one pair of seeds, {seed} and {seed + 1}."
 
 
 def distances(looks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     """How far the mean colour of each section lies from that of the training sections, by stain; titles of the names, in order."""
-    fig, names = go.Figure(), [name for name in titles if name in set(looks["name"])]
-    for role, part in looks.groupby("role", sort=False):
-        fig.add_scatter(
-            x=part["distance"], y=part["name"].map(titles), mode="markers", name=role, text=part["section"],
-            marker={"color": ROLE_COLOUR[role], "size": 9, "opacity": 0.85}, hovertemplate="%{text}: %{x:.1f}<extra></extra>",
-        )
-    order = {"categoryorder": "array", "categoryarray": [titles[name] for name in reversed(names)]}
     axis = {"title": "distance to the training<br>colour (CIELAB)", "rangemode": "tozero"}
-    return plain(fig, 170 + 30 * len(names), xaxis=axis, yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    return dots(looks.assign(line=looks["name"].map(titles), of=looks["role"]), "distance", list(titles.values()), ROLE_COLOUR, axis, digits=1)

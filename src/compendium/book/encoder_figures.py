@@ -3,6 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from compendium.book.dot_figures import differences
 from compendium.book.figures import COLOURS, colour_of, plain
 from compendium.evidence.scores import summary
 
@@ -36,17 +37,9 @@ def gene_boxes(genes: pd.DataFrame, titles: dict[str, str], smoke: set[str]) -> 
 
 def paired(found: pd.DataFrame) -> go.Figure:
     """Difference of two rows in each section, one line a comparison, one colour a patient."""
-    fig = go.Figure()
-    for patient, colour in colour_of(sorted(found["patient"].unique())).items():
-        part = found[found["patient"] == patient]
-        fig.add_scatter(
-            x=part["difference"], y=[wrapped(title) for title in part["comparison"]], mode="markers", name=f"patient {patient}", text=part["section"],
-            marker={"color": colour, "size": 9, "opacity": 0.8}, hovertemplate="%{text}: %{x:.3f}<extra></extra>",
-        )
-    fig.add_vline(x=0, line_width=1, line_dash="dot", line_color="#888888")
-    order = {"categoryorder": "array", "categoryarray": [wrapped(title) for title in dict.fromkeys(found["comparison"])][::-1]}
-    height = 150 + 46 * found["comparison"].nunique()
-    return plain(fig, height, xaxis_title="difference of PCC,<br>mean over genes", yaxis=order, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    patients = sorted(f"patient {name}" for name in found["patient"].unique())
+    lines = found.assign(line=found["comparison"].map(wrapped), of="patient " + found["patient"]).sort_values("of", kind="stable")
+    return differences(lines, [wrapped(title) for title in dict.fromkeys(found["comparison"])], colour_of(patients), step=46)
 
 
 def wrapped(title: str) -> str:

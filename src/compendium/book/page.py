@@ -16,6 +16,7 @@ from compendium.book.commit import commit
 from compendium.book.parameters import check, declared, given
 from compendium.book.results import drawn
 from compendium.book.show import DEVICE, RECORDS, publish, show, show_table
+from compendium.evidence.partition import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from compendium.evidence.found import Found
 
 RECORD = "application/papermill.record/"
-ROLES = ("training", "validation", "test")  # parameters of a chapter that names its sections by what they are for
 
 
 class Choices(dict):
@@ -74,7 +74,7 @@ class Page:
 
         How many stored fits they rest on, and how many of these are stale, is noted for the status page.
         """
-        needed = [name for role in ROLES for name in self.parameters.get(role) or ()] or self.sections
+        needed = [name for role in ROLES for name in self.parameters.get(role) or ()] or self.sections  # a chapter may name its sections by role
         found, line = drawn(self.profile, self.name, self.parameters, self.cohort, needed, self._commit, make)
         if line:
             publish({"text/html": rerun.banner(line), "text/plain": line})

@@ -62,12 +62,17 @@ def computed(profile: str) -> Path:
 
 
 def _kept(profile: str, chapter: str) -> Found | None:
-    return reference(profile, chapter) if profile in references() and (disk.resource(f"reference/{profile}") / chapter).is_dir() else None
+    return reference(profile, chapter) if profile in references() and chapter in chapters_of(profile) else None
 
 
 def references() -> list[str]:
     """Profiles of which tables are kept."""
     return sorted(path.name for path in disk.resource("reference").iterdir() if path.is_dir())
+
+
+def chapters_of(profile: str) -> list[str]:
+    """Chapters of which a profile's tables are kept."""
+    return sorted(path.name for path in (disk.resource("reference") / profile).iterdir() if path.is_dir())
 
 
 def keep(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> list[Path]:

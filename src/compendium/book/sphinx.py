@@ -16,6 +16,7 @@ from compendium.book.formulas import visit_math, visit_math_block
 from compendium.book.method_pages import DrawingDirective, TableDirective
 from compendium.book.paper_map import PaperMapDirective
 from compendium.book.plates import FILES, PlotlyRenderer, TableFigure
+from compendium.book.real_claims import RealClaimsDirective
 from compendium.book.rerun import banner
 from compendium.book.status import StatusDirective, StatusNode, fill, took
 
@@ -34,6 +35,7 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("methods-table", TableDirective)
     app.add_directive("method-drawing", DrawingDirective)
     app.add_directive("paper-map", PaperMapDirective)
+    app.add_directive("real-claims", RealClaimsDirective)
     app.add_enumerable_node(TableFigure, "table", html=(_visit_table, _depart_table))
     app.connect("config-inited", add_templates)
     app.connect("doctree-resolved", write_files)

@@ -12,9 +12,10 @@ from compendium import runs
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
 from compendium.errors import BadInput
+from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED, Claim, counted, decided
 from compendium.evidence.found import Found
 from compendium.evidence.rows import KEPT, Fitted, Job, Row, fitted, floor, made, testing
-from compendium.evidence.transfer import BETTER, FEWEST, UNDECIDED, WORSE, Comparison, differences, verdict
+from compendium.evidence.transfer import BETTER, WORSE, Comparison, below, differences, verdict
 from compendium.methods import recipe
 from compendium.methods.gat import GraphAttention, GraphMean
 from compendium.methods.graph import nearest
@@ -146,29 +147,35 @@ def exponents(lines: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-def accuracy_claims(found: pd.DataFrame, smoke: Sequence[str] = ()) -> str:
-    """`accuracy_claim` of each split, named where there are several; found: lines of `by_split` on graph attention against Hist2ST."""
-    said = {split: accuracy_claim(part, smoke) for split, part in found.groupby("split", sort=False)}
-    return " ".join(f"{split.capitalize()}: {each[0].lower()}{each[1:]}" if len(said) > 1 else each for split, each in said.items())
+def claims(found: Found) -> dict[str, Claim]:
+    """The claims of chapter 8, from the tables `scores`, `floor`, `steps` and `layers` of `study`; those about accuracy for each split by itself."""
+    said, splits = {}, list(dict.fromkeys(found["scores"]["split"]))
+    for split in splits:
+        apart, which = differences(found["scores"][found["scores"]["split"] == split], COMPARISONS), f", {split}" if splits[1:] else ""
+        for key, pair, claim in (
+            ("accuracy", COMPARISONS[0], "Graph attention brings no improvement, or makes things worse"),
+            ("attention", COMPARISONS[1], "Attention itself adds nothing to the plain mean over the same neighbours"),
+        ):
+            smoke = [row.title for row in ROWS if row.key in {pair.first, pair.second} & below(found)]
+            said[f"{key}_{split}"] = no_gain(claim + which, pair, split, apart[apart["comparison"] == pair.title], smoke)
+    return said | {"cost": cost(found["steps"], exponents(found["layers"]))}
 
 
-def accuracy_claim(found: pd.DataFrame, smoke: Sequence[str] = ()) -> str:
-    """What the differences of graph attention to Hist2ST say of the benchmark's finding that graph attention brings no improvement. smoke: rows below the floor."""
-    above, sections, mean = int((found["difference"] > 0).sum()), len(found), found["difference"].mean()
-    patients = found["patient"].nunique()
-    stands = f"above Hist2ST in {above} of {sections} sections of {patients} patient{'s' if patients > 1 else ''}, {mean:+.3f} on average"
-    if smoke:
-        return f"Cannot be said here: {', '.join(smoke)} stayed below the floor of a result ({stands})."
-    if sections < FEWEST:
-        return f"Cannot be said here: {sections} sections are too few ({stands})."
-    said = {BETTER: "Does not hold here:", WORSE: "Holds here:", UNDECIDED: "Nothing here speaks against it: sections disagree,"}
-    return f"{said[verdict(found['difference'].tolist())]} graph attention is {stands}."
+def no_gain(claim: str, pair: Comparison, split: str, found: pd.DataFrame, smoke: Sequence[str] = ()) -> Claim:
+    """What the differences of a pair of rows, by section, say of a claim that the first is no better. smoke: titles of rows below the floor."""
+    said, titles = verdict(found), {row.key: row.title for row in ROWS}
+    above, first = int((found["difference"] > 0).sum()), titles[pair.first]
+    stands = f"{first[0].upper()}{first[1:]} is above {titles[pair.second]} in {above} of {counted(len(found), found['patient'].nunique())} under {split}"
+    agree = "" if said in (BETTER, WORSE) else "; the sections disagree" if 0 < above < len(found) else ""
+    return decided(claim, {BETTER: FAILS, WORSE: HOLDS}.get(said, UNDECIDED), f"{stands}, {found['difference'].mean():+.3f} on average{agree}.", found, smoke)
 
 
-def cost_claim(steps: pd.DataFrame, powers: Mapping[str, float]) -> str:
-    """What the measured cost says of the benchmark's reason for graph attention: less computing than a transformer."""
+def cost(steps: pd.DataFrame, powers: Mapping[str, float]) -> Claim:
+    """What the measured cost says of the benchmark's reason for graph attention. It is of machines, not of tissue, so no number of patients is asked for."""
     relative = steps.set_index("row")["relative"]["gat"]
     power = {layer: f"{round(value, 1) + 0:.1f}" for layer, value in powers.items()}
     growth = f"time grows with spots to the power of {power['graph attention']} in a graph attention layer, of {power['transformer block']} in a transformer block"
-    said = "Holds here:" if relative < 1 - TOLD_APART else "Does not hold here:" if relative > 1 + TOLD_APART else "No difference here:"
-    return f"{said} a step of graph attention takes {relative:.2f} times as long as one of Hist2ST; {growth}."
+    word = HOLDS if relative < 1 - TOLD_APART else FAILS if relative > 1 + TOLD_APART else UNDECIDED
+    near = f" less than {TOLD_APART:.0%} either way, which other work on a machine can move;" if word == UNDECIDED else ""
+    why = f"A step of graph attention takes {relative:.2f} times as long as one of Hist2ST;{near} {growth}."
+    return Claim("Graph attention takes less computing than a transformer", word, why)

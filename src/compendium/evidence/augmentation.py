@@ -1,6 +1,6 @@
 """Augmentation and stain: the rows of the chapter, and how far each lies from the same model on tiles as they are, in and out of distribution."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,13 +8,13 @@ import pandas as pd
 
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
-from compendium.errors import BadInput
+from compendium.errors import BadInput, did_you_mean
 from compendium.evidence import rows
 from compendium.evidence.found import Found
 from compendium.evidence.image_names import TITLES
 from compendium.evidence.partition import Partition, partition
 from compendium.evidence.rows import Job, Row, fitted, made
-from compendium.evidence.scores import summary
+from compendium.evidence.scores import by_panel, summary
 from compendium.evidence.transfer import Comparison, differences
 from compendium.images import stain
 from compendium.images.augment import FAMILIES
@@ -26,6 +26,7 @@ from compendium.runs.plan import plan
 
 SEEN = {"encoder": FROZEN, "tile_px": 112}  # by every row; the tile is Hist2ST's own
 VIEWS, MAIN, STAIN, STAIN_RIDGE = "views", "main", "stain", "stain-ridge"  # groups of rows
+GROUPS = {VIEWS: "families in the views", MAIN: "families on the head's tiles", STAIN: "stains, Hist2ST", STAIN_RIDGE: "stains, ridge"}  # for readers
 PLAIN, OFF, AGAIN = "none", "off", "again"  # names of rows: the reference of a group, without distillation, the reference from another seed
 ALONE = "-alone"  # ending of the name of a stain that is mapped in training sections alone
 CHANNELS = ("L", "a", "b")
@@ -51,8 +52,18 @@ def check_names(what: str, names: Sequence[str], known: Iterable[str]) -> list[s
     """The names, all that are known where none is given. BadInput where one is not."""
     others = [name for name in known if name != PLAIN]
     if wrong := [name for name in names if name not in others]:
-        raise BadInput(f"{what} names {wrong[0]!r}, which is none of {', '.join(others)}")
+        raise BadInput(f"{what} names {wrong[0]!r}; {did_you_mean(wrong[0], others)}known: {', '.join(others)}")
     return list(names or others)
+
+
+def left_out(titles: Mapping[str, str], group: str, by: str) -> str:
+    """What a caption says of the families or stains that a group of rows does not compare; "" where it has all that are known.
+
+    titles: of the rows, by their keys. by: who left them out.
+    """
+    word, known = ("stains", TITLES) if group in (STAIN, STAIN_RIDGE) else ("families", {name: family.title for name, family in FAMILIES.items() if name != PLAIN})
+    missing = [title for name, title in known.items() if f"{group}:{name}" not in titles]
+    return f" Left out by {by}, {len(missing)} of {len(known)} {word}: {'; '.join(missing)}." if missing else ""
 
 
 def study(
@@ -61,9 +72,9 @@ def study(
 ) -> Found:
     """Every row fitted on the training sections and scored on the others, with all families and stains where none is named; words go to every run.
 
-    boxes: quartiles over genes and sections of a role (validation, test). sections: the same of each section. differences: row less the reference of its group,
-    mean over genes, by section. floor, curves, cost: see evidence.rows. looks: see `looks`. spread: see `spread`. facts: `roles` (section -> role), `validation_is`,
-    `test_is`, `titles` of the rows.
+    boxes: quartiles over genes and sections of a role (validation, test). panels: the same for each part of the gene panel. sections: the same of each section.
+    differences: row less the reference of its group, mean over genes, by section. floor, curves, cost: see evidence.rows. looks: see `looks`. spread: see `spread`.
+    facts: `roles` (section -> role), `validation_is`, `test_is`, `titles` of the rows.
     """
     families, stains = check_names("families", families, FAMILIES), check_names("stains", stains, stain.STAINS)
     sections = open_sections(cohort, [*training, *validation, *test] or None)
@@ -73,8 +84,9 @@ def study(
     plain = [(key, run) for key, run in jobs if key in (f"{VIEWS}:{OFF}", f"{MAIN}:{PLAIN}", f"{STAIN_RIDGE}:{PLAIN}")]
     groups = fitted({"fits": jobs, "twins": [(key, replace(run, permute=True)) for key, run in plain]}, sections, device, redo_stale)
     table = groups["fits"].scores(sections).assign(role=lambda scored: scored["section"].map(parts.roles))
-    named = summary(table, ["row", "role"]), summary(table, ["row", "role", "section", "patient"]), apart(table, parts, f"{MAIN}:{families[0]}")
-    tables = dict(zip(("boxes", "sections", "differences"), map(grouped, named), strict=True))
+    by = ["row", "role"]
+    named = {"boxes": summary(table, by), "panels": summary(by_panel(table), ["panel", *by]), "sections": summary(table, [*by, "section", "patient"])}
+    tables = {name: grouped(each) for name, each in (named | {"differences": apart(table, parts, f"{MAIN}:{families[0]}")}).items()}
     tables |= {"floor": floor(table, groups["twins"].scores(sections), jobs), "curves": groups["fits"].curves(), "cost": groups["fits"].cost()}
     tables |= {"looks": looks(jobs, sections, parts), "spread": spread([section for section in sections if section.name in parts.training])}
     facts = {

@@ -11,6 +11,7 @@ from compendium.data.prepare import one_by_one, open_sections, prepared_names
 from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as listed
 from compendium.evidence import review
+from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED, Claim
 from compendium.evidence.found import Found
 from compendium.evidence.labelling import carried
 
@@ -44,6 +45,21 @@ def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slide
         "thinned": thinned(next(one_by_one(cohort, [review.depth_contrast(numbers)["high"]])), genes),
     }
     return Found(tables, facts)
+
+
+def claims(found: Found) -> dict[str, Claim]:
+    """The claim of chapter 1, from the table `table_1`: counted, so no number of patients is asked for. {} where the benchmark does not have the cohort."""
+    rows = found["table_1"].set_index("row")
+    if "difference" not in rows.index:
+        return {}
+    name, gap = rows.index[1], rows.loc["difference"]
+    missed = [key for key in gap.index if gap[key]]
+    agree = ", ".join(key for key in gap.index if key not in missed) or "nothing"
+    told = [f"{key}, printed {rows.loc['printed', key]:,}, counted {rows.loc[name, key]:,}" for key in missed]
+    verdict, why = FAILS if missed else HOLDS, f"Reproduced: {agree}; not reproduced: {'; '.join(told) or 'nothing'}."
+    if name != "recomputed":
+        verdict, why = UNDECIDED, f"The row can be {name} only, so it cannot be compared."
+    return {"table_claim": Claim("Table 1 counts patients, sections, spots and genes of this cohort", verdict, why)}
 
 
 def select(sections: Sequence[Section], most: int = 6) -> list[Section]:

@@ -4,10 +4,18 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from compendium.evidence.augmentation import AGAIN, MAIN, OFF, STAIN
-from compendium.evidence.transfer import FEWEST
+from compendium.evidence.augmentation import AGAIN, MAIN, OFF, STAIN, STAIN_RIDGE, VIEWS
+from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED, Claim, decided, too_few
+from compendium.evidence.found import Found
+from compendium.evidence.partition import INSIDE, OUTSIDE
 
-ROLES = ("validation", "test")
+REPORTED = (INSIDE, OUTSIDE)
+CLAIMED = {
+    VIEWS: "Augmentations in the self-distillation of Hist2ST make no discernible difference",
+    MAIN: "Augmentations of the tiles that ST-Net's head learns from make no discernible difference",
+    STAIN: "Stain augmentation and normalisation make no discernible difference to Hist2ST",
+    STAIN_RIDGE: "Stain augmentation and normalisation make no discernible difference to ridge",
+}
 
 
 def chance(found: pd.DataFrame, group: str) -> float:
@@ -32,23 +40,33 @@ def highest(boxes: pd.DataFrame, titles: Mapping[str, str]) -> str:
     return "; ".join(f"in {role} {titles[line['row']]}, {line['median']:.3f}" for role, line in best.items())
 
 
-def claim(found: pd.DataFrame, group: str, titles: Mapping[str, str], smoke: Sequence[str] = ()) -> str:
-    """What a group says of the benchmark's finding that neither augmentation nor stain makes a discernible difference. smoke: titles of its rows below the floor.
+def claims(found: Found) -> dict[str, Claim]:
+    """The claims of chapter 4, one for each group of rows, from the tables `differences` and `floor` of augmentation.study."""
+    return {f"claim_{group.replace('-', '_')}": claim(found["differences"], group, found.facts["titles"], smoke(found, group)) for group in CLAIMED}
 
-    Only roles of at least FEWEST sections decide.
+
+def smoke(found: Found, group: str) -> list[str]:
+    """Titles of the rows of a group that are below the floor."""
+    result, titles = found["floor"].set_index("row")["result"], found.facts["titles"]
+    return [title for key, title in titles.items() if key.startswith(f"{group}:") and not result[key]]
+
+
+def claim(found: pd.DataFrame, group: str, titles: Mapping[str, str], below: Sequence[str] = ()) -> Claim:
+    """What a group says of the finding that images make no discernible difference. below: titles of its rows below the floor.
+
+    Only roles of enough sections and patients decide. It fails where a row lies beyond what another seed moves, to one side, in every section of such a role, and holds
+    where none does in any.
     """
-    moved = {role: dict(zip(("above", "below"), beyond(found, group, role), strict=True)) for role in ROLES}
-    told = []
+    lines = found[(found["group"] == group) & ~found["name"].isin([AGAIN, OFF])]
+    moved, told = {role: dict(zip(("above", "below"), beyond(found, group, role), strict=True)) for role in REPORTED}, []
     for role, ways in moved.items():
         said = [", ".join(titles[f"{group}:{name}"] for name in names) + f" {way}" for way, names in ways.items() if names]
         told.append(f"in {role} {' and '.join(said) or 'none'}")
-    whose = "it" if group in (MAIN, STAIN) else "Hist2ST"  # see `chance`
-    stands = f"in every section of a role further from the reference than another seed moves {whose} ({chance(found, group):.3f}) lie, {'; '.join(told)}"
-    sections = found.groupby("role")["section"].nunique().reindex(ROLES, fill_value=0)
-    enough = list(sections.index[sections >= FEWEST])
-    if smoke:
-        return f"Cannot be decided here, {', '.join(smoke)} stayed below the floor of a result: {stands}."
-    if not enough:
-        return f"Cannot be decided here, {' and '.join(f'{count} in {role}' for role, count in sections.items())} are too few sections: {stands}."
-    held = not any(names for role in enough for names in moved[role].values())
-    return f"{'Nothing here speaks against it' if held else 'Does not hold here'}: {stands}."
+    whose, bar = "it" if group in (MAIN, STAIN) else "Hist2ST", chance(found, group)  # see `chance`
+    why = f"In every section of a role further from the reference than another seed moves {whose} ({bar:.3f}) lie, {'; '.join(told)}."
+    enough = [role for role in REPORTED if not too_few(lines[lines["role"] == role])]
+    judged = lines[lines["role"].isin(enough)]
+    failed = any(names for role in enough for names in moved[role].values())
+    verdict = FAILS if failed else HOLDS if judged["difference"].abs().max() <= bar else UNDECIDED
+    hindered = [] if enough or too_few(lines) else [f"In {role} {too_few(lines[lines['role'] == role])}" for role in REPORTED]
+    return decided(CLAIMED[group], verdict, why, judged if enough else lines, below, hindered)

@@ -4,38 +4,28 @@ import numpy as np
 import pandas as pd
 
 from compendium.data.splits import PUBLISHED_OOD
-from compendium.evidence.ood import INSIDE, OUTSIDE
-from compendium.evidence.partition import ROLES
+from compendium.evidence.decide import FAILS, HOLDS, PATIENTS, UNDECIDED, Claim, decided
+from compendium.evidence.found import Found
+from compendium.evidence.partition import INSIDE, OUTSIDE, ROLES
 from compendium.evidence.published import read
-from compendium.evidence.transfer import FEWEST
-
-HOLDS, FAILS, UNDECIDED = "holds here", "fails here", "undecided here"
-PATIENTS = 2  # that test sections must come from before anything is said of methods
 
 
-def claims(rows: pd.DataFrame, parts: pd.DataFrame, made_up: bool) -> pd.DataFrame:
-    """One row a claim: [claim, verdict, why]. rows, parts: tables of ood.study; controls and what is below the floor decide nothing."""
+def claims(found: Found) -> dict[str, Claim]:
+    """The claims of chapter 3, from the tables `rows` and `parts` of ood.study; controls and what is below the floor decide nothing."""
+    rows, parts = found["rows"], found["parts"]
     judged = rows[rows["result"] & ~rows["control"]].dropna(subset=[INSIDE, OUTSIDE])
-    found = {
-        "Most methods score alike in and out of distribution.": _alike, "Hist2ST falls most.": _most, "STimage has the highest median out of distribution.": _highest,
+    asked = {
+        "alike": ("Most methods score alike in and out of distribution", _alike), "most": ("Hist2ST falls most", _most),
+        "highest": ("STimage has the highest median out of distribution", _highest),
     }
-    hindered = " ".join(_hindrances(parts, judged))
-    ending = " The cohort is made up: nothing here is about tissue." if made_up else ""
-    lines = []
-    for claim, judge in found.items():
-        verdict, why = judge(judged) if len(judged) else (UNDECIDED, "")
-        lines.append({"claim": claim, "verdict": UNDECIDED if hindered else verdict, "why": f"{hindered} {why}".strip() + ending})
-    return pd.DataFrame(lines)
+    hindered, tested = _hindrances(parts, judged), parts[parts["role"] == OUTSIDE]
+    return {key: decided(claim, *(judge(judged) if len(judged) else (UNDECIDED, "")), tested, hindered=hindered) for key, (claim, judge) in asked.items()}
 
 
 def _hindrances(parts: pd.DataFrame, judged: pd.DataFrame) -> list[str]:
-    """Why nothing can be decided, in sentences; none where something can."""
+    """Why nothing can be decided, besides too few test sections, in sentences; none where something can."""
     tested, others = parts[parts["role"] == OUTSIDE], parts[parts["role"] != OUTSIDE]
-    sections, patients, told = len(tested), tested["patient"].nunique(), []
-    if set(tested["lab"]) & set(others["lab"]):
-        told.append("The test is not of another laboratory.")
-    if sections < FEWEST or patients < PATIENTS:
-        told.append(f"Too few are tested: {sections} section{'s' * (sections != 1)} of {patients} patient{'s' * (patients != 1)}.")
+    told = ["The test is not of another laboratory."] if set(tested["lab"]) & set(others["lab"]) else []
     inside = parts[parts["role"] == INSIDE]
     if inside["patient"].nunique() < PATIENTS:
         told.append(f"Validation is of {inside['patient'].nunique()} patient, who may differ from all others: {', '.join(inside['section'])}.")

@@ -7,6 +7,8 @@ import pandas as pd
 
 from compendium.data.section import Section
 from compendium.evidence.classes import answers, over_classes
+from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED, Claim, decided
+from compendium.evidence.found import Found
 from compendium.evidence.scores import scores
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
@@ -30,35 +32,41 @@ def sweep(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Sec
     return pd.DataFrame(rows)
 
 
-def sweep_words(rows: pd.DataFrame) -> str:
+def claims(found: Found) -> dict[str, Claim]:
+    """The claims of chapter 6, from the table `sweep` of regclass.study."""
+    swept = found["sweep"]
+    main = swept[~swept["permuted"]]
+    closely = main[main["gamma"] == np.float32(found.facts["parameters"]["gamma"])]
+    return {"sweep_told": no_better(main, found.facts["smoke"]), "verdict_told": told_apart(closely)}
+
+
+def no_better(rows: pd.DataFrame, smoke: Sequence[str] = ()) -> Claim:
     """What each gamma above 0 does to the median PCC, test by test, beside what chance does: Hist2ST and gamma = 0 differ in random draws only.
 
-    rows: those of `sweep` without twins.
+    rows: those of `sweep` without twins. The claim holds where no gamma gains more than chance moves, and fails where one does, and is higher in every test.
     """
+    claim = "Learning the classes makes the prediction of expression no better"
     wide = rows.assign(gamma=rows["gamma"].fillna(-1)).pivot(index=["section", "split"], columns="gamma", values="pcc")
     if not {-1, 0} <= set(wide.columns):
-        return "What chance moves cannot be said here: it takes Hist2ST and γ = 0."
+        return decided(claim, UNDECIDED, "What chance moves cannot be said here: it takes Hist2ST and γ = 0.", rows, smoke)
     change = wide.drop(columns=[-1, 0]).sub(wide[0], axis=0)
     chance = (wide[-1] - wide[0]).abs().mean()
     told = [f"at γ = {gamma:g} by {moved.mean():+.3f} on average (higher in {int((moved > 0).sum())} of {len(moved)} tests)" for gamma, moved in change.items()]
-    more = [f"{gamma:g}" for gamma, moved in change.items() if moved.mean() > chance]
-    ending = f"γ = {' and '.join(more)} {'gain' if more[1:] else 'gains'} more than that on these sections" if more else "no γ gains more than that on these sections"
-    return f"Against γ = 0 the median PCC changes {', '.join(told)}. Hist2ST and γ = 0, which differ in random draws only, lie {chance:.3f} apart on average: {ending}."
+    more = [gamma for gamma, moved in change.items() if moved.mean() > chance]
+    ending = f"γ = {' and '.join(f'{gamma:g}' for gamma in more)} {'gain' if more[1:] else 'gains'} more than that" if more else "no γ gains more than that"
+    verdict = HOLDS if not more else FAILS if any((change[gamma] > 0).all() for gamma in more) else UNDECIDED
+    why = f"Against γ = 0 the median PCC changes {', '.join(told)}. Hist2ST and γ = 0, which differ in random draws only, lie {chance:.3f} apart on average: {ending}."
+    return decided(claim, verdict, why, rows, smoke)
 
 
-def verdict(rows: pd.DataFrame, made_up: bool) -> tuple[str, str]:
-    """Whether in most sections F1 and AUC of cancer against all else exceed 0.8: holds, fails or undecided, and why.
-
-    rows: those of `sweep` at one gamma; made_up: the cohort is drawn from a model. Only measured sections that a pathologist has labelled can decide.
-    """
+def told_apart(rows: pd.DataFrame) -> Claim:
+    """Whether in most sections F1 and AUC of cancer against all else exceed BAR; rows: those of `sweep` at one gamma. Only sections that a pathologist has labelled can decide."""
     passed = (rows["cancer_f1"] > BAR) & (rows["cancer_auc"] > BAR)
     told = (
         f"Of {len(rows)} tests, {int(passed.sum())} have both F1 and AUC of cancer above {BAR}, {int((rows['cancer_auc'] > BAR).sum())} the AUC; "
         f"always answering cancer has an F1 above {BAR} in {int((rows['always_f1'] > BAR).sum())}."
     )
-    judged = passed[rows["labels_from"] == ""]
-    if made_up:
-        return "undecided", f"{told} The cohort is made up, and its classes with it: nothing here is about tissue."
-    if not len(judged):
-        return "undecided", f"{told} None of these sections was labelled by a pathologist itself, and labels that were carried over cannot stand for a pathologist's."
-    return "holds" if judged.mean() > 0.5 else "fails", f"{told} Judged on the {len(judged)} tests whose section was labelled itself."
+    own = rows["labels_from"] == ""
+    hindered = [] if own.any() else ["None of these sections was labelled by a pathologist itself, and labels that were carried over cannot stand for a pathologist's."]
+    verdict = HOLDS if passed[own].mean() > 0.5 else FAILS
+    return decided(f"Tissue classes are told apart with F1 and AUC above {BAR} in most sections", verdict, told, rows[own] if own.any() else rows, hindered=hindered)

@@ -6,11 +6,17 @@ TITLES = {  # of stain maps; those of families are in their classes
     "reinhard": "Reinhard", "macenko": "Macenko", "vahadane": "Vahadane", "hed-lighter": "HED, lighter", "hed-light": "HED, light", "hed-strong": "HED, strong",
     "randstainna": "RandStainNA", "randstainna-laplace": "RandStainNA, Laplace", "randstainna-visium": "RandStainNA, Visium",
 }
+TINTED = {  # what each method makes of glass that is a little tinted; white glass stays white in all
+    "Reinhard": "brightened to white", "Macenko": "stays", "Vahadane": "brightened to white", "HED": "takes the factor, not the offset", "RandStainNA": "stays",
+}
 
 
 def maps() -> list[dict[str, str]]:
-    """A row for each stain map: its name, the word that asks for it, which tiles it changes, and the values of its fields."""
-    return [{"stain map": TITLES[row["stain"]], "word": row["stain"], "changes": row["changes"], "parameters": row["parameters"]} for row in stain.table()]
+    """A row for each stain map: its name, the word that asks for it, which tiles it changes, what becomes of tinted glass, and the values of its fields."""
+    return [
+        {"stain map": TITLES[row["stain"]], "word": row["stain"], "changes": row["changes"], "tinted glass": TINTED[row["method"]], "parameters": row["parameters"]}
+        for row in stain.table()
+    ]
 
 
 def families() -> list[dict[str, str]]:

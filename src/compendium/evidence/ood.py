@@ -12,7 +12,7 @@ from compendium.data.sources import cohort as listed
 from compendium.data.splits import PUBLISHED_OOD
 from compendium.evidence import shift
 from compendium.evidence.found import Found
-from compendium.evidence.partition import Partition, partition, told
+from compendium.evidence.partition import INSIDE, OUTSIDE, Partition, partition, told
 from compendium.evidence.rows import by_seed, fitted, made, over_seeds, repeated
 from compendium.evidence.scores import by_panel, summary
 from compendium.images.encoders import FROZEN
@@ -21,8 +21,6 @@ from compendium.methods import recipe
 from compendium.methods.registry import NONE, OWN
 from compendium.runs.fit import pick_device
 from compendium.runs.plan import FROZEN_TILE_PX, Run, plan
-
-INSIDE, OUTSIDE = "validation", "test"
 
 
 def study(
@@ -51,7 +49,7 @@ def study(
         "rows": rows(runs, medians, by_section(shuffled) if twins else medians[:0]), "curves": groups["fits"].once.curves(), "seeds": by_seed(every), "cost": groups["fits"].cost(),
     }
     facts = {
-        "data": f"{cohort} {digest(sections)}", "genes": int(table["gene"].nunique()), "made_up": bool(of.generator), "told": told(parts),
+        "data": f"{cohort} {digest(sections)}", "genes": int(table["gene"].nunique()), "told": told(parts),
         "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}",
         "roles": parts.roles, "validation_is": parts.validation_is, "test_is": parts.test_is, "attribution": of.attribution,
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from compendium.data.splits import PUBLISHED_OOD, Placed, Split
 from compendium.errors import BadInput
 
-ROLES = ("training", "validation", "test")
+TRAINING, INSIDE, OUTSIDE = ROLES = ("training", "validation", "test")
 OTHER_LAB, OTHER_PATIENT, OTHER_SECTION = "another laboratory", "another patient of the same laboratory", "another section of the same patient"
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 from compendium import runs
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
-from compendium.data.sources import cohort as listed
 from compendium.data.sources import raw_folder
 from compendium.errors import BadInput
 from compendium.evidence import classes
@@ -37,7 +36,7 @@ def study(
     groups = fitted({"fits": [*reference, *swept, *twins]}, sections, device, redo_stale)
     smoke = list(dict.fromkeys(run.title for _, run in [*reference, *swept] if not run.result))
     facts = {
-        "data": f"{cohort} {digest(sections)}", "labels": carried(sections), "made_up": bool(listed(cohort).generator), "epochs": first.epochs, "smoke": smoke,
+        "data": f"{cohort} {digest(sections)}", "labels": carried(sections), "epochs": first.epochs, "smoke": smoke,
         "protocol": f"clean, except split as named, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, epochs = {first.epochs}",
         "distill": dict(first.model)["distill"], "changed": changed(first), "sections": len(sections),
     }

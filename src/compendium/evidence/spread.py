@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import levene
 
-from compendium.evidence.transfer import FEWEST
+from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED, too_few
 
-HOLDS, FAILS, UNDECIDED = "holds here", "fails here", "undecided here"
 PUBLISHED = ("raw", "log1p", "minmax")  # what the benchmark set beside its log-normalised counts
 LOGNORM = {"logcpm": "as its text has it", "scprep": "as its code has it"}
 
@@ -56,13 +55,13 @@ def ratios(rows: pd.DataFrame) -> pd.DataFrame:
 def claims(found: pd.DataFrame, smoke: set[str]) -> pd.DataFrame:
     """One line a method, target scored on and log-normalised form: [method, scored_on, lognorm, sections, smallest in, verdict] on "its spread is smaller than the others'".
 
-    found: lines of `ratios`. It holds where the form has the smallest spread in every section, fails where it has in none, of at least three; smoke: keys of rows below the
-    floor, on which nothing is decided.
+    found: lines of `ratios`. It holds where the form has the smallest spread in every section, fails where it has in none, of enough sections and patients; smoke: keys of rows
+    below the floor, on which nothing is decided.
     """
     lines = []
     for (method, on, form), part in found.groupby(["method", "scored_on", "lognorm"], sort=False):
         smallest, sections = int((part["ratio"] < 1).sum()), len(part)
-        decided = sections >= FEWEST and not smoke & {f"{method}:{word}" for word in (form, *PUBLISHED)}
-        verdict = {sections: HOLDS, 0: FAILS}.get(smallest, UNDECIDED) if decided else UNDECIDED
+        enough = not too_few(part) and not smoke & {f"{method}:{word}" for word in (form, *PUBLISHED)}
+        verdict = {sections: HOLDS, 0: FAILS}.get(smallest, UNDECIDED) if enough else UNDECIDED
         lines.append({"method": method, "scored_on": on, "lognorm": form, "sections": sections, "smallest in": smallest, "verdict": verdict})
     return pd.DataFrame(lines)

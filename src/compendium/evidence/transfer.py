@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from compendium.evidence.decide import FAILS, HOLDS, Claim, decided, too_few
+from compendium.evidence.decide import UNDECIDED as OPEN
 from compendium.evidence.encoder_rows import short
+from compendium.evidence.found import Found
 
 BETTER, WORSE, UNDECIDED, SMOKE = "better", "worse", "undecided", "smoke"
-FEWEST = 3  # sections that a verdict takes
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,10 @@ def differences(table: pd.DataFrame, compared: Sequence[Comparison]) -> pd.DataF
     return pd.concat(found, ignore_index=True)
 
 
-def verdict(values: Sequence[float]) -> str:
-    """Better or worse where every section says so and there are at least three, else undecided."""
-    signs = set(np.sign(values))
-    if len(values) < FEWEST or len(signs) > 1 or 0 in signs:
+def verdict(found: pd.DataFrame) -> str:
+    """Better or worse where every section [section, patient, difference] says so and there are enough of enough patients, else undecided."""
+    signs = set(np.sign(found["difference"]))
+    if too_few(found) or len(signs) > 1 or 0 in signs:
         return UNDECIDED
     return BETTER if signs == {1.0} else WORSE
 
@@ -65,7 +67,7 @@ def verdicts(found: pd.DataFrame, compared: Sequence[Comparison], smoke: set[str
     lines = []
     for comparison in compared:
         values = found[found["comparison"] == comparison.title]
-        said = SMOKE if {comparison.first, comparison.second} & smoke else verdict(values["difference"].tolist())
+        said = SMOKE if {comparison.first, comparison.second} & smoke else verdict(values)
         lines.append({
             "comparison": comparison.title, "sections": len(values), "patients": values["patient"].nunique(), "mean difference": values["difference"].mean(),
             "first is above in": int((values["difference"] > 0).sum()), "verdict": said, "claim": comparison.claim,
@@ -73,21 +75,29 @@ def verdicts(found: pd.DataFrame, compared: Sequence[Comparison], smoke: set[str
     return pd.DataFrame(lines)
 
 
-def claim(lines: pd.DataFrame) -> str:
-    """What the comparisons together say of the claim that pre-trained encoders transfer negatively."""
+def claims(found: Found) -> dict[str, Claim]:
+    """The claim of chapter 7, from the tables `scores` and `floor` of encoder_rows.study."""
+    pairs = comparisons(found.facts["others"])
+    apart = differences(found["scores"], pairs)
+    return {"claim": claim(verdicts(apart, pairs, below(found)), apart[apart["comparison"].isin([pair.title for pair in pairs if pair.claim])])}
+
+
+def below(found: Found) -> set[str]:
+    """Keys of the rows below the floor of a result."""
+    return set(found["floor"].loc[~found["floor"]["result"], "row"])
+
+
+def claim(lines: pd.DataFrame, apart: pd.DataFrame) -> Claim:
+    """What the comparisons together say of the claim that pre-trained encoders transfer negatively: it holds where each above the floor is worse. apart: their `differences`."""
     said = lines[lines["claim"] & (lines["verdict"] != SMOKE)]
     worse, better, undecided = (int((said["verdict"] == word).sum()) for word in (WORSE, BETTER, UNDECIDED))
-    if len(said) and worse == len(said):
-        found = "holds here"
-    elif len(said) and better == len(said):
-        found = "does not hold here"
-    else:
-        found = "stays undecided here"
+    word = HOLDS if len(said) and worse == len(said) else FAILS if len(said) and better == len(said) else OPEN
     left = int((lines["claim"] & (lines["verdict"] == SMOKE)).sum())
-    return (
-        f"“Pre-trained encoders transfer negatively” {found}. In {worse} of {len(said)} comparisons above the floor the pre-trained encoder is worse in every section, "
-        f"in {better} better in every section; in {undecided} the sections disagree or are fewer than {FEWEST}." + (f" Smoke, deciding nothing: {left}." if left else "")
+    why = (
+        f"In {worse} of {len(said)} comparisons above the floor the pre-trained encoder is worse in every section, in {better} better in every section; "
+        f"in {undecided} the sections disagree or are too few." + (f" Smoke, deciding nothing: {left}." if left else "")
     )
+    return decided("Pre-trained encoders transfer negatively", word, why, apart)
 
 
 def on_scale(lines: pd.DataFrame) -> str:

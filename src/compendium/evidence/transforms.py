@@ -1,6 +1,6 @@
 """Expression transforms as training targets: the same model trained towards each, scored on the target it was trained towards and on one that all share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,12 @@ from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
 from compendium.errors import BadInput
 from compendium.evidence import encoder_rows, spread
+from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED, Claim, decided
 from compendium.evidence.found import Found
 from compendium.evidence.rows import Fitted, Job, Row, fitted, floor, made
 from compendium.evidence.scores import by_panel, pcc, summary
-from compendium.evidence.transfer import Comparison, differences
+from compendium.evidence.transfer import SMOKE, Comparison, below, differences, verdicts
+from compendium.evidence.transfer import UNDECIDED as OPEN
 from compendium.methods import recipe
 from compendium.runs.engine import training_set
 
@@ -58,7 +60,7 @@ def study(
     by = ["row", "method", "transform", "scored_on"]
     tables = {
         "boxes": summary(table, by), "medians": summary(table, [*by, "section", "patient"]), "panels": summary(by_panel(table), ["panel", *by]),
-        "paired": paired(table, compared), "depth": depth(planned, sections), "spread": spread.spread(table), "equality": spread.equality(table),
+        "paired": paired(table, facts["titles"]), "depth": depth(planned, sections), "spread": spread.spread(table), "equality": spread.equality(table),
         "floor": floor(common, shuffled, planned),
     }
     return Found(tables | {"curves": groups["fits"].curves(), "cost": groups["fits"].cost()}, made(groups) | facts)
@@ -73,16 +75,40 @@ def scored(group: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
     return pd.concat([table.assign(scored_on=OWN, pcc=table["pcc_native"]), table.assign(scored_on=COMMON)], ignore_index=True)
 
 
-def comparisons(found: Sequence[Row]) -> list[Comparison]:
-    """Each other transform of a method against REFERENCE."""
-    return [
-        Comparison(f"{row.title} − {TRANSFORMS[REFERENCE]}", row.key, f"{row.words['method']}:{REFERENCE}") for row in found if row.words["target"] != REFERENCE
-    ]
+def comparisons(titles: Mapping[str, str]) -> list[Comparison]:
+    """Each other transform of a method against REFERENCE; titles: of the rows, by METHOD:TRANSFORM."""
+    pairs = {key: f"{key.partition(':')[0]}:{REFERENCE}" for key in titles}
+    return [Comparison(f"{titles[key]} − {TRANSFORMS[REFERENCE]}", key, other) for key, other in pairs.items() if key != other]
 
 
-def paired(table: pd.DataFrame, found: Sequence[Row]) -> pd.DataFrame:
+def paired(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
     """Lines of transfer.differences, on either target: [scored_on, comparison, patient, section, difference, genes]."""
-    return pd.concat([differences(part, comparisons(found)).assign(scored_on=on) for on, part in table.groupby("scored_on", sort=False)], ignore_index=True)
+    return pd.concat([differences(part, comparisons(titles)).assign(scored_on=on) for on, part in table.groupby("scored_on", sort=False)], ignore_index=True)
+
+
+def claims(found: Found) -> dict[str, Claim]:
+    """The claims of chapter 5, from the tables `paired`, `spread` and `floor` of `study`."""
+    common = found["paired"][found["paired"]["scored_on"] == COMMON]
+    lines, cases = verdicts(common, comparisons(found.facts["titles"]), below(found)), spread.claims(spread.ratios(found["spread"]), below(found))
+    return {"same_claim": same(lines, common), "spread_told": smaller(cases, common)}
+
+
+def same(lines: pd.DataFrame, common: pd.DataFrame) -> Claim:
+    """Whether transforms make no difference on the common target: it fails where at least half of the comparisons go one way in every section. lines: verdicts on `common`."""
+    judged = lines[lines["verdict"] != SMOKE]
+    one_way = judged[judged["verdict"] != OPEN]
+    why = f"On the common target {len(one_way)} of {len(judged)} comparisons above the floor go one way in every section, by {one_way['mean difference'].abs().max():.3f} at most"
+    why = f"{why if len(one_way) else why.partition(', by')[0]}; in the others sections disagree or are too few."
+    verdict = FAILS if len(judged) and 2 * len(one_way) >= len(judged) else UNDECIDED
+    return decided("Transforms of the counts make no difference", verdict, why, common)
+
+
+def smaller(cases: pd.DataFrame, common: pd.DataFrame) -> Claim:
+    """Whether log-normalised counts give the smaller spread over genes: rows of spread.claims, one for each method, target scored on and form; it holds where all do."""
+    count = {word: int((cases["verdict"] == word).sum()) for word in (HOLDS, FAILS, UNDECIDED)} if len(cases) else {}
+    why = f"Asked of each method, on either target, of either form: {', '.join(f'{word} in {number} of {len(cases)} cases' for word, number in count.items()) or 'of none here'}."
+    word = next((word for word in (HOLDS, FAILS) if count and count[word] == len(cases)), UNDECIDED)
+    return decided("Scores of genes vary less after log-normalisation", word, why, common)
 
 
 def depth(jobs: Sequence[Job], sections: Sequence[Section]) -> pd.DataFrame:
