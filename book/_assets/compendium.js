@@ -41,22 +41,28 @@
 
   // Names that slant below an x axis would lie over each other on a phone: there they stand, in a figure that is higher by what that takes.
   const slanted = (layout) => Object.keys(layout).filter((name) => name.startsWith("xaxis") && layout[name].tickangle < 0 && layout[name].tickangle > -90);
-  const standing = (layout) => ({ height: layout.height + (slanted(layout).length ? 100 : 0), angle: -90 });
+  // And the names of a legend stand one below the other there: the figure is higher by their lines beyond two, so that what is drawn is not pressed flat.
+  function lines(data) {
+    const names = [...new Set(data.filter((trace) => trace.name && trace.showlegend !== false).map((trace) => trace.name))];
+    const wide = 48 + 6.5 * Math.max(0, ...names.map((name) => name.length)); // px of the longest name with its mark; plotly gives each as much
+    return names.length < 2 ? 0 : Math.ceil(names.length / Math.max(1, Math.floor(320 / wide)));
+  }
+  const standing = (layout, data) => ({ height: layout.height + (slanted(layout).length ? 100 : 0) + 19 * Math.max(0, lines(data) - 2), angle: -90 });
 
   // The author's layout, fitted to the width at hand.
-  function fitted(layout) {
+  function fitted(layout, data) {
     const own = { ...layout, template: template(), autosize: true };
     delete own.width;
     if (touch.matches) own.dragmode = false; // a finger on a figure scrolls the page
     if (!narrow.matches) return { ...own, margin: { l: 60, r: 16, t: 36, b: 48, ...layout.margin } };
     const titled = (layout.annotations || []).some((note) => note.yref === "paper" && note.y >= 0.99);
-    const { height, angle } = standing(layout);
+    const { height, angle } = standing(layout, data);
     return {
       ...own,
       ...Object.fromEntries(slanted(layout).map((name) => [name, { ...layout[name], tickangle: angle }])),
       height,
       margin: { l: 44, r: 8, t: 36, b: 40, ...layout.margin, ...(layout.margin ? { l: Math.min(layout.margin.l ?? 44, 60), r: Math.min(layout.margin.r ?? 8, 24) } : {}) },
-      legend: { ...layout.legend, orientation: "h", x: 0, xanchor: "left", xref: "paper", y: titled ? 1.12 : 1.02, yanchor: "bottom", yref: "paper" },
+      legend: { ...layout.legend, orientation: "h", x: 0, xanchor: "left", xref: "paper", y: titled ? 1.12 : 1.02, yanchor: "bottom", yref: "paper", tracegroupgap: 0 },
     };
   }
 
@@ -92,7 +98,7 @@
       const buttons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
       const config = { ...spec.config, modeBarButtons: buttons, plotlyServerURL: "", toImageButtonOptions: image };
       const colours = theme();
-      await Plotly.newPlot(plot, spec.data, fitted(spec.layout), config);
+      await Plotly.newPlot(plot, spec.data, fitted(spec.layout, spec.data), config);
       plot.dataset.drawn = colours;
       recolour(plot); // if the theme changed meanwhile
     } catch (error) {
@@ -113,9 +119,9 @@
   const drawn = () => plots.filter((plot) => ["light", "dark"].includes(plot.dataset.drawn));
   new MutationObserver(() => drawn().forEach(recolour)).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   narrow.addEventListener("change", () => drawn().forEach((plot) => {
-    const { margin, legend, template: colours } = fitted(plot.authored);
-    const upright = { orientation: "v", x: 1.02, xanchor: "left", y: 1, yanchor: "auto", ...plot.authored.legend };
-    const { height, angle } = narrow.matches ? standing(plot.authored) : plot.authored;
+    const { margin, legend, template: colours } = fitted(plot.authored, plot.data);
+    const upright = { orientation: "v", x: 1.02, xanchor: "left", y: 1, yanchor: "auto", tracegroupgap: 10, ...plot.authored.legend };
+    const { height, angle } = narrow.matches ? standing(plot.authored, plot.data) : plot.authored;
     const angles = slanted(plot.authored).map((name) => [`${name}.tickangle`, angle ?? plot.authored[name].tickangle]);
     window.Plotly.relayout(plot, { margin, legend: narrow.matches ? legend : upright, template: colours, height, ...Object.fromEntries(angles) });
   }));

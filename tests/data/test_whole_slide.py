@@ -17,9 +17,10 @@ TINY = BENCHMARK["Size"](rows=6, columns=10, px=700, genes=40, budget="smoke")
 def said(monkeypatch, capsys, home) -> list[str]:
     """What it prints of two controls and the two methods that it trains; run here, quickly."""
     main = BENCHMARK["main"]
+    assert set(BENCHMARK["LIMITS"]) == {BENCHMARK[word].__name__ for word in ("prepared", "trained")}
     monkeypatch.setitem(main.__globals__, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
     monkeypatch.setitem(main.__globals__, "measured", lambda work, arguments, home: (1.0, 2.0, work(*arguments)))
-    main(["mean", "ridge", "histogene", "hist2st"], TINY)
+    assert main(["mean", "ridge", "histogene", "hist2st"], TINY) == [], "nothing passes a limit"
     return capsys.readouterr().out.splitlines()
 
 
@@ -31,6 +32,23 @@ def test_a_line_for_every_step(said):
     assert all(line.endswith("30 spots, 40 genes") for line in said[3:5] + said[6:])
     one, other = open_sections("whole-slides")
     assert np.array_equal(one.patches, other.patches) and np.array_equal(one.pixels, other.pixels), "both forms of positions are one slide"
+
+
+@pytest.mark.parametrize(("work", "seconds", "gigabytes", "said"), [
+    ("prepared", 180.0, 4.0, []), ("prepared", 180.2, 4.1, ["it: 180.2 s, limit 180 s", "it: 4.1 GB, limit 4 GB"]),
+    ("trained", 9e9, 20.0, []), ("trained", 1.0, 20.5, ["it: 20.5 GB, limit 20 GB"]), ("predicted", 9e9, 99.0, []),
+])  # fmt: skip
+def test_a_limit_that_is_passed_is_named(work, seconds, gigabytes, said):
+    assert BENCHMARK["passed"]("it", BENCHMARK[work], seconds, gigabytes) == said
+
+
+def test_a_limit_that_is_passed_ends_in_an_error(monkeypatch, home):
+    main = BENCHMARK["main"]
+    monkeypatch.setitem(main.__globals__, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
+    monkeypatch.setitem(main.__globals__, "measured", lambda work, arguments, home: (200.0, 21.0, "nothing"))
+    assert [line.rpartition(":")[0] for line in main(["hist2st"], TINY)] == [
+        *["prepare S1, tissue_positions.csv"] * 2, *["prepare S2, tissue_positions_list.csv"] * 2, "step and predict: hist2st, recomputed",
+    ]  # fmt: skip
 
 
 def test_the_slide_of_full_size_is_that_of_the_vendor():

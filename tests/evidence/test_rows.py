@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from compendium.errors import BadInput
-from compendium.evidence.rows import Row, by_seed, fitted, floor, made, marks, over_seeds, repeated, seeds_told, testing
+from compendium.evidence import rows
+from compendium.evidence.rows import Row, by_seed, fitted, floor, made, marks, over_seeds, repeated, seeds_told
 from compendium.runs import study
 from conftest import tiny_section
 
@@ -46,7 +47,7 @@ def test_groups_are_executed_as_one_and_told_apart(home):
 def test_captions_name_what_is_no_result_and_what_is_stale():
     assert marks([], {"stale": 0, "records": 3}) == ""
     assert marks(["ST-Net"], {"stale": 0, "records": 3}) == " Smoke, not a result: ST-Net."
-    assert marks([], {"stale": 2, "records": 3}) == " 2 of 3 records were made by other code than today's (redo_stale=true makes them again)."
+    assert marks([], {"stale": 2, "records": 3}) == " 2 of 3 stored fits were made by other code than today's, which might give other numbers (redo_stale=true makes them again)."
 
 
 def test_seeds_of_heads_are_averaged_and_told(home):
@@ -74,6 +75,6 @@ def test_a_score_that_one_seed_lacks_is_missing():
 
 def test_folds_are_chosen_by_what_they_test():
     runs = [run for _, run in planned()]
-    assert testing(runs, []) == runs and [run.split.test for run in testing(runs, ["S2"])] == [("S2",)]
+    assert rows.testing(runs, []) == runs and [run.split.test for run in rows.testing(runs, ["S2"])] == [("S2",)]
     with pytest.raises(BadInput, match="tested names S9, but the folds of patient-out test S1, S2; name one of these, or other splits"):
-        testing(runs, ["S9"])
+        rows.testing(runs, ["S9"])

@@ -147,7 +147,7 @@ def marks(smoke: Sequence[str], facts: Mapping[str, object]) -> str:
     """What a caption must say of the rows under it: which are no results, and how many records are stale."""
     said = f" Smoke, not a result: {', '.join(smoke)}." if smoke else ""
     if facts["stale"]:
-        said += f" {facts['stale']} of {facts['records']} records were made by other code than today's (redo_stale=true makes them again)."
+        said += f" {facts['stale']} of {facts['records']} stored fits were made by other code than today's, which might give other numbers (redo_stale=true makes them again)."
     return said
 
 
