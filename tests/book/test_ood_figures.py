@@ -1,5 +1,6 @@
 """Figures of chapters 3 and 5: what is drawn is what the tables say, and each page says every number that its prose asks for."""
 
+import inspect
 import json
 import re
 
@@ -11,6 +12,7 @@ from compendium.book import ood_figures, review_figures, score_figures, transfor
 from compendium.book.chapters import chapters
 from compendium.book.show import check_bundle, compact
 from compendium.evidence import drop, review
+from compendium.evidence.claims import CLAIMS
 from compendium.evidence.partition import ROLES
 from compendium.evidence.transforms import COMMON, OWN
 from conftest import tiny_section
@@ -101,7 +103,10 @@ def test_depth_is_one_line_a_target():
 def test_a_page_says_what_its_prose_asks_for_and_computes_in_one_cell(name):
     cells = json.loads(chapters()[name].read_text(encoding="utf-8"))["cells"]
     code, prose = (["".join(cell["source"]) for cell in cells if cell["cell_type"] == kind] for kind in ("code", "markdown"))
-    assert set(re.findall(r"\{glue:text\}`(\w+)", "".join(prose))) == {"run_time", *re.findall(r'page\.say\("(\w+)"', "".join(code))}
+    asked, said = set(re.findall(r"\{glue:text\}`(\w+)", "".join(prose))), {"run_time", *re.findall(r'page\.say\("(\w+)"', "".join(code))}
+    assert said <= asked
+    assert not asked - said or "page.say(key, claim.told)" in "".join(code), "the rest are claims, which a loop says"
+    assert all(f'"{key}":' in inspect.getsource(CLAIMS[name]) for key in asked - said)
     (at,) = [i for i, source in enumerate(code) if f"{name}.study(" in source]
     later = "\n".join(code[at + 1 :])
     assert not re.search(r"\b(records|runs|scores\(|execute|predictions|\.counts|\.patches)\b", re.sub(r'facts\["records"\]|f"[^"]*"|"[^"]*"', "", later))

@@ -47,7 +47,7 @@ def test_a_chapter_is_told_or_named_as_not_computed(root):
     page = whole(profile, tables, str.upper)
     assert "**Fails here.** Reproduced: sections; not reproduced: patients, printed 36, counted 8. (not a question of patients.)" in page
     assert "**GAT.** Not computed yet on these sections." in page
-    assert "protocol as &lt;is&gt; · device CPU · computed at commit 1234567. 1 of 4 records were made by other code" in page
+    assert "protocol as &lt;is&gt; · device CPU · computed at commit 1234567. 1 of 4 stored fits were made by other code" in page
 
 
 def test_what_so_few_patients_cannot_decide_stands_above_all(root, monkeypatch):
