@@ -31,34 +31,38 @@ def _kind(path: Path) -> str:
 
 def read_counts(path: Path, where: str) -> Counts:
     """A table of integer counts, rows spots and columns genes: .csv has commas, any other tabs, .gz is unzipped. Read line by line: a dense table of it may not fit memory."""
-    spots, rows = [], []
+    spots, columns, counts = [], [], []
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as text:
             lines = csv.reader(text, delimiter=_separator(path))
             genes = np.array(next(lines, [])[1:])
             for spot, *values in filter(None, lines):
                 spots.append(spot)
-                rows.append(csr_matrix(_integers(values, len(genes), f"{where}: {path.name} line {lines.line_num}")))
+                at, seen = _seen(values, len(genes), f"{where}: {path.name} line {lines.line_num}")
+                columns.append(at)
+                counts.append(seen)
     except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{where}: {path} is truncated or damaged ({error}); export or fetch it again") from error
-    if not rows or not len(genes):
-        raise BadInput(f"{where}: {path} holds no counts ({len(rows)} spots, {len(genes)} genes); it should be a {_kind(path)}-separated table, export or fetch it again")
-    indptr = np.concatenate([[0], np.cumsum([row.nnz for row in rows])]).astype(np.int32)
-    stacked = (np.concatenate([row.data for row in rows]), np.concatenate([row.indices for row in rows]), indptr)
-    return np.array(spots), genes, csr_matrix(stacked, shape=(len(rows), len(genes)))
+    if not spots or not len(genes):
+        raise BadInput(f"{where}: {path} holds no counts ({len(spots)} spots, {len(genes)} genes); it should be a {_kind(path)}-separated table, export or fetch it again")
+    indptr = np.concatenate([[0], np.cumsum([len(at) for at in columns])]).astype(np.int32)
+    return np.array(spots), genes, csr_matrix((np.concatenate(counts), np.concatenate(columns), indptr), shape=(len(spots), len(genes)))
 
 
-def _integers(values: list[str], expected: int, where: str) -> np.ndarray:
-    """One line of counts as int32; anything else than `expected` non-negative integers is an error."""
-    if odd := [value for value in values if "_" in value]:  # numpy takes 1_0 for 10
+def _seen(values: list[str], expected: int, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Where one line of counts is not 0, and the counts there as int32; anything else than `expected` non-negative integers is an error."""
+    at = np.array([i for i, value in enumerate(values) if value != "0"], dtype=np.int32)  # most are 0, and reading a number takes time
+    written = [values[i] for i in at]
+    if odd := [value for value in written if "_" in value]:  # numpy takes 1_0 for 10
         raise BadInput(f"{where} holds {odd[0]}: counts must be non-negative integers; give raw UMI counts")
     try:
-        line = np.array(values, dtype=np.float64)
+        counts = np.array(written, dtype=np.float64)
     except ValueError as error:
         raise BadInput(f"{where}: {error}; counts must be integers") from error
-    if len(line) != expected:
-        raise BadInput(f"{where} has {len(line)} counts for {expected} genes: the file is truncated, or its header has no cell above the spots; export or fetch it again")
-    return _whole(line, where)
+    if len(values) != expected:
+        raise BadInput(f"{where} has {len(values)} counts for {expected} genes: the file is truncated, or its header has no cell above the spots; export or fetch it again")
+    counts = _whole(counts, where)
+    return at[counts > 0], counts[counts > 0]
 
 
 def _whole(values: np.ndarray, where: str) -> np.ndarray:
