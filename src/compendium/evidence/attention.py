@@ -149,9 +149,10 @@ def exponents(lines: pd.DataFrame) -> dict[str, float]:
 
 def claims(found: Found) -> dict[str, Claim]:
     """The claims of chapter 8, from the tables `scores`, `floor`, `steps` and `layers` of `study`; those about accuracy for each split by itself."""
-    said, splits = {}, list(dict.fromkeys(found["scores"]["split"]))
-    for split in splits:
-        apart, which = differences(found["scores"][found["scores"]["split"] == split], COMPARISONS), f", {split}" if splits[1:] else ""
+    said, lines = {}, by_split(found["scores"], COMPARISONS)
+    several = lines["split"].nunique() > 1
+    for split, apart in lines.groupby("split", sort=False):
+        which = f", {split}" if several else ""
         for key, pair, claim in (
             ("accuracy", COMPARISONS[0], "Graph attention brings no improvement, or makes things worse"),
             ("attention", COMPARISONS[1], "Attention itself adds nothing to the plain mean over the same neighbours (asked here, not in the benchmark)"),
