@@ -144,7 +144,7 @@ def test_a_difference_counts_beyond_what_another_seed_moves_in_every_section():
     titles = {f"{STAIN}:{name}": name.upper() for name in "abc"}
     said = discernible.claim(table, STAIN, titles)
     assert said.verdict == FAILS and said.why == (
-        "In every section of a role further from the reference than another seed moves it (0.020) lie, in validation A above and B below; in test B below."
+        "In every section of a role further from the reference than another seed moves it (0.020) lie, in validation “A” above and “B” below; in test “B” below."
     )
     calm = discernible.claim(table[table["name"].isin(["again", "c"])], STAIN, titles)
     assert calm.verdict == UNDECIDED and "in validation none; in test none" in calm.why, "sections disagree by more than another seed moves"

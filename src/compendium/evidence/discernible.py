@@ -60,7 +60,7 @@ def claim(found: pd.DataFrame, group: str, titles: Mapping[str, str], below: Seq
     lines = found[(found["group"] == group) & ~found["name"].isin([AGAIN, OFF])]
     moved, told = {role: dict(zip(("above", "below"), beyond(found, group, role), strict=True)) for role in REPORTED}, []
     for role, ways in moved.items():
-        said = [", ".join(titles[f"{group}:{name}"] for name in names) + f" {way}" for way, names in ways.items() if names]
+        said = ["; ".join(f"“{titles[f'{group}:{name}']}”" for name in names) + f" {way}" for way, names in ways.items() if names]
         told.append(f"in {role} {' and '.join(said) or 'none'}")
     whose, bar = "it" if group in (MAIN, STAIN) else "Hist2ST", chance(found, group)  # see `chance`
     why = f"In every section of a role further from the reference than another seed moves {whose} ({bar:.3f}) lie, {'; '.join(told)}."
