@@ -94,6 +94,7 @@ def test_the_test_of_equal_variances_is_brown_and_forsythes_over_common_genes():
     assert found.loc["Y", ["genes", "smallest"]].tolist() == [39, "logcpm"]
     assert found.loc["Y", ["statistic", "p"]].tolist() == pytest.approx([expected.statistic, expected.pvalue])
     assert (spread.equality(table[table["gene"] == "G2"])["p"].isna()).all()
+    assert [spread.p_told(p) for p in (0.0, 0.00099, 0.0123, np.nan)] == ["<0.001", "<0.001", "0.012", "–"]
 
 
 @pytest.mark.parametrize(("scale", "smoke", "verdict", "smallest"), [

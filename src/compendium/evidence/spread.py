@@ -36,6 +36,11 @@ def equality(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def p_told(p: float) -> str:
+    """0.012, <0.001, or a dash where nothing was tested."""
+    return "–" if np.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def ratios(rows: pd.DataFrame) -> pd.DataFrame:
     """One line a method, target scored on, log-normalised form and section: its standard deviation over the smallest of the PUBLISHED transforms there; below 1 it is the smallest.
 
