@@ -54,6 +54,7 @@ def test_the_verdict_needs_labels_of_the_section_itself():
     good, bad = [0.9, 0.9, 0.9], [0.9, 0.7, 0.7]
     assert [told_apart(judged(*pair)).verdict for pair in ((good, good), (good, bad), (bad, good))] == [HOLDS, FAILS, FAILS]
     assert told_apart(judged(good, good, "C1")).verdict == UNDECIDED
+    assert told_apart(judged(good, good), ["Regclass"]).told.startswith("Undecided here. Below the floor of a result: Regclass.")
     mixed = pd.concat([judged(good, good), judged([0.1] * 4, [0.1] * 4, "C1")])
     assert (told_apart(mixed).verdict, told_apart(mixed).sections) == (HOLDS, 3)
     assert told_apart(mixed[1:]).why.startswith("2 sections of 2 patients cannot decide.")

@@ -37,7 +37,7 @@ def claims(found: Found) -> dict[str, Claim]:
     swept = found["sweep"]
     main = swept[~swept["permuted"]]
     closely = main[main["gamma"] == np.float32(found.facts["parameters"]["gamma"])]
-    return {"sweep_told": no_better(main, found.facts["smoke"]), "verdict_told": told_apart(closely)}
+    return {"sweep_told": no_better(main, found.facts["smoke"]), "verdict_told": told_apart(closely, found.facts["smoke"])}
 
 
 def no_better(rows: pd.DataFrame, smoke: Sequence[str] = ()) -> Claim:
@@ -59,7 +59,7 @@ def no_better(rows: pd.DataFrame, smoke: Sequence[str] = ()) -> Claim:
     return decided(claim, verdict, why, rows, smoke)
 
 
-def told_apart(rows: pd.DataFrame) -> Claim:
+def told_apart(rows: pd.DataFrame, smoke: Sequence[str] = ()) -> Claim:
     """Whether in most sections F1 and AUC of cancer against all else exceed BAR; rows: those of `sweep` at one gamma. Only sections that a pathologist has labelled can decide."""
     passed = (rows["cancer_f1"] > BAR) & (rows["cancer_auc"] > BAR)
     told = (
@@ -69,4 +69,4 @@ def told_apart(rows: pd.DataFrame) -> Claim:
     own = rows["labels_from"] == ""
     hindered = [] if own.any() else ["None of these sections was labelled by a pathologist itself, and labels that were carried over cannot stand for a pathologist's."]
     verdict = HOLDS if passed[own].mean() > 0.5 else FAILS
-    return decided(f"Tissue classes are told apart with F1 and AUC above {BAR} in most sections", verdict, told, rows[own] if own.any() else rows, hindered=hindered)
+    return decided(f"Tissue classes are told apart with F1 and AUC above {BAR} in most sections", verdict, told, rows[own] if own.any() else rows, smoke, hindered)

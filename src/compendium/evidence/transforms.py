@@ -94,11 +94,14 @@ def claims(found: Found) -> dict[str, Claim]:
 
 
 def same(lines: pd.DataFrame, common: pd.DataFrame) -> Claim:
-    """Whether transforms make no difference on the common target: it fails where at least half of the comparisons go one way in every section. lines: verdicts on `common`."""
+    """Whether transforms make no difference on the common target: it fails where at least half of the comparisons go one way in every section. lines: verdicts on `common`.
+
+    Nothing makes it hold: that sections disagree does not show that there is no difference.
+    """
     judged = lines[lines["verdict"] != SMOKE]
     one_way = judged[judged["verdict"] != OPEN]
     why = f"On the common target {len(one_way)} of {len(judged)} comparisons above the floor go one way in every section, by {one_way['mean difference'].abs().max():.3f} at most"
-    why = f"{why if len(one_way) else why.partition(', by')[0]} (half or more speak against the claim); in the others sections disagree or are too few."
+    why = f"{why if len(one_way) else why.partition(', by')[0]} (half or more speak against the claim; nothing here could confirm it); in the others sections disagree or are too few."
     verdict = FAILS if len(judged) and 2 * len(one_way) >= len(judged) else UNDECIDED
     return decided("Transforms of the counts make no difference", verdict, why, common)
 
