@@ -6,7 +6,7 @@ import pytest
 from compendium import disk
 from compendium.book import results
 from compendium.book.chapters import usual
-from compendium.book.profiles import Profile
+from compendium.book.profiles import Profile, load
 from compendium.errors import BadInput
 from compendium.evidence.found import Found
 
@@ -92,3 +92,13 @@ def test_what_is_kept_is_what_the_profile_asks_for(profile):
         kept = results.reference(profile, chapter).facts["parameters"]
         asked = {word: value for word, value in usual(chapter, profile).items() if word not in results.FREE}
         assert {word: kept.get(word) for word in asked} == asked, chapter
+
+
+@pytest.mark.parametrize("profile", results.references())
+def test_what_is_kept_is_small_whole_and_no_copy_of_the_counts(profile):
+    """At most 10 MB, every chapter, and measured targets of at most twelve drawn genes."""
+    folder = disk.CHECKOUT / "data" / "reference" / profile
+    assert results.chapters_of(profile) == sorted(load(profile).chapters)
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 10e6
+    measured = [chapter for chapter in results.chapters_of(profile) for table in results.reference(profile, chapter).tables.values() if "measured" in table]
+    assert len(measured) <= 12, "each such table holds one gene of one section"

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from compendium.errors import BadInput
-from compendium.evidence.found import FACTS, Found, differences, read, told, write
+from compendium.evidence.found import FACTS, OTHER, TOLERANCE, Apart, Found, differences, read, told, write
 
 
 def found(**columns):
@@ -45,22 +45,29 @@ def test_a_folder_without_facts_is_refused_in_one_line(tmp_path):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("columns", "apart"), [
-    ({}, 0.0), ({"seconds": [9.0, 9.0]}, 0.0), ({"pcc": [0.26, np.nan]}, 0.01), ({"pcc": [0.25, 0.1]}, np.inf), ({"method": ["ridge", "stnet"]}, np.inf),
-    ({"spots": [187, 188]}, np.inf), ({"more": [1, 2]}, np.inf),
+@pytest.mark.parametrize(("columns", "largest", "share"), [
+    ({}, 0.0, 0.0), ({"seconds": [9.0, 9.0]}, 0.0, 0.0), ({"pcc": [0.5, np.nan]}, 0.25, 0.5), ({"pcc": [0.25, 0.1]}, np.inf, np.inf),
+    ({"method": ["ridge", "stnet"]}, np.inf, np.inf), ({"spots": [187, 188]}, np.inf, np.inf), ({"more": [1, 2]}, np.inf, np.inf),
 ])  # fmt: skip
-def test_tables_are_compared_by_number_and_word(columns, apart):
-    assert differences(found(), found(**columns)) == {"empty": 0.0, "scores": pytest.approx(apart)}
+def test_tables_are_compared_by_number_and_word(columns, largest, share):
+    assert differences(found(), found(**columns)) == {"empty": (0.0, 0.0), "scores": pytest.approx((largest, share))}
+
+
+def test_the_share_is_that_of_the_column_that_differs_most():
+    one, kept = (Found({"a": pd.DataFrame({"pcc": [0.1, -0.1], "spots": values, "zero": [0.0, 0.0]})}, {}) for values in ([190.0, 200.0], [200.0, 200.0]))
+    assert differences(one, kept) == {"a": pytest.approx((10.0, 5 / 200))}
 
 
 def test_a_table_that_one_lacks_is_another():
-    assert differences(found(), Found({}, {})) == {"empty": np.inf, "scores": np.inf}
+    assert differences(found(), Found({}, {})) == {"empty": OTHER, "scores": OTHER}
 
 
-@pytest.mark.parametrize(("apart", "said"), [
-    ({"a": 0.0, "b": 0.0}, "the kept tables are reproduced exactly"),
-    ({"a": 0.0, "b": 0.0125}, "1 of 2 kept tables are reproduced exactly, times left out; b differs by up to 0.013"),
-    ({"a": np.inf, "b": 0.1}, "0 of 2 kept tables are reproduced exactly, times left out; a has other rows or words"),
+@pytest.mark.parametrize(("apart", "exact", "said"), [
+    ((Apart(0.0, 0.0), Apart(0.0, 0.0)), "the kept tables are", "times left out"),
+    ((Apart(0.0, 0.0), Apart(0.0125, 0.03)), "1 of 2", "b differs by up to 0.013, on average by 3% of its size, within"),
+    ((Apart(0.9, 0.1), Apart(0.5, 2 * TOLERANCE)), "0 of 2", f"b differs by up to 0.5, on average by {2 * TOLERANCE:.0%} of its size, beyond the tolerance of {TOLERANCE:.0%}"),
+    ((OTHER, Apart(0.1, 0.1)), "0 of 2", "a has other rows or words, beyond the tolerance"),
 ])  # fmt: skip
-def test_the_comparison_is_told(apart, said):
-    assert told(apart).startswith(said)
+def test_the_comparison_is_told(apart, exact, said):
+    line = told(dict(zip("ab", apart, strict=True)))
+    assert line.startswith(exact) and "reproduced exactly" in line and said in line

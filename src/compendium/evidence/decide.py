@@ -1,4 +1,4 @@
-"""When sections can decide a claim of the benchmark, one rule for all chapters, and the form in which a chapter says what they decide; what its numbers must show, each chapter says itself."""
+"""When sections can decide a claim of the benchmark, one rule for all chapters, and the form in which it is told; what its numbers must show, each chapter says itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
