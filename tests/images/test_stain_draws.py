@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from skimage.color import hed2rgb, rgb2hed, rgb2lab
 
+from compendium.images.colour_spaces import optical_density
 from compendium.images.stain import AUGMENTERS
 from compendium.images.stain_draws import HED, VISIUM, RandStainNA, eight_bit, moments
 from raw_files import real_section, refusal
@@ -40,6 +41,13 @@ def test_white_stays_white(word):
         assert np.abs(changed[:, 28:].astype(int) - half[:, 28:]).mean() > 1
 
 
+def tinted() -> np.ndarray:
+    """A tile whose first columns are glass that is darker than the guards."""
+    tile = demo("P1a").patches[3, ::4, ::4].copy()
+    tile[:, :28] = [222, 211, 226]
+    return tile
+
+
 # ---- HED
 
 
@@ -59,6 +67,14 @@ def test_a_demo_tile_takes_scikit_images_stains():
 
 def test_a_real_tile_takes_scikit_images_stains(her2st):
     agrees_with_scikit_image(real_section(her2st, "B4").patches[50])
+
+
+def test_tinted_glass_takes_part_of_the_offset():
+    tile, offset = tinted(), np.array([0.01, -0.004, 0.006])
+    found = HED(0.1).drawn(tile, Drawn((np.zeros(3), offset)))[0, 0]
+    share = optical_density(tile[0, 0]).mean() / 0.1 - 1
+    assert 0.4 < share < 0.6
+    np.testing.assert_allclose(found, 255 * hed2rgb(rgb2hed(tile[0, 0]) + share * offset), atol=0.51)
 
 
 def test_the_stronger_word_draws_farther():
@@ -88,6 +104,14 @@ def test_a_tile_takes_the_moments_that_were_drawn():
     np.testing.assert_allclose(moments(eight_bit(rgb2lab(found))), wanted, atol=0.6)
     flat = RandStainNA(spread=VISIUM, glass=0).drawn(tile, Drawn(np.array([wanted[0], [-5.0, 0.0, 0.0]])))
     assert np.ptp(flat.reshape(-1, 3), axis=0).max() == 0
+
+
+def test_tinted_glass_is_changed_in_part():
+    tile, wanted = tinted(), np.array([[170.0, 150.0, 118.0], [20.0, 5.0, 4.0]])
+    part, whole = (rgb2lab(RandStainNA(spread=VISIUM, glass=glass).drawn(tile, Drawn(wanted))[0, 0]) - rgb2lab(tile[0, 0]) for glass in (10.0, 0))
+    share = (100 - rgb2lab(tile[0, 0])[0]) / 10 - 1
+    assert 0.3 < share < 0.5 and np.abs(whole).max() > 5
+    np.testing.assert_allclose(part, share * whole, atol=1)
 
 
 def test_the_two_laws_draw_from_location_and_scale():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from torchstain.numpy.normalizers import NumpyMacenkoNormalizer
 
+from compendium.images.colour_spaces import optical_density
 from compendium.images.stain_macenko import Macenko
 from raw_files import real_section, refusal
 from stained_slides import OTHER, WHITE, E, H, demo, slide
@@ -58,6 +59,15 @@ def test_a_slide_takes_the_look_of_the_template_and_white_stays_white():
     again = METHOD.of(mapped)
     np.testing.assert_allclose(again.stains, wanted.stains, atol=0.05)
     np.testing.assert_allclose(again.strong, wanted.strong, rtol=0.15)
+
+
+def test_glass_that_is_darker_than_the_guard_is_changed_in_part():
+    own, wanted = METHOD.of(slide(np.array([H, E]))), METHOD.of(slide(OTHER, seed=1))
+    tint = np.array([[222, 211, 226]], dtype=np.uint8)
+    part, whole = (dataclasses.replace(METHOD, glass=glass).mapped(tint, own, wanted) - tint.astype(float) for glass in (METHOD.glass, 0))
+    share = optical_density(tint).mean() / METHOD.glass - 1
+    assert 0.4 < share < 0.6 and np.abs(whole).max() > 5
+    np.testing.assert_allclose(part, share * whole, atol=1)
 
 
 def test_a_stain_that_a_slide_does_not_hold_is_not_scaled_to_infinity():

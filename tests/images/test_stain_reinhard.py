@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from torchstain.numpy.normalizers import NumpyReinhardNormalizer
 
-from compendium.images.colour_spaces import lab
+from compendium.images.colour_spaces import lab, rgb
 from compendium.images.stain_reinhard import Reinhard
 from raw_files import real_section, refusal
 from stained_slides import OTHER, WHITE, E, H, demo, slide
@@ -49,8 +49,16 @@ def test_lightness_is_standardised_before_it_is_measured():
     assert found.bright == pytest.approx(np.percentile(lab(image.astype(np.uint8))[..., 0], 90))
     wanted = METHOD.of(slide(np.array([H, E]))).mean[0]
     assert abs(found.mean[0] - wanted) < 1 < 5 < abs(Reinhard(bright=0).of(image.astype(np.uint8)).mean[0] - wanted)
-    tinted = np.full((8, 8, 3), 204, dtype=np.uint8)
-    assert (METHOD.mapped(tinted, found, METHOD.of(slide(OTHER))) == 255).all()  # glass of a dark slide becomes white
+    glass = np.full((8, 8, 3), 204, dtype=np.uint8)
+    assert (METHOD.mapped(glass, found, METHOD.of(slide(OTHER))) == 255).all()  # grey glass of a dark slide becomes white
+
+
+def test_tinted_glass_becomes_light_and_keeps_as_much_of_its_tint_as_can_be_shown():
+    image = slide(np.array([H, E]))
+    image[:, :20] = tint = np.array([[222, 211, 226]], dtype=np.uint8)
+    found = METHOD.mapped(tint, METHOD.of(image), METHOD.of(slide(OTHER, seed=1)))
+    np.testing.assert_array_equal(found, rgb(np.array([[100.0, *lab(tint)[0, 1:]]])))
+    assert found.max() == 255 > found.min()
 
 
 def test_only_tissue_is_measured():

@@ -6,8 +6,9 @@ TITLES = {  # of stain maps; those of families are in their classes
     "reinhard": "Reinhard", "macenko": "Macenko", "vahadane": "Vahadane", "hed-lighter": "HED, lighter", "hed-light": "HED, light", "hed-strong": "HED, strong",
     "randstainna": "RandStainNA", "randstainna-laplace": "RandStainNA, Laplace", "randstainna-visium": "RandStainNA, Visium",
 }
-TINTED = {  # what each method makes of glass that is a little tinted; white glass stays white in all
-    "Reinhard": "brightened to white", "Macenko": "stays", "Vahadane": "brightened to white", "HED": "takes the factor, not the offset", "RandStainNA": "stays",
+TINTED = {  # what each method makes of glass that is tinted; white glass stays white in all
+    "Reinhard": "brightened, a trace of tint left", "Macenko": "stays if no darker than the guard", "Vahadane": "nearly white",
+    "HED": "takes the factor; if darker than the guard, the offset too", "RandStainNA": "stays if no darker than the guard",
 }
 
 
