@@ -36,7 +36,6 @@ def test_every_row_is_fitted_scored_and_priced(study):
     lines = study["floor"].set_index("row")
     assert lines["result"].to_dict() == {row.key: row.key == "ridge" for row in attention.ROWS}  # budget smoke is below the floor, and ridge has none
     steps = study["steps"].set_index("row")
-    assert steps["steps"].to_dict() == {"hist2st": 18, "gat": 18, "gat-published": 18, "mean": 18, "ridge": 0}  # three folds of three epochs over two sections
     assert steps["relative"]["hist2st"] == 1 and steps["relative"]["gat"] > 0 and np.isnan(steps["relative"]["ridge"])
     assert steps["trainable"]["gat-published"] < steps["trainable"]["mean"] < steps["trainable"]["gat"]
     assert len(attention_figures.accuracy_by_cost(summary(table), steps.reset_index(), TITLES).data) == 4  # ridge has no steps

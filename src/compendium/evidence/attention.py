@@ -14,7 +14,8 @@ from compendium.data.section import Section, digest
 from compendium.errors import BadInput
 from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED, Claim, counted, decided
 from compendium.evidence.found import Found
-from compendium.evidence.rows import KEPT, Fitted, Job, Row, fitted, floor, made, testing
+from compendium.evidence.rows import KEPT, Job, Row, fitted, floor, made, testing
+from compendium.evidence.step_time import per_step
 from compendium.evidence.transfer import BETTER, WORSE, Comparison, below, differences, verdict
 from compendium.methods import recipe
 from compendium.methods.gat import GraphAttention, GraphMean
@@ -61,7 +62,8 @@ def study(cohort: str, names: Sequence[str] | None, rules: Sequence[str], tested
     table = groups["fits"].scores(sections)
     first = [job for job in planned if job[1].split.rule == rules[0]]
     levels = floor(table[table["split"] == rules[0]], groups["twins"].scores(sections), first)
-    tables = {"scores": table[list(KEPT)], "floor": levels, "steps": per_step(groups["fits"], "hist2st"), "layers": timed, "curves": groups["fits"].curves()}
+    steps = per_step(groups["fits"], sections, "hist2st", pick_device(device))
+    tables = {"scores": table[list(KEPT)], "floor": levels, "steps": steps, "layers": timed, "curves": groups["fits"].curves()}
     facts = {
         "data": f"{cohort} {digest(sections)}", "timed_on": device_line(pick_device(device)), "first": rules[0],
         "protocol": f"clean, except split = {' and '.join(rules)}, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, distill = 0",
@@ -87,21 +89,6 @@ def told(found: pd.DataFrame) -> str:
     """The lines of one comparison in words, split by split: +0.010, above in 3 of 5 sections under patient-out and ..."""
     groups = found.groupby("split", sort=False)["difference"]
     return " and ".join(f"{values.mean():+.3f}, above in {(values > 0).sum()} of {len(values)} sections under {split}" for split, values in groups)
-
-
-def per_step(group: Fitted, reference: str) -> pd.DataFrame:
-    """One line a row: trainable parameters, optimiser steps of all folds (a step is one section), seconds of each, and their ratio to the row `reference`.
-
-    From the facts of the records: fit and prediction, as fast as the machine was at the time. A closed form has no steps.
-    """
-    facts = pd.DataFrame([
-        {"row": key, "trainable": record.facts["trainable"], "seconds": record.facts["seconds"], "steps": len(record.facts["curve"]) * len(run.split.train)}
-        for (key, run), record in zip(group.jobs, group.records, strict=True)
-    ])
-    lines = facts.groupby("row", sort=False).agg({"trainable": "max", "steps": "sum", "seconds": "sum"}).reset_index()
-    lines["seconds_per_step"] = lines["seconds"] / lines["steps"].where(lines["steps"] > 0)
-    mine = lines.set_index("row")["seconds_per_step"].get(reference, np.nan)
-    return lines.assign(relative=lines["seconds_per_step"] / mine)
 
 
 def check_sizes(sizes: Sequence[int], k: int) -> None:
