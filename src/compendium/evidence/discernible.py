@@ -60,7 +60,8 @@ def claim(found: pd.DataFrame, group: str, titles: Mapping[str, str], below: Seq
     lines = found[(found["group"] == group) & ~found["name"].isin([AGAIN, OFF])]
     moved, told = {role: dict(zip(("above", "below"), beyond(found, group, role), strict=True)) for role in REPORTED}, []
     for role, ways in moved.items():
-        said = ["; ".join(f"“{titles[f'{group}:{name}']}”" for name in names) + f" {way}" for way, names in ways.items() if names]
+        every = lines.loc[lines["role"] == role, "name"].nunique()
+        said = [f"{_named(names, every, group, titles)} {way}" for way, names in ways.items() if names]
         told.append(f"in {role} {' and '.join(said) or 'none'}")
     whose, bar = "it" if group in (MAIN, STAIN) else "Hist2ST", chance(found, group)  # see `chance`
     why = f"In every section of a role further from the reference than another seed moves {whose} ({bar:.3f}) lie, {'; '.join(told)}."
@@ -70,3 +71,8 @@ def claim(found: pd.DataFrame, group: str, titles: Mapping[str, str], below: Seq
     verdict = FAILS if failed else HOLDS if judged["difference"].abs().max() <= bar else UNDECIDED
     hindered = [] if enough or too_few(lines) else [f"In {role} {too_few(lines[lines['role'] == role])}" for role in REPORTED]
     return decided(CLAIMED[group], verdict, why, judged if enough else lines, below, hindered)
+
+
+def _named(names: Sequence[str], every: int, group: str, titles: Mapping[str, str]) -> str:
+    """“A”; “B”, or all 8 where these are all."""
+    return f"all {every}" if every > 1 and len(names) == every else "; ".join(f"“{titles[f'{group}:{name}']}”" for name in names)
