@@ -44,7 +44,8 @@ def panel_boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) 
         )
     fig.add_hline(y=0, line_width=1, line_dash="dot", line_color="#888888")
     fig.update_yaxes(title_text="PCC").update_xaxes(tickangle=-35, row=len(splits), col=1)
-    return plain(fig, 200 + 250 * len(splits), boxmode="group", legend={"orientation": "h", "x": 0, "y": 1.06, "yanchor": "bottom"}).update_layout(margin_t=80)
+    above = 1 + 35 / (250 * len(splits))  # of the title of the first panel
+    return plain(fig, 200 + 250 * len(splits), boxmode="group", legend={"orientation": "h", "x": 0, "y": above, "yanchor": "bottom"}).update_layout(margin_t=80)
 
 
 def section_by_method(medians: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
