@@ -2,8 +2,8 @@
 
     python benchmarks/augment.py [TILES] [PX]
 
-Prints tiles a second of either, the faster of three passes each, their ratio, and which of the two the package runs where that is the slower one. RandAugment and AutoAugment are
-torchvision's in both columns: the package gives each tile a seed of its own, so that its draw can be repeated, and setting it costs time that a batch does not give back.
+Prints tiles a second of either, the fastest of some passes in turn, their ratio, and which of the two the package runs where that is the slower one. RandAugment and AutoAugment are
+torchvision's, tile by tile, in both columns: their operations differ from tile to tile, and the package only gives each tile a seed of its own, so that its draw can be repeated.
 """
 
 import sys
@@ -18,7 +18,7 @@ from torchvision.transforms.v2 import RandomChannelPermutation
 from compendium.images.augment import FAMILIES
 from compendium.images.family import PIECE
 
-PASSES = 3
+PASSES = 10
 TOLD_APART = 0.1  # of a ratio; other work on the machine moves it by less
 
 

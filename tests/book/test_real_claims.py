@@ -45,7 +45,7 @@ def test_a_chapter_is_told_or_named_as_not_computed(root):
     told = short(profile, tables, str.upper)
     assert told == "Real ones:\n\n- DATA-REVIEW: fails here: “The numbers that Table 1 prints of this cohort are those of its files”.\n- Not computed yet on these sections: GAT.\n"
     page = whole(profile, tables, str.upper)
-    assert "**Fails here.** Reproduced: sections; not reproduced: patients, printed 36, counted 8. (not a question of patients.)" in page
+    assert "**Fails here.** Reproduced: sections; not reproduced: patients, printed 36, counted 8. (Not a question of patients.)" in page
     assert "**GAT.** Not computed yet on these sections." in page
     assert "protocol as &lt;is&gt; · device CPU · computed at commit 1234567. 1 of 4 stored fits were made by other code" in page
 

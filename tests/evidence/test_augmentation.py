@@ -150,6 +150,8 @@ def test_a_difference_counts_beyond_what_another_seed_moves_in_every_section():
     assert calm.verdict == UNDECIDED and "in validation none; in test none" in calm.why, "sections disagree by more than another seed moves"
     still = table[table["name"].isin(["again", "a"])].assign(difference=lambda lines: lines["difference"].clip(-0.02, 0.02))
     assert discernible.claim(still, STAIN, titles).verdict == HOLDS
+    every = discernible.claim(lines(STAIN, again=(0.01, -0.02, 0.0), a=(0.03, 0.03, 0.03), b=(0.04, 0.03, 0.01)), STAIN, titles).why
+    assert every.endswith("lie, in validation all 2 above; in test “A” above.")
     assert discernible.claim(table, STAIN, titles, ["B"]).told.startswith("Undecided here. Below the floor of a result: B.")
 
 

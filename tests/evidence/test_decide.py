@@ -33,4 +33,4 @@ def test_rows_below_the_floor_and_what_else_hinders_leave_it_open():
 def test_what_so_few_patients_cannot_decide_is_said():
     assert others(2) == "Over 2 patients an exact two-sided sign test reaches p = 0.5 at best: nothing here is decided about another patient."
     assert "Over 1 patient an" in others(1) and "p = 0.062 at best" in others(5) and others(6) == others(0) == "", "six patients can reach 0.031"
-    assert Claim("", HOLDS, "", 5, 2).rests == "5 sections of 2 patients" and Claim("", HOLDS, "").rests == "not a question of patients"
+    assert Claim("", HOLDS, "", 5, 2).rests == "5 sections of 2 patients" and Claim("", HOLDS, "").rests == "Not a question of patients"

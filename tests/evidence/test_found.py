@@ -47,7 +47,7 @@ def test_a_folder_without_facts_is_refused_in_one_line(tmp_path):
 
 @pytest.mark.parametrize(("columns", "largest", "share"), [
     ({}, 0.0, 0.0), ({"seconds": [9.0, 9.0]}, 0.0, 0.0), ({"pcc": [0.5, np.nan]}, 0.25, 0.5), ({"pcc": [0.25, 0.1]}, np.inf, np.inf),
-    ({"method": ["ridge", "stnet"]}, np.inf, np.inf), ({"spots": [187, 188]}, np.inf, np.inf), ({"more": [1, 2]}, np.inf, np.inf),
+    ({"method": ["ridge", "stnet"]}, np.inf, np.inf), ({"spots": [187, 189]}, 2.0, 1 / np.sqrt((187**2 + 189**2) / 2)), ({"more": [1, 2]}, np.inf, np.inf),
 ])  # fmt: skip
 def test_tables_are_compared_by_number_and_word(columns, largest, share):
     assert differences(found(), found(**columns)) == {"empty": (0.0, 0.0), "scores": pytest.approx((largest, share))}
@@ -66,7 +66,9 @@ def test_a_table_that_one_lacks_is_another():
     ((Apart(0.0, 0.0), Apart(0.0, 0.0)), "the kept tables are", "times left out"),
     ((Apart(0.0, 0.0), Apart(0.0125, 0.03)), "1 of 2", "b differs by up to 0.013, on average by 3% of its size, within"),
     ((Apart(0.9, 0.1), Apart(0.5, 2 * TOLERANCE)), "0 of 2", f"b differs by up to 0.5, on average by {2 * TOLERANCE:.0%} of its size, beyond the tolerance of {TOLERANCE:.0%}"),
-    ((OTHER, Apart(0.1, 0.1)), "0 of 2", "a has other rows or words, beyond the tolerance"),
+    ((OTHER, Apart(0.1, TOLERANCE)), "0 of 2", f"b differs by up to 0.1, on average by {TOLERANCE:.0%} of its size, within the"),
+    ((OTHER, Apart(0.1, 0.1)), "0 of 2", "; a has other rows or words"),
+    ((OTHER, OTHER), "0 of 2", "times left out; a, b have other rows or words"),
 ])  # fmt: skip
 def test_the_comparison_is_told(apart, exact, said):
     line = told(dict(zip("ab", apart, strict=True)))

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED
-from compendium.evidence.gamma import no_better, sweep, told_apart
+from compendium.evidence.found import Found
+from compendium.evidence.gamma import claims, no_better, sweep, told_apart
 from compendium.evidence.scores import scores
 from compendium.runs import execute, study
 from conftest import tiny_section
@@ -63,5 +64,17 @@ def test_the_verdict_needs_labels_of_the_section_itself():
 @pytest.mark.parametrize(("always", "number"), [(0.9, 3), (0.5, 0)])
 def test_the_reason_counts_what_it_says(always, number):
     told = told_apart(judged([0.9, 0.9, 0.7], [0.9, 0.7, 0.9], "C1", always)).why
-    assert f"Of 3 tests, 1 have both F1 and AUC of cancer above 0.8, 2 the AUC; always answering cancer has an F1 above 0.8 in {number}." in told
+    assert f"In 1 of 3 tests both F1 and AUC of cancer exceed 0.8, in 2 AUC does; always answering cancer has an F1 above 0.8 in {number}." in told
     assert "carried over" in told
+
+
+@pytest.mark.parametrize(("twin", "smoke", "said"), [
+    (0.1, [], [HOLDS, HOLDS]), (0.3, [], [UNDECIDED, HOLDS]), (0.1, ["Hist2ST on frozen features"], [UNDECIDED, HOLDS]), (0.1, ["Regclass on frozen features"], [UNDECIDED] * 2),
+])
+def test_claims_ask_for_a_result(twin, smoke, said):
+    """Regclass that is no better than its twin says nothing of expression; a Hist2ST below the floor says nothing against the classes."""
+    rows = swept(hist2st=[0.2] * 3, g0=[0.2] * 3, g1=[0.2] * 3)
+    rows = pd.concat([rows.assign(permuted=False), rows[rows["gamma"] == 1].assign(permuted=True, pcc=twin)])
+    classes = judged([0.9] * 3, [0.9] * 3).drop(columns=["section", "patient"]).iloc[0].to_dict()
+    found = Found({"sweep": rows.assign(**classes)}, {"smoke": smoke, "parameters": {"gamma": 1.0}})
+    assert [claim.verdict for claim in claims(found).values()] == said

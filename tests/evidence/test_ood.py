@@ -166,6 +166,9 @@ def test_claims_follow_from_the_numbers():
     assert verdicts(other) == [FAILS] * 3
     rose = {"hist2st": (0.1, 0.2, False), "bleep": (0.1, 0.3, False)}
     assert verdicts(rose) == [FAILS, FAILS, UNDECIDED], "to rise is not to score alike"
+    assert [said(rows, laid_out())[1].why for rows in (ROWS, rose)] == [
+        "Hist2ST loses 0.300; of the others bleep falls most: it loses 0.100.", "Hist2ST gains 0.100; of the others bleep falls most: it gains 0.200.",
+    ]  # fmt: skip
     alone = laid_out().query("section != 'W1'")
     assert all("Validation is of 1 patient" in claim.why for claim in said(ROWS, alone))
 

@@ -111,9 +111,9 @@ def verdicts(*said: str) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("said", "verdict", "why"), [
-    (("better", "worse", "undecided"), FAILS, "2 of 3 comparisons above the floor go one way in every section, by 0.020 at most"),
-    (("better", "undecided", "undecided", "smoke"), UNDECIDED, "1 of 3 comparisons above the floor go one way in every section, by 0.000 at most"),
-    (("undecided", "undecided"), UNDECIDED, "0 of 2 comparisons above the floor go one way in every section (half"),
+    (("better", "worse", "undecided"), FAILS, "2 of 3 comparisons above the floor are decided, one way in every section, by 0.020 at most"),
+    (("better", "undecided", "undecided", "smoke"), UNDECIDED, "1 of 3 comparisons above the floor are decided, one way in every section, by 0.000 at most"),
+    (("undecided", "undecided"), UNDECIDED, "0 of 2 comparisons above the floor are decided, one way in every section (half"),
 ])
 def test_transforms_differ_where_half_of_the_comparisons_do(said, verdict, why):
     common = pd.DataFrame({"section": list("XYZ"), "patient": list("AAB")})

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from docutils import nodes
 
 RULE = (
-    f"A claim is decided *here* only where at least {FEWEST} sections of at least {PATIENTS} patients are judged, and by no row below the floor of a result; else it is "
-    "undecided here. What the numbers must show for it to hold or to fail stands on the chapter's page and in the sentence after the verdict."
+    f"A claim about tissue is decided *here* only by rows above the floor of a result, on at least {FEWEST} sections of at least {PATIENTS} patients; else it is undecided here. "
+    "Claims about files or computing time need no patients."
 )
 SHORT, LACKING = "short", "Not computed yet on these sections"
 

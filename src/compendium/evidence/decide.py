@@ -27,7 +27,7 @@ class Claim:
     @property
     def rests(self) -> str:
         """What it is judged on."""
-        return counted(self.sections, self.patients) if self.patients else "not a question of patients"
+        return counted(self.sections, self.patients) if self.patients else "Not a question of patients"
 
 
 def others(patients: int) -> str:

@@ -46,13 +46,13 @@ def _most(judged: pd.DataFrame) -> tuple[str, str]:
         return UNDECIDED, "Hist2ST does not reach the floor here, or was not asked for."
     others = drop.drop("hist2st")
     if others.empty:
-        return UNDECIDED, f"{_moved(float(drop['hist2st']))}; there is no other row to set it beside."
-    told = f"{_moved(float(drop['hist2st']))}; of the others {judged.set_index('method')['title'][others.idxmax()]} loses most, {others.max():.3f}."
+        return UNDECIDED, f"Hist2ST {_moved(drop['hist2st'])}; there is no other row to set it beside."
+    told = f"Hist2ST {_moved(drop['hist2st'])}; of the others {judged.set_index('method')['title'][others.idxmax()]} falls most: it {_moved(others.max())}."
     return HOLDS if drop["hist2st"] > max(others.max(), 0) else FAILS, told
 
 
-def _moved(drop: float) -> str:
-    return f"Hist2ST {'gains' if drop < 0 else 'loses'} {abs(drop):.3f}"
+def _moved(drop: float | np.floating) -> str:
+    return f"{'gains' if drop < 0 else 'loses'} {abs(drop):.3f}"
 
 
 def _highest(judged: pd.DataFrame) -> tuple[str, str]:

@@ -78,22 +78,26 @@ def _apart(one: pd.DataFrame | None, kept: pd.DataFrame | None) -> Apart:
     if one is None or kept is None or list(one.columns) != list(kept.columns) or len(one) != len(kept):
         return OTHER
     columns = [name for name in one.columns if not str(name).startswith(TIMED)]
-    numbers = [name for name in columns if pd.api.types.is_float_dtype(one[name])]
-    if not one[[name for name in columns if name not in numbers]].astype(str).equals(kept[[name for name in columns if name not in numbers]].astype(str)):
+    numbers = [name for name in columns if pd.api.types.is_numeric_dtype(kept[name]) and not pd.api.types.is_bool_dtype(kept[name])]
+    words = [name for name in columns if name not in numbers]
+    if not one[words].astype(str).equals(kept[words].astype(str)) or (one[numbers].isna().to_numpy() != kept[numbers].isna().to_numpy()).any():
         return OTHER
-    if (one[numbers].isna().to_numpy() != kept[numbers].isna().to_numpy()).any():
-        return OTHER
-    apart, size = (one[numbers] - kept[numbers]).abs().astype(np.float64), np.sqrt((kept[numbers].astype(np.float64) ** 2).mean())
+    own, other = one[numbers].astype(np.float64), kept[numbers].astype(np.float64)
+    apart, size = (own - other).abs(), np.sqrt((other**2).mean())
     return Apart(float(np.nanmax(apart.to_numpy(), initial=0.0)), float((apart.mean() / size.where(size > 0, 1.0)).fillna(0.0).max()) if numbers else 0.0)
 
 
 def told(apart: Mapping[str, Apart]) -> str:
-    """In words how far tables are from the kept ones, and whether that is within TOLERANCE."""
-    other = {name: each for name, each in apart.items() if each.largest > 0}
-    if not other:
+    """In words how far tables are from the kept ones, and whether that is within TOLERANCE; what has other rows or words, which may follow from a threshold, is named."""
+    moved = {name: each for name, each in apart.items() if each.largest > 0}
+    if not moved:
         return "the kept tables are reproduced exactly, times left out"
-    worst = max(other, key=lambda name: other[name].share)
-    how = "has other rows or words" if np.isinf(other[worst].share) else f"differs by up to {other[worst].largest:.2g}, on average by {other[worst].share:.0%} of its size"
-    held = "within" if other[worst].share <= TOLERANCE else "beyond"
-    exactly = f"{len(apart) - len(other)} of {len(apart)} kept tables are reproduced exactly, times left out"
-    return f"{exactly}; {worst} {how}, {held} the tolerance of {TOLERANCE:.0%} for other processors and numbers of threads"
+    told = [f"{len(apart) - len(moved)} of {len(apart)} kept tables are reproduced exactly, times left out"]
+    near = {name: each for name, each in moved.items() if each != OTHER}
+    if near:
+        worst = max(near, key=lambda name: near[name].share)
+        held = f"{'within' if near[worst].share <= TOLERANCE else 'beyond'} the tolerance of {TOLERANCE:.0%} for other processors and numbers of threads"
+        told.append(f"{worst} differs by up to {near[worst].largest:.2g}, on average by {near[worst].share:.0%} of its size, {held}")
+    if others := [name for name in moved if name not in near]:
+        told.append(f"{', '.join(others)} {'has' if len(others) == 1 else 'have'} other rows or words")
+    return "; ".join(told)

@@ -17,16 +17,17 @@ from compendium.runs.engine import training_set
 from compendium.runs.fit import fit
 from compendium.runs.plan import Run
 
-ROUNDS, EPOCHS = 2, 4  # short fits of each row, the rows in turn, so that a busy moment meets one of them at most once
+ROUNDS, EPOCHS = 2, 4  # short fits of each row, the rows in turn, so that a busy moment spoils one fit of a row at most
 
 
 def per_step(group: Fitted, sections: Sequence[Section], reference: str, device: str) -> pd.DataFrame:
-    """One line a row: trainable parameters, seconds of a training step, their ratio to the row `reference`, and the training sections; NaN for a closed form, which has no steps.
+    """[row, trainable, seconds_per_step, relative]: trainable parameters, seconds of a training step and their ratio to the row `reference`; NaN for a closed form.
 
     A step is one section of the first fold of the row. Its seconds are those of the shortest epoch of some short fits; frozen features and prediction are not counted.
     """
-    first = {key: (run, record.facts["trainable"]) for (key, run), record in reversed(list(zip(group.jobs, group.records, strict=True)))}
-    first = {key: first[key] for key in dict.fromkeys(key for key, _ in group.jobs)}
+    first: dict[str, tuple[Run, int]] = {}
+    for (key, run), record in zip(group.jobs, group.records, strict=True):
+        first.setdefault(key, (run, record.facts["trainable"]))
     ready = {key: (run, *material(run, sections, device)) for key, (run, _) in first.items() if run.epochs}
     seconds = dict.fromkeys(first, np.nan)
     for _ in range(ROUNDS):

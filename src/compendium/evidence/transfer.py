@@ -94,7 +94,7 @@ def claim(lines: pd.DataFrame, apart: pd.DataFrame) -> Claim:
     word = HOLDS if len(said) and worse == len(said) else FAILS if len(said) and better == len(said) else OPEN
     left = int((lines["claim"] & (lines["verdict"] == SMOKE)).sum())
     why = (
-        f"In {worse} of {len(said)} comparisons above the floor the pre-trained encoder is worse in every section, in {better} better in every section; "
+        f"Of {len(said)} comparisons above the floor {worse} {'is' if worse == 1 else 'are'} decided against the pre-trained encoder and {better} for it; "
         f"in {undecided} the sections disagree or are too few." + (f" Smoke, deciding nothing: {left}." if left else "")
     )
     return decided("Pre-trained encoders transfer negatively", word, why, apart)

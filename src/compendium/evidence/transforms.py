@@ -101,7 +101,7 @@ def same(lines: pd.DataFrame, common: pd.DataFrame) -> Claim:
     judged = lines[lines["verdict"] != SMOKE]
     one_way = judged[judged["verdict"] != OPEN]
     most = f", by {one_way['mean difference'].abs().max():.3f} at most" if len(one_way) else ""
-    found = f"On the common target {len(one_way)} of {len(judged)} comparisons above the floor go one way in every section{most}"
+    found = f"On the common target {len(one_way)} of {len(judged)} comparisons above the floor are decided, one way in every section{most}"
     why = f"{found} (half or more speak against the claim; nothing here could confirm it); in the others sections disagree or are too few."
     verdict = FAILS if len(judged) and 2 * len(one_way) >= len(judged) else UNDECIDED
     return decided("Transforms of the counts make no difference", verdict, why, common)
