@@ -12,7 +12,7 @@ from compendium.book import results
 from compendium.book.chapters import chapters
 from compendium.disk import CHECKOUT
 
-SOURCES = ("book", "notebooks", "_config.yml")
+SOURCES = ("book", "notebooks", "_config.yml", "CONTRIBUTING.md")
 
 
 @pytest.fixture(scope="module", params=results.references())
