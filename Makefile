@@ -16,7 +16,7 @@ book: $(READY)
 	$(BIN)/compendium book --profile $(PROFILE)
 	@echo "open _build/html/index.html"
 
-# A process a core, each with one thread; the files in their order, the longest first.
+# A process a core, each with one thread; the files in their order, which tests/conftest.py sets.
 test: $(READY) _build/html/index.html
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 

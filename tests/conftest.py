@@ -27,6 +27,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts 
 SHARED = Path(os.environ.get("COMPENDIUM_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
+LONGEST = ("test_notebooks.py", "test_real_ladder.py", "test_built_book.py", "test_engines.py", "test_seventh_method.py", "test_methods.py")  # a minute or more each
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no process is left with one of them when the others are done."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 def skip_or_fail(reason: str) -> None:
     """Skip, saying why; where CI=true a test that cannot run is a failure."""
     (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
