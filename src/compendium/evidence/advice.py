@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from compendium.evidence.decide import counted_of, others
 from compendium.evidence.panel_names import explained, said
 from compendium.evidence.reference import side_by_side
 from compendium.evidence.scores import by_panel, summary
@@ -40,13 +41,11 @@ def panels(rows: pd.DataFrame) -> str:
 def ground(kept: pd.DataFrame, rows: pd.DataFrame) -> str:
     """What the numbers rest on: the sections compared, and what was trained on once their patient is left out."""
     compared, whose = rows["sections"].iloc[0], kept.drop_duplicates("section").set_index("section")["patient"]
-    others = {name: sorted(whose.index[whose != whose[name]]) for name in compared}
-    trained = "; ".join(dict.fromkeys(f"for patient {whose[name]} on {', '.join(names)}" for name, names in others.items()))
-    n, of = whose.nunique(), whose[compared].nunique()
-    return (
-        f"{len(compared)} sections ({', '.join(compared)}) of {of} patient{'s' if of > 1 else ''} can be compared under both splits; "
-        f"with the patient left out training is {trained}. Over {n} patients the smallest p that an exact two-sided sign test can reach is {2 / 2**n:.2g}."
-    )
+    left = {name: sorted(whose.index[whose != whose[name]]) for name in compared}
+    trained = "; ".join(dict.fromkeys(f"for patient {whose[name]} on {', '.join(names)}" for name, names in left.items()))
+    of = counted_of(whose[compared].nunique(), "patient")
+    stands = f"{len(compared)} sections ({', '.join(compared)}) of {of} can be compared under both splits; with the patient left out training is {trained}."
+    return f"{stands} {others(whose.nunique())}".strip()
 
 
 def first(kept: pd.DataFrame, rows: pd.DataFrame, titles: Mapping[str, str]) -> str:

@@ -92,12 +92,12 @@ def told(apart: Mapping[str, Apart]) -> str:
     moved = {name: each for name, each in apart.items() if each.largest > 0}
     if not moved:
         return "the kept tables are reproduced exactly, times left out"
-    told = [f"{len(apart) - len(moved)} of {len(apart)} kept tables are reproduced exactly, times left out"]
+    said = [f"{len(apart) - len(moved)} of {len(apart)} kept tables are reproduced exactly, times left out"]
     near = {name: each for name, each in moved.items() if each != OTHER}
     if near:
         worst = max(near, key=lambda name: near[name].share)
         held = f"{'within' if near[worst].share <= TOLERANCE else 'beyond'} the tolerance of {TOLERANCE:.0%} for other processors and numbers of threads"
-        told.append(f"{worst} differs by up to {near[worst].largest:.2g}, on average by {near[worst].share:.0%} of its size, {held}")
+        said.append(f"{worst} differs by up to {near[worst].largest:.2g}, on average by {near[worst].share:.0%} of its size, {held}")
     if others := [name for name in moved if name not in near]:
-        told.append(f"{', '.join(others)} {'has' if len(others) == 1 else 'have'} other rows or words")
-    return "; ".join(told)
+        said.append(f"{', '.join(others)} {'has' if len(others) == 1 else 'have'} other rows or words")
+    return "; ".join(said)
