@@ -34,6 +34,7 @@ LOSS = Step("loss", "loss", side="out")
 class Recipe:
     """A registered method: its facts from the paper, and the words a run starts from.
 
+    version: raised by one when the method gives other numbers (see compendium.versions).
     unit: whether one training example is a spot or a whole section. tile_px: side of its tiles. encoder: the timm encoder it
     comes with ("" where it has none of its own kind). target: what it is trained towards. model: words of its architecture;
     choices: what those of them may be that are names. published: the words that the published protocol changes, where the authors' code
@@ -52,6 +53,7 @@ class Recipe:
     target: str
     citation: str
     summary: str
+    version: int = 1
     encoder: str = ""
     optimiser: Literal["adam", "adamw", "sgd", "closed form"] = "adam"
     lr: float = 1e-3

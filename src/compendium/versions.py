@@ -1,0 +1,25 @@
+"""Integer versions of the stages that decide numbers.
+
+A version enters the identity of what its stage stores. Raise it by one when the stage gives other numbers; the golden test names the version to raise.
+The version of a method is `Recipe.version`, in the file of the method.
+"""
+
+FEATURES = 1
+"""Features of frozen encoders, colour features and their augmented copies (`data/features`)."""
+
+STAIN = 1
+"""Tiles with normalised or augmented stains (`data/stained`)."""
+
+INPUTS = 1
+"""What a run is shown: spots, tiles, windows, matching, targets and their batches."""
+
+FIT = 1
+"""Training loop, prediction, ensembles."""
+
+SCORES = 1
+"""Scores of stored predictions (`data/scores`)."""
+
+
+def stages() -> dict[str, int]:
+    """Return the version of every stage by its name."""
+    return {"features": FEATURES, "stain": STAIN, "inputs": INPUTS, "fit": FIT, "scores": SCORES}
