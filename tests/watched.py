@@ -45,7 +45,7 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
         np.testing.assert_array_equal(one[run], other[run])
 
 
-def attempt(run, sections, device, redo_stale, at):
+def attempt(run, sections, device, at):
     """As the engine's own, but a checkpoint is left after every epoch, and in the home `at` it is noted who made what.
 
     While a file `gate` lies there, a run waits after epoch 2.
@@ -62,7 +62,7 @@ def attempt(run, sections, device, redo_stale, at):
         return MAKE(run, sections, device, target, checkpoint, after_epoch)
 
     with mock.patch.object(engine, "_make", make), mock.patch.object(fitting, "CHECKPOINT_SECONDS", 0.0):
-        return ATTEMPT(run, sections, device, redo_stale, at)
+        return ATTEMPT(run, sections, device, at)
 
 
 def note(path: Path, run: Run, *more: int) -> None:

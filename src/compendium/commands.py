@@ -94,7 +94,6 @@ def study(commands: Commands) -> None:
     command.add_argument("--address", default="", help="of the Dask scheduler, e.g. tcp://127.0.0.1:8786")
     command.add_argument("--slurm", action="append", default=[], metavar="KEY=VALUE", help="a word of the jobs as submitit names it, e.g. timeout_min=240, slurm_partition=gpu")
     command.add_argument("--show", action="store_true", help="only say how its runs stand and what is left to do")
-    command.add_argument("--redo-stale", action="store_true", help="make runs again that other code than today's has made")
     command.set_defaults(do=_study)
 
 
@@ -115,7 +114,7 @@ def _study(options: argparse.Namespace) -> None:
     executor, workers = started.enter_context(engine(options.engine, workers=options.workers, address=options.address, slurm=slurm))
     try:
         with started:  # how the runs stand is told when their workers have ended
-            conduct(runs, sections, executor, _to_stderr, workers=workers, device=device, redo_stale=options.redo_stale)
+            conduct(runs, sections, executor, _to_stderr, workers=workers, device=device)
     finally:
         print(*report(runs, sections), sep="\n")
 

@@ -80,34 +80,34 @@ def test_a_chapter_becomes_a_page_that_says_what_made_it_and_not_where(root):
     assert "at notebooks/01_tiny.ipynb\n" in [output.get("text") for output in outputs]
     assert "loud" not in [output.get("text", "").strip() for output in outputs]
     assert str(root) not in text and not re.search(r"\d\d:\d\d:\d\d", text)
-    assert "parameters" in book.stale("tiny", root=root), "run with other parameters than the profile's"
+    assert "parameters" in book.outdated("tiny", root=root), "run with other parameters than the profile's"
 
 
 def test_a_page_is_fresh_until_what_made_it_changes(root, home, monkeypatch):
     generated = []
     monkeypatch.setattr("compendium.data.prepare.generate", generated.append)
-    assert book.stale("tiny", root=root) == "it has not been run"
-    assert book.run_stale(root=root, report=lambda line: None) == ["tiny"]
-    assert book.stale("tiny", root=root) == ""
+    assert book.outdated("tiny", root=root) == "it has not been run"
+    assert book.run_outdated(root=root, report=lambda line: None) == ["tiny"]
+    assert book.outdated("tiny", root=root) == ""
     monkeypatch.setattr(book, "execute", None)
-    assert book.run_stale(root=root) == []
+    assert book.run_outdated(root=root) == []
     make_root(root, "1")
-    assert book.stale("tiny", root=root) == "changed: notebook"
+    assert book.outdated("tiny", root=root) == "changed: notebook"
     make_root(root, *CELLS, profile="title: D\ncohort: demo\nchapters: {tiny: {methods: [stnet]}}\n")
-    assert book.stale("tiny", root=root) == "changed: profile, parameters"
+    assert book.outdated("tiny", root=root) == "changed: profile, parameters"
     make_root(root, *CELLS)
-    assert book.stale("tiny", root=root) == ""
+    assert book.outdated("tiny", root=root) == ""
     assert generated == ["demo"], "the cohort is made before the chapters run, and only if one has to"
 
 
 def test_a_chapter_that_the_profile_does_not_name_keeps_its_page(root, nothing_runs):
     make_root(root, *CELLS, profile="title: D\ncohort: demo\n")
     with pytest.raises(BadInput, match="profile demo does not name chapter tiny, which has no page yet; name it there"):
-        book.run_stale(root=root)
+        book.run_outdated(root=root)
     page = book.page_path("tiny", root)
     page.parent.mkdir(parents=True)
     page.write_text("as it was")
-    assert book.run_stale(root=root) == []
+    assert book.run_outdated(root=root) == []
     assert page.read_text() == "as it was"
 
 
@@ -139,9 +139,9 @@ def test_a_page_is_out_of_date_once_more_sections_are_prepared(root, home):
     make_root(root, profile="title: D\ncohort: demo\nsections: [P1a]\n")
     prepared(home, "demo", "P1a", "d1")
     book.run_chapter("tiny", root=root)
-    assert book.stale("tiny", root=root) == ""
+    assert book.outdated("tiny", root=root) == ""
     prepared(home, "demo", "P1b", "d2")
-    assert book.stale("tiny", root=root) == "changed: prepared sections"
+    assert book.outdated("tiny", root=root) == "changed: prepared sections"
 
 
 def test_what_a_cell_says_to_the_page_is_kept_and_fingerprinted(tmp_path):
@@ -163,10 +163,10 @@ def test_what_a_cell_says_to_the_page_is_kept_and_fingerprinted(tmp_path):
 
 def test_devices_are_told_once_each_records_are_noted_and_paths_of_the_machine_never():
     said = [nbformat.v4.new_output("display_data", {DEVICE: {"device": name}, "text/plain": ""}) for name in ("CPU", "one GPU", "CPU")]
-    said.append(nbformat.v4.new_output("display_data", {RECORDS: {"records": 52, "stale": 3}, "text/plain": ""}))
+    said.append(nbformat.v4.new_output("display_data", {RECORDS: {"records": 52}, "text/plain": ""}))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=said)])
     cleaned = executed.clean(notebook, {"parameters": {"weights": "/a/checkout/w.pt"}}, {"/a/checkout/": ""})
-    assert cleaned.metadata.compendium == {"parameters": {"weights": "w.pt"}, "device": "CPU, one GPU", "records": 52, "stale": 3}
+    assert cleaned.metadata.compendium == {"parameters": {"weights": "w.pt"}, "device": "CPU, one GPU", "records": 52}
     assert cleaned.cells[0].outputs == []
 
 

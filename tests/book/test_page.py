@@ -90,10 +90,10 @@ def test_provenance_says_what_was_said(book, published, monkeypatch):
 
 
 def test_a_page_notes_what_its_tables_rest_on(book, published, monkeypatch):
-    facts = {"commit": "commit 1", "data": "demo abc", "protocol": "clean", "device": "cpu", "records": 52, "stale": 3}
+    facts = {"commit": "commit 1", "data": "demo abc", "protocol": "clean", "device": "cpu", "records": 52}
     monkeypatch.setattr("compendium.book.page.drawn", lambda *given: (Found({}, facts), ""))
     start("tiny", notebook()).results(lambda: None)
-    assert [bundle[RECORDS] for bundle, _ in published if RECORDS in bundle] == [{"records": 52, "stale": 3}]
+    assert [bundle[RECORDS] for bundle, _ in published if RECORDS in bundle] == [{"records": 52}]
     assert [bundle[DEVICE] for bundle, _ in published if DEVICE in bundle] == [{"device": "cpu"}]
 
 

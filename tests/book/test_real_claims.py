@@ -31,7 +31,7 @@ def root(tmp_path, monkeypatch):
     (root / "data").mkdir()
     shutil.copyfile(CHECKOUT / "data" / "sources.yaml", root / "data" / "sources.yaml")
     rows = pd.DataFrame([("printed", 36, 36), ("recomputed", 8, 36), ("difference", -28, 0)], columns=["row", "patients", "sections"])
-    facts = {"data": "her2st abc", "protocol": "as <is>", "device": "CPU", "records": 4, "stale": 1, "commit": "commit 1234567"}
+    facts = {"data": "her2st abc", "protocol": "as <is>", "device": "CPU", "records": 4, "stages": {}, "commit": "commit 1234567"}
     found.write(root / "data" / "reference" / "real" / "data-review", Found({"table_1": rows}, facts))
     cohort("her2st")  # read before the checkout is another one
     monkeypatch.setattr(disk, "CHECKOUT", root)
@@ -47,7 +47,7 @@ def test_a_chapter_is_told_or_named_as_not_computed(root):
     page = whole(profile, tables, str.upper)
     assert "**Fails here.** Reproduced: sections; not reproduced: patients, printed 36, counted 8. (Not a question of patients.)" in page
     assert "**GAT.** Not computed yet on these sections." in page
-    assert "protocol as &lt;is&gt; · device CPU · computed at commit 1234567. 1 of 4 stored fits were made by other code" in page
+    assert "protocol as &lt;is&gt; · device CPU · computed at commit 1234567" in page
 
 
 def test_what_so_few_patients_cannot_decide_stands_above_all(root, monkeypatch):

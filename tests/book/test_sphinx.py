@@ -10,7 +10,6 @@ from compendium.book.formulas import to_mathml
 from compendium.book.page import RECORD
 from compendium.book.show import show, show_table
 from compendium.book.site import render
-from compendium.book.sphinx import stale_banner
 from compendium.errors import BadInput
 from tiny_book import make_site
 
@@ -32,7 +31,7 @@ def outputs(monkeypatch) -> list[tuple[dict, dict]]:
     return published
 
 
-FACTS = {"profile": "demo", "banner": "Made <up>.", "seconds": 61.0, "date": "2026-01-02", "commit": "commit 1a2b3c4", "version": "0.1.0", "records": 52, "stale": 3}
+FACTS = {"profile": "demo", "banner": "Made <up>.", "seconds": 61.0, "date": "2026-01-02", "commit": "commit 1a2b3c4", "version": "0.1.0", "records": 52}
 
 
 def test_a_strict_build_gives_a_whole_page_that_needs_nothing_from_elsewhere(tmp_path, outputs):
@@ -57,15 +56,11 @@ def test_a_strict_build_gives_a_whole_page_that_needs_nothing_from_elsewhere(tmp
     assert list((site / "_static" / "vendor").glob("plotly-*LICENSE*"))
     welcome = (site / "intro.html").read_text()
     assert "0.50" in welcome and "Fig. 1.1" in welcome and "Made &lt;up&gt;." in welcome and "compendium-plot" not in welcome
-    assert "3 of 52 stored fits behind the chapters of this book were made by other code" in welcome
     for text in (page, welcome):
         assert not re.findall(r'(?:<script[^>]*src|<link[^>]*rel="stylesheet"[^>]*href|<img[^>]*src)="(?:https?:)?//', text)
         assert "fontawesome.js" not in text
         assert not re.search("github.com|gitlab.com|mybinder|colab", text), "no address is set, so there are no such buttons"
 
-
-def test_prose_says_nothing_of_stale_fits_where_there_are_none():
-    assert stale_banner([{"records": 52, "stale": 0}, {"profile": "demo"}]) == []
 
 
 def test_what_cannot_be_built_strictly_is_one_line_and_leaves_the_site(tmp_path, outputs):

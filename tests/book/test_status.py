@@ -7,7 +7,7 @@ from tiny_book import FIGURE, make_root, make_site
 
 FACTS = {
     "profile": "demo", "date": "2026-01-02 03:04 UTC", "seconds": 61.4, "device": "CPU (<two> threads)", "commit": "commit 1a2b3c4+changes", "version": "0.1.0",
-    "records": 52, "stale": 0,
+    "records": 52,
     "parameters": {"methods": ["a<b"], "seed": 1}, "versions": {"torch": "2.11.0"},
 }
 
@@ -48,7 +48,7 @@ def test_a_damaged_page_is_told_and_run_again(root, text):
     page.write_text(text)
     found = only(root)
     assert found.facts == {} and found.due.startswith("its page cannot be read (")
-    assert chapters.stale("tiny", root=root) == found.due
+    assert chapters.outdated("tiny", root=root) == found.due
     assert "its page cannot be read" in table(found) and "<details" not in table(found)
 
 
@@ -72,10 +72,6 @@ def test_what_was_not_said_is_not_made_up():
     never = table(status.Status("chapters/01_tiny", {}, "it has not been run"))
     assert never.count(">–</td>") == 6 and "<a " not in never and "<details" not in never
 
-
-def test_stale_fits_are_counted():
-    assert '<td data-label="fits">52, <span class="compendium-due">3 stale</span></td>' in table(status.Status("chapters/01_tiny", FACTS | {"stale": 3}, ""))
-    assert '<td data-label="fits">none</td>' in table(status.Status("chapters/01_tiny", FACTS | {"records": 0}, ""))
 
 
 def test_times_are_told_in_words():

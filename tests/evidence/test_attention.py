@@ -39,7 +39,7 @@ def test_every_row_is_fitted_scored_and_priced(study):
     assert steps["relative"]["hist2st"] == 1 and steps["relative"]["gat"] > 0 and np.isnan(steps["relative"]["ridge"])
     assert steps["trainable"]["gat-published"] < steps["trainable"]["mean"] < steps["trainable"]["gat"]
     assert len(attention_figures.accuracy_by_cost(summary(table), steps.reset_index(), TITLES).data) == 4  # ridge has no steps
-    assert (study.facts["records"], study.facts["stale"], study.facts["width"]) == (27, 0, 32)  # five rows and four twins in three folds
+    assert (study.facts["records"], study.facts["width"]) == (27, 32)  # five rows and four twins in three folds
     assert set(study["curves"]["method"]) == set(TITLES) - {"ridge"}
 
 

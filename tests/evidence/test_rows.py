@@ -31,7 +31,7 @@ def test_a_control_needs_no_twin():
 
 
 def test_groups_are_executed_as_one_and_told_apart(home):
-    groups = fitted({"fits": planned(budget="smoke"), "twins": planned(budget="smoke", permute=True), "none": []}, SECTIONS, "cpu", False)
+    groups = fitted({"fits": planned(budget="smoke"), "twins": planned(budget="smoke", permute=True), "none": []}, SECTIONS, "cpu")
     scores = groups["fits"].scores(SECTIONS)
     assert set(scores["method"]) == set(scores["row"]) == {"head"} and not scores["permuted"].any() and scores["fold"].nunique() == 2
     assert groups["twins"].scores(SECTIONS)["permuted"].all()
@@ -39,21 +39,20 @@ def test_groups_are_executed_as_one_and_told_apart(home):
     curves = groups["fits"].curves()
     assert (curves.loc[curves["epoch"] == 0, "relative"] == 1).all() and len(curves) == 2 * groups["fits"].jobs[0][1].epochs
     cost = groups["fits"].cost().iloc[0]
-    assert (cost["row"], cost["fits"], cost["training spots"], cost["stale"]) == ("head", 2, 24, False) and cost["seconds"] > 0
+    assert (cost["row"], cost["fits"], cost["training spots"]) == ("head", 2, 24) and cost["seconds"] > 0
     facts = made(groups)
-    assert (facts["records"], facts["stale"]) == (4, 0) and facts["device"].startswith("CPU")
+    assert facts["records"] == 4 and facts["stages"] == {"scores": 1, "method colour": 1, "features": 1, "inputs": 1, "fit": 1} and facts["device"].startswith("CPU")
 
 
-def test_captions_name_what_is_no_result_and_what_is_stale():
-    assert marks([], {"stale": 0, "records": 3}) == ""
-    assert marks(["ST-Net"], {"stale": 0, "records": 3}) == " Smoke, not a result: ST-Net."
-    assert marks([], {"stale": 2, "records": 3}) == " 2 of 3 stored fits were made by other code than today's, which might give other numbers (redo_stale=true makes them again)."
+def test_captions_name_what_is_no_result():
+    assert marks([], {"records": 3}) == ""
+    assert marks(["ST-Net"], {"records": 3}) == " Smoke, not a result: ST-Net."
 
 
 def test_seeds_of_heads_are_averaged_and_told(home):
     jobs = repeated([*planned(budget="smoke"), *[("ridge", run) for _, run in planned("ridge", budget="smoke")]], {"spot": 3})
     assert [(key, run.seed) for key, run in jobs[:4]] == [("head", 0), ("head", 1), ("head", 2), ("head", 0)] and len(jobs) == 8, "a closed form has no seed"
-    group = fitted({"fits": jobs}, SECTIONS, "cpu", False)["fits"]
+    group = fitted({"fits": jobs}, SECTIONS, "cpu")["fits"]
     every = group.scores(SECTIONS)
     mean = over_seeds(every)
     assert list(mean) == list(every) and len(mean) == 4 * 12 and set(mean["seed"]) == {0}

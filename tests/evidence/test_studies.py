@@ -19,7 +19,7 @@ def sections(home, monkeypatch):
 
 
 def climb(**changed):
-    words = {"methods": ["mean", "colour", "stnet"], "dialled": ["colour", "mean"], "mapped": "S2", "gene": "", "seeds": {"spot": 2}, "device": "cpu", "redo_stale": False}
+    words = {"methods": ["mean", "colour", "stnet"], "dialled": ["colour", "mean"], "mapped": "S2", "gene": "", "seeds": {"spot": 2}, "device": "cpu"}
     return ladder.study("demo", None, **words | changed, **WORDS)
 
 
@@ -56,7 +56,7 @@ def test_a_ladder_that_cannot_be_is_refused(changed, said):
 
 
 def classify(**changed):
-    words = {"rules": ["patient-out"], "tested": ["S3"], "gammas": [0, 1.0], "gamma": 1.0, "epochs": 2, "device": "cpu", "redo_stale": False}
+    words = {"rules": ["patient-out"], "tested": ["S3"], "gammas": [0, 1.0], "gamma": 1.0, "epochs": 2, "device": "cpu"}
     return regclass.study("demo", None, **words | changed, **WORDS)
 
 

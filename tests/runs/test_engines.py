@@ -206,7 +206,7 @@ def test_a_section_that_is_prepared_anew_in_between_is_refused(home):
     (run, *_) = planned(sections, ["mean"])
     sent = pickle.dumps(Parcel(sections))
     dataclasses.replace(sections[0], counts=sections[0].counts * 2).save(folder("her2st", "B4"))
-    end = attempt(run, pickle.loads(sent), "cpu", False, str(home))
+    end = attempt(run, pickle.loads(sent), "cpu", str(home))
     assert "B4 has changed since the work on it began" in end
     assert not list(home.rglob("run.json"))
 

@@ -49,13 +49,6 @@ def test_fits_that_are_there_are_not_made_again(home, monkeypatch):
     assert len(record.facts["members"]) == 2
 
 
-def test_an_ensemble_of_a_stale_fit_is_stale_and_made_again_when_asked(home):
-    one = run_once(smoke(), SECTIONS, "cpu")
-    store.write(one.folder, one.facts | {"fingerprint": "other"}, one.genes, one.predictions)
-    assert run_once(smoke(members=2), SECTIONS, "cpu").stale
-    assert not run_once(smoke(members=2), SECTIONS, "cpu", redo_stale=True).stale
-    assert not store.read(one.folder).stale
-
 
 def test_a_row_and_its_line_say_that_it_is_a_mean():
     assert smoke(members=5).title == "STimage head on frozen features, mean of 5 fits"

@@ -81,12 +81,6 @@ def test_a_damaged_record_is_reported_and_done_again(home, caplog):
     assert store.read(first.folder) is not None
 
 
-def test_a_record_of_other_code_is_marked_and_kept(home):
-    record = run_once(smoke("ridge"), SECTIONS, "cpu")
-    assert not record.stale
-    restate(record.folder, fingerprint="other")
-    assert run_once(smoke("ridge"), SECTIONS, "cpu").stale
-
 
 def test_identity_follows_every_field_and_the_data():
     run = smoke()
@@ -259,12 +253,6 @@ def test_a_fit_knows_the_seconds_of_earlier_legs(home, tmp_path, monkeypatch):
     checkpoint.unlink()
     assert leg(99) == 0
 
-
-def test_stale_records_are_made_again_when_asked(home):
-    record = run_once(smoke("ridge"), SECTIONS, "cpu")
-    restate(record.folder, fingerprint="other")
-    assert execute([smoke("ridge")], SECTIONS, device="cpu")[0].stale
-    assert not execute([smoke("ridge")], SECTIONS, device="cpu", redo_stale=True)[0].stale
 
 
 def test_an_executor_gives_the_same_records(home):

@@ -51,7 +51,7 @@ def test_the_command_writes_a_prediction_with_what_made_it(record, tmp_path, cap
     assert made["target"] == "log1p: ln(1 + count)"
     assert made["device"].startswith("CPU")
     assert made["version"].startswith("compendium 0.")
-    assert made["code"] == f"fingerprint {record.facts['fingerprint']}"
+    assert made["code"] == "features 1, fit 1, inputs 1, method 1"
 
 
 def test_the_command_writes_a_measured_section(record, tmp_path):
@@ -71,11 +71,6 @@ def test_a_head_on_frozen_features_is_exported_as_one(home):
     annotated = prediction(run_once(plan("her2st", SPLIT, "stnet", sections=sections, **words), sections, "cpu"), sections[0])
     assert annotated.uns["compendium"]["method"] == "ST-Net head on frozen features"
 
-
-def test_a_record_of_other_code_says_so(record):
-    restate(record.folder, fingerprint="0ther")
-    made = prediction(find("her2st", record.id), *open_sections("her2st", ["B4"])).uns["compendium"]
-    assert made["code"] == "fingerprint 0ther, other than that of the exporting code"
 
 
 def test_a_record_of_another_version_is_one_line(record):

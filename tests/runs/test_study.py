@@ -79,11 +79,10 @@ def test_how_long_a_run_has_run_is_read_off_its_lock():
         assert now(planned()).seconds > 40 * 365 * 24 * 3600
 
 
-def test_a_record_is_stale_or_damaged():
+def test_a_damaged_record_is_told_apart():
     run = planned()
     folder = run_once(run, SECTIONS, "cpu").folder
-    restate(folder, fingerprint="other")
-    assert now(run).word == "stale"
+    assert now(run).word == "done"
     (folder / "predictions.npz").write_bytes(b"")
     assert now(run).word == "damaged" and "predictions.npz has changed" in now(run).reason
 
@@ -147,28 +146,6 @@ def test_the_longest_run_bounds_the_time_and_a_cluster_of_unknown_size_is_named_
     assert "about 34 s of computing in all" in watch.announcement()
 
 
-def test_a_run_that_failed_to_be_made_again_is_failed_until_its_old_record_is_asked_for(monkeypatch):
-    run = planned()
-    restate(run_once(run, SECTIONS, "cpu").folder, fingerprint="other")
-    monkeypatch.setattr("compendium.runs.engine.fit", lambda *given: (_ for _ in ()).throw(MemoryError))
-    told: list[str] = []
-    with pytest.raises(RunsFailed):
-        conduct([run], SECTIONS, Serial(), told.append, device="cpu", redo_stale=True)
-    assert told[-1] == "1 failed" and any(line.startswith("failed: mean section-out-S1 seed 0: out of memory") for line in told)
-    assert now(run).word == "failed"
-    execute([run], SECTIONS, device="cpu")
-    assert now(run).word == "stale"
-
-
-def test_the_checkpoint_of_an_attempt_to_make_a_stale_record_again_stays():
-    run = planned("histogene", epochs=3)
-    record = run_once(run, SECTIONS, "cpu")
-    restate(record.folder, fingerprint="other")
-    checkpoint = store.workplace(record.folder) / store.CHECKPOINT
-    checkpoint.parent.mkdir()
-    checkpoint.touch()
-    run_once(run, SECTIONS, "cpu")
-    assert checkpoint.exists()
 
 
 def test_workers_are_sent_the_word_for_the_device(monkeypatch):
@@ -191,14 +168,6 @@ def test_a_running_run_has_less_left(monkeypatch):
     monkeypatch.setattr("compendium.runs.conduct.state", lambda run, target: State(run, target, "running", seconds=70.0))
     assert watch.line() == "1 running; about 0.0 s left"
 
-
-@pytest.mark.parametrize(("redo_stale", "due", "word"), [(False, [], "stale"), (True, [0], "done")])
-def test_a_stale_record_is_due_when_it_is_asked_for(redo_stale, due, word):
-    run = planned()
-    restate(run_once(run, SECTIONS, "cpu").folder, fingerprint="other")
-    assert Watch([run], SECTIONS, redo_stale=redo_stale).due == due
-    conduct([run], SECTIONS, Serial(), print, device="cpu", redo_stale=redo_stale)
-    assert now(run).word == word
 
 
 def test_the_cost_is_told_before_anything_is_fitted(home):

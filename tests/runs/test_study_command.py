@@ -43,13 +43,6 @@ def test_a_study_from_the_command_line(commands, demo):
     assert "2 runs: 0 stored, 2 to do" in commands.run(*wanted, "--methods", "mean", "--seeds", "7", home=demo).err
 
 
-def test_stale_records_from_the_command_line(commands, demo):
-    wanted = (*DEMO, "--methods", "mean", "-p", "panel=hvg(20)")
-    commands.run(*wanted, home=demo)
-    restate(next((demo / "runs").rglob("run.json")).parent, fingerprint="other")
-    assert sorted(words(commands.run(*wanted, home=demo).out)) == ["done", "stale"]
-    assert words(commands.run(*wanted, "--redo-stale", home=demo).out) == ["done", "done"]
-
 
 def test_a_failing_run_from_the_command_line(commands, demo):
     said = commands.run(*DEMO, "--methods", "mean", "histogene", "-p", "panel=hvg(20)", "-p", "encoder=colour", "-p", "budget=smoke", "-p", "epochs=30", "-p", "lr=1e30", home=demo)

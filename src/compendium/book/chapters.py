@@ -94,7 +94,7 @@ def _write(notebook: "NotebookNode", target: Path) -> Path:
     return target
 
 
-def stale(name: str, profile: str = "demo", root: Path | None = None) -> str:
+def outdated(name: str, profile: str = "demo", root: Path | None = None) -> str:
     """Why a chapter's page is out of date, in words; "" if it is not."""
     root = root or profiles.root()
     notebook = find(name, root)
@@ -113,11 +113,11 @@ def stale(name: str, profile: str = "demo", root: Path | None = None) -> str:
 def build(profile: str = "demo", strict: bool = True, root: Path | None = None, report: Callable[[str], None] = to_stderr) -> Path:
     """Run the chapters that are out of date, then build the site; the path of its first page."""
     root = root or profiles.root()
-    run_stale(profile, root, report)
+    run_outdated(profile, root, report)
     return site.render(root, strict)
 
 
-def run_stale(profile: str = "demo", root: Path | None = None, report: Callable[[str], None] = to_stderr) -> list[str]:
+def run_outdated(profile: str = "demo", root: Path | None = None, report: Callable[[str], None] = to_stderr) -> list[str]:
     """Run every chapter of the profile that is out of date, side by side, and name them. If some fail, the others still become pages.
 
     A chapter that the profile does not name keeps the page that it has.
@@ -129,7 +129,7 @@ def run_stale(profile: str = "demo", root: Path | None = None, report: Callable[
     others = [name for name in chapters(root) if name not in stated.chapters]
     if pageless := [name for name in others if not page_path(name, root).exists()]:
         raise BadInput(f"profile {profile} does not name chapter {pageless[0]}, which has no page yet; name it there, or run compendium book first")
-    due = {name: reason for name in chapters(root) if name not in others and (reason := stale(name, profile, root))}
+    due = {name: reason for name in chapters(root) if name not in others and (reason := outdated(name, profile, root))}
     for name, reason in due.items():
         report(f"{name}: {reason}; running it")
     if due:

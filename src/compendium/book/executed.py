@@ -44,7 +44,7 @@ def device(notebook: "NotebookNode") -> str:
 
 
 def records(notebook: "NotebookNode") -> dict[str, int]:
-    """How many stored fits the chapter said it rests on (page.results), and how many of them are stale; {} if it named none."""
+    """How many stored fits the chapter said it rests on (page.results); {} if it named none."""
     said = [output["data"][RECORDS] for cell in notebook.cells for output in cell.get("outputs", []) if RECORDS in output.get("data", {})]
     return {word: sum(count[word] for count in said) for word in said[0]} if said else {}
 

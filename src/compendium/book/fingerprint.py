@@ -2,22 +2,22 @@
 
 import hashlib
 import json
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from compendium import disk
+from compendium import disk, versions
 from compendium.book import profiles
 from compendium.errors import BadInput
+from compendium.methods import names, recipe
 
 SHOWN = ("tags", "mystnb")  # metadata of a cell that decide how the page shows it
 
 
 def fingerprint(notebook: Path, profile: profiles.Profile, parameters: dict[str, Any], root: Path) -> dict[str, str]:
-    """Part -> hash: the notebook's own text, the package, the files shipped with it, the profile, the parameters, the cohort's prepared sections."""
+    """Part -> hash: the notebook's own text, the versions of stages and methods, the files shipped with the package, the profile, the parameters, the cohort's prepared sections."""
     return {
         "notebook": _hash(source(notebook)),
-        "package": _hash_files(Path(str(files("compendium"))), "**/*.py"),
+        "versions": _hash(json.dumps(versions.stages() | {name: recipe(name).version for name in names()}, sort_keys=True)),
         "shipped data": _shipped(),
         "profile": _hash(profiles.path(profile.name, root).read_text(encoding="utf-8")),
         "parameters": _hash(json.dumps(parameters, sort_keys=True)),

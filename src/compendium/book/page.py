@@ -72,14 +72,13 @@ class Page:
     def results(self, make: "Callable[[], Found]") -> "Found":
         """The tables and facts that the page is drawn from: made here where the sections lie prepared, else those of the reference run (see compendium.book.results).
 
-        How many stored fits they rest on, and how many of these are stale, is noted for the status page.
+        How many stored fits they rest on is noted for the status page.
         """
         needed = [name for role in ROLES for name in self.parameters.get(role) or ()] or self.sections  # a chapter may name its sections by role
         found, line = drawn(self.profile, self.name, self.parameters, self.cohort, needed, self._commit, make)
         if line:
             publish({"text/html": rerun.banner(line), "text/plain": line})
-        count = {word: found.facts[word] for word in ("records", "stale")}
-        publish({RECORDS: count, "text/plain": f"{count['records']} records, {count['stale']} of them stale"})
+        publish({RECORDS: {"records": found.facts["records"]}, "text/plain": f"{found.facts['records']} records"})
         self._fits = found.facts.get("seconds", 0)
         if found.facts["commit"] != self._commit:
             self._commit = f"computed at {found.facts['commit']}, drawn at {self._commit}"

@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from compendium import disk
+from compendium import disk, versions
 from compendium.book.profiles import Profile
 from compendium.data.prepare import prepared_names
 from compendium.data.sources import cohort as listed
 from compendium.errors import BadInput
 from compendium.evidence import found as tables
 from compendium.evidence.found import Found
+from compendium.methods import names, recipe
 
-FREE = ("device", "redo_stale")  # parameters that change no number
+FREE = ("device",)  # parameters that change no number
 
 
 def drawn(
@@ -33,7 +34,15 @@ def drawn(
             f"sections {', '.join(wanted)} of {cohort} are not prepared here, and the kept tables of chapter {chapter} were made with other values of {', '.join(other)}; "
             f"leave these out, or run {' and '.join(f'compendium fetch {name} and compendium prepare {name}' for name in cohort.split('+'))}"
         )
-    return kept, f"Raw data are not on this machine: this page is drawn from the tables of the reference run, made at {kept.facts['commit']}."
+    line = f"Raw data are not on this machine: this page is drawn from the tables of the reference run, made at {kept.facts['commit']}."
+    older = superseded(kept.facts["stages"])
+    return kept, f"{line} They were made by an older version of: {', '.join(older)}." if older else line
+
+
+def superseded(made_by: Mapping[str, int]) -> list[str]:
+    """The stages and methods (as `method NAME`) whose version today is another than the one that tables were made by."""
+    today = versions.stages() | {f"method {name}": recipe(name).version for name in names()}
+    return [stage for stage, number in made_by.items() if today.get(stage) != number]
 
 
 def _made(profile: str, chapter: str, asked: Mapping[str, Any], commit: str, make: Callable[[], Found], kept: Found | None) -> tuple[Found, str]:

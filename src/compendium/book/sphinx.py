@@ -77,7 +77,7 @@ def origin(app: "Sphinx", docname: str) -> dict[str, Any]:
 
 
 def tell_origin(app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Give templates `compendium`, end a chapter with what made it and its notebook, and repeat the chapters' banner where prose cites them, with what is stale in them."""
+    """Give templates `compendium`, end a chapter with what made it and its notebook, and repeat the chapters' banner where prose cites them."""
     context["compendium"] = facts = origin(app, pagename)
     if "body" not in context or doctree is None:
         return
@@ -86,14 +86,8 @@ def tell_origin(app: "Sphinx", pagename: str, templatename: str, context: dict[s
         context["body"] += made_by(facts, notebook)
     elif pagename == app.config.root_doc or "chapters/" in Path(app.env.doc2path(pagename)).read_text(encoding="utf-8"):
         chapters = [other for docname in sorted(app.env.found_docs) if (other := origin(app, docname))]
-        banners = [*sorted({other.get("banner") for other in chapters} - {"", None}), *stale_banner(chapters)]
+        banners = sorted({other.get("banner") for other in chapters} - {"", None})
         context["body"] = context["body"].replace("</h1>", "</h1>" + "".join(map(banner, banners)), 1)
-
-
-def stale_banner(chapters: list[dict[str, Any]]) -> list[str]:
-    """What prose that cites the chapters must say of their records, as their captions do; [] where none is stale."""
-    stale, records = (sum(facts.get(word, 0) for facts in chapters) for word in ("stale", "records"))
-    return [f"{stale} of {records} stored fits behind the chapters of this book were made by other code than today's; the status page says in which chapters."] if stale else []
 
 
 def made_by(facts: dict[str, Any], notebook: str) -> str:

@@ -51,7 +51,7 @@ def _status(name: str, root: Path) -> Status:
     facts: dict[str, Any] = {}
     try:
         facts = executed.facts_of(path)
-        due = chapters.stale(name, str(facts.get("profile")), root)
+        due = chapters.outdated(name, str(facts.get("profile")), root)
     except BadInput as error:
         due = str(error)
     return Status(f"chapters/{path.stem}", facts, due)
@@ -101,11 +101,8 @@ def _row(status: Status, title: str, link: str) -> str:
 
 
 def fits(facts: dict[str, Any]) -> str:
-    """How many stored fits a chapter rests on, and how many of them other code than that of its run had made."""
-    if "records" not in facts:
-        return "not noted"
-    stale = f'<span class="compendium-due">{facts["stale"]} stale</span>'
-    return f"{facts['records']}, {stale}" if facts["stale"] else str(facts["records"] or "none")
+    """How many stored fits a chapter rests on."""
+    return _noted(facts, "records", "none")
 
 
 def _noted(facts: dict[str, Any], what: str, empty: str = "") -> str:

@@ -47,7 +47,7 @@ COMPARISONS = (
 )
 
 
-def study(cohort: str, names: Sequence[str] | None, rules: Sequence[str], tested: Sequence[str], spots: Sequence[int], device: str, redo_stale: bool, **words) -> Found:
+def study(cohort: str, names: Sequence[str] | None, rules: Sequence[str], tested: Sequence[str], spots: Sequence[int], device: str, **words) -> Found:
     """Every row fitted on every fold of `rules` ([]: patient-out) that tests one of `tested` ([]: all), and one layer of each kind timed at `spots`; words go to every run.
 
     Twins on shuffled patches are fitted for the first rule alone, which decides what is a result.
@@ -58,7 +58,7 @@ def study(cohort: str, names: Sequence[str] | None, rules: Sequence[str], tested
     attending = next(dict(run.model) for key, run in planned if key == "gat")
     check_sizes(spots, attending["k"])
     timed = grows(attending["width"], pick_device(device), spots, attending["k"])  # before the fits, so that none of them pays for loading libraries
-    groups = fitted({"fits": planned, "twins": twins}, sections, device, redo_stale)
+    groups = fitted({"fits": planned, "twins": twins}, sections, device)
     table = groups["fits"].scores(sections)
     first = [job for job in planned if job[1].split.rule == rules[0]]
     levels = floor(table[table["split"] == rules[0]], groups["twins"].scores(sections), first)

@@ -68,7 +68,7 @@ def left_out(titles: Mapping[str, str], group: str, by: str) -> str:
 
 def study(
     cohort: str, training: Sequence[str], validation: Sequence[str], test: Sequence[str], families: Sequence[str], stains: Sequence[str], views: int, device: str,
-    redo_stale: bool, **words,
+    **words,
 ) -> Found:
     """Every row fitted on the training sections and scored on the others, with all families and stains where none is named; words go to every run.
 
@@ -82,7 +82,7 @@ def study(
     asked = compared(families, stains, views, int(words["seed"]))
     jobs = [(row.key, plan(cohort, parts.split, sections=sections, **SEEN | words | dict(row.words))) for row in asked]
     plain = [(key, run) for key, run in jobs if key in (f"{VIEWS}:{OFF}", f"{MAIN}:{PLAIN}", f"{STAIN_RIDGE}:{PLAIN}")]
-    groups = fitted({"fits": jobs, "twins": [(key, replace(run, permute=True)) for key, run in plain]}, sections, device, redo_stale)
+    groups = fitted({"fits": jobs, "twins": [(key, replace(run, permute=True)) for key, run in plain]}, sections, device)
     table = groups["fits"].scores(sections).assign(role=lambda scored: scored["section"].map(parts.roles))
     by = ["row", "role"]
     named = {"boxes": summary(table, by), "panels": summary(by_panel(table), ["panel", *by]), "sections": summary(table, [*by, "section", "patient"])}

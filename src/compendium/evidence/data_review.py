@@ -34,7 +34,7 @@ def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slide
     sets = review.spot_sets(numbers)
     facts = {
         "data": f"{cohort} {digest(counted())}", "protocol": f"counts and images as deposited, no transform{sets and f', {sets}'}", "spot_sets": sets,
-        "device": "CPU", "records": 0, "stale": 0,
+        "device": "CPU", "records": 0, "stages": {},
         "prepared": prepared, "shown": [section.name for section in shown], "drawn": [section.name for section in drawn], "panel": word, "panel_genes": len(genes),
         "spot_um": shown[0].spot_um, "sides": {section.name: review.image_sides(section) for section in drawn}, "labels": carried(drawn),
         "classed": [section.name for section in drawn if section.labels is not None],

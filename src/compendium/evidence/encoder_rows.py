@@ -61,7 +61,7 @@ def left_out(names: Sequence[str], files: Mapping[str, str]) -> dict[str, str]:
 
 def study(
     cohort: str, names: Sequence[str] | None, patients: Sequence[str], tuned_patients: Sequence[str], encoders: Sequence[str], weights: Sequence[str],
-    mixer_epochs: int, tuned_epochs: int, device: str, redo_stale: bool, **words,
+    mixer_epochs: int, tuned_epochs: int, device: str, **words,
 ) -> Found:
     """Every row trained on each of the patients alone (those whose encoder is tuned, which takes long, on `tuned_patients`), with its twins; words go to every run.
 
@@ -72,7 +72,7 @@ def study(
     others = {name: files.get(name, "") for name in encoders if name not in absent}
     compared, sections = rows(others, mixer_epochs, tuned_epochs), open_sections(cohort, names)
     planned = [job for row in compared for job in jobs(row, cohort, sections, tuned_patients if row.words.get("tuned") else patients, **words)]
-    groups = fitted({"fits": planned, "twins": twins(planned)}, sections, device, redo_stale)
+    groups = fitted({"fits": planned, "twins": twins(planned)}, sections, device)
     table = groups["fits"].scores(sections)
     facts = {
         "data": f"{cohort} {digest(sections)}", "protocol": f"clean, except split = one-patient, panel = {words['panel']}, encoder and scale as named, budget = {words['budget']}",

@@ -14,14 +14,14 @@ from compendium.errors import BadInput
 
 FACTS = "facts.json"
 TOLERANCE = 0.1  # of Apart.share on another type of CPU or with other threads, where rounding is other and training carries it on; one thread instead of two: 0.02 in chapter 3
-TIMED = ("seconds", "relative", "stale")  # what depends on how busy the machine was, or on later code; a table that has one of these columns is compared without it
+TIMED = ("seconds", "relative")  # what depends on how busy the machine was, or on later code; a table that has one of these columns is compared without it
 
 
 @dataclass(frozen=True)
 class Found:
     """Tables by name, `found["scores"]`, and facts as JSON has them.
 
-    facts: at least `device` (what computed it), `protocol`, `data` (digest of the sections), `records` and `stale` (how many were made by other code).
+    facts: at least `device` (what computed it), `protocol`, `data` (digest of the sections), `records` (how many fits) and `stages` (versions of their stages, see compendium.versions).
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -57,7 +57,7 @@ def _table(path: Path, checksum: str) -> pd.DataFrame:
 
 
 class Apart(NamedTuple):
-    """How far a table lies from another, times and marks left out; infinitely where rows, columns or words are others.
+    """How far a table lies from another, times left out; infinitely where rows, columns or words are others.
 
     largest: of all differences of a number. share: mean difference of the column that differs most, as a share of the root mean square of that column.
     """

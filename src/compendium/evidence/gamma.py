@@ -28,7 +28,7 @@ def sweep(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Sec
         for name, pcc in scores([run], [record], sections).groupby("section", sort=False)["pcc"].median().items():
             facts = {
                 "method": run.method, "gamma": dict(run.model).get("gamma", np.nan), "permuted": run.permute, "split": run.split.rule, "section": name,
-                "patient": by_name[name].patient, "labels_from": by_name[name].labels_from, "stale": record.stale, "pcc": pcc,
+                "patient": by_name[name].patient, "labels_from": by_name[name].labels_from, "pcc": pcc,
             }
             rows.append(facts | (over_classes(answers(record, by_name[name])) if record.probabilities else {}))
     return pd.DataFrame(rows)

@@ -25,7 +25,7 @@ KEPT = ("method", "split", "section", "patient", "gene", "panels", "spots", "pcc
 
 
 def study(
-    cohort: str, names: Sequence[str] | None, methods: Sequence[str], dialled: Sequence[str], mapped: str, gene: str, seeds: Mapping[str, int], device: str, redo_stale: bool,
+    cohort: str, names: Sequence[str] | None, methods: Sequence[str], dialled: Sequence[str], mapped: str, gene: str, seeds: Mapping[str, int], device: str,
     **words,
 ) -> Found:
     """Every method under both rules, those of the dial on both matched arms too, trained ones with a twin; words go to every run.
@@ -46,7 +46,7 @@ def study(
     related = len({s.patient for s in sections}) < len(sections)  # some patient has two sections, so that the dial has arms
     planned = {"main": repeated(jobs(RULES, [*order, *dialled]), seeds), "arms": jobs(ARMS, dialled) if dialled and related else []}
     planned["twins"] = jobs(RULES[:1], [name for name in order if not recipe(name).control], permute=True)
-    groups = fitted(planned, sections, device, redo_stale)
+    groups = fitted(planned, sections, device)
     every = groups["main"].scores(sections)
     main = over_seeds(every)
     table = main[main["method"].isin(order)]

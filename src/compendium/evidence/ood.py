@@ -25,7 +25,7 @@ from compendium.runs.plan import FROZEN_TILE_PX, Run, plan
 
 def study(
     cohort: str, training: Sequence[str], validation: Sequence[str], test: Sequence[str], methods: Sequence[str], seeds: Mapping[str, int], device: str,
-    redo_stale: bool, **words,
+    **words,
 ) -> Found:
     """Fit every method on the training sections, its twin on patches shuffled within each of them, and score both on all others; words go to every run.
 
@@ -37,7 +37,7 @@ def study(
     parts = partition(sections, training, validation, test)
     runs = [plan(cohort, parts.split, recipe(method).name, sections=sections, **words) for method in dict.fromkeys(methods)]
     twins = [replace(run, permute=True) for run in runs if not run.permute and run.encoder != NONE]  # of all that see an image in its place
-    groups = fitted({"fits": repeated([(run.method, run) for run in runs], seeds), "twins": [(run.method, run) for run in twins]}, sections, device, redo_stale)
+    groups = fitted({"fits": repeated([(run.method, run) for run in runs], seeds), "twins": [(run.method, run) for run in twins]}, sections, device)
     every, shuffled = (groups[name].scores(sections).assign(role=lambda scores: scores["section"].map(parts.roles)) for name in ("fits", "twins"))
     table = over_seeds(every)
     medians, of = by_section(table), listed(cohort)

@@ -19,7 +19,7 @@ from compendium.evidence.scores import by_panel, summary
 
 def study(
     cohort: str, names: Sequence[str] | None, rules: Sequence[str], tested: Sequence[str], gammas: Sequence[float], gamma: float, epochs: int | None,
-    device: str, redo_stale: bool, **words,
+    device: str, **words,
 ) -> Found:
     """Regclass at every gamma, Hist2ST trained alike, and the twin of `gamma`, on the folds that test one of `tested` ([]: all); words go to every run."""
     sections = open_sections(cohort, names)
@@ -33,7 +33,7 @@ def study(
     first = swept[0][1]
     reference = jobs("Hist2ST", "hist2st", epochs=first.epochs, positions=dict(first.model)["positions"])
     twins = jobs(f"γ = {gamma:g}, twin", "regclass", gamma=gamma, permute=True, **longer)
-    groups = fitted({"fits": [*reference, *swept, *twins]}, sections, device, redo_stale)
+    groups = fitted({"fits": [*reference, *swept, *twins]}, sections, device)
     smoke = list(dict.fromkeys(run.title for _, run in [*reference, *swept] if not run.result))
     facts = {
         "data": f"{cohort} {digest(sections)}", "labels": carried(sections), "epochs": first.epochs, "smoke": smoke,

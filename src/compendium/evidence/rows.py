@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from compendium import versions
 from compendium.data.section import Section
 from compendium.errors import BadInput
 from compendium.evidence.scores import scores, summary
@@ -55,18 +56,18 @@ class Fitted:
         return table.assign(relative=table["loss"] / table.groupby(["method", "fold"])["loss"].transform("first"))
 
     def cost(self, by: Sequence[str] = ("row",)) -> pd.DataFrame:
-        """What the fits took, over the folds: trainable and all parameters, epochs, training spots (median), fits, seconds of fit and prediction (sum), stale (any)."""
+        """What the fits took, over the folds: trainable and all parameters, epochs, training spots (median), fits, seconds of fit and prediction (sum)."""
         lines = [
             {
-                "row": key, "split": run.split.rule, "trainable": record.facts["trainable"], "parameters": record.facts["parameters"], "stale": record.stale,
+                "row": key, "split": run.split.rule, "trainable": record.facts["trainable"], "parameters": record.facts["parameters"],
                 "epochs": run.epochs if record.facts["curve"] else 0, "training spots": record.facts["training_spots"], "seconds": record.facts["seconds"],
             }
             for (key, run), record in zip(self.jobs, self.records, strict=True)
         ]
-        columns = ["row", "split", "trainable", "parameters", "stale", "epochs", "training spots", "seconds"]
+        columns = ["row", "split", "trainable", "parameters", "epochs", "training spots", "seconds"]
         groups = pd.DataFrame(lines, columns=columns).groupby(list(by), sort=False)
-        table = groups.agg({"trainable": "max", "parameters": "max", "epochs": "max", "training spots": "median", "seconds": ["size", "sum"], "stale": "any"})
-        table.columns = ["trainable", "parameters", "epochs", "training spots", "fits", "seconds", "stale"]
+        table = groups.agg({"trainable": "max", "parameters": "max", "epochs": "max", "training spots": "median", "seconds": ["size", "sum"]})
+        table.columns = ["trainable", "parameters", "epochs", "training spots", "fits", "seconds"]
         return table.reset_index().astype({"training spots": int})
 
 
@@ -117,19 +118,28 @@ def seeds_told(seeds: pd.DataFrame) -> str:
     )
 
 
-def fitted(groups: Mapping[str, Sequence[Job]], sections: Sequence[Section], device: str, redo_stale: bool) -> dict[str, Fitted]:
+def fitted(groups: Mapping[str, Sequence[Job]], sections: Sequence[Section], device: str) -> dict[str, Fitted]:
     """Groups of jobs, all executed as one: what is done already is read."""
-    records = iter(execute([run for jobs in groups.values() for _, run in jobs], sections, device=device, redo_stale=redo_stale))
+    records = iter(execute([run for jobs in groups.values() for _, run in jobs], sections, device=device))
     return {name: Fitted(list(jobs), [next(records) for _ in jobs]) for name, jobs in groups.items()}
 
 
 def made(groups: Mapping[str, Fitted]) -> dict[str, object]:
-    """What the records say of their making, for the facts of a chapter: device, number of records, and how many of them other code than today's has made."""
+    """What the records say of their making, for the facts of a chapter: device, number of records, versions of their stages."""
     records = [record for group in groups.values() for record in group.records]
     return {
-        "device": ", ".join(dict.fromkeys(record.facts["device"] for record in records)), "records": len(records), "stale": sum(record.stale for record in records),
+        "device": ", ".join(dict.fromkeys(record.facts["device"] for record in records)), "records": len(records),
         "seconds": round(sum(record.facts["seconds"] for record in records)), "versions": records[0].facts["versions"] if records else {},
+        "stages": stages(records),
     }
+
+
+def stages(records: Sequence[Record]) -> dict[str, int]:
+    """The version of every stage that some records passed through, and of every method, as method NAME."""
+    found = {"scores": versions.SCORES} if records else {}
+    for record in records:
+        found |= {f"method {record.facts['run']['method']}" if stage == "method" else stage: number for stage, number in record.facts["stages"].items()}
+    return found
 
 
 def floor(own: pd.DataFrame, twins: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
@@ -144,11 +154,8 @@ def floor(own: pd.DataFrame, twins: pd.DataFrame, jobs: Sequence[Job]) -> pd.Dat
 
 
 def marks(smoke: Sequence[str], facts: Mapping[str, object]) -> str:
-    """What a caption must say of the rows under it: which are no results, and how many records are stale."""
-    said = f" Smoke, not a result: {', '.join(smoke)}." if smoke else ""
-    if facts["stale"]:
-        said += f" {facts['stale']} of {facts['records']} stored fits were made by other code than today's, which might give other numbers (redo_stale=true makes them again)."
-    return said
+    """What a caption must say of the rows under it: which are no results."""
+    return f" Smoke, not a result: {', '.join(smoke)}." if smoke else ""
 
 
 def changed(run: Run) -> Mapping[str, str]:

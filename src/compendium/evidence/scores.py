@@ -8,30 +8,29 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.stats import pearsonr, rankdata
 
+from compendium import versions
 from compendium.data.expression import SCORING, Target, counted, fit_target
 from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
-from compendium.disk import home, source_hash, whole_file
+from compendium.disk import home, whole_file
 from compendium.runs.engine import training_set, used
 from compendium.runs.plan import Run
 from compendium.runs.store import Record
-
-CODE = ("evidence/scores.py", "data/expression.py", "data/panels.py", "data/seurat.py")
 
 
 def scores(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
     """One tidy table, a row a run, section and gene: what the run was, pcc, spearman and rmse on the scoring target (wide log1p), pcc_native on its own.
 
-    stale: made by other code than today's. spots: number of spots the score is over. panels: the parts of the run's panel that have the gene, joined by +.
+    spots: number of spots the score is over. panels: the parts of the run's panel that have the gene, joined by +.
     A spot that was predicted twice (windows=published) counts twice, one that was not does not count.
     A correlation is NaN where prediction or measurement is constant; NaN is kept and counted, never filled.
     """
-    tables = [_cached(run, record, sections).assign(stale=record.stale) for run, record in zip(runs, records, strict=True)]
+    tables = [_cached(run, record, sections) for run, record in zip(runs, records, strict=True)]
     return pd.concat(tables, ignore_index=True)
 
 
 def _cached(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame:
-    facts = f"{source_hash(*CODE)} {record.id} {record.facts['predictions_sha256']}"
+    facts = f"{versions.SCORES} {record.id} {record.facts['predictions_sha256']}"
     path = home() / "scores" / run.cohort / f"{hashlib.sha256(facts.encode()).hexdigest()[:16]}.parquet"
     if not path.exists():
         table = score(run, record, sections)

@@ -40,7 +40,7 @@ def rows(methods: Sequence[str], transforms: Sequence[str]) -> list[Row]:
 
 
 def study(
-    cohort: str, names: Sequence[str] | None, methods: Sequence[str], targets: Sequence[str], patients: Sequence[str], device: str, redo_stale: bool, **words
+    cohort: str, names: Sequence[str] | None, methods: Sequence[str], targets: Sequence[str], patients: Sequence[str], device: str, **words
 ) -> Found:
     """Fit every row once on each patient alone, and predict the sections of all others; words go to every run.
 
@@ -50,7 +50,7 @@ def study(
     """
     sections, compared = open_sections(cohort, names), rows(methods, targets)
     planned = [job for row in compared for job in encoder_rows.jobs(row, cohort, sections, patients, **words)]
-    groups = fitted({"fits": planned, "twins": encoder_rows.twins(planned)}, sections, device, redo_stale)
+    groups = fitted({"fits": planned, "twins": encoder_rows.twins(planned)}, sections, device)
     table, shuffled = (scored(groups[name], sections) for name in ("fits", "twins"))
     common, shuffled = (part[part["scored_on"] == COMMON] for part in (table, shuffled))
     facts = {

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float32
 from tqdm import tqdm
 
+from compendium import versions
 from compendium.data.section import Section
-from compendium.disk import alone, home, lock_of, read_sealed, source_hash, write_sealed
+from compendium.disk import alone, home, lock_of, read_sealed, write_sealed
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.banks import kept_view
@@ -89,8 +90,7 @@ def cache_path(
 ) -> Path:
     """Where a section's features lie once they are computed; the file's name is the checksum of all that decides its content."""
     network = "" if encoder == COLOUR else f"{encoders.weights_id(encoder, weights)} {scale} timm {version('timm')} {device}"
-    code = source_hash(*(f"images/{name}.py" for name in ("augment", "banks", "changes", "draws", "encoders", "family", "features")))
-    facts = f"{section.digest} {encoder} {tile_px} {tile_um:g} {view} {network} {code}"
+    facts = f"{section.digest} {encoder} {tile_px} {tile_um:g} {view} {network} {versions.FEATURES}"
     return home() / "features" / encoder / f"{section.cohort}-{section.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"
 
 

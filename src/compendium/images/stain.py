@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from compendium import versions
 from compendium.data.section import Section
-from compendium.disk import alone, home, source_hash, whole_file
+from compendium.disk import alone, home, whole_file
 from compendium.errors import BadInput
 from compendium.images.stain_draws import HED, VISIUM, RandStainNA
 from compendium.images.stain_macenko import Macenko
@@ -28,7 +29,6 @@ AUGMENTERS = {
     "randstainna": RandStainNA(), "randstainna-laplace": RandStainNA("laplace"), "randstainna-visium": RandStainNA(spread=VISIUM),
 }
 STAINS = NORMALISERS | AUGMENTERS
-SOURCES = ("images/stain*.py", "images/colour_spaces.py")
 TILES = 16  # changed at once
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def restained(section: Section, train: Sequence[Section], word: str) -> Section:
     if section.patches is None:
         raise BadInput(f"{section.cohort} section {section.name} has no image, and stain={word} changes images: fetch its image and prepare it again, or give stain={AS_IT_IS}")
     rests_on = train[:1] if word in NORMALISERS else train if AUGMENTERS[word].measures else ()
-    facts = f"{word} {section.digest} by {' '.join(each.digest for each in rests_on)} {source_hash(*SOURCES)}"
+    facts = f"{word} {section.digest} by {' '.join(each.digest for each in rests_on)} {versions.STAIN}"
     digest = hashlib.sha256(facts.encode()).hexdigest()
     path = home() / "stained" / word / f"{section.cohort}-{section.name}-{digest[:16]}.npy"
     if (patches := _stored(path)) is None:

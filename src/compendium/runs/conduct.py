@@ -1,4 +1,4 @@
-"""Conduct a study: say what it will cost, compute it, and say while it runs what is done, running, failed or stale, and the time left."""
+"""Conduct a study: say what it will cost, compute it, and say while it runs what is done, running or failed, and the time left."""
 
 import threading
 from collections import Counter
@@ -10,7 +10,7 @@ from compendium.data.section import Section
 from compendium.runs import cost, store
 from compendium.runs.engine import RunsFailed, execute
 from compendium.runs.plan import Run
-from compendium.runs.states import FINISHED, STATES, State, folders, state, states
+from compendium.runs.states import STATES, State, folders, state, states
 from compendium.runs.store import Record
 
 EVERY_SECONDS = 2.0
@@ -18,15 +18,15 @@ Tell = Callable[[str], None]
 
 
 def conduct(
-    runs: Sequence[Run], sections: Sequence[Section], executor: Executor, tell: Tell, *, workers: int = 1, device: str = "auto", redo_stale: bool = False
+    runs: Sequence[Run], sections: Sequence[Section], executor: Executor, tell: Tell, *, workers: int = 1, device: str = "auto"
 ) -> list[Record]:
     """The records of the runs. `tell` gets one line before, one whenever a run begins, ends or fails, and those are few."""
-    watch = Watch(runs, sections, workers, redo_stale)
+    watch = Watch(runs, sections, workers)
     watch.price(sections, "cpu" if device == "cpu" else "auto")  # here, wherever it is computed
     tell(watch.announcement())
     with watch.telling(tell):
         try:
-            return execute(runs, sections, device=device, redo_stale=redo_stale, executor=executor)
+            return execute(runs, sections, device=device, executor=executor)
         except RunsFailed as error:
             watch.tell_failures(error.failed, tell)
             raise
@@ -35,14 +35,14 @@ def conduct(
 class Watch:
     """The runs of a study, how each stands, and what those that are left will take.
 
-    A run that was stale when the study began, and is to be made again, counts as such until it is done. workers: 0 where their number is not known.
+    workers: 0 where their number is not known.
     """
 
-    def __init__(self, runs: Sequence[Run], sections: Sequence[Section], workers: int = 1, redo_stale: bool = False) -> None:
-        self.runs, self.workers, self.redo_stale = list(runs), workers, redo_stale
+    def __init__(self, runs: Sequence[Run], sections: Sequence[Section], workers: int = 1) -> None:
+        self.runs, self.workers = list(runs), workers
         self.targets = folders(runs, sections)
         self.known: list[State | None] = [None] * len(self.runs)
-        self.due = [i for i, now in enumerate(self.now()) if not self.finished(now)]
+        self.due = [i for i, now in enumerate(self.now()) if now.word != "done"]
         self.seconds = [0.0] * len(self.runs)  # of each run that is due
         self.features = 0.0  # seconds of the frozen encoders
         self.told: set[Run] = set()
@@ -56,12 +56,8 @@ class Watch:
 
     def now(self) -> list[State]:
         """How each run stands; a record that was found good is not read again."""
-        self.known = [old if old and self.finished(old) else state(run, target) for old, run, target in zip(self.known, self.runs, self.targets, strict=True)]
+        self.known = [old if old and old.word == "done" else state(run, target) for old, run, target in zip(self.known, self.runs, self.targets, strict=True)]
         return self.known
-
-    def finished(self, now: State) -> bool:
-        """Whether nothing is left to do for a run."""
-        return now.word == "done" or (now.word in FINISHED and not self.redo_stale)
 
     def announcement(self) -> str:
         """What is there, what is to do, what it will cost."""
@@ -83,7 +79,7 @@ class Watch:
         """How many runs stand how, and the time left."""
         now = self.now()
         count = Counter(s.word for s in now)
-        going = [i for i in self.due if not self.finished(now[i]) and now[i].word != "failed"]
+        going = [i for i in self.due if now[i].word not in ("done", "failed")]
         stand = ", ".join(f"{count[word]} {word}" for word in STATES if count[word])
         if not going:
             return stand

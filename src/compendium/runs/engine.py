@@ -43,15 +43,14 @@ class RunsFailed(BadInput):
         self.failed = list(failed)
 
 
-def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "auto", redo_stale: bool = False, executor: Executor | None = None) -> list[Record]:
+def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "auto", executor: Executor | None = None) -> list[Record]:
     """The record of every run, in order: computed wherever the executor computes (see compendium.runs.engines), without one here, one after the other.
 
-    A run that fails does not stop the others; RunsFailed then says how many failed, and why. A record made by other code than today's is kept
-    as it is, unless `redo_stale` asks for it to be made again.
+    A run that fails does not stop the others; RunsFailed then says how many failed, and why.
     """
     if not runs:
         return []
-    calls = [(run, Parcel(used(run, sections)), device, redo_stale, str(home())) for run in runs]
+    calls = [(run, Parcel(used(run, sections)), device, str(home())) for run in runs]
     try:
         ends = list((executor or Serial()).map(attempt, *zip(*calls, strict=True)))
     except Exception as error:  # whatever an engine raises when it loses its workers; what a run raises is an end of that run
@@ -78,13 +77,13 @@ class Parcel:
         return pickle.loads(self.packed) if self.packed else self.sections
 
 
-def attempt(run: Run, sections: Parcel, device: str, redo_stale: bool, at: str) -> Path | str:
+def attempt(run: Run, sections: Parcel, device: str, at: str) -> Path | str:
     """What an engine computes: the folder of the run's record below the home `at`, or the line that says why there is none."""
     with ONE_AT_A_TIME:
         if at != str(home()):
             os.environ["COMPENDIUM_HOME"] = at  # a worker that was started elsewhere
         try:
-            return run_once(run, sections.open(), device, redo_stale).folder
+            return run_once(run, sections.open(), device).folder
         except Exception as error:  # written down, and told by execute
             if not cause(error):
                 log.exception("%s %s", run.method, run.split.name)
@@ -97,31 +96,30 @@ def _read(folder: Path) -> Record:
     raise RunsFailed(f"a worker stored its record in {folder}, which is not there; all workers must see the same COMPENDIUM_HOME")
 
 
-def run_once(run: Run, sections: Sequence[Section], device: str = "auto", redo_stale: bool = False, after_epoch: Callable[[int], None] | None = None) -> Record:
+def run_once(run: Run, sections: Sequence[Section], device: str = "auto", after_epoch: Callable[[int], None] | None = None) -> Record:
     """The stored record if there is a good one; else fit, predict and store. An interrupted fit goes on from its checkpoint."""
     device = pick_device(device)
     target = store.folder(run, run.identity(used(run, sections)))
-    if record := _stored(target, redo_stale, quiet=True):
+    if record := _stored(target, quiet=True):
         store.tidy(record)
         return record
     with store.locked(target) as work:
         with store.failure_noted(target):
-            record = _stored(target, redo_stale)
+            record = _stored(target)
             if not record and run.members > 1:
-                record = ensemble.average(run, [run_once(each, sections, device, redo_stale, after_epoch) for each in ensemble.members(run)], target)
+                record = ensemble.average(run, [run_once(each, sections, device, after_epoch) for each in ensemble.members(run)], target)
             record = record or _make(run, sections, device, target, work / store.CHECKPOINT, after_epoch)
         (work / store.CHECKPOINT).unlink(missing_ok=True)
     return record
 
 
-def _stored(target: Path, redo_stale: bool, quiet: bool = False) -> Record | None:
+def _stored(target: Path, quiet: bool = False) -> Record | None:
     try:
-        record = store.read(target)
+        return store.read(target)
     except store.Damaged as error:
         if not quiet:
             log.warning("%s", error)
         return None
-    return None if record and redo_stale and record.stale else record
 
 
 def _make(run: Run, sections: Sequence[Section], device: str, target: Path, checkpoint: Path, after_epoch: Callable[[int], None] | None) -> Record:
@@ -142,7 +140,7 @@ def _make(run: Run, sections: Sequence[Section], device: str, target: Path, chec
     rows = {part.whole.name: found for part in test if (found := rows_predicted(run, part.whole)) is not None}
     size = {"training_spots": sum(len(part) for part in parts), "parameters": count(fitted.method), "trainable": count(fitted.method, trainable=True)}
     facts = {
-        "run": asdict(run), "line": run.line, "data": {s.name: s.digest for s in used(run, sections)}, "fingerprint": store.fingerprint(run.method),
+        "run": asdict(run), "line": run.line, "data": {s.name: s.digest for s in used(run, sections)}, "stages": run.versions(),
         "classes": classes, "curve": fitted.curve, "best_epoch": fitted.best_epoch, "seconds": round(fitted.earlier + time.monotonic() - began, 4),
         "process_peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "device": device_line(device), "precision": "float32",
         "threads": torch.get_num_threads(), "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -22,7 +22,7 @@ def members(run: Run) -> list[Run]:
 def average(run: Run, fits: Sequence[Record], target: Path) -> Record:
     """Store the mean prediction (and class probability) of the fits, and as `spread` their standard deviation (n - 1) at every spot and gene.
 
-    The training curve is their mean too, seconds and parameters are their sums, what else is told is of the first fit. The record is stale where one of them is.
+    The training curve is their mean too, seconds and parameters are their sums, what else is told is of the first fit.
     """
     first = fits[0].facts
     spread = {name: np.std([fit.predictions[name] for fit in fits], axis=0, ddof=1) for name in fits[0].predictions}
@@ -31,5 +31,4 @@ def average(run: Run, fits: Sequence[Record], target: Path) -> Record:
     curve = [{term: float(np.mean([row[term] for row in rows])) for term in rows[0]} for rows in zip(*(fit.facts["curve"] for fit in fits), strict=True)]
     facts = first | {"run": asdict(run), "line": run.line, "members": [fit.id for fit in fits], "curve": curve, "finished": max(fit.facts["finished"] for fit in fits)}
     facts |= {word: sum(fit.facts[word] for fit in fits) for word in SUMMED}
-    facts |= {"fingerprint": next((fit.facts["fingerprint"] for fit in fits if fit.stale), first["fingerprint"])}
     return store.write(target, facts, fits[0].genes, predictions, spread, probabilities, fits[0].rows)

@@ -44,7 +44,7 @@ def provenance(record: Record) -> dict[str, str]:
     return {
         "run": record.id, "line": facts["line"], "method": run.title, "target": f"{run.target}: {formula(run.target)}", "panel": run.panel, "seed": str(run.seed),
         "train": " ".join(run.split.train), "left_out": run.split.left_out, "version": f"compendium {facts['versions']['compendium']}",
-        "code": f"fingerprint {facts['fingerprint']}{', other than that of the exporting code' if record.stale else ''}",
+        "code": ", ".join(f"{stage} {number}" for stage, number in facts["stages"].items()),
         "device": facts["device"], "finished": facts["finished"],
     }  # fmt: skip
 

@@ -24,7 +24,6 @@ from compendium.runs.batches import Inputs, in_order, inputs, training, windowed
 from compendium.runs.matching import Part
 from compendium.runs.plan import Run
 from compendium.runs.seeds import seed_of
-from compendium.runs.store import fingerprint
 
 CHECKPOINT_SECONDS = 20.0
 log = logging.getLogger(__name__)
@@ -167,21 +166,21 @@ def _optimiser(run: Run, method: Method) -> torch.optim.Optimizer:
     return make(parameters, lr=run.lr, weight_decay=run.weight_decay, fused=True)  # one kernel a step: on a CPU the loop over tensors took a fifth of a step
 
 
-def _maker(run: Run, device: str) -> str:
-    """What must be the same for a fit to go on where it stopped: the code, torch and the kind of device."""
-    return f"{fingerprint(run.method)} torch {torch.__version__} {device}"
+def _maker(device: str) -> str:
+    """What must be the same for a fit to go on where it stopped, beside its identity: torch and the kind of device."""
+    return f"torch {torch.__version__} {device}"
 
 
 def _resume(run: Run, checkpoint: Path, method: Method, optimiser: torch.optim.Optimizer, device: str) -> dict:
     """Curve, best weights and seconds so far; nothing where there is no checkpoint, or one that is damaged or begun otherwise (reported)."""
-    fresh = {"curve": [], "best": {}, "seconds": 0.0, "maker": _maker(run, device)}
+    fresh = {"curve": [], "best": {}, "seconds": 0.0, "maker": _maker(device)}
     if not checkpoint.exists():
         return fresh
     start = {key: value.clone() for key, value in method.state_dict().items()}
     try:
         state = torch.load(io.BytesIO(read_sealed(checkpoint)), weights_only=True, map_location=device)
         if state["maker"] != fresh["maker"]:
-            raise ValueError("it was made by other code, or on another kind of device")
+            raise ValueError("it was made by another version of torch, or on another kind of device")
         method.load_state_dict(state["method"])
         optimiser.load_state_dict(state["optimiser"])
         return {key: state[key] for key in fresh}

@@ -9,6 +9,7 @@ from functools import cache
 
 import torch
 
+from compendium import versions
 from compendium.data import seurat
 from compendium.data.section import Section
 from compendium.data.splits import Placed, Split, check_apart
@@ -105,9 +106,17 @@ class Run:
         width = dict(self.model).get("width", RESULT_WIDTH)
         return self.epochs >= RESULT_EPOCHS and (facts.unit == "spot" or width >= RESULT_WIDTH)
 
+    def versions(self) -> dict[str, int]:
+        """The version of the method, and of every stage that the run passes through (see compendium.versions)."""
+        passed = {"inputs", "fit"}
+        passed |= {"features"} if self.encoder not in (OWN, NONE, COORDINATES) else set()
+        passed |= {"stain"} if self.stain != AS_IT_IS else set()
+        return {"method": recipe(self.method).version} | {stage: version for stage, version in versions.stages().items() if stage in passed}
+
     def identity(self, sections: list[Section]) -> str:
-        """Checksum of every field, the encoder's weights and the content of the sections, corrected counts with them where they are the target."""
-        words = dataclasses.asdict(self) | {"data": {s.name: s.digest for s in sections}}
+        """Checksum of every field that differs from its default, the versions of its stages, the encoder's weights and the content of the sections, corrected counts with them where they are the target."""
+        default = {each.name: each.default for each in dataclasses.fields(self)}
+        words = {word: value for word, value in dataclasses.asdict(self).items() if value != default[word]} | {"data": {s.name: s.digest for s in sections}, "stages": self.versions()}
         if self.encoder not in (NONE, COLOUR, COORDINATES):
             name = recipe(self.method).encoder if self.encoder == OWN else self.encoder
             words["weights"] = encoders.weights_id(name, self.weights) if name else ""

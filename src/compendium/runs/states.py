@@ -12,15 +12,14 @@ from compendium.runs import store
 from compendium.runs.engine import used
 from compendium.runs.plan import Run
 
-STATES = ("done", "stale", "damaged", "running", "failed", "interrupted", "waiting")
-FINISHED = ("done", "stale")
+STATES = ("done", "damaged", "running", "failed", "interrupted", "waiting")
 
 
 @dataclass(frozen=True)
 class State:
     """One run now.
 
-    word: done; stale (made by other code than today's); damaged (what lies there cannot be read); running (somebody holds its lock); failed
+    word: done; damaged (what lies there cannot be read); running (somebody holds its lock); failed
     (the reason is written down); interrupted (a checkpoint lies there, nobody holds it); waiting. seconds: that it took, or that it has run.
     """
 
@@ -50,7 +49,7 @@ def state(run: Run, target: Path) -> State:
         return State(run, target, "failed", reason=store.failure(target).read_text())
     try:
         if record := store.read(target):
-            return State(run, target, "stale" if record.stale else "done", seconds=record.facts["seconds"])
+            return State(run, target, "done", seconds=record.facts["seconds"])
     except store.Damaged as error:
         return State(run, target, "damaged", reason=str(error))
     return State(run, target, "interrupted" if (work / store.CHECKPOINT).exists() else "waiting")

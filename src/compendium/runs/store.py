@@ -3,12 +3,10 @@
 import hashlib
 import json
 import shutil
-import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +14,13 @@ from jaxtyping import Float32, Int64
 
 from compendium import disk
 from compendium.data.section import Section
-from compendium.disk import home, sha256, source_hash, whole_folder
+from compendium.disk import home, sha256, whole_folder
 from compendium.errors import BadInput, cause
-from compendium.methods import recipe
-from compendium.methods.layers import Method
 from compendium.runs.plan import Run
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 SEAL = "facts_sha256"
 ARRAYS = ("section", "spread", "class", "rows")  # what the arrays of predictions.npz are, each named after it and a test section
-# Code that can change a prediction. How a section was read is not here: it shows in the section's digest. A test asks of every new file where it belongs.
-FINGERPRINTED = (
-    *(f"data/{name}.py" for name in ("expression", "harmony", "panels", "section", "seurat", "splits", "windows")), "images/*.py",
-    *(f"methods/{name}.py" for name in ("count_losses", "graph", "hist2st_parts", "layers", "registry")),
-    *(f"runs/{name}.py" for name in ("batches", "engine", "ensemble", "fit", "matching", "material", "plan", "seeds")),
-)
 
 
 @dataclass(frozen=True)
@@ -67,11 +57,6 @@ class Record:
         np.add.at(total, rows, self.predictions[section.name])
         return np.divide(total, times[:, None], out=np.full_like(total, np.nan), where=times[:, None] > 0)
 
-    @property
-    def stale(self) -> bool:
-        """Whether other code than today's made the record; it is drawn with a mark, never retrained unasked."""
-        return self.facts["fingerprint"] != fingerprint(self.facts["run"]["method"])
-
 
 class Damaged(BadInput):
     """A stored record that cannot be trusted; it is reported and the run done again."""
@@ -80,13 +65,6 @@ class Damaged(BadInput):
 def folder(run: Run, identity: str) -> Path:
     """Where a run lies."""
     return home() / "runs" / run.cohort / run.method / run.split.name / identity
-
-
-@cache
-def fingerprint(method: str) -> str:
-    """Checksum of the code that can change a prediction: data, images, runs, what methods share, the method's own file and those it is derived from."""
-    own = dict.fromkeys(Path(sys.modules[kind.__module__].__file__) for kind in recipe(method).build.__mro__ if issubclass(kind, Method))
-    return hashlib.sha256(source_hash(*FINGERPRINTED).encode() + b"".join(path.read_bytes() for path in own)).hexdigest()[:16]
 
 
 def write(
@@ -176,14 +154,11 @@ def locked(target: Path) -> Iterator[Path]:
 
 
 def tidy(record: Record) -> None:
-    """Remove what earlier attempts left beside a finished record; nothing where another is at work, or the store is read-only.
-
-    The checkpoint beside a stale record stays: it may be of the attempt to make it again.
-    """
+    """Remove what earlier attempts left beside a finished record; nothing where another is at work, or the store is read-only."""
     target = record.folder
     with suppress(OSError):
         failure(target).unlink(missing_ok=True)
-    if not record.stale and workplace(target).exists() and not disk.is_locked(workplace(target) / LOCK):
+    if workplace(target).exists() and not disk.is_locked(workplace(target) / LOCK):
         with suppress(OSError), locked(target) as work:
             (work / CHECKPOINT).unlink(missing_ok=True)
             disk.sweep(target)
