@@ -25,7 +25,7 @@ def by_section(*values):
 @pytest.fixture
 def study(home, monkeypatch):
     monkeypatch.setattr(attention, "open_sections", lambda cohort, names: SECTIONS)
-    return attention.study("tiny", None, [], [], [5, 20], "cpu", False, weights="", seed=0, **PLANNED)
+    return attention.study("tiny", None, [], [], [5, 20], "cpu", weights="", seed=0, **PLANNED)
 
 
 def test_every_row_is_fitted_scored_and_priced(study):
@@ -46,7 +46,7 @@ def test_every_row_is_fitted_scored_and_priced(study):
 def test_each_distinct_fold_is_fitted_once_and_twins_are_of_the_first_split(home, monkeypatch):
     sections = [tiny_section("S1"), tiny_section("S2"), tiny_section("S3", patient="P2")]
     monkeypatch.setattr(attention, "open_sections", lambda cohort, names: sections)
-    found = attention.study("tiny", None, ["patient-out", "section-out"], [], [5, 20], "cpu", False, weights="", seed=0, **PLANNED)
+    found = attention.study("tiny", None, ["patient-out", "section-out"], [], [5, 20], "cpu", weights="", seed=0, **PLANNED)
     tested = found["scores"].drop_duplicates(["split", "section"]).groupby("split")["section"].agg(set).to_dict()
     assert tested == {"patient-out": {"S1", "S2", "S3"}, "section-out": {"S1", "S2"}}, "leaving out S3 is leaving out its patient"
     assert found.facts["records"] == 5 * 4 + 4 * 2 and found.facts["first"] == "patient-out"

@@ -73,7 +73,7 @@ def found(tmp_path_factory):
         patch.setattr(augmentation, "open_sections", lambda cohort, names: [section for section in SECTIONS if section.name in names])
         patch.setattr(augmentation, "LONG", {"epochs": 4})
         words = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 16, "seed": 0}
-        return augmentation.study("tiny", *PARTS, ["stnet"], ["macenko", "randstainna"], 2, "cpu", False, **words)
+        return augmentation.study("tiny", *PARTS, ["stnet"], ["macenko", "randstainna"], 2, "cpu", **words)
 
 
 def test_every_row_is_fitted_on_training_and_scored_in_both_other_roles(found):
@@ -228,4 +228,4 @@ def test_the_tile_with_the_most_contrast_is_shown():
 def test_a_section_that_lies_nowhere_is_refused(monkeypatch):
     monkeypatch.setattr(augmentation, "open_sections", lambda cohort, names: [tiny_section("S1")])
     words = {"panel": "all", "budget": "smoke", "seed": 0}
-    assert "section S2 of validation is not among S1" in refusal(lambda: augmentation.study("tiny", *PARTS, [], [], 2, "cpu", False, **words))
+    assert "section S2 of validation is not among S1" in refusal(lambda: augmentation.study("tiny", *PARTS, [], [], 2, "cpu", **words))

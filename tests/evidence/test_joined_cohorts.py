@@ -54,7 +54,7 @@ def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them
 
 
 def test_the_ladder_leaves_out_sections_of_both():
-    found = ladder.study(BOTH, NAMES, ["mean", "colour"], [], "FFPE", "", {}, "cpu", False, **WORDS)
+    found = ladder.study(BOTH, NAMES, ["mean", "colour"], [], "FFPE", "", {}, "cpu", **WORDS)
     told(found)
     assert found["scores"].groupby("section")["gene"].nunique().to_dict() == dict.fromkeys(NAMES, SHARED)
     assert found.facts["attribution"] == f"{cohort('wu').attribution}; {cohort('tenx').attribution}"
@@ -63,14 +63,14 @@ def test_the_ladder_leaves_out_sections_of_both():
 
 
 def test_transforms_are_learned_on_a_patient_of_one_and_tested_on_both():
-    found = transforms.study(BOTH, NAMES, ["ridge"], ["raw", "logcpm"], ["CID4290"], "cpu", False, **WORDS)
+    found = transforms.study(BOTH, NAMES, ["ridge"], ["raw", "logcpm"], ["CID4290"], "cpu", **WORDS)
     told(found)
     assert found["medians"].groupby("section")["scored_on"].nunique().to_dict() == dict.fromkeys(["CID4465", "FFPE", "block1"], 2)
 
 
 @pytest.mark.parametrize(("tested", "labelled"), [("CID4465", True), ("FFPE", False)])
 def test_classes_are_learned_where_there_are_labels(tested, labelled):
-    found = regclass.study(BOTH, NAMES, ["section-out"], [tested], [1.0], 1.0, 1, "cpu", False, **WORDS)
+    found = regclass.study(BOTH, NAMES, ["section-out"], [tested], [1.0], 1.0, 1, "cpu", **WORDS)
     told(found)
     assert found["labels"].set_index("section")["labels"].to_dict() == {"CID4465": "its own", "FFPE": "none", "block1": "none", "CID4290": "its own"}
     assert found["sweep"]["pcc"].notna().all() and found["transfer"].empty
@@ -81,12 +81,12 @@ def test_encoders_are_compared_over_both(monkeypatch):
     rows = [row for row in encoder_rows.rows({}, 1, 1) if row.key == "ridge"]
     some = [encoder_rows.Row(row.key, row.title, row.words | {"encoder": "colour"}) for row in rows]
     monkeypatch.setattr(encoder_rows, "rows", lambda others, mixer_epochs, tuned_epochs: some)
-    found = encoder_rows.study(BOTH, NAMES, ["CID4290"], [], [], [], 1, 1, "cpu", False, panel="all", budget="smoke", seed=0)
+    found = encoder_rows.study(BOTH, NAMES, ["CID4290"], [], [], [], 1, 1, "cpu", panel="all", budget="smoke", seed=0)
     told(found)
     assert set(found["scores"]["section"]) == {"CID4465", "FFPE", "block1"} and found.facts["trained_on"] == "CID4290"
 
 
 def test_graph_attention_is_fitted_on_one_and_tested_on_the_other():
-    found = attention.study(BOTH, ["CID4290", "block1"], ["patient-out"], [], [8, 16], "cpu", False, **WORDS)
+    found = attention.study(BOTH, ["CID4290", "block1"], ["patient-out"], [], [8, 16], "cpu", **WORDS)
     told(found)
     assert found["scores"].groupby("row")["section"].nunique().to_dict() == dict.fromkeys((row.key for row in attention.ROWS), 2)

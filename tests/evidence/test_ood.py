@@ -100,7 +100,7 @@ def tables(tmp_path_factory):
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("ood")))
         patch.setattr(ood, "FROZEN_TILE_PX", 32)
         patch.setattr(ood, "open_sections", lambda cohort, names: [section for section in SECTIONS if section.name in names])
-        yield ood.study("demo", ["S1", "S2"], ["S3"], ["T1", "T2"], ["colour", "mean", "hist2st"], {}, "cpu", False, **WORDS)
+        yield ood.study("demo", ["S1", "S2"], ["S3"], ["T1", "T2"], ["colour", "mean", "hist2st"], {}, "cpu", **WORDS)
 
 
 def test_one_fit_predicts_both_groups_and_tables_stay_small(tables):

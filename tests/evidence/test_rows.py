@@ -41,7 +41,7 @@ def test_groups_are_executed_as_one_and_told_apart(home):
     cost = groups["fits"].cost().iloc[0]
     assert (cost["row"], cost["fits"], cost["training spots"]) == ("head", 2, 24) and cost["seconds"] > 0
     facts = made(groups)
-    assert facts["records"] == 4 and facts["stages"] == {"scores": 1, "method colour": 1, "features": 1, "inputs": 1, "fit": 1} and facts["device"].startswith("CPU")
+    assert facts["records"] == 4 and facts["stages"] == {"scores": 1, "method stnet": 1, "features": 1, "inputs": 1, "fit": 1} and facts["device"].startswith("CPU")
 
 
 def test_captions_name_what_is_no_result():

@@ -15,7 +15,7 @@ WORDS = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32}
 @pytest.fixture
 def group(home):
     jobs = [(method, run) for method in ("ridge", "hist2st", "hist2st-gat") for run in study("tiny", SECTIONS, ["patient-out"], [method], **WORDS)]
-    return fitted({"fits": jobs}, SECTIONS, "cpu", False)["fits"]
+    return fitted({"fits": jobs}, SECTIONS, "cpu")["fits"]
 
 
 def test_rows_are_timed_in_turn_and_the_shortest_epoch_counts(group, monkeypatch):

@@ -83,7 +83,7 @@ def test_encoders_hold_all_that_their_page_draws(monkeypatch):
     rows = {row.key: row for row in encoder_rows.rows({}, 1, 1)}
     some = [encoder_rows.Row(key, rows[key].title, rows[key].words | {"encoder": "colour", "tile_px": 32}) for key in ("frozen", "ridge")]
     monkeypatch.setattr(encoder_rows, "rows", lambda others, mixer_epochs, tuned_epochs: some)
-    found = encoder_rows.study("demo", None, ["P1"], [], ["resnet999"], [], 1, 1, "cpu", False, panel="all", budget="smoke", seed=0)
+    found = encoder_rows.study("demo", None, ["P1"], [], ["resnet999"], [], 1, 1, "cpu", panel="all", budget="smoke", seed=0)
     assert found["scores"].groupby("row").size().to_dict() == {"frozen": 12, "ridge": 12} and found["scores"]["section"].unique().tolist() == ["S3"]
     assert list(found.facts["left_out"]) == ["resnet999"] and found.facts["others"] == [] and found.facts["trained_on"] == "P1"
     assert found["floor"]["result"].tolist() == [False, True] and found["cost"]["row"].tolist() == ["frozen", "ridge"]

@@ -20,7 +20,7 @@ def tables(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("transforms")))
         patch.setattr(transforms, "open_sections", lambda cohort, names: SECTIONS)
-        yield transforms.study("demo", None, ["ridge", "hist2st"], ["raw", "minmax", "logcpm", "wide", "pearson"], ["P1"], "cpu", False, **WORDS)
+        yield transforms.study("demo", None, ["ridge", "hist2st"], ["raw", "minmax", "logcpm", "wide", "pearson"], ["P1"], "cpu", **WORDS)
 
 
 def middle(tables) -> pd.DataFrame:
