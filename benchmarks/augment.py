@@ -15,8 +15,8 @@ from torch import Tensor
 from torchvision import transforms as tv
 from torchvision.transforms.v2 import RandomChannelPermutation
 
-from compendium.images.augment import FAMILIES
-from compendium.images.family import PIECE
+from compendium.images.augment.families import FAMILIES
+from compendium.images.augment.family import PIECE
 
 PASSES = 10
 TOLD_APART = 0.1  # of a ratio; other work on the machine moves it by less

@@ -32,7 +32,8 @@ from compendium.data.splits import Split
 from compendium.images import encoders
 from compendium.images.features import features
 from compendium.methods import names, recipe
-from compendium.runs import plan, run_once
+from compendium.runs import plan_run
+from compendium.runs import run_once
 
 COHORT, PANEL, TILE = "whole-slides", "hvg_685", 512
 SLIDES = {"S1": ("A", "tissue_positions.csv"), "S2": ("B", "tissue_positions_list.csv")}  # patient; positions of Space Ranger 2 and 1
@@ -112,13 +113,13 @@ def labelled() -> list[Section]:
 def predicted(method: str, budget: str) -> str:
     """Every spot of S2 by a method on frozen features, fitted on S1 where that is closed-form, else as it begins."""
     words = {"distill": 0.0} if "distill" in recipe(method).model else {}
-    run = plan(COHORT, SPLIT, method, sections=labelled(), panel=PANEL, budget=budget, epochs=0, **words)
+    run = plan_run(COHORT, SPLIT, method, sections=labelled(), panel=PANEL, budget=budget, epochs=0, **words)
     return _said(run_once(run, labelled(), "cpu"))
 
 
 def trained(method: str, budget: str) -> str:
     """One step on the whole of S1 with the tiles themselves, at the published size, and the prediction of S2."""
-    run = plan(COHORT, SPLIT, method, sections=labelled(), panel=PANEL, protocol="published", budget=budget, epochs=1, recompute=True)
+    run = plan_run(COHORT, SPLIT, method, sections=labelled(), panel=PANEL, protocol="published", budget=budget, epochs=1, recompute=True)
     return _said(run_once(run, labelled(), "cpu"))
 
 

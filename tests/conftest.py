@@ -116,7 +116,7 @@ def restate(folder: Path, **facts) -> None:
     from compendium.runs import store
 
     path = folder / "run.json"
-    path.write_text(json.dumps(store.sealed(json.loads(path.read_text()) | facts)))
+    path.write_text(json.dumps(store.checksummed(json.loads(path.read_text()) | facts)))
 
 
 def tiny_section(name: str = "S1", patient: str = "P1", lab: str = "L1", spots: int = 24, px: int = 64, genes: int = 12, seed: int = 0, labelled: bool = False) -> Section:

@@ -149,7 +149,7 @@ def until(happened: Callable[[], object]) -> None:
 
 def serve() -> None:
     """Fork a child for every order; the imports are made once."""
-    for module in ("torch", "papermill", "sklearn.linear_model", "compendium.book.chapters", "compendium.data.prepare", "compendium.runs.conduct"):
+    for module in ("torch", "papermill", "sklearn.linear_model", "compendium.book.run.chapters", "compendium.data.prepare", "compendium.runs.study.progress"):
         import_module(module)
     import torch
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from compendium.data.export import to_anndata
-from compendium.disk import CHECKOUT
+from compendium.storage import CHECKOUT
 from space_ranger import picture, section
 from space_ranger import write as write_space_ranger
 

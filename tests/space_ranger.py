@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.io import mmwrite
 from scipy.sparse import csc_matrix
 
-from compendium.data import visium
+from compendium.data.readers import visium
 from compendium.data.section import Section
 from compendium.data.sources import SectionSource, cohort
 from raw_files import panel_genes

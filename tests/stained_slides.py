@@ -5,8 +5,8 @@ from functools import cache
 
 import numpy as np
 
-from compendium.data import synthetic
 from compendium.data.section import Section
+from compendium.data.synthetic import expression as synthetic
 from conftest import tiny_section
 
 H, E = np.array([0.65, 0.70, 0.29]) / np.linalg.norm([0.65, 0.70, 0.29]), np.array([0.20, 0.95, 0.25]) / np.linalg.norm([0.20, 0.95, 0.25])

@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from compendium import __version__
-from compendium.book import profiles, real_claims, results
-from compendium.book.chapters import chapters
-from compendium.evidence import reference
+from compendium.book.notebook import profiles
+from compendium.book.notebook import tables as results
+from compendium.book.run.chapters import chapters
+from compendium.book.site import real_claims
+from compendium.chapters.id_loocv import reference
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = "book|data|notebooks|src|tests"

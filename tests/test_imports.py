@@ -17,7 +17,7 @@ for room in ("data", "images", "methods", "runs"):
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"compendium.{{room}}.{{module.name}}")
 late = [name for name in ("timm", "sklearn", "skimage", "torchvision") if name in sys.modules]
-assert "compendium.evidence" not in sys.modules, "runs must not import evidence"
+assert "compendium.evaluation" not in sys.modules, "runs must not import evaluation"
 print(late)
 """
 

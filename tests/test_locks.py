@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compendium.disk import alone, is_locked, lock_of, locked
+from compendium.storage import alone, is_locked, lock_of, locked
 
 
 class Interrupted(Exception):

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from compendium.__main__ import main
-from compendium.book.chapters import chapters
-from compendium.book.parameters import declared
+from compendium.book.notebook.parameters import declared
+from compendium.book.run.chapters import chapters
 
 SMALL = ["-p", "profile", "demo", "-y", "{sections: [P1a, P1b, P2a], methods: [mean, colour], encoder: colour, dial: []}"]
 

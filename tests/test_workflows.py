@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from compendium.__main__ import parser
-from compendium.book import profiles
-from compendium.data.labels import annotated_section
+from compendium.book.notebook import profiles
+from compendium.data.readers.her2st_labels import annotated_section
 from compendium.data.sources import cohort
 
 ROOT = Path(__file__).resolve().parents[1]

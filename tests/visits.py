@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from compendium.disk import CHECKOUT
+from compendium.storage import CHECKOUT
 from conftest import skip_or_fail
 
 HTML = Path(os.environ.get("COMPENDIUM_HTML", CHECKOUT / "_build" / "html"))

@@ -11,9 +11,11 @@ import numpy as np
 import compendium.runs.fit as fitting
 from compendium.data.prepare import folder
 from compendium.data.section import Section
-from compendium.disk import resource
-from compendium.runs import Run, engine, execute, study
+from compendium.runs import Run, execute
+from compendium.runs import execution as engine
 from compendium.runs.store import Record
+from compendium.runs import plan_runs
+from compendium.storage import resource
 from conftest import tiny_section
 
 ATTEMPT, MAKE = engine.attempt, engine._make
@@ -30,7 +32,7 @@ def saved() -> list[Section]:
 
 def planned(sections: list[Section], methods=("mean", "ridge", "histogene"), **words) -> list[Run]:
     """A study of the methods on three folds."""
-    return study("her2st", sections, ["section-out"], methods, **WORDS | words)
+    return plan_runs("her2st", sections, ["section-out"], methods, **WORDS | words)
 
 
 def predictions(runs: list[Run], sections: list[Section], **words) -> dict[str, np.ndarray]:

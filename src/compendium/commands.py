@@ -22,7 +22,7 @@ def fetch(commands: Commands) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from compendium.data.fetch import fetch
+    from compendium.data.download.fetch import fetch
     from compendium.data.sources import raw_folder
 
     report, raw = fetch(options.cohort, options.source, options.sections), raw_folder(options.cohort)
@@ -99,10 +99,10 @@ def study(commands: Commands) -> None:
 
 def _study(options: argparse.Namespace) -> None:
     from compendium.data.prepare import open_sections
-    from compendium.runs.conduct import conduct, report
-    from compendium.runs.engines import engine
+    from compendium.runs.executors.local import engine
     from compendium.runs.fit import check_device
-    from compendium.runs.study import planned
+    from compendium.runs.study.progress import run_study, report
+    from compendium.runs.study.runs import planned
 
     device, slurm = check_device(options.device), _typed("--slurm", options.slurm)
     names, runs = planned(options.cohort, options.sections, options.splits, options.methods, options.seeds, _typed("-p", options.parameters))
@@ -114,7 +114,7 @@ def _study(options: argparse.Namespace) -> None:
     executor, workers = started.enter_context(engine(options.engine, workers=options.workers, address=options.address, slurm=slurm))
     try:
         with started:  # how the runs stand is told when their workers have ended
-            conduct(runs, sections, executor, _to_stderr, workers=workers, device=device)
+            run_study(runs, sections, executor, _to_stderr, workers=workers, device=device)
     finally:
         print(*report(runs, sections), sep="\n")
 
@@ -127,7 +127,7 @@ def table(commands: Commands) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    from compendium.book.method_tables import as_text, table
+    from compendium.book.site.method_tables import as_text, table
 
     print(as_text(table(options.name)))
 
@@ -143,7 +143,7 @@ def chapter(commands: Commands) -> None:
 
 
 def _chapter(options: argparse.Namespace) -> None:
-    from compendium.book.chapters import run_chapter
+    from compendium.book.run.chapters import run_chapter
 
     print(run_chapter(options.name, options.profile, _pairs("-p", options.parameters), options.out))
 
@@ -157,7 +157,9 @@ def book(commands: Commands) -> None:
 
 
 def _book(options: argparse.Namespace) -> None:
-    from compendium.book import chapters, profiles, site
+    from compendium.book.notebook import profiles
+    from compendium.book.run import chapters
+    from compendium.book.site import render as site
 
     print(site.render(profiles.root()) if options.no_run else chapters.build(options.profile))
 
@@ -171,8 +173,9 @@ def keep(commands: Commands) -> None:
 
 
 def _keep(options: argparse.Namespace) -> None:
-    from compendium.book import chapters, profiles
-    from compendium.book.results import keep
+    from compendium.book.notebook import profiles
+    from compendium.book.notebook.tables import keep
+    from compendium.book.run import chapters
 
     named = options.chapters or list(profiles.load(options.profile).chapters)
     print(*keep(options.profile, {name: chapters.usual(name, options.profile) for name in named}), sep="\n")

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from compendium.book.show import strings
+from compendium.book.notebook.show import strings
 from visits import HTML, pages
 
 DRAWN = """plot => [

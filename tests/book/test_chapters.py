@@ -7,15 +7,15 @@ import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from compendium.book import chapters as book
-from compendium.book import executed, execution
-from compendium.book.fingerprint import prepared_sections, source
-from compendium.book.profiles import Profile
-from compendium.book.show import DEVICE, RECORDS
+from compendium.book.notebook.profiles import Profile
+from compendium.book.notebook.show import DEVICE, RECORDS
+from compendium.book.run import chapters as book
+from compendium.book.run import executed, execution
+from compendium.book.run.fingerprint import prepared_sections, source
+from compendium.data.partition import ROLES
 from compendium.data.sources import cohort
 from compendium.data.splits import PUBLISHED_OOD
 from compendium.errors import BadInput
-from compendium.evidence.partition import ROLES
 from tiny_book import FIGURE, make_root
 
 NOISE = "import sys, warnings; print('at', page.notebook); print('loud', file=sys.stderr)"
@@ -204,8 +204,8 @@ def test_plain_papermill_is_as_strict(root, tmp_path, parameters, message):
 
 
 def test_the_shipped_profiles_fit_the_shipped_chapters():
-    from compendium.book import parameters, profiles
-    from compendium.disk import CHECKOUT
+    from compendium.book.notebook import parameters, profiles
+    from compendium.storage import CHECKOUT
 
     for file in sorted((CHECKOUT / "notebooks" / "profiles").glob("*.yaml")):
         profile = profiles.load(file.stem, CHECKOUT)
@@ -222,8 +222,8 @@ def test_the_shipped_profiles_fit_the_shipped_chapters():
 
 
 def test_the_profile_of_the_visium_sections_keeps_to_the_benchmarks_partition():
-    from compendium.book import profiles
-    from compendium.disk import CHECKOUT
+    from compendium.book.notebook import profiles
+    from compendium.storage import CHECKOUT
 
     stated = profiles.load("visium", CHECKOUT)
     assert sorted(stated.sections) == sorted(name for names in PUBLISHED_OOD for name in names)

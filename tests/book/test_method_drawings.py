@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from compendium.book.method_drawings import FORMS, NAMES, boxes, frame, having, structure, to_html, to_svg, words
-from compendium.book.method_tables import BENCHMARK, reviewed
+from compendium.book.site.method_drawings import FORMS, NAMES, boxes, frame, having, structure, to_html, to_svg, words
+from compendium.book.site.method_tables import BENCHMARK, reviewed
 from compendium.methods import Step, recipe
 
 SVG = "{http://www.w3.org/2000/svg}"

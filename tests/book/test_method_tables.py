@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from compendium.__main__ import main, parser
-from compendium.book import method_tables
-from compendium.book.method_pages import CAPTIONS
-from compendium.book.method_tables import EXPRESSION, TABLES, as_text, reviewed, table, year
-from compendium.data.expression import Transform
-from compendium.disk import CHECKOUT
+from compendium.book.site import method_tables
+from compendium.book.site.method_pages import CAPTIONS
+from compendium.book.site.method_tables import EXPRESSION, TABLES, as_text, reviewed, table, year
+from compendium.data.targets.transforms import Transform
 from compendium.errors import BadInput
 from compendium.methods import METHODS, names, recipe
+from compendium.storage import CHECKOUT
 
 COUNTS = {  # total and trained at 785 genes, total and trained at 12; of Regclass, which has 128 positions, only the published total at 12 genes is known
     "stnet": (7_758_481, 7_758_481, 6_966_156, 6_966_156), "histogene": (106_648_337, 106_648_337, 105_856_012, 105_856_012),

@@ -3,13 +3,13 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from compendium.book import commit as commits
-from compendium.book.page import start
-from compendium.book.profiles import load
-from compendium.book.rerun import took
-from compendium.book.show import DEVICE, PLOTLY, RECORDS, TABLE
+from compendium.book.notebook import commit as commits
+from compendium.book.notebook.page import start
+from compendium.book.notebook.profiles import load
+from compendium.book.notebook.rerun import took
+from compendium.book.notebook.show import DEVICE, PLOTLY, RECORDS, TABLE
 from compendium.errors import BadInput
-from compendium.evidence.found import Found
+from compendium.evaluation.results import Results
 from tiny_book import PARAMETERS, make_root
 
 
@@ -77,7 +77,7 @@ def test_a_profile_that_is_not_one_is_an_error_in_one_line(book, text):
 
 
 def test_provenance_says_what_was_said(book, published, monkeypatch):
-    monkeypatch.setattr("compendium.book.page.commit", lambda folder: "commit 1a2b3c4+changes")
+    monkeypatch.setattr("compendium.book.notebook.page.commit", lambda folder: "commit 1a2b3c4+changes")
     page = start("tiny", notebook())
     page.made_from(data_digest="0123456789abcdef", protocol="clean")
     assert not any(DEVICE in bundle for bundle, _ in published), "no device was named"
@@ -91,7 +91,7 @@ def test_provenance_says_what_was_said(book, published, monkeypatch):
 
 def test_a_page_notes_what_its_tables_rest_on(book, published, monkeypatch):
     facts = {"commit": "commit 1", "data": "demo abc", "protocol": "clean", "device": "cpu", "records": 52}
-    monkeypatch.setattr("compendium.book.page.drawn", lambda *given: (Found({}, facts), ""))
+    monkeypatch.setattr("compendium.book.notebook.page.drawn", lambda *given: (Results({}, facts), ""))
     start("tiny", notebook()).results(lambda: None)
     assert [bundle[RECORDS] for bundle, _ in published if RECORDS in bundle] == [{"records": 52}]
     assert [bundle[DEVICE] for bundle, _ in published if DEVICE in bundle] == [{"device": "cpu"}]

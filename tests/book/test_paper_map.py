@@ -7,11 +7,11 @@ import re
 import pytest
 import yaml
 
-from compendium.book import paper_map
-from compendium.book.paper_map import Item, items, links, markdown
-from compendium.book.plates import chapter_of
-from compendium.disk import CHECKOUT
+from compendium.book.site import paper_map
+from compendium.book.site.paper_map import Item, items, links, markdown
+from compendium.book.site.plates import chapter_of
 from compendium.errors import BadInput
+from compendium.storage import CHECKOUT
 
 PANELS = {"1": "abc", "2": "abcd", "S1": "abcde", "S2": "abc", "S3": "ab", "S4": "ab"}
 PRINTED = ("Table 1", "Algorithm 1", *(f"Table S{n}" for n in (1, 2, 3, 4)), *(f"Fig. {figure}{panel}" for figure, panels in PANELS.items() for panel in panels))

@@ -4,7 +4,7 @@ import typing
 
 import pytest
 
-from compendium.book.parameters import Parameter, check, declared, from_text, given, parse
+from compendium.book.notebook.parameters import Parameter, check, declared, from_text, given, parse
 from compendium.errors import BadInput
 from tiny_book import PARAMETERS, make_root
 

@@ -5,16 +5,16 @@ import shutil
 import pandas as pd
 import pytest
 
-from compendium import disk
-from compendium.book import real_claims
-from compendium.book.profiles import load
-from compendium.book.real_claims import brief, kept, short, whole
-from compendium.book.site import render
+from compendium import storage as disk
+from compendium.book.notebook.profiles import load
+from compendium.book.site import real_claims
+from compendium.book.site.real_claims import brief, kept, short, whole
+from compendium.book.site.render import render
 from compendium.data.sources import cohort
-from compendium.disk import CHECKOUT
-from compendium.evidence import found
-from compendium.evidence.decide import FAILS, HOLDS, UNDECIDED, Claim
-from compendium.evidence.found import Found
+from compendium.evaluation import results as found
+from compendium.evaluation.results import Results
+from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim
+from compendium.storage import CHECKOUT
 from tiny_book import make_site
 
 PROFILE = 'title: Real ones\ncohort: her2st\nbanner: ""\nchapters:\n  data-review: {}\n  gat: {}\n'
@@ -32,7 +32,7 @@ def root(tmp_path, monkeypatch):
     shutil.copyfile(CHECKOUT / "data" / "sources.yaml", root / "data" / "sources.yaml")
     rows = pd.DataFrame([("printed", 36, 36), ("recomputed", 8, 36), ("difference", -28, 0)], columns=["row", "patients", "sections"])
     facts = {"data": "her2st abc", "protocol": "as <is>", "device": "CPU", "records": 4, "stages": {}, "commit": "commit 1234567"}
-    found.write(root / "data" / "reference" / "real" / "data-review", Found({"table_1": rows}, facts))
+    found.write(root / "data" / "reference" / "real" / "data-review", Results({"table_1": rows}, facts))
     cohort("her2st")  # read before the checkout is another one
     monkeypatch.setattr(disk, "CHECKOUT", root)
     return root

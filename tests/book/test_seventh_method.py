@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from compendium import __version__
-from compendium.book import method_tables
-from compendium.book.show import PLOTLY
-from compendium.disk import CHECKOUT
+from compendium.book.notebook.show import PLOTLY
+from compendium.book.site import method_tables
 from compendium.methods import METHODS
+from compendium.storage import CHECKOUT
 
 FILE = '''"""Seventh (One 2031): least squares on what is known of the image."""
 

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from compendium.book.show import PLOTLY, TABLE, show, show_table, to_csv, to_html
+from compendium.book.notebook.show import PLOTLY, TABLE, show, show_table, to_csv, to_html
 from compendium.errors import BadInput
 
 DATA = pd.DataFrame({"x": [1.0, 2.0], "y": [0.123456789, np.nan]})

@@ -5,11 +5,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from compendium.book.address import links
-from compendium.book.formulas import to_mathml
-from compendium.book.page import RECORD
-from compendium.book.show import show, show_table
-from compendium.book.site import render
+from compendium.book.notebook.page import RECORD
+from compendium.book.notebook.show import show, show_table
+from compendium.book.site.address import links
+from compendium.book.site.formulas import to_mathml
+from compendium.book.site.render import render
 from compendium.errors import BadInput
 from tiny_book import make_site
 

@@ -1,8 +1,9 @@
 import nbformat
 import pytest
 
-from compendium.book import chapters, status
-from compendium.book.site import render
+from compendium.book.run import chapters
+from compendium.book.site import status
+from compendium.book.site.render import render
 from tiny_book import FIGURE, make_root, make_site
 
 FACTS = {

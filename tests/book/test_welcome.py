@@ -5,11 +5,11 @@ import shlex
 import subprocess
 
 from compendium.__main__ import parser
-from compendium.book.chapters import chapters
-from compendium.book.parameters import declared, from_text
+from compendium.book.notebook.parameters import declared, from_text
+from compendium.book.run.chapters import chapters
 from compendium.data.splits import RULES
-from compendium.disk import CHECKOUT
 from compendium.methods import names
+from compendium.storage import CHECKOUT
 
 
 def commands(page: str = "intro") -> list[list[str]]:

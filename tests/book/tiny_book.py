@@ -6,10 +6,10 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from compendium.disk import CHECKOUT
+from compendium.storage import CHECKOUT
 
 PARAMETERS = 'profile: str = "demo"  # what to run with\nspots: int = 3  # how many spots\nmethods: list[str] = []  # methods to compare\n'
-START = 'from compendium.book.page import start\npage = start("tiny", globals())\n'
+START = 'from compendium.book.notebook.page import start\npage = start("tiny", globals())\n'
 FIGURE = (
     "import pandas as pd, plotly.graph_objects as go\n"
     "data = pd.DataFrame({'x': range(page.parameters.spots), 'y': 0.5})\n"

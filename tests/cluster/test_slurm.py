@@ -14,12 +14,12 @@ import pytest
 import torch
 
 import watched
-from compendium.disk import is_locked
 from compendium.errors import BadInput
 from compendium.runs import store
-from compendium.runs.engine import RunsFailed
-from compendium.runs.engines import engine
-from compendium.runs.states import folders, states
+from compendium.runs.execution import RunsFailed
+from compendium.runs.executors.local import engine
+from compendium.runs.study.status import folders, states
+from compendium.storage import is_locked
 from conftest import skip_or_fail
 from one_node import OneNode, missing
 from watched import planned, predictions, same, saved
@@ -35,7 +35,7 @@ def cluster() -> Iterator[OneNode]:
         cluster = OneNode(folder)
         for key, value in (cluster.environment | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}).items():
             patch.setenv(key, value)
-        patch.setattr("compendium.runs.slurm.POLL_SECONDS", 0.5)
+        patch.setattr("compendium.runs.executors.slurm.POLL_SECONDS", 0.5)
         try:
             cluster.begin()
             yield cluster
@@ -61,7 +61,7 @@ def serial(tmp_path, monkeypatch) -> Iterator[Callable]:
 
 @pytest.fixture
 def watch(home, monkeypatch) -> Path:
-    monkeypatch.setattr("compendium.runs.engine.attempt", watched.attempt)
+    monkeypatch.setattr("compendium.runs.execution.attempt", watched.attempt)
     return home
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archive_files import VISIUM, member, tar, zipped
-from compendium.data.archives import _Unzipped, is_archive, unpack
+from compendium.data.download.archives import _Unzipped, is_archive, unpack
 from raw_files import files_below, refusal
 
 

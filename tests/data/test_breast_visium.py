@@ -9,9 +9,9 @@ from PIL import Image
 
 from compendium.__main__ import main
 from compendium.data.prepare import folder, open_sections, prepare
+from compendium.data.readers.wu import GROUPS
 from compendium.data.section import load
 from compendium.data.sources import cohort
-from compendium.data.wu import GROUPS
 from raw_files import change_lines, files_below, refusal
 from space_ranger import GENES, NAMED, WORDS, picture, positions, write_tenx, write_wu
 

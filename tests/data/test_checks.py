@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compendium.data.checks import blob_id, checksum, is_whole, mismatch
+from compendium.data.download.checksums import blob_id, checksum, is_whole, mismatch
 
 
 def test_blob_id_is_gits(tmp_path: Path):

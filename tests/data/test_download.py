@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from compendium import __version__
-from compendium.data.checks import blob_id, checksum
-from compendium.data.download import NotArrived, NotThere, Passing, Patience, Unreachable, WrongBytes, download
-from compendium.disk import sha256
+from compendium.data.download.checksums import blob_id, checksum
+from compendium.data.download.http import NotArrived, NotThere, Passing, Patience, Unreachable, WrongBytes, download
+from compendium.storage import sha256
 from raw_files import files_below
 from rude_server import RudeServer, serving, unused_address
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from compendium.data.download import NotArrived, Passing, Patience, download
+from compendium.data.download.http import NotArrived, Passing, Patience, download
 from raw_files import files_below
 from rude_server import PAGE, RudeServer, serving
 

@@ -7,9 +7,9 @@ import warnings
 import numpy as np
 import pytest
 
-from compendium.data import synthetic
 from compendium.data.export import to_anndata, write_h5ad
 from compendium.data.section import Section
+from compendium.data.synthetic import expression as synthetic
 from conftest import tiny_section
 from raw_files import files_below, real_section, refusal
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_matrix
 
-from compendium.data.expression import FITTED, SCORING, TRANSFORMS, fit_target, pearson_residuals
 from compendium.data.section import Section
+from compendium.data.targets.transforms import FITTED, SCORING, TRANSFORMS, fit_target, pearson_residuals
 from raw_files import real_section, refusal
 
 GENES = [f"G{i}" for i in range(6)]

@@ -13,9 +13,9 @@ import pytest
 
 from archive_files import VISIUM, tar
 from compendium.data import sources
-from compendium.data.checks import blob_id
-from compendium.data.download import Patience
-from compendium.data.fetch import fetch
+from compendium.data.download.checksums import blob_id
+from compendium.data.download.fetch import fetch
+from compendium.data.download.http import Patience
 from compendium.data.sources import raw_folder
 from raw_files import files_below, refusal
 from rude_server import RudeServer, serving
@@ -279,5 +279,5 @@ def test_a_cohort_without_catalogued_files(slides, monkeypatch):
 
 def test_downloading_is_imported_when_it_is_needed():
     """pooch and requests belong to the downloads alone."""
-    code = "import sys, compendium.data.fetch; assert not {'pooch', 'requests', 'urllib3'} & set(sys.modules)"
+    code = "import sys, compendium.data.download.fetch; assert not {'pooch', 'requests', 'urllib3'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

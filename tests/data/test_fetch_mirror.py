@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from compendium.__main__ import main
-from compendium.data import fetch as module
-from compendium.data.download import Patience, Unreachable
-from compendium.data.fetch import fetch
+from compendium.data.download import fetch as module
+from compendium.data.download.fetch import fetch
+from compendium.data.download.http import Patience, Unreachable
 from compendium.data.sources import cohort, raw_folder
 from compendium.errors import BadInput
 from raw_files import files_below, refusal

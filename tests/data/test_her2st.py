@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compendium.data.checks import blob_id
-from compendium.data.her2st import read, read_spots
-from compendium.data.labels import LABELS
+from compendium.data.download.checksums import blob_id
+from compendium.data.readers.her2st import read, read_spots
+from compendium.data.readers.her2st_labels import LABELS
+from compendium.data.readers.tables import read_counts, um_per_px
 from compendium.data.section import load
 from compendium.data.sources import cohort
-from compendium.data.tables import read_counts, um_per_px
 from raw_files import PITCH, UNCOUNTED, change_cell, change_lines, files_below, panel_genes, raw_path, refusal, spot_table, write_raw
 
 

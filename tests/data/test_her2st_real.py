@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compendium.data.her2st import read, read_spots
-from compendium.data.labels import LABELS, read_labels
+from compendium.data.readers.her2st import read, read_spots
+from compendium.data.readers.her2st_labels import LABELS, read_labels
+from compendium.data.readers.tables import um_per_px
 from compendium.data.sources import cohort
-from compendium.data.tables import um_per_px
 from raw_files import counted_spots, raw_path, real_section
 
 SPOTS = {  # spots of each section in order, counted in the public count tables

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.data.her2st import read
-from compendium.data.labels import LABELS, agreement, annotated_section, carried_over, read_labels
+from compendium.data.readers.her2st import read
+from compendium.data.readers.her2st_labels import LABELS, agreement, annotated_section, carried_over, read_labels
 from compendium.data.section import load
 from raw_files import PITCH, change_cell, change_lines, raw_path, refusal, write_alignment, write_raw
 

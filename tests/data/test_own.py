@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from compendium.__main__ import main
-from compendium.data import own
 from compendium.data.prepare import folder, open_sections, prepare, prepared_names
+from compendium.data.readers import custom as own
 from compendium.data.sources import catalogue, cohort
-from compendium.runs import study
+from compendium.runs import plan_runs
 from own_slides import gone, restated, stating
 from raw_files import files_below, real_section, refusal, write_raw
 from space_ranger import section
@@ -173,7 +173,7 @@ def test_damaged_facts_name_their_file_and_no_published_cohort_suffers(page_slid
 
 def test_one_patient_alone_cannot_be_left_out(page_slides, home):
     sections = prepare("my-slides", ["S1", "S2"], 32, raw=page_slides)
-    assert "leaving out patient A leaves no section to train on" in refusal(lambda: study("my-slides", sections, ["section-out", "patient-out"], ["mean"], panel="all"))
+    assert "leaving out patient A leaves no section to train on" in refusal(lambda: plan_runs("my-slides", sections, ["section-out", "patient-out"], ["mean"], panel="all"))
 
 
 def test_raw_files_of_a_published_cohort_may_lie_anywhere(tmp_path, home, capsys):

@@ -10,12 +10,14 @@ from test_own_refused import COMMANDS_REFUSED, FACTS, TABLES
 from test_visium_refused import REFUSED as VISIUM
 
 from compendium.__main__ import main, parser
-from compendium.book import parameters, profiles
-from compendium.book.chapters import chapters
-from compendium.data import own, slides
+from compendium.book.notebook import parameters, profiles
+from compendium.book.run.chapters import chapters
 from compendium.data.prepare import open_sections
-from compendium.disk import CHECKOUT
-from compendium.runs import execute, study
+from compendium.data.readers import custom as own
+from compendium.data.readers import slides
+from compendium.runs import execute
+from compendium.runs import plan_runs
+from compendium.storage import CHECKOUT
 from own_slides import COMMANDS, PAGE, write_slides
 
 
@@ -36,7 +38,7 @@ def test_the_commands_of_the_page_prepare_and_predict(tmp_path, home, monkeypatc
     assert [s.labels for s in sections[1:]] == [None, None]
     profile = profile_of_the_page(mine.parent)
     words = profile.chapters["id-loocv"]
-    runs = study(profile.cohort, sections, ["section-out", "patient-out"], words["methods"], panel=words["panel"])
+    runs = plan_runs(profile.cohort, sections, ["section-out", "patient-out"], words["methods"], panel=words["panel"])
     records = execute(runs, sections, device="cpu")
     assert {(run.split.name, run.method) for run in runs} >= {("section-out-S1", "ridge"), ("patient-out-S1-S2", "ridge")}
     for record in records:

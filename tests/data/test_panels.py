@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix, vstack
 from compendium.data.panels import PUBLISHED, highly_variable, normalised_dispersion, panel, published, shared_genes
 from compendium.data.section import Section
 from compendium.data.sources import catalogue
-from compendium.disk import resource
+from compendium.storage import resource
 from conftest import tiny_section
 from raw_files import panel_genes, real_section, refusal
 

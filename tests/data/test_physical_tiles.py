@@ -10,8 +10,10 @@ from compendium.data.section import Section
 from compendium.data.splits import Split
 from compendium.images.features import cache_path, features, six_colours
 from compendium.images.tissue_filter import not_white, spots_kept
-from compendium.runs import cost, plan, run_once
-from compendium.runs.batches import shown
+from compendium.runs import plan_run
+from compendium.runs import run_once
+from compendium.runs.inputs.batches import shown
+from compendium.runs.study import cost
 from conftest import tiny_section
 from raw_files import refusal
 
@@ -67,7 +69,7 @@ SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
 
 
 def smoke(method: str = "ridge", **words):
-    return plan("tiny", SPLIT, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+    return plan_run("tiny", SPLIT, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
 
 
 def test_it_is_a_word_of_a_run_that_decides_what_is_seen(home):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from compendium.data import her2st
 from compendium.data.prepare import folder, one_by_one, open_sections, prepare, prepared_names
+from compendium.data.readers import her2st
 from conftest import tiny_section
 from raw_files import write_raw
 

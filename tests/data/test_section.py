@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from compendium.data import section as section_file
+from compendium.data.readers.slides import cut_patches
 from compendium.data.section import FACTS, Section, load
-from compendium.data.slides import cut_patches
 from compendium.errors import BadInput
 from conftest import tiny_section
 from raw_files import files_below, refusal

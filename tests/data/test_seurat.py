@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.data.expression import fit_target
-from compendium.data.seurat import with_corrected_counts
+from compendium.data.targets.seurat import with_corrected_counts
+from compendium.data.targets.transforms import fit_target
 from conftest import tiny_section
 from raw_files import refusal
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compendium.data.slides import read_slide
+from compendium.data.readers.slides import read_slide
 from raw_files import refusal
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)

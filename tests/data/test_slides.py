@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from compendium.data import slides
-from compendium.data.slides import THUMBNAIL_PX, cut_patches, read_slide
+from compendium.data.readers import slides
+from compendium.data.readers.slides import THUMBNAIL_PX, cut_patches, read_slide
 from compendium.errors import BadInput
 from raw_files import raw_path, refusal, write_raw
 

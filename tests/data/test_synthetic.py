@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from compendium.data import section, synthetic
-from compendium.data.labels import LABELS
-from compendium.data.synthetic import GENES, ORACLES, SECTIONS
+from compendium.data import section
+from compendium.data.readers.her2st_labels import LABELS
+from compendium.data.synthetic import expression as synthetic
+from compendium.data.synthetic.expression import GENES, ORACLES, SECTIONS
 from compendium.errors import BadInput
 
 DRAWN = ("P2a", "P2b", "Q1a")

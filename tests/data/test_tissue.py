@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from compendium.data import tissue
-from compendium.data.tissue import CELLS, CLASSES, FIELDS, MORPHOLOGY, PITCH, Stain
+from compendium.data.synthetic import tissue
+from compendium.data.synthetic.tissue import CELLS, CLASSES, FIELDS, MORPHOLOGY, PITCH, Stain
 
 PLAIN = Stain(haematoxylin=(1.6, 1.5, 0.8), eosin=(0.2, 0.7, 0.3), glass=(240, 230, 240))
 

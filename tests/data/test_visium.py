@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from compendium.data.checks import blob_id
+from compendium.data.download.checksums import blob_id
+from compendium.data.readers.visium import is_output, read_positions
 from compendium.data.section import load
-from compendium.data.visium import is_output, read_positions
 from space_ranger import NAMED, PITCH_PX, picture, positions, section, write, write_counts
 
 INSIDE = positions().query("in_tissue == 1").set_index("barcode")

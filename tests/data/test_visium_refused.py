@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compendium.data import slides
+from compendium.data.readers import slides
 from raw_files import change_lines, refusal
 from space_ranger import picture, positions, section, write, write_counts
 

@@ -9,9 +9,11 @@ import torch
 from torchvision import transforms
 
 from compendium.errors import BadInput
-from compendium.images import augment, changes, draws
-from compendium.images.augment import FAMILIES, family, table
-from compendium.images.family import PIECE
+from compendium.images.augment import families as augment
+from compendium.images.augment import functional as changes
+from compendium.images.augment import sampling as draws
+from compendium.images.augment.families import FAMILIES, family, table
+from compendium.images.augment.family import PIECE
 
 SPOTS = 4000
 FAR = 4  # standard deviations that a share may be off

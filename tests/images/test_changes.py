@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms import functional as theirs
 
-from compendium.images import changes
+from compendium.images.augment import functional as changes
 
 SIDE = 24
 ANGLES = (-179.0, -90.0, -33.3, 0.0, 12.5, 180.0)

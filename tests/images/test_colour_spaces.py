@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.color import lab2rgb, rgb2lab
 
-from compendium.images.colour_spaces import brightened, brightness, lab, off_glass, optical_density, rgb
+from compendium.images.stain.colour_spaces import brightened, brightness, lab, off_glass, optical_density, rgb
 from raw_files import refusal
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (500, 3), dtype=np.uint8)

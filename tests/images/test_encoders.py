@@ -13,7 +13,7 @@ from conftest import tiny_section
 def test_lite0_has_the_packaged_networks_logits_on_real_patches(her2st):
     from efficientnet_lite_pytorch import EfficientNet
 
-    from compendium.data import slides
+    from compendium.data.readers import slides
 
     image = slides.read_slide(next(her2st.glob("data/ST-imgs/C/C2/*.jpg"))).image
     centres = np.array([[4000, 4000], [5000, 5500], [6000, 4500]], dtype=np.float32)

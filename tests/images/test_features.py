@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from compendium.disk import lock_of
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment import FAMILIES
-from compendium.images.banks import bank, kept_view
-from compendium.images.changes import symmetry
+from compendium.images.augment.families import FAMILIES
+from compendium.images.augment.functional import symmetry
+from compendium.images.augment.views import bank, kept_view
 from compendium.images.features import COLOUR, COORDINATES, _frozen, cache_path, encode, features, six_colours
+from compendium.storage import lock_of
 from conftest import tiny_section
 
 SECTION = tiny_section(spots=6)

@@ -6,9 +6,9 @@ import logging
 import numpy as np
 import pytest
 
-from compendium.images import stain
 from compendium.images.features import cache_path
-from compendium.images.stain import AUGMENTERS, NORMALISERS, STAINS, changes, fitted, look, restained
+from compendium.images.stain import store as stain
+from compendium.images.stain.store import AUGMENTERS, NORMALISERS, STAINS, changes, fitted, look, restained
 from conftest import tiny_section
 from raw_files import refusal
 from stained_slides import OTHER, E, H, pictured, slide

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from skimage.color import hed2rgb, rgb2hed, rgb2lab
 
-from compendium.images.colour_spaces import optical_density
-from compendium.images.stain import AUGMENTERS
-from compendium.images.stain_draws import HED, VISIUM, RandStainNA, eight_bit, moments
+from compendium.images.stain.augment import HED, VISIUM, RandStainNA, eight_bit, moments
+from compendium.images.stain.colour_spaces import optical_density
+from compendium.images.stain.store import AUGMENTERS
 from raw_files import real_section, refusal
 from stained_slides import OTHER, WHITE, E, H, demo, pictured, slide
 

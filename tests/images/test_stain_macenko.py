@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from torchstain.numpy.normalizers import NumpyMacenkoNormalizer
 
-from compendium.images.colour_spaces import optical_density
-from compendium.images.stain_macenko import Macenko
+from compendium.images.stain.colour_spaces import optical_density
+from compendium.images.stain.macenko import Macenko
 from raw_files import real_section, refusal
 from stained_slides import OTHER, WHITE, E, H, demo, slide
 

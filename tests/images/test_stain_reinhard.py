@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from torchstain.numpy.normalizers import NumpyReinhardNormalizer
 
-from compendium.images.colour_spaces import lab, rgb
-from compendium.images.stain_reinhard import Reinhard
+from compendium.images.stain.colour_spaces import lab, rgb
+from compendium.images.stain.reinhard import Reinhard
 from raw_files import real_section, refusal
 from stained_slides import OTHER, WHITE, E, H, demo, slide
 

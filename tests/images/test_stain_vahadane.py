@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from compendium.images import stain_vahadane
-from compendium.images.colour_spaces import brightened, optical_density, rgb
-from compendium.images.stain_vahadane import Vahadane, concentrations, dictionary
+from compendium.images.stain import vahadane as stain_vahadane
+from compendium.images.stain.colour_spaces import brightened, optical_density, rgb
+from compendium.images.stain.vahadane import Vahadane, concentrations, dictionary
 from raw_files import real_section
 from stained_slides import OTHER, WHITE, E, H, slide
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_closing, binary_opening
 
-from compendium.data import slides
+from compendium.data.readers import slides
 from compendium.images.tissue_filter import GREY, RADIUS, SPOTS, WHITE_GREEN, grown, not_white, on_tissue, shrunk, spots_kept, tissue_mask, tissue_share
 from conftest import tiny_section
 from raw_files import real_section, refusal

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from compendium.data.splits import Split
 from compendium.errors import BadInput
 from compendium.methods.bleep import BLEEP, METRICS, RETRIEVALS, Projection, contrastive, retrieve
-from compendium.methods.layers import Batch, Shape
-from compendium.runs import plan, run_once
-from compendium.runs.batches import inputs
-from compendium.runs.engine import training_set
+from compendium.methods.layers import Batch, ModelSpec
+from compendium.runs import plan_run
+from compendium.runs import run_once
+from compendium.runs.execution import training_set
 from compendium.runs.fit import build, fit
+from compendium.runs.inputs.batches import inputs
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
@@ -23,7 +24,7 @@ SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
 
 
 def smoke(**words):
-    return plan("tiny", SPLIT, "bleep", sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, **words)
+    return plan_run("tiny", SPLIT, "bleep", sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, **words)
 
 
 def fitted(run, folder, sections=SECTIONS):
@@ -41,10 +42,10 @@ def embeddings(spots: int, width: int, seed: int = 0) -> list[torch.Tensor]:
 def bank(genes: int = 3, spots: int = 8, **words) -> tuple[BLEEP, Batch]:
     """A method in evaluation mode that remembers some spots, and those spots."""
     torch.manual_seed(1)
-    method = BLEEP(Shape(genes, torch.zeros(genes), features=4), width=16, **{"neighbours": 4} | words).eval()
+    method = BLEEP(ModelSpec(genes, torch.zeros(genes), features=4), width=16, **{"neighbours": 4} | words).eval()
     spots = Batch(torch.randn(spots, 4), torch.zeros(spots, 2, dtype=torch.long), torch.rand(spots, genes) * 9)
     with torch.inference_mode():
-        method.remember([spots])
+        method.fit_closed_form([spots])
     return method, spots
 
 
@@ -106,7 +107,7 @@ def test_the_projection_is_the_published_head():
 
 
 def test_a_batch_of_one_spot_has_loss_zero_and_finite_gradients():
-    method = BLEEP(Shape(3, torch.zeros(3), features=4), width=16)
+    method = BLEEP(ModelSpec(3, torch.zeros(3), features=4), width=16)
     loss = method.losses(Batch(torch.randn(1, 4), torch.zeros(1, 2, dtype=torch.long), torch.zeros(1, 3)))["contrastive"]
     loss.backward()
     assert loss.item() == 0
@@ -216,12 +217,12 @@ def test_a_bank_with_another_panel_is_refused():
     method, _ = bank()
     other = Batch(torch.randn(8, 4), torch.zeros(8, 2, dtype=torch.long), torch.rand(8, 2))
     with pytest.raises(BadInput, match="predicts 3 genes but its reference spots have 2"):
-        method.remember([other])
+        method.fit_closed_form([other])
 
 
 def test_a_temperature_of_zero_is_refused():
     with pytest.raises(BadInput, match="temperature=0 of method bleep must be above 0"):
-        BLEEP(Shape(3, torch.zeros(3), features=4), temperature=0.0)
+        BLEEP(ModelSpec(3, torch.zeros(3), features=4), temperature=0.0)
 
 
 @pytest.mark.parametrize(("words", "says"), [

@@ -9,8 +9,8 @@ import torch
 from tiny_fits import SECTIONS, fitted
 
 from compendium.methods import names
-from compendium.runs.batches import batch, in_order
 from compendium.runs.fit import build, predict
+from compendium.runs.inputs.batches import batch, in_order
 
 TESTED = SECTIONS[2]
 SCATTERED = np.random.default_rng(1).integers(0, 64, (24, 2), dtype=np.int32)  # on a regular array equally near neighbours are told apart by the order of the spots
@@ -34,7 +34,7 @@ def test_every_spot_is_predicted_and_twice_the_same(learned):
 def test_in_chunks_every_spot_is_predicted_once_and_in_order(learned, spots, monkeypatch):
     run, result, _ = learned
     whole = predict(run, result.method, TESTED, "cpu")
-    monkeypatch.setattr("compendium.runs.batches.PREDICT_SPOTS", spots)
+    monkeypatch.setattr("compendium.runs.inputs.batches.PREDICT_SPOTS", spots)
     np.testing.assert_allclose(predict(run, result.method, TESTED, "cpu"), whole, rtol=1e-4, atol=1e-5)
 
 

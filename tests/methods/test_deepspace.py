@@ -8,7 +8,7 @@ from timm.models.vgg import VGG
 
 from compendium.images import encoders
 from compendium.methods.deepspace import DeepSpaCE
-from compendium.methods.layers import Batch, Shape
+from compendium.methods.layers import Batch, ModelSpec
 
 GRID = torch.zeros(40, 2, dtype=torch.long)
 
@@ -17,13 +17,13 @@ GRID = torch.zeros(40, 2, dtype=torch.long)
 def small(monkeypatch):
     """A VGG of one convolution with the published classifier in place of VGG16."""
     monkeypatch.setattr(encoders, "encoder", lambda name, weights: VGG([2, "M", "M", "M", "M", "M"], num_classes=0))
-    return Shape(3, torch.tensor([0.0, 1.0, 5.0]), "pearson", tile_px=376, encoder="vgg16.tv_in1k")
+    return ModelSpec(3, torch.tensor([0.0, 1.0, 5.0]), "pearson", tile_px=376, encoder="vgg16.tv_in1k")
 
 
 def test_the_loss_is_the_published_one(shared):
     with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as stored:
         outputs, labels, loss = (torch.from_numpy(stored[f"deepspace_smoothl1.{part}"]) for part in ("outputs", "labels", "loss"))
-    method = DeepSpaCE(Shape(12, torch.zeros(12), features=12))
+    method = DeepSpaCE(ModelSpec(12, torch.zeros(12), features=12))
     with torch.no_grad():
         method.head.weight.copy_(torch.eye(12))
     torch.testing.assert_close(method.losses(Batch(outputs, GRID[: len(outputs)], labels))["smooth L1"], loss)
@@ -64,7 +64,7 @@ def test_a_tile_of_376_px_is_seen_at_224(small):
 
 def test_it_starts_near_the_mean_of_each_gene_and_on_features_without_dropout():
     mean = torch.tensor([0.0, 4.0, 9.0])
-    method = DeepSpaCE(Shape(3, mean, features=8)).train()
+    method = DeepSpaCE(ModelSpec(3, mean, features=8)).train()
     torch.testing.assert_close(method(Batch(torch.zeros(4, 8), GRID[:4])), mean.expand(4, -1))
     x = torch.randn(4, 8)
     assert torch.equal(method(Batch(x, GRID[:4])), method(Batch(x, GRID[:4])))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from compendium.errors import BadInput
 from compendium.methods.gat import GAT, GraphAttention, GraphMean
 from compendium.methods.graph import nearest
-from compendium.methods.layers import Batch, Shape
+from compendium.methods.layers import Batch, ModelSpec
 
 GRID = torch.cartesian_prod(torch.arange(4), torch.arange(3))
 SMALL = {"width": 16, "graph_layers": 3}
@@ -23,7 +23,7 @@ def section(grid=GRID):
 
 def build(**words):
     torch.manual_seed(0)
-    return GAT(Shape(5, torch.zeros(5), features=6), **SMALL | words)
+    return GAT(ModelSpec(5, torch.zeros(5), features=6), **SMALL | words)
 
 
 def dense(layer, x, adjacency):

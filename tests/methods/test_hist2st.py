@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from compendium.data.splits import Split
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment import FAMILIES
+from compendium.images.augment.families import FAMILIES
 from compendium.methods.count_losses import nb_log_odds, zinb, zinb_parameters
 from compendium.methods.graph import nearest
 from compendium.methods.hist2st import Hist2ST
-from compendium.methods.hist2st_parts import GraphLayer
-from compendium.methods.layers import Batch, Shape
-from compendium.runs import plan
+from compendium.methods.hist2st_layers import GraphLayer
+from compendium.methods.layers import Batch, ModelSpec
+from compendium.runs import plan_run
 from conftest import tiny_section
 
 GENES, SPOTS = 5, 12
@@ -31,7 +31,7 @@ def section(spots=SPOTS, grid=GRID):
 
 def build(**words):
     torch.manual_seed(0)
-    return Hist2ST(Shape(GENES, torch.zeros(GENES), tile_px=32), **SMALL | words)
+    return Hist2ST(ModelSpec(GENES, torch.zeros(GENES), tile_px=32), **SMALL | words)
 
 
 def test_total_is_error_and_quarter_of_zinb_and_half_of_distillation(monkeypatch):
@@ -78,7 +78,7 @@ def test_views_are_drawn_of_the_tiles_before_they_are_scaled(scale):
     tiles = torch.randint(1, 256, (4, 32, 32, 3), dtype=torch.uint8)
     batch = Batch(encoders.scaled(tiles, scale), GRID[:4])
     for view in ("none", "hist2st", "histogene"):
-        method = Hist2ST(Shape(GENES, torch.zeros(GENES), tile_px=32, scale=scale), **SMALL | {"view": view})
+        method = Hist2ST(ModelSpec(GENES, torch.zeros(GENES), tile_px=32, scale=scale), **SMALL | {"view": view})
         torch.manual_seed(0)
         seen = list(method.views_of(batch.image, batch))
         torch.manual_seed(0)
@@ -141,7 +141,7 @@ def test_a_trained_step_moves_every_part():
 
 
 def test_frozen_encoder_learns_nothing_and_keeps_its_statistics():
-    shape, batch = Shape(GENES, torch.zeros(GENES), tile_px=32, encoder="test_resnet.r160_in1k", weights="random"), section(6)
+    shape, batch = ModelSpec(GENES, torch.zeros(GENES), tile_px=32, encoder="test_resnet.r160_in1k", weights="random"), section(6)
     for published in (False, True):
         method = Hist2ST(shape, **SMALL | {"distill": 0.0, "batch_statistics": published}).train()
         network = method.tokens.image.network
@@ -154,7 +154,7 @@ def test_frozen_encoder_learns_nothing_and_keeps_its_statistics():
 
 
 def test_an_encoder_is_shown_the_middle_of_the_enlarged_tile(monkeypatch):
-    method = Hist2ST(Shape(GENES, torch.zeros(GENES), tile_px=112, encoder="test_resnet.r160_in1k", weights="random"), **SMALL)
+    method = Hist2ST(ModelSpec(GENES, torch.zeros(GENES), tile_px=112, encoder="test_resnet.r160_in1k", weights="random"), **SMALL)
     shown = []
     monkeypatch.setattr(method.tokens.image, "forward", lambda image: shown.append(image) or torch.zeros(len(image), method.tokens.image.width))
     tiles = torch.rand(70, 3, 112, 112)
@@ -167,7 +167,7 @@ def test_an_encoder_is_shown_the_middle_of_the_enlarged_tile(monkeypatch):
 @pytest.mark.parametrize("target", ["wide", "scprep", "raw"])
 def test_training_starts_from_the_mean_on_every_target(target):
     mean, rates = torch.linspace(1, 6, GENES), torch.linspace(0.5, 40, GENES)
-    method = Hist2ST(Shape(GENES, mean, target, tile_px=32, rates=rates), **SMALL)
+    method = Hist2ST(ModelSpec(GENES, mean, target, tile_px=32, rates=rates), **SMALL)
     assert torch.equal(method.head[1].bias, mean)
     assert torch.allclose(zinb_parameters(*(output.bias for output in method.counts.outputs))[0], rates)
 
@@ -176,7 +176,7 @@ def test_frozen_features_are_enlarged_and_not_turned():
     batch = section()
     features = replace(batch, image=torch.rand(SPOTS, 6))
     torch.manual_seed(0)
-    method = Hist2ST(Shape(GENES, torch.zeros(GENES), features=6), **SMALL | {"gain": 3.0, "transposed": True, "dropout": 0.0})
+    method = Hist2ST(ModelSpec(GENES, torch.zeros(GENES), features=6), **SMALL | {"gain": 3.0, "transposed": True, "dropout": 0.0})
     torch.testing.assert_close(method.tokens(features.image), 3 * features.image @ method.tokens.project[0].weight.T + method.tokens.project[0].bias)
     plain = build_on_features(distill=0.0)
     assert list(plain.losses(features)) == ["mean squared error", "count likelihood"]
@@ -184,7 +184,7 @@ def test_frozen_features_are_enlarged_and_not_turned():
 
 
 def build_on_features(**words):
-    return Hist2ST(Shape(GENES, torch.zeros(GENES), features=6), **SMALL | words)
+    return Hist2ST(ModelSpec(GENES, torch.zeros(GENES), features=6), **SMALL | words)
 
 
 def test_on_frozen_features_views_are_drawn_out_of_the_bank_without_repetition():
@@ -209,10 +209,10 @@ def test_what_frozen_features_cannot_give_is_refused(words, says):
 
 def test_a_tuned_encoder_learns_and_its_gradient_is_that_of_its_pieces(monkeypatch):
     """Activations are made again for the gradient, piece by piece; the result is that of keeping them."""
-    from compendium.methods import hist2st_parts
+    from compendium.methods import hist2st_layers as hist2st_parts
 
     monkeypatch.setattr(hist2st_parts, "TUNED_PIECE", 5)
-    shape, batch = Shape(GENES, torch.zeros(GENES), tile_px=32, encoder="test_resnet.r160_in1k", weights="random"), section()
+    shape, batch = ModelSpec(GENES, torch.zeros(GENES), tile_px=32, encoder="test_resnet.r160_in1k", weights="random"), section()
     torch.manual_seed(0)
     method = Hist2ST(shape, **SMALL | {"distill": 0.0, "dropout": 0.0, "resized": 32, "tuned": True}).train()
     network = method.tokens.image.network
@@ -227,7 +227,7 @@ def test_a_tuned_encoder_learns_and_its_gradient_is_that_of_its_pieces(monkeypat
 
 
 def test_a_tile_that_is_shown_small_is_shown_whole(monkeypatch):
-    method = Hist2ST(Shape(GENES, torch.zeros(GENES), tile_px=112, encoder="test_resnet.r160_in1k", weights="random"), **SMALL | {"resized": 112})
+    method = Hist2ST(ModelSpec(GENES, torch.zeros(GENES), tile_px=112, encoder="test_resnet.r160_in1k", weights="random"), **SMALL | {"resized": 112})
     shown, tiles = [], torch.rand(2, 3, 112, 112)
     monkeypatch.setattr(method.tokens.image, "forward", lambda image: shown.append(image) or torch.zeros(len(image), method.tokens.image.width))
     method.tokens(tiles)
@@ -242,7 +242,7 @@ def test_width_must_fit_the_patches():
 def test_words_of_the_two_protocols():
     sections = [tiny_section("S1"), tiny_section("S2", patient="P2")]
     clean, published = (
-        plan("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "hist2st", sections=sections, panel="all", encoder="own", protocol=name, budget="full")
+        plan_run("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "hist2st", sections=sections, panel="all", encoder="own", protocol=name, budget="full")
         for name in ("clean", "published")
     )
     assert (dict(clean.model)["transposed"], clean.target, clean.scale) == (False, "wide", "normalised")
@@ -253,7 +253,7 @@ def test_words_of_the_two_protocols():
 @pytest.mark.parametrize("word", [{"prune": "grid"}, {"policy": "sum"}, {"metric": "cube"}, {"view": "hist2sst"}, {"augment": "symmetries"}, {"zinb": -0.1}, {"k": 0}])
 def test_a_wrong_word_is_refused_before_anything_is_fitted(word):
     with pytest.raises(BadInput, match=next(iter(word))):
-        plan("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "hist2st", sections=[tiny_section("S1"), tiny_section("S2")], **word)
+        plan_run("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "hist2st", sections=[tiny_section("S1"), tiny_section("S2")], **word)
 
 
 @pytest.mark.parametrize("spots", [1, 4])

@@ -10,10 +10,10 @@ from tiny_fits import SECTIONS, smoke
 
 import compendium
 from compendium import versions
-from compendium.book.fingerprint import fingerprint
-from compendium.book.profiles import load
+from compendium.book.notebook.profiles import load
+from compendium.book.run.fingerprint import fingerprint
 from compendium.images.features import cache_path
-from compendium.images.stain import restained
+from compendium.images.stain.store import restained
 
 PACKAGE = Path(compendium.__file__).parent
 ROOT = PACKAGE.parents[1]

@@ -11,10 +11,10 @@ from compendium.errors import BadInput
 from compendium.images.features import COORDINATES
 from compendium.methods import METHODS, names, recipe
 from compendium.methods.hist2st import ENCODERS
-from compendium.methods.layers import Shape
+from compendium.methods.layers import ModelSpec
 from compendium.methods.registry import NONE, register
 from compendium.methods.stnet import STNet
-from compendium.runs.engine import training_set
+from compendium.runs.execution import training_set
 from compendium.runs.fit import predict
 
 
@@ -56,13 +56,13 @@ def test_planted_signal_is_found_and_lost_when_patches_are_permuted(method, tmp_
 
 def test_stnet_starts_from_the_training_mean_and_averages_eight_views():
     mean = torch.arange(3.0)
-    net = STNet(Shape(3, mean, tile_px=64, encoder="test_resnet.r160_in1k", weights="random")).eval()
+    net = STNet(ModelSpec(3, mean, tile_px=64, encoder="test_resnet.r160_in1k", weights="random")).eval()
     from compendium.methods.layers import Batch
 
     tiles = Batch(torch.randn(2, 3, 64, 64), torch.zeros(2, 2, dtype=torch.long))
     torch.testing.assert_close(net(tiles), mean.expand(2, -1))
     torch.nn.init.normal_(net.head.weight)
-    from compendium.images.changes import symmetry
+    from compendium.images.augment.functional import symmetry
 
     turned = Batch(symmetry(tiles.image, 5), tiles.grid)
     with torch.inference_mode():
@@ -80,8 +80,8 @@ def test_ridge_is_scikit_learns():
 
     x, y = torch.randn(50, 8), torch.randn(50, 3)
     grid = torch.zeros(50, 2, dtype=torch.long)
-    ridge = Ridge(Shape(3, y.mean(0), features=8))
-    ridge.remember([Batch(x[:20], grid[:20], y[:20]), Batch(x[20:], grid[20:], y[20:])])
+    ridge = Ridge(ModelSpec(3, y.mean(0), features=8))
+    ridge.fit_closed_form([Batch(x[:20], grid[:20], y[:20]), Batch(x[20:], grid[20:], y[20:])])
     reference = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(x.double().numpy(), y.double().numpy())
     np.testing.assert_allclose(ridge(Batch(x, grid)), reference.predict(x.double().numpy()), rtol=1e-4, atol=1e-5)
 

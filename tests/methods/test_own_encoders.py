@@ -11,7 +11,8 @@ from timm.models.vgg import VGG
 from compendium.data.splits import folds
 from compendium.images import encoders
 from compendium.methods import METHODS
-from compendium.runs import plan, run_once
+from compendium.runs import plan_run
+from compendium.runs import run_once
 from conftest import tiny_section
 
 TISSUE = {"thumbnail": np.full((40, 40, 3), (200, 120, 160), dtype=np.uint8), "thumbnail_scale": 0.1}
@@ -30,7 +31,7 @@ def small(name: str, weights: str) -> torch.nn.Module:
 
 
 def own(method: str, **words):
-    return plan("tiny", folds("section-out", SECTIONS)[0], method, sections=SECTIONS, **{"panel": "all", "encoder": "own", "weights": "random"} | words)
+    return plan_run("tiny", folds("section-out", SECTIONS)[0], method, sections=SECTIONS, **{"panel": "all", "encoder": "own", "weights": "random"} | words)
 
 
 @pytest.mark.parametrize("method", PUBLISHED)
@@ -56,7 +57,7 @@ def test_a_run_goes_from_tiles_to_predictions(method, protocol, home, monkeypatc
 
 
 def test_every_method_is_cited_and_described():
-    from compendium.disk import CHECKOUT
+    from compendium.storage import CHECKOUT
 
     entries = (CHECKOUT / "book" / "references.bib").read_text()
     for facts in METHODS.values():

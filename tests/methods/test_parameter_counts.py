@@ -8,9 +8,9 @@ from compendium.methods import layers
 from compendium.methods.gat import GAT
 from compendium.methods.hist2st import ENCODERS, Hist2ST
 from compendium.methods.histogene import HisToGene
-from compendium.methods.layers import Shape
+from compendium.methods.layers import ModelSpec
 from compendium.methods.regclass import Regclass
-from compendium.runs.engine import count
+from compendium.runs.execution import count
 
 MODELS = {
     "resnet50": (101_516_421, 78_008_389, 98_347_121, 74_839_089),
@@ -38,7 +38,7 @@ def no_drop_path(name):
 
 def counted(build, genes, encoder="", classes=0, **words):
     with torch.device("meta"):
-        method = build(Shape(genes, torch.zeros(genes), classes=classes, tile_px=112, encoder=encoder), **words)
+        method = build(ModelSpec(genes, torch.zeros(genes), classes=classes, tile_px=112, encoder=encoder), **words)
     return count(method), count(method, trainable=True)
 
 
@@ -54,7 +54,7 @@ def test_hist2st_with_switches():
 
 def test_hist2st_part_by_part():
     with torch.device("meta"):
-        whole = Hist2ST(Shape(785, torch.zeros(785), tile_px=112))
+        whole = Hist2ST(ModelSpec(785, torch.zeros(785), tile_px=112))
     parts = {name: sum(p.numel() for p in part.parameters()) for name, part in whole.named_children()}
     assert parts == {
         "tokens": 4_736 + 5_824 + 132, "position": 2 * 65_536, "blocks": 50_388_992, "graph": 4_194_304, "jump": 16_793_600,

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from compendium.methods import recipe
-from compendium.methods.layers import Method, Shape
-from compendium.runs.engine import count
+from compendium.methods.layers import Method, ModelSpec
+from compendium.runs.execution import count
 
 KERAS_STNET = {785: 7_842_129, 12: 7_049_804}  # the benchmark's re-implementation; 7,037,504 of them frozen
 KERAS_STIMAGE = {785: 26_804_642, 12: 23_636_888}  # 23,587,712 of them frozen
@@ -16,7 +16,7 @@ def network(method: str, genes: int, **words) -> Method:
     """The full-size method without numbers: shapes are enough to count."""
     facts = recipe(method)
     with torch.device("meta"):
-        return facts.build(Shape(genes, torch.zeros(genes), tile_px=facts.tile_px, encoder=facts.encoder, weights="random"), **words)
+        return facts.build(ModelSpec(genes, torch.zeros(genes), tile_px=facts.tile_px, encoder=facts.encoder, weights="random"), **words)
 
 
 def running(method: Method) -> int:

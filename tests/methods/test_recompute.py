@@ -8,12 +8,12 @@ import torch
 from tiny_fits import SECTIONS, smoke
 
 from compendium.methods import names, recipe
-from compendium.methods.hist2st_parts import PatchMixer
+from compendium.methods.hist2st_layers import PatchMixer
 from compendium.methods.layers import Block, Stage
 from compendium.runs import run_once
-from compendium.runs.batches import class_names, inputs, training
-from compendium.runs.engine import training_set
+from compendium.runs.execution import training_set
 from compendium.runs.fit import build
+from compendium.runs.inputs.batches import class_names, inputs, training
 
 OWN = {"tile_px": 56, "encoder": "own", "dropout": 0.3}
 KINDS = {
@@ -122,7 +122,7 @@ def test_a_run_that_recomputes_predicts_the_same(home):
 
 def test_a_whole_section_with_batch_statistics_is_predicted_in_pieces(monkeypatch, home):
     """In prediction a frozen encoder goes by what it learned, so that a whole slide need not be in it at once."""
-    import compendium.methods.hist2st_parts as parts_of
+    import compendium.methods.hist2st_layers as parts_of
 
     monkeypatch.setattr(parts_of, "PIECE", 5)
     run = smoke("hist2st-lite0", encoder="own", batch_statistics=True, weights="random", tile_px=32, resized=32)

@@ -8,11 +8,11 @@ import torch
 
 from compendium.data.splits import Split
 from compendium.errors import BadInput
-from compendium.methods.layers import Batch, Shape
+from compendium.methods.layers import Batch, ModelSpec
 from compendium.methods.regclass import Regclass, cross_entropy
-from compendium.runs import plan
-from compendium.runs.batches import class_names, class_numbers
-from compendium.runs.matching import uncut
+from compendium.runs import plan_run
+from compendium.runs.inputs.batches import class_names, class_numbers
+from compendium.runs.inputs.matching import uncut
 from conftest import tiny_section
 
 SMALL = {"width": 16, "layers": 1, "heads": 1, "graph_layers": 1, "positions": 8, "distill": 0.0}
@@ -27,7 +27,7 @@ def section(labels=LABELS):
 
 def build(**words):
     torch.manual_seed(0)
-    return Regclass(Shape(5, torch.ones(5), classes=3, features=6), **SMALL | words)
+    return Regclass(ModelSpec(5, torch.ones(5), classes=3, features=6), **SMALL | words)
 
 
 @pytest.mark.parametrize(("double", "value"), [(False, "ce_proper"), (True, "ce_on_softmax")])
@@ -81,9 +81,9 @@ def test_classes_are_those_that_the_training_sections_name():
 
 def test_without_labels_there_is_nothing_to_learn():
     with pytest.raises(BadInput, match="at least 2 classes"):
-        Regclass(Shape(5, torch.zeros(5), features=6), **SMALL)
+        Regclass(ModelSpec(5, torch.zeros(5), features=6), **SMALL)
 
 
 def test_gamma_is_not_negative():
     with pytest.raises(BadInput, match="gamma"):
-        plan("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "regclass", sections=[tiny_section("S1"), tiny_section("S2")], gamma=-1.0)
+        plan_run("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "regclass", sections=[tiny_section("S1"), tiny_section("S2")], gamma=-1.0)

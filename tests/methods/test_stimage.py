@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from scipy.stats import nbinom
 
-from compendium.data.expression import SIGNED, TRANSFORMS, fit_target
 from compendium.data.splits import Split
+from compendium.data.targets.transforms import SIGNED, TRANSFORMS, fit_target
 from compendium.errors import BadInput
-from compendium.methods.layers import Batch, Shape
+from compendium.methods.layers import Batch, ModelSpec
 from compendium.methods.stimage import STimage, inverse_softplus, sized
-from compendium.runs import plan, run_once
+from compendium.runs import plan_run
+from compendium.runs import run_once
 from conftest import tiny_section
 from raw_files import refusal
 
@@ -30,7 +31,7 @@ def golden(shared) -> dict[str, torch.Tensor]:
 
 def passing(genes: int, target: str) -> STimage:
     """A method on 2 x genes features whose two units a gene are those features."""
-    method = STimage(Shape(genes, torch.ones(genes), target, features=2 * genes))
+    method = STimage(ModelSpec(genes, torch.ones(genes), target, features=2 * genes))
     with torch.no_grad():
         method.head.weight.copy_(torch.eye(2 * genes))
         method.head.bias.zero_()
@@ -72,7 +73,7 @@ def test_clean_is_the_likelihood_of_counts_whose_mean_grows_with_the_size(target
 
 
 def test_a_spot_without_counts_teaches_nothing_and_breaks_nothing():
-    method = STimage(Shape(3, torch.tensor([0.0, 1.0, 4.0]), "wide", features=2))
+    method = STimage(ModelSpec(3, torch.tensor([0.0, 1.0, 4.0]), "wide", features=2))
     empty = Batch(torch.randn(1, 2), GRID[:1], counts=torch.zeros(1, 3), size=torch.zeros(1))
     loss = method.losses(empty)["negative binomial"]
     loss.backward()
@@ -97,14 +98,14 @@ def test_no_unit_however_large_makes_the_loss_or_its_gradient_infinite(number, l
 @pytest.mark.parametrize("target", ["log1p", "raw", "wide", "logcpm"])
 def test_training_starts_from_the_mean_of_each_gene(target):
     mean = torch.tensor([0.01, 0.5, 3.0, 7.5])
-    method = STimage(Shape(4, mean, target, features=6))
+    method = STimage(ModelSpec(4, mean, target, features=6))
     torch.testing.assert_close(method(Batch(torch.randn(5, 6), GRID[:5])), mean.expand(5, -1), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("target", SIGNED)
 def test_a_target_below_zero_has_no_likelihood(target):
     with pytest.raises(BadInput, match=f"no likelihood for target {target}, which goes below 0; give target=wide"):
-        STimage(Shape(4, torch.zeros(4), target, features=6))
+        STimage(ModelSpec(4, torch.zeros(4), target, features=6))
 
 
 @pytest.mark.parametrize("target", sorted(set(TRANSFORMS) - set(SIGNED)))
@@ -128,7 +129,7 @@ def test_as_published_it_learns_and_averages_several_networks(home):
     tissue = {"thumbnail": np.full((40, 40, 3), (200, 120, 160), dtype=np.uint8), "thumbnail_scale": 0.1}
     sections = [dataclasses.replace(tiny_section(name, patient), **tissue) for name, patient in (("S1", "P1"), ("S2", "P2"), ("S3", "P3"))]
     words = {"protocol": "published", "encoder": "colour", "budget": "smoke", "panel": "all", "tile_px": 32, "epochs": 40, "lr": 1e-2, "members": 2}
-    run = plan("tiny", Split("section-out", ("S1", "S2"), (), ("S3",), "section S3"), "stimage", sections=sections, **words)
+    run = plan_run("tiny", Split("section-out", ("S1", "S2"), (), ("S3",), "section S3"), "stimage", sections=sections, **words)
     assert (run.target, run.spots, run.scale) == ("log1p", "stimage", "0-255")
     record = run_once(run, sections, "cpu")
     losses = [row["negative binomial"] for row in record.facts["curve"]]
@@ -140,7 +141,7 @@ def test_as_published_it_learns_and_averages_several_networks(home):
 
 @pytest.mark.parametrize("freeze", [True, False])
 def test_a_frozen_encoder_keeps_its_weights_and_its_batch_statistics(freeze):
-    method = STimage(Shape(2, torch.ones(2), "log1p", tile_px=64, encoder="test_resnet.r160_in1k", weights="random"), freeze=freeze).train()
+    method = STimage(ModelSpec(2, torch.ones(2), "log1p", tile_px=64, encoder="test_resnet.r160_in1k", weights="random"), freeze=freeze).train()
     torch.nn.init.normal_(method.head.weight)
     before = {name: value.clone() for name, value in method.image.state_dict().items()}
     optimiser = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=1e-2)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from compendium.data.splits import Split
-from compendium.runs import plan
-from compendium.runs.batches import class_names, inputs
-from compendium.runs.engine import training_set
+from compendium.runs import plan_run
+from compendium.runs.execution import training_set
 from compendium.runs.fit import fit
+from compendium.runs.inputs.batches import class_names, inputs
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1", labelled=True), tiny_section("S2", patient="P2", labelled=True), tiny_section("S3", patient="P3", labelled=True)]
@@ -15,7 +15,7 @@ SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
 
 def smoke(method: str, **words):
     """A smoke run on the six colour numbers: real features without a network."""
-    return plan("tiny", SPLIT, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+    return plan_run("tiny", SPLIT, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
 
 
 def fitted(method: str, folder: Path, sections=SECTIONS, **words):

@@ -8,9 +8,9 @@ import sys
 import nbformat
 import pytest
 
-from compendium.book import results
-from compendium.book.chapters import chapters
-from compendium.disk import CHECKOUT
+from compendium.book.notebook import tables as results
+from compendium.book.run.chapters import chapters
+from compendium.storage import CHECKOUT
 
 SOURCES = ("book", "notebooks", "_config.yml", "CONTRIBUTING.md")
 

@@ -8,10 +8,11 @@ import torch
 
 from compendium.data.splits import Split
 from compendium.images import encoders
-from compendium.images.augment import FAMILIES
-from compendium.runs import plan, run_once
-from compendium.runs.batches import batch, in_order, inputs, training
-from compendium.runs.matching import uncut
+from compendium.images.augment.families import FAMILIES
+from compendium.runs import plan_run
+from compendium.runs import run_once
+from compendium.runs.inputs.batches import batch, in_order, inputs, training
+from compendium.runs.inputs.matching import uncut
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
@@ -21,7 +22,7 @@ TINY = {"width": 32, "channels": 16, "patch": 8, "tile_px": 32, "epochs": 1, "en
 
 
 def planned(method, **words):
-    return plan("tiny", SPLIT, method, sections=SECTIONS, panel="all", budget="smoke", **words)
+    return plan_run("tiny", SPLIT, method, sections=SECTIONS, panel="all", budget="smoke", **words)
 
 
 def shown(run, section=SECTIONS[0]):
@@ -77,7 +78,7 @@ def test_views_of_each_family_distil_otherwise_and_the_same_word_gives_the_same_
 @pytest.mark.parametrize(("method", "word"), [("hist2st", {"view": "histogene"}), ("regclass", {"view": "deepspace"}), ("stnet", {"augment": "stimage"})])
 def test_the_words_are_of_the_identity_and_reach_frozen_features(method, word, home):
     sections = [tiny_section(name, patient, labelled=True) for name, patient in (("S1", "P1"), ("S2", "P2"), ("S3", "P3"))]
-    plain, other = (plan("tiny", SPLIT, method, sections=sections, panel="all", budget="smoke", encoder="colour", tile_px=32, **words) for words in ({}, word))
+    plain, other = (plan_run("tiny", SPLIT, method, sections=sections, panel="all", budget="smoke", encoder="colour", tile_px=32, **words) for words in ({}, word))
     assert plain.identity(sections) != other.identity(sections)
     first, second = (run_once(run, sections, "cpu").predictions["S3"] for run in (plain, other))
     assert not np.array_equal(first, second)

@@ -6,11 +6,12 @@ import torch
 
 from compendium.data.splits import Split
 from compendium.errors import BadInput
-from compendium.images.banks import bank
-from compendium.runs import plan, run_once
-from compendium.runs.batches import banked, batch, inputs, training
-from compendium.runs.cost import features_left
-from compendium.runs.engine import training_set
+from compendium.images.augment.views import bank
+from compendium.runs import plan_run
+from compendium.runs import run_once
+from compendium.runs.execution import training_set
+from compendium.runs.inputs.batches import banked, batch, inputs, training
+from compendium.runs.study.cost import features_left
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
@@ -19,7 +20,7 @@ ENCODER = {"encoder": "test_resnet.r160_in1k", "weights": "random", "tile_px": 6
 
 
 def planned(method, **words):
-    return plan("tiny", SPLIT, method, sections=SECTIONS, panel="all", budget="smoke", **ENCODER | words)
+    return plan_run("tiny", SPLIT, method, sections=SECTIONS, panel="all", budget="smoke", **ENCODER | words)
 
 
 def loaded(run):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from compendium.data.splits import Split
-from compendium.runs import plan, run_once, store
+from compendium.runs import plan_run
+from compendium.runs import run_once, store
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1", labelled=True), tiny_section("S2", patient="P2", labelled=True), tiny_section("S3", patient="P3", labelled=True)]
@@ -14,7 +15,7 @@ SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
 
 
 def smoke(method: str = "regclass", **words):
-    return plan("tiny", SPLIT, method, sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, **words)
+    return plan_run("tiny", SPLIT, method, sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, **words)
 
 
 def test_a_classifier_leaves_its_probabilities_and_others_none(home):

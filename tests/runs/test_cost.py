@@ -3,9 +3,11 @@
 import pytest
 
 from compendium.data.splits import folds
-from compendium.runs import cost, execute, plan, run_once
-from compendium.runs.engine import device_line
-from compendium.runs.plan import Run
+from compendium.runs import execute, run_once
+from compendium.runs import plan_run
+from compendium.runs.execution import device_line
+from compendium.runs.run import Run
+from compendium.runs.study import cost
 from conftest import restate, tiny_section
 
 SECTIONS = [tiny_section("S1", spots=12), tiny_section("S2", patient="P2", spots=16), tiny_section("S3", patient="P3", spots=20)]
@@ -14,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 def planned(method: str, fold: int = 0, **words) -> Run:
     words = {"panel": "all", "encoder": "colour", "tile_px": 32, "budget": "smoke"} | words
-    return plan("tiny", folds("section-out", SECTIONS)[fold], method, sections=SECTIONS, **words)
+    return plan_run("tiny", folds("section-out", SECTIONS)[fold], method, sections=SECTIONS, **words)
 
 
 def test_stored_runs_of_the_same_kind_and_device_tell_the_cost(monkeypatch):

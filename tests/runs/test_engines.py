@@ -18,12 +18,12 @@ import pytest
 import torch
 
 import watched
-from compendium import disk
+from compendium import storage as disk
 from compendium.data.prepare import folder
 from compendium.errors import BadInput
-from compendium.runs.engine import Parcel, RunsFailed, attempt
-from compendium.runs.engines import check_address, engine
-from compendium.runs.states import states
+from compendium.runs.execution import PackedSections, RunsFailed, attempt
+from compendium.runs.executors.local import check_address, engine
+from compendium.runs.study.status import states
 from watched import WORDS, planned, predictions, same, saved
 
 TESTS = Path(__file__).parents[1]
@@ -44,8 +44,8 @@ def serial(tmp_path_factory) -> Iterator[dict[str, np.ndarray]]:
 @pytest.fixture
 def watch(home, monkeypatch):
     """Runs are watched, and a worker has one thread, as the serial reference."""
-    monkeypatch.setattr("compendium.runs.engine.attempt", watched.attempt)
-    monkeypatch.setattr("compendium.runs.engines.cores", lambda: 1)
+    monkeypatch.setattr("compendium.runs.execution.attempt", watched.attempt)
+    monkeypatch.setattr("compendium.runs.executors.local.cores", lambda: 1)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return home
 
@@ -186,7 +186,7 @@ def test_a_section_travels_as_its_folder_and_a_changed_one_whole(home):
     assert len(pickle.dumps(section)) < 1000
     assert len(pickle.dumps(changed)) > section.patches.nbytes
     for sent in (section, changed):
-        (arrived,) = pickle.loads(pickle.dumps(Parcel([sent]))).open()
+        (arrived,) = pickle.loads(pickle.dumps(PackedSections([sent]))).open()
         assert arrived.digest == sent.digest
         assert (arrived.counts != sent.counts).nnz == 0
         np.testing.assert_array_equal(arrived.patches, sent.patches)
@@ -204,7 +204,7 @@ def test_a_home_named_from_here_is_the_same_place_for_a_worker_elsewhere(tmp_pat
 def test_a_section_that_is_prepared_anew_in_between_is_refused(home):
     sections = saved()
     (run, *_) = planned(sections, ["mean"])
-    sent = pickle.dumps(Parcel(sections))
+    sent = pickle.dumps(PackedSections(sections))
     dataclasses.replace(sections[0], counts=sections[0].counts * 2).save(folder("her2st", "B4"))
     end = attempt(run, pickle.loads(sent), "cpu", str(home))
     assert "B4 has changed since the work on it began" in end
@@ -250,7 +250,7 @@ def test_engines_that_are_refused(word, words, says):
 
 
 def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch):
-    monkeypatch.setattr("compendium.runs.engines.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("compendium.runs.executors.local.CONNECT_SECONDS", 0.5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"

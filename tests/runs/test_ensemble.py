@@ -7,8 +7,10 @@ import pytest
 
 from compendium.data.splits import folds
 from compendium.errors import BadInput
-from compendium.runs import cost, plan, run_once, store
+from compendium.runs import plan_run
+from compendium.runs import run_once, store
 from compendium.runs.ensemble import members
+from compendium.runs.study import cost
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
@@ -16,7 +18,7 @@ SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("
 
 def smoke(method: str = "stimage", **words):
     split = folds("section-out", SECTIONS)[0]
-    return plan("tiny", split, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+    return plan_run("tiny", split, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
 
 
 def test_the_record_holds_the_mean_and_the_spread_of_fits_that_stand_alone(home):
@@ -44,7 +46,7 @@ def test_the_first_fit_is_the_run_of_one(home):
 
 def test_fits_that_are_there_are_not_made_again(home, monkeypatch):
     run_once(smoke(members=3), SECTIONS, "cpu")
-    monkeypatch.setattr("compendium.runs.engine.fit", lambda *a, **k: pytest.fail("fitted again"))
+    monkeypatch.setattr("compendium.runs.execution.fit", lambda *a, **k: pytest.fail("fitted again"))
     record = run_once(smoke(members=2), SECTIONS, "cpu")
     assert len(record.facts["members"]) == 2
 

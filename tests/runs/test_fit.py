@@ -13,15 +13,17 @@ import pytest
 import torch
 
 from compendium.data.splits import Split, folds
-from compendium.disk import read_sealed, write_sealed
 from compendium.errors import BadInput
 from compendium.methods import names, recipe
-from compendium.runs import execute, plan, run_once, store, study
-from compendium.runs.batches import inputs
-from compendium.runs.engine import training_set
+from compendium.runs import execute, run_once, store
+from compendium.runs import plan_run
+from compendium.runs.execution import training_set
 from compendium.runs.fit import fit, pick_device
-from compendium.runs.study import distinct
-from conftest import restate, tiny_section
+from compendium.runs.inputs.batches import inputs
+from compendium.runs import plan_runs
+from compendium.runs.study.runs import distinct
+from compendium.storage import read_checksummed, write_checksummed
+from conftest import tiny_section
 
 SECTIONS = [tiny_section(name, patient, labelled=True) for name, patient in (("S1", "P1"), ("S2", "P1"), ("S3", "P2"), ("S4", "P3"))]
 GENES = list(SECTIONS[0].genes)
@@ -29,7 +31,7 @@ GENES = list(SECTIONS[0].genes)
 
 def smoke(method: str = "histogene", **words):
     split = folds("section-out", SECTIONS)[0]
-    return plan("tiny", split, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+    return plan_run("tiny", split, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
 
 
 class Interrupted(Exception):
@@ -64,7 +66,7 @@ def test_an_interrupted_fit_continues_to_identical_numbers(method, home, monkeyp
 
 def test_a_finished_run_is_never_repeated(home, monkeypatch):
     first = run_once(smoke("ridge"), SECTIONS, "cpu")
-    monkeypatch.setattr("compendium.runs.engine.fit", lambda *a, **k: pytest.fail("fitted again"))
+    monkeypatch.setattr("compendium.runs.execution.fit", lambda *a, **k: pytest.fail("fitted again"))
     again = run_once(smoke("ridge"), SECTIONS, "cpu")
     np.testing.assert_array_equal(first.predictions["S1"], again.predictions["S1"])
     assert not list(home.rglob("*.partial"))
@@ -96,23 +98,23 @@ def test_a_distinct_fold_is_planned_once():
     splits = distinct(["section-out", "patient-out"], SECTIONS)
     assert [(s.rule, s.test) for s in splits if "S3" in s.test] == [("section-out", ("S3",))]
     assert [(s.rule, s.test) for s in splits if s.rule == "patient-out"] == [("patient-out", ("S1", "S2"))]
-    assert len(study("tiny", SECTIONS, ["section-out"], ["mean", "colour"], panel="all")) == 8
+    assert len(plan_runs("tiny", SECTIONS, ["section-out"], ["mean", "colour"], panel="all")) == 8
 
 
 def test_a_patient_on_both_sides_is_refused_under_clean():
     crossed = Split("my-split", ("S1", "S3"), (), ("S2",), "section S2")
     with pytest.raises(BadInput, match="patient P1 is in training and in test"):
-        plan("tiny", crossed, "ridge", sections=SECTIONS)
-    assert plan("tiny", crossed, "ridge", sections=SECTIONS, protocol="published")
+        plan_run("tiny", crossed, "ridge", sections=SECTIONS)
+    assert plan_run("tiny", crossed, "ridge", sections=SECTIONS, protocol="published")
 
 
 def test_the_protocol_line_names_what_was_overridden():
     assert smoke("ridge").line == "clean, except split = section-out, panel = all, encoder = colour, budget = smoke"
     patient = folds("patient-out", SECTIONS)[0]
-    assert plan("tiny", patient, "ridge", sections=SECTIONS, budget="full").line == "clean"
-    published = plan("tiny", folds("section-out", SECTIONS)[0], "histogene", sections=SECTIONS, protocol="published", budget="full")
+    assert plan_run("tiny", patient, "ridge", sections=SECTIONS, budget="full").line == "clean"
+    published = plan_run("tiny", folds("section-out", SECTIONS)[0], "histogene", sections=SECTIONS, protocol="published", budget="full")
     assert (published.line, published.target, published.scale, published.encoder) == ("published", "scprep", "0-255", "own")
-    assert plan("tiny", folds("section-out", SECTIONS)[0], "ridge", sections=SECTIONS, protocol="published", budget="full").line == "published"
+    assert plan_run("tiny", folds("section-out", SECTIONS)[0], "ridge", sections=SECTIONS, protocol="published", budget="full").line == "published"
 
 
 def test_a_head_on_frozen_features_is_called_what_it_is():
@@ -144,9 +146,9 @@ def test_misspelt_and_mistyped_words_are_errors(words, says):
 
 def test_frozen_features_are_the_same_for_every_method():
     split = folds("section-out", SECTIONS)[0]
-    runs = [plan("tiny", split, name, sections=SECTIONS) for name in ("ridge", "stnet", "histogene")]
+    runs = [plan_run("tiny", split, name, sections=SECTIONS) for name in ("ridge", "stnet", "histogene")]
     assert len({(run.encoder, run.tile_px, run.augment) for run in runs}) == 1
-    assert plan("tiny", split, "histogene", sections=SECTIONS, encoder="own").tile_px == 112
+    assert plan_run("tiny", split, "histogene", sections=SECTIONS, encoder="own").tile_px == 112
 
 
 def test_below_the_floor_is_not_a_result():
@@ -184,10 +186,10 @@ def flip(checkpoint: Path, part: float) -> None:
 
 def restated(checkpoint: Path, **words) -> None:
     """Let a checkpoint say something else, undamaged."""
-    state, packed = torch.load(io.BytesIO(read_sealed(checkpoint)), weights_only=True), io.BytesIO()
+    state, packed = torch.load(io.BytesIO(read_checksummed(checkpoint)), weights_only=True), io.BytesIO()
     assert words.keys() <= state.keys() and all(state[key] != word for key, word in words.items())
     torch.save(state | words, packed)
-    write_sealed(checkpoint, packed.getbuffer())
+    write_checksummed(checkpoint, packed.getbuffer())
 
 
 DAMAGE = {
@@ -227,7 +229,7 @@ def test_a_checkpoint_of_another_device_is_left_behind(interrupted, caplog, monk
     run, checkpoint, straight = interrupted
     checkpoint.unlink()
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr("compendium.runs.engine.pick_device", lambda word: word)
+        patch.setattr("compendium.runs.execution.pick_device", lambda word: word)
         run_once(run, SECTIONS, "cpu:0", after_epoch=interrupt_at(2))  # another name stands for another device
     seen = []
     np.testing.assert_array_equal(run_once(run, SECTIONS, "cpu", after_epoch=seen.append).predictions["S1"], straight)
@@ -258,7 +260,7 @@ def test_a_fit_knows_the_seconds_of_earlier_legs(home, tmp_path, monkeypatch):
 def test_an_executor_gives_the_same_records(home):
     from concurrent.futures import ThreadPoolExecutor
 
-    runs = study("tiny", SECTIONS, ["section-out"], ["mean", "colour"], panel="all", tile_px=32)
+    runs = plan_runs("tiny", SECTIONS, ["section-out"], ["mean", "colour"], panel="all", tile_px=32)
     with ThreadPoolExecutor(2) as pool:
         parallel = execute(runs, SECTIONS, device="cpu", executor=pool)
     assert [r.id for r in parallel] == [r.id for r in execute(runs, SECTIONS, device="cpu")]

@@ -76,10 +76,10 @@ def locked_up(home):
 
 READ = """
 from compendium.data.prepare import open_sections
-from compendium.evidence.scores import scores
-from compendium.runs import execute, study
+from compendium.evaluation.scores import scores
+from compendium.runs import execute, plan_runs
 sections = open_sections("her2st", ["B4", "C2"])
-runs = study("her2st", sections, ["section-out"], ["mean", "colour"], panel="all", tile_px=32)
+runs = plan_runs("her2st", sections, ["section-out"], ["mean", "colour"], panel="all", tile_px=32)
 assert len(scores(runs, execute(runs, sections), sections)) == 4 * 30
 """
 

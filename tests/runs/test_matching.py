@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from compendium.data.splits import folds
-from compendium.runs.batches import inputs
-from compendium.runs.engine import training_set
-from compendium.runs.matching import Part, matched, size, subset, thinned, uncut
-from compendium.runs.plan import plan
+from compendium.runs.execution import training_set
+from compendium.runs.inputs.batches import inputs
+from compendium.runs.inputs.matching import TrainingSubset, matched, size, subset, thinned, uncut
+from compendium.runs.run import plan_run
 from conftest import tiny_section
 
 SECTIONS = [tiny_section(name, patient, labelled=True) for name, patient in (("S1", "P1"), ("S2", "P1"), ("S3", "P2"), ("S4", "P3"))]
@@ -28,15 +28,15 @@ def test_both_arms_are_matched_in_spots_and_depth():
 
 def test_features_of_a_cut_section_are_those_of_the_whole():
     (part,) = matched(uncut(SECTIONS[:1]), uncut([tiny_section("S9", patient="P9", spots=9)]), GENES, seed=0)
-    run = plan("tiny", folds("section-out", SECTIONS)[0], "coordinates", sections=SECTIONS, panel="all")
-    whole, cut = (inputs(run, each, None, "cpu") for each in (Part(SECTIONS[0], SECTIONS[0]), part))
+    run = plan_run("tiny", folds("section-out", SECTIONS)[0], "coordinates", sections=SECTIONS, panel="all")
+    whole, cut = (inputs(run, each, None, "cpu") for each in (TrainingSubset(SECTIONS[0], SECTIONS[0]), part))
     assert len(cut) == 9
     np.testing.assert_array_equal(cut.image, whole.image[part.rows])
 
 
 def test_matching_is_deterministic_and_used_by_the_arms():
     arm = next(f for f in folds("siblings", SECTIONS) if f.test == ("S1",))
-    run = plan("tiny", arm, "ridge", sections=SECTIONS, panel="all")
+    run = plan_run("tiny", arm, "ridge", sections=SECTIONS, panel="all")
     one, two = (training_set(run, SECTIONS)[0] for _ in range(2))
     assert [len(part.section) for part in one] == [24]
     assert all((a.section.counts != b.section.counts).nnz == 0 for a, b in zip(one, two, strict=True))

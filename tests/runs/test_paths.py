@@ -11,9 +11,10 @@ import pytest
 
 from compendium.data.section import Section
 from compendium.data.splits import Split
-from compendium.runs import Run, plan, run_once
-from compendium.runs.batches import in_order, inputs
-from compendium.runs.matching import uncut
+from compendium.runs import Run, run_once
+from compendium.runs import plan_run
+from compendium.runs.inputs.batches import in_order, inputs
+from compendium.runs.inputs.matching import uncut
 from conftest import tiny_section
 
 FEW = [tiny_section("S1", spots=8), tiny_section("S2", patient="P2", spots=8), tiny_section("S3", patient="P3", spots=8)]
@@ -27,7 +28,7 @@ EPOCHS = 12
 def test_stnet_trains_its_own_encoder_and_averages_eight_views(protocol, target, home):
     sections = [*FEW, dataclasses.replace(FEW[2], name="S4", patches=np.rot90(FEW[2].patches, axes=(1, 2)).copy())]  # S4 is S3 with its tiles turned
     words = {"encoder": "own", "weights": "random", "tile_px": 64, "epochs": 1, "batch": 8, "optimiser": "adam", "lr": 1e-3}
-    run = plan("tiny", dataclasses.replace(SPLIT, test=("S3", "S4")), "stnet", sections=sections, panel="all", protocol=protocol, **words)
+    run = plan_run("tiny", dataclasses.replace(SPLIT, test=("S3", "S4")), "stnet", sections=sections, panel="all", protocol=protocol, **words)
     record = run_once(run, sections, "cpu")
     assert (run.target, run.encoder, run.augment) == (target, "own", "stnet")
     assert record.facts["trainable"] == 6_953_856 + 1025 * 12  # DenseNet-121 without its classifier, and the head
@@ -39,7 +40,7 @@ def test_stnet_trains_its_own_encoder_and_averages_eight_views(protocol, target,
 
 @pytest.mark.parametrize(("scale", "low", "high"), [("normalised", -1.0, 1.0), ("0-255", 0.0, 255.0)])
 def test_histogene_sees_tiles_on_the_asked_scale(scale, low, high, home):
-    run = plan("tiny", SPLIT, "histogene", sections=FEW, panel="all", encoder="own", tile_px=32, scale=scale, budget="smoke")
+    run = plan_run("tiny", SPLIT, "histogene", sections=FEW, panel="all", encoder="own", tile_px=32, scale=scale, budget="smoke")
     record = run_once(run, FEW, "cpu")
     assert record.predictions["S3"].shape == (8, 12) and np.isfinite(record.predictions["S3"]).all()
     assert record.facts["parameters"] > 3 * 32 * 32 * 32  # the embedding of a tile of 32 px
@@ -49,7 +50,7 @@ def test_histogene_sees_tiles_on_the_asked_scale(scale, low, high, home):
 
 
 def test_reversed_channels_are_the_raw_ones_the_other_way_round():
-    raw, reversed_ = (plan("tiny", SPLIT, "bleep", sections=FEW, panel="all", encoder="own", tile_px=32, scale=scale, budget="smoke") for scale in ("0-255", "0-255-bgr"))
+    raw, reversed_ = (plan_run("tiny", SPLIT, "bleep", sections=FEW, panel="all", encoder="own", tile_px=32, scale=scale, budget="smoke") for scale in ("0-255", "0-255-bgr"))
     (seen,), (turned,) = (in_order(run, inputs(run, uncut(FEW)[2], None, "cpu")) for run in (raw, reversed_))
     assert not np.array_equal(seen.image[:, 0], seen.image[:, 2])
     np.testing.assert_array_equal(turned.image, seen.image.numpy()[:, ::-1])
@@ -63,7 +64,7 @@ def learning(split: Split, epochs: int = EPOCHS) -> tuple[Run, list[Section]]:
     swapped.patches[ends] = swapped.patches[ends[::-1]]
     sections = [tiny_section("S1"), swapped, tiny_section("S3", patient="P3")]
     words = {"target": "log1p", "encoder": "colour", "tile_px": 32, "budget": "smoke", "width": 64, "lr": 1e-2}
-    run = plan("tiny", split, "histogene", sections=sections, panel="all", epochs=epochs, **words)
+    run = plan_run("tiny", split, "histogene", sections=sections, panel="all", epochs=epochs, **words)
     return run, sections
 
 

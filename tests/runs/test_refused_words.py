@@ -8,9 +8,9 @@ from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.methods import recipe
 from compendium.methods.bleep import retrieve
-from compendium.methods.layers import Shape
+from compendium.methods.layers import ModelSpec
 from compendium.methods.regclass import cross_entropy
-from compendium.runs import plan
+from compendium.runs import plan_run
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2")]
@@ -43,27 +43,27 @@ BUILT = [
 @pytest.mark.parametrize(("method", "words", "line"), PLANNED, ids=[f"{method} {next(iter(words))}" for method, words, _ in PLANNED])
 def test_a_run_that_cannot_be_is_not_planned(method, words, line):
     with pytest.raises(BadInput) as refused:
-        plan("tiny", SPLIT, method, sections=SECTIONS, panel="all", **words)
+        plan_run("tiny", SPLIT, method, sections=SECTIONS, panel="all", **words)
     assert line in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("words", [{"method": "hist2st-lite0", "tuned": True, "distill": 0.0}, {"method": "stimage"}, {"method": "deepspace"}, {"method": "histogene"}])
 def test_what_only_an_encoder_of_its_own_can_be_is_planned_with_it(words):
-    assert plan("tiny", SPLIT, sections=SECTIONS, panel="all", encoder="own", **words).encoder == "own"
+    assert plan_run("tiny", SPLIT, sections=SECTIONS, panel="all", encoder="own", **words).encoder == "own"
 
 
 @pytest.mark.parametrize(("method", "words", "line"), BUILT, ids=[f"{method} {next(iter(words))}" for method, words, _ in BUILT])
 def test_a_class_refuses_its_own_words(method, words, line):
     with pytest.raises(BadInput, match=line):
-        recipe(method).build(Shape(2, torch.zeros(2), classes=2, features=8), **words)
+        recipe(method).build(ModelSpec(2, torch.zeros(2), classes=2, features=8), **words)
 
 
 def test_a_weights_file_of_another_network_is_refused_before_the_first_fit(tmp_path):
     path = tmp_path / "other.pth"
     torch.save(encoders.encoder("test_resnet.r160_in1k", encoders.RANDOM).state_dict(), path)
     with pytest.raises(BadInput, match="is not of encoder tf_efficientnet_lite0"):
-        plan("tiny", SPLIT, "ridge", sections=SECTIONS, panel="all", weights=str(path))
+        plan_run("tiny", SPLIT, "ridge", sections=SECTIONS, panel="all", weights=str(path))
 
 
 def test_weights_that_cannot_be_had_are_asked_for_once(monkeypatch, caplog):

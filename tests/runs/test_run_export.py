@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from compendium.__main__ import main
-from compendium.data.expression import TRANSFORMS
 from compendium.data.prepare import open_sections, prepare
 from compendium.data.splits import Split
-from compendium.runs import plan, run_once
+from compendium.data.targets.transforms import TRANSFORMS
+from compendium.runs import plan_run
+from compendium.runs import run_once
 from compendium.runs.export import find, formula, prediction
 from compendium.runs.store import Record
 from conftest import restate
@@ -22,7 +23,7 @@ def record(home) -> Record:
     """A finished run that predicted B4, on made-up raw files."""
     write_raw(home / "raw" / "her2st")
     sections = prepare("her2st", NAMES, 32)
-    return run_once(plan("her2st", SPLIT, "colour", sections=sections, panel="hvg(5)", target="log1p", tile_px=32), sections, "cpu")
+    return run_once(plan_run("her2st", SPLIT, "colour", sections=sections, panel="hvg(5)", target="log1p", tile_px=32), sections, "cpu")
 
 
 def said(capsys, *arguments: str) -> str:
@@ -68,7 +69,7 @@ def test_a_head_on_frozen_features_is_exported_as_one(home):
     write_raw(home / "raw" / "her2st")
     sections = prepare("her2st", NAMES, 32)
     words = {"panel": "hvg(5)", "encoder": "colour", "tile_px": 32, "budget": "smoke", "epochs": 1}
-    annotated = prediction(run_once(plan("her2st", SPLIT, "stnet", sections=sections, **words), sections, "cpu"), sections[0])
+    annotated = prediction(run_once(plan_run("her2st", SPLIT, "stnet", sections=sections, **words), sections, "cpu"), sections[0])
     assert annotated.uns["compendium"]["method"] == "ST-Net head on frozen features"
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from compendium.data.splits import Split
 from compendium.errors import BadInput
-from compendium.runs import fit, plan, run_once
+from compendium.runs import fit, run_once
+from compendium.runs import plan_run
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2")]
@@ -12,7 +13,7 @@ SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2")]
 
 def smoke(**words):
     split = Split("section-out", ("S1",), (), ("S2",), "section S2")
-    return plan("tiny", split, "histogene", sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, lr=0.1, epochs=5, **words)
+    return plan_run("tiny", split, "histogene", sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, lr=0.1, epochs=5, **words)
 
 
 @pytest.mark.parametrize(("words", "rates"), [({}, [0.1] * 5), ({"lr_decay": 0.5, "lr_every": 2}, [0.1, 0.1, 0.05, 0.05, 0.025])])

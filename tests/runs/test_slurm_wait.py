@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from compendium.runs import slurm
+from compendium.runs.executors import slurm
 
 RUNNING, CANCELLED, HELD = "7_1 RUNNING None", "7_1 CANCELLED None", "7_1 PENDING launch failed requeued held"
 

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 
 from compendium.data.splits import folds
-from compendium.runs import execute, plan, run_once, store, study
-from compendium.runs.conduct import Watch, conduct, duration, report
-from compendium.runs.engine import RunsFailed
-from compendium.runs.engines import Serial
-from compendium.runs.plan import Run
-from compendium.runs.states import State, folders, states
-from conftest import restate, tiny_section
+from compendium.runs import plan_run
+from compendium.runs import run_once, store
+from compendium.runs.execution import RunsFailed
+from compendium.runs.executors.local import Serial
+from compendium.runs.run import Run
+from compendium.runs import plan_runs
+from compendium.runs.study.progress import Progress, run_study, duration, report
+from compendium.runs.study.status import State, folders, states
+from conftest import tiny_section
 from forked import until
 
 SECTIONS = [tiny_section("S1", spots=12), tiny_section("S2", patient="P2", spots=16), tiny_section("S3", patient="P3", spots=20)]
@@ -30,16 +32,16 @@ HOLD = "import fcntl, sys; lock = open(sys.argv[1], 'a'); fcntl.flock(lock, fcnt
 @pytest.fixture(autouse=True)
 def quick(home, monkeypatch):
     """A home of the test's own, and no waiting for the next look."""
-    monkeypatch.setattr("compendium.runs.conduct.EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("compendium.runs.study.progress.EVERY_SECONDS", 0.01)
 
 
 def planned(method: str = "mean", fold: int = 0, **words) -> Run:
-    return plan("tiny", folds("section-out", SECTIONS)[fold], method, sections=SECTIONS, **WORDS | words)
+    return plan_run("tiny", folds("section-out", SECTIONS)[fold], method, sections=SECTIONS, **WORDS | words)
 
 
 def means() -> list[Run]:
     """The training mean on each of three folds."""
-    return study("tiny", SECTIONS, ["section-out"], ["mean"], **WORDS)
+    return plan_runs("tiny", SECTIONS, ["section-out"], ["mean"], **WORDS)
 
 
 def failing(fold: int = 0) -> Run:
@@ -98,7 +100,7 @@ def test_a_run_that_failed_says_why_until_it_is_tried_again(monkeypatch):
         seen.append(now(run).word)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("compendium.runs.engine.fit", look)
+    monkeypatch.setattr("compendium.runs.execution.fit", look)
     with pytest.raises(KeyboardInterrupt):
         run_once(run, SECTIONS, "cpu")
     assert (seen, now(run).word) == (["running"], "waiting")
@@ -121,7 +123,7 @@ def test_a_fit_that_was_stopped_is_interrupted(monkeypatch):
 def test_a_watch_counts_tells_and_foresees(monkeypatch):
     done, failed, waiting = planned(), failing(1), planned(fold=2)
     run_once(done, SECTIONS, "cpu")
-    watch = Watch([done, failed, waiting], SECTIONS, workers=2)
+    watch = Progress([done, failed, waiting], SECTIONS, workers=2)
     assert watch.due == [1, 2]
     watch.seconds, watch.features = [0.0, 40.0, 10.0], 20.0
     assert watch.announcement() == "3 runs: 1 stored, 2 to do; about 40 s on 2 workers (histogene 1 x 40 s, mean 1 x 10 s, features of the frozen encoder 20 s)"
@@ -133,12 +135,12 @@ def test_a_watch_counts_tells_and_foresees(monkeypatch):
     for _ in range(2):
         watch.tell_failures([(failed, "too far")], told.append)
     assert told == ["failed: histogene section-out-S2 seed 0: too far"]
-    monkeypatch.setattr("compendium.runs.states.store.read", lambda folder: pytest.fail("read again") if "S1" in str(folder) else None)
+    monkeypatch.setattr("compendium.runs.study.status.store.read", lambda folder: pytest.fail("read again") if "S1" in str(folder) else None)
     assert watch.line().startswith("1 done")
 
 
 def test_the_longest_run_bounds_the_time_and_a_cluster_of_unknown_size_is_named_so():
-    watch = Watch([planned(), planned(fold=1)], SECTIONS, workers=8)
+    watch = Progress([planned(), planned(fold=1)], SECTIONS, workers=8)
     watch.seconds = [100.0, 4.0]
     assert "about 2 min on 8 workers" in watch.announcement()
     watch.workers = 0
@@ -156,16 +158,16 @@ def test_workers_are_sent_the_word_for_the_device(monkeypatch):
             sent.extend(devices)
             return Serial().map(fn, runs, sections, devices, *others)
 
-    conduct([planned()], SECTIONS, Sends(), print, device="auto")
+    run_study([planned()], SECTIONS, Sends(), print, device="auto")
     assert sent == ["auto"]
 
 
 def test_a_running_run_has_less_left(monkeypatch):
-    watch = Watch([planned()], SECTIONS)
+    watch = Progress([planned()], SECTIONS)
     watch.seconds = [50.0]
-    monkeypatch.setattr("compendium.runs.conduct.state", lambda run, target: State(run, target, "running", seconds=20.0))
+    monkeypatch.setattr("compendium.runs.study.progress.state", lambda run, target: State(run, target, "running", seconds=20.0))
     assert watch.line() == "1 running; about 30 s left"
-    monkeypatch.setattr("compendium.runs.conduct.state", lambda run, target: State(run, target, "running", seconds=70.0))
+    monkeypatch.setattr("compendium.runs.study.progress.state", lambda run, target: State(run, target, "running", seconds=70.0))
     assert watch.line() == "1 running; about 0.0 s left"
 
 
@@ -176,7 +178,7 @@ def test_the_cost_is_told_before_anything_is_fitted(home):
     def tell(line: str) -> None:
         told.append((line, len(list(home.glob("runs/*/*/*/*/run.json")))))
 
-    records = conduct(means(), SECTIONS, Serial(), tell, device="cpu")
+    records = run_study(means(), SECTIONS, Serial(), tell, device="cpu")
     assert re.fullmatch(r"3 runs: 0 stored, 3 to do; about \S+ s \(mean 3 x \S+ s\)", told[0][0])
     assert (told[0][1], told[-1]) == (0, ("3 done", 3))
     assert [record.id for record in records] == [target.name for target in folders(means(), SECTIONS)]
@@ -198,23 +200,23 @@ class Hesitant(Executor):
 
 def test_what_is_under_way_is_told_while_it_is():
     told: list[str] = []
-    conduct(means(), SECTIONS, Hesitant(told), told.append, device="cpu")
+    run_study(means(), SECTIONS, Hesitant(told), told.append, device="cpu")
     assert told[-1] == "3 done"
 
 
 def test_a_second_study_does_nothing(monkeypatch):
-    conduct(means(), SECTIONS, Serial(), print, device="cpu")
+    run_study(means(), SECTIONS, Serial(), print, device="cpu")
     for work in ("engine.fit", "cost.fit"):
         monkeypatch.setattr(f"compendium.runs.{work}", lambda *given: pytest.fail("fitted"))
     told: list[str] = []
-    assert len(conduct(means(), SECTIONS, Serial(), told.append, device="cpu")) == 3
+    assert len(run_study(means(), SECTIONS, Serial(), told.append, device="cpu")) == 3
     assert told == ["3 runs: 3 stored, 0 to do", "3 done"]
 
 
 def test_failures_are_told_with_their_reason_and_stop_nothing():
     runs, told = [failing(0), failing(1), planned()], []
     with pytest.raises(RunsFailed, match=r"2 of 3 runs failed, the others are stored; first histogene section-out-S1: .* lower lr"):
-        conduct(runs, SECTIONS, Serial(), told.append, device="cpu")
+        run_study(runs, SECTIONS, Serial(), told.append, device="cpu")
     assert [line.split(": the loss is")[0] for line in told if line.startswith("failed")] == [
         "failed: histogene section-out-S1 seed 0: method histogene on section-out-S1", "failed: histogene section-out-S2 seed 0: method histogene on section-out-S2",
     ]
@@ -229,9 +231,9 @@ def test_a_run_whose_trial_fails_is_no_reason_to_leave_out_the_others(monkeypatc
     counts_only = tiny_section("S4", patient="P4", spots=9)  # the smallest: the one that a trial takes
     object.__setattr__(counts_only, "patches", None)
     sections = [*SECTIONS, counts_only]
-    runs = study("tiny", sections, ["section-out"], ["mean", "ridge"], **WORDS)
+    runs = plan_runs("tiny", sections, ["section-out"], ["mean", "ridge"], **WORDS)
     with pytest.raises(RunsFailed, match="4 of 8 runs failed"):
-        conduct(runs, sections, Serial(), print, device="cpu")
+        run_study(runs, sections, Serial(), print, device="cpu")
     assert {(s.run.method, s.word) for s in states(runs, sections)} == {("mean", "done"), ("ridge", "failed")}
 
 

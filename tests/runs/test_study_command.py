@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import restate
 from forked import LOGGED
 
 DEMO = ("study", "demo", "--sections", "P1a", "P2a", "--splits", "section-out")

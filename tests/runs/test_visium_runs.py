@@ -9,7 +9,8 @@ import torch
 from compendium.data.splits import Split
 from compendium.methods import names, recipe
 from compendium.methods.graph import nearest
-from compendium.runs import plan, run_once
+from compendium.runs import plan_run
+from compendium.runs import run_once
 from conftest import tiny_section
 from space_ranger import section, write
 
@@ -25,7 +26,7 @@ def slides(tmp_path_factory) -> list:
 
 
 def smoke(method: str, sections: list, **words):
-    return plan("tiny", SPLIT, method, sections=sections, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+    return plan_run("tiny", SPLIT, method, sections=sections, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
 
 
 @pytest.mark.parametrize("method", WITH_GRAPH)

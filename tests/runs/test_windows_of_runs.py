@@ -10,15 +10,17 @@ from scipy.sparse import csr_matrix
 from compendium.data.section import Section
 from compendium.data.splits import Split
 from compendium.data.windows import half_open, published
-from compendium.evidence.classes import answers
-from compendium.evidence.scores import pcc, score, scoring_target
+from compendium.evaluation.classification import answers
+from compendium.evaluation.scores import pcc, score, scoring_target
 from compendium.methods.layers import Batch, Method
-from compendium.runs import cost, plan, run_once, store
-from compendium.runs.batches import inputs, size_factors, windowed
-from compendium.runs.engine import training_set
+from compendium.runs import plan_run
+from compendium.runs import run_once, store
+from compendium.runs.execution import training_set
 from compendium.runs.export import prediction
 from compendium.runs.fit import predict
-from compendium.runs.matching import subset
+from compendium.runs.inputs.batches import inputs, size_factors, windowed
+from compendium.runs.inputs.matching import subset
+from compendium.runs.study import cost
 from conftest import tiny_section
 from raw_files import refusal
 
@@ -44,7 +46,7 @@ TESTED = SECTIONS[2]
 
 
 def smoke(method: str = "histogene", **words):
-    return plan("tiny", SPLIT, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+    return plan_run("tiny", SPLIT, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
 
 
 def seen(run):
@@ -132,7 +134,7 @@ def test_several_fits_are_averaged_row_by_row(home):
 def test_validation_is_in_windows_too_and_the_cost_can_be_told(home):
     split = Split("section-out", ("S1",), ("S2",), ("S3",), "section S3")
     for word in ("published", "clean"):
-        run = plan("tiny", split, "hist2st", sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, windows=word)
+        run = plan_run("tiny", split, "hist2st", sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, windows=word)
         assert all(np.isfinite(row["validation"]) for row in run_once(run, SECTIONS, "cpu").facts["curve"])
         assert cost.estimate([run], SECTIONS, "cpu")[0] > 0
 

@@ -11,8 +11,8 @@ from scipy.sparse import csr_matrix
 from compendium import __version__
 from compendium.data.section import NO_LABEL, Section
 from compendium.data.sources import catalogue
-from compendium.disk import whole_file
 from compendium.errors import BadInput
+from compendium.storage import atomic_file
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -45,7 +45,7 @@ def write_h5ad(annotated: "AnnData", path: Path) -> Path:
     if path.suffix != ".h5ad" or path.is_dir():
         wrong = "it is a folder" if path.is_dir() else "its name does not end in .h5ad"
         raise BadInput(f"{path} cannot be the exported file: {wrong}; give a file name that ends in .h5ad")
-    with whole_file(path) as aside:
+    with atomic_file(path) as aside:
         annotated.write_h5ad(aside, compression="gzip")
     return path
 

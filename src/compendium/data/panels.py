@@ -8,8 +8,8 @@ from scipy.sparse import vstack
 
 from compendium.data.section import Section
 from compendium.data.sources import catalogue
-from compendium.disk import resource
 from compendium.errors import BadInput
+from compendium.storage import resource
 
 PUBLISHED = ("markers_12", "hvg_769", "hvg_685", "hvg_785")
 CHOSEN = re.compile(r"hvg(_union)?\((\d+)\)")

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from compendium.data import her2st, own, section, synthetic, tenx, wu
+from compendium.data import section
+from compendium.data.readers import custom as own
+from compendium.data.readers import her2st, tenx, wu
 from compendium.data.section import Section
 from compendium.data.sources import Cohort, SectionSource, cohort, published, raw_folder, single
-from compendium.disk import home, locked
+from compendium.data.synthetic import expression as synthetic
 from compendium.errors import BadInput
+from compendium.storage import home, locked
 
 TILE_PX = 224
 READERS = {"her2st": her2st, "tenx": tenx, "wu": wu}  # of the measured cohorts: each has `read` and `counted`

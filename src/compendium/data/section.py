@@ -14,8 +14,8 @@ from jaxtyping import Float32, Int32, UInt8
 from PIL import Image
 from scipy.sparse import csr_matrix
 
-from compendium.disk import whole_folder
 from compendium.errors import BadInput
+from compendium.storage import atomic_folder
 
 NO_LABEL = ""
 RESAMPLING = Image.Resampling.BICUBIC  # of tiles in µm; where Pillow shrinks, its kernel is as much wider, so that nothing is aliased
@@ -156,7 +156,7 @@ class Section:
         arrays |= {f"counts_{part}": getattr(self.counts, part) for part in ("data", "indices", "indptr")}
         arrays |= {key: value for key, value in (("thumbnail", self.thumbnail), ("labels", self.labels)) if value is not None}
         facts = {key: getattr(self, key) for key in FACTS if key != "spot_set" or self.spot_set}
-        with whole_folder(folder) as aside:
+        with atomic_folder(folder) as aside:
             np.savez(aside / "arrays.npz", **arrays)
             if self.patches is not None:
                 np.save(aside / "patches.npy", self.patches)

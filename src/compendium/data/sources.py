@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import yaml
 
-from compendium.disk import home, resource
 from compendium.errors import BadInput
+from compendium.storage import home, resource
 
 Entry = TypeVar("Entry")
 

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from compendium.disk import sha256
 from compendium.errors import BadInput
+from compendium.storage import sha256
 
 FROZEN = "tf_efficientnet_lite0.in1k"
 RANDOM = "random"

@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from compendium import versions
 from compendium.data.section import Section
-from compendium.disk import alone, home, lock_of, read_sealed, write_sealed
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.banks import kept_view
+from compendium.images.augment.views import kept_view
+from compendium.storage import alone, home, lock_of, read_checksummed, write_checksummed
 
 COLOUR = "colour"
 COORDINATES = "coordinates"
@@ -76,13 +76,13 @@ def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: 
 
 
 def _read(path: Path) -> Float32[np.ndarray, "spot feature"]:
-    return np.load(io.BytesIO(read_sealed(path)))
+    return np.load(io.BytesIO(read_checksummed(path)))
 
 
 def _write(path: Path, values: Float32[np.ndarray, "spot feature"]) -> None:
     packed = io.BytesIO()
     np.save(packed, values)
-    write_sealed(path, packed.getbuffer())
+    write_checksummed(path, packed.getbuffer())
 
 
 def cache_path(

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.methods.layers import Batch, ImageEncoder, Method, Shape
+from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
 from compendium.methods.registry import LOSS, Step, register
 
 RETRIEVALS = ("simple", "average", "weighted")
@@ -53,7 +53,7 @@ class BLEEP(Method):
     remembered = ("keys", "measured")
 
     def __init__(
-        self, shape: Shape, width: int = 256, dropout: float = 0.1, temperature: float = 1.0, retrieval: str = "average", metric: str = "cosine", neighbours: int = 50,
+        self, shape: ModelSpec, width: int = 256, dropout: float = 0.1, temperature: float = 1.0, retrieval: str = "average", metric: str = "cosine", neighbours: int = 50,
     ):
         super().__init__()
         for what, word, known in (("retrieval", retrieval, RETRIEVALS), ("metric", metric, METRICS)):
@@ -77,7 +77,7 @@ class BLEEP(Method):
         images, expressions = self.of_image(self.image(batch.image)), self.of_expression(batch.target)
         return {"contrastive": contrastive(images, expressions, self.temperature)}
 
-    def remember(self, batches: Iterable[Batch]) -> None:
+    def fit_closed_form(self, batches: Iterable[Batch]) -> None:
         """The reference bank: expression of every training spot, and its projection as the key."""
         measured = torch.cat([batch.target for batch in batches])
         self._check_bank(len(measured))

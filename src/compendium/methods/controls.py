@@ -8,7 +8,7 @@ from torch import Tensor
 
 from compendium.errors import BadInput
 from compendium.images.features import COLOUR, COORDINATES
-from compendium.methods.layers import Batch, Method, Shape
+from compendium.methods.layers import Batch, Method, ModelSpec
 from compendium.methods.registry import NONE, register
 
 
@@ -19,7 +19,7 @@ from compendium.methods.registry import NONE, register
 class Mean(Method):
     """Predicts the training mean of each gene."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: ModelSpec):
         super().__init__()
         self.register_buffer("mean", shape.mean.clone())
 
@@ -42,13 +42,13 @@ class Neighbours(Method):
 
     remembered = ("places", "targets")
 
-    def __init__(self, shape: Shape, neighbours: int = 30):
+    def __init__(self, shape: ModelSpec, neighbours: int = 30):
         super().__init__()
         self.neighbours = neighbours
         self.register_buffer("places", torch.zeros(0, shape.features))
         self.register_buffer("targets", torch.zeros(0, shape.genes))
 
-    def remember(self, batches: Iterable[Batch]) -> None:
+    def fit_closed_form(self, batches: Iterable[Batch]) -> None:
         """Keep every training spot."""
         seen = list(batches)
         self.places, self.targets = (torch.cat([getattr(batch, part) for batch in seen]) for part in ("image", "target"))
@@ -73,12 +73,12 @@ class Ridge(Method):
     The penalty is the one of PENALTIES with the least leave-one-out error on the training spots (scikit-learn's RidgeCV).
     """
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: ModelSpec):
         super().__init__()
         self.register_buffer("weight", torch.zeros(shape.features, shape.genes))
         self.register_buffer("bias", shape.mean.clone())
 
-    def remember(self, batches: Iterable[Batch]) -> None:
+    def fit_closed_form(self, batches: Iterable[Batch]) -> None:
         """Standardise, choose the penalty, solve; kept as one linear map of the raw features."""
         from sklearn.linear_model import RidgeCV
         from sklearn.preprocessing import StandardScaler

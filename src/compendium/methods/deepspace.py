@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from compendium.methods.layers import Batch, ImageEncoder, Method, Shape
+from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
 from compendium.methods.registry import Step, register
 
 SEEN_PX = 224  # side that a tile is resized to
@@ -41,7 +41,7 @@ DROPOUT = 0.5  # behind either hidden layer of the classifier, as in VGG16
 class DeepSpaCE(Method):
     """prediction = W f(tile) + b, f the 4,096 units before VGG16's last layer."""
 
-    def __init__(self, shape: Shape, transfer: bool = True):
+    def __init__(self, shape: ModelSpec, transfer: bool = True):
         super().__init__()
         self.image = ImageEncoder(shape).requires_grad_(not transfer)  # in training mode: VGG16 has dropout to keep, and no batch statistics
         self.tiles = not shape.features

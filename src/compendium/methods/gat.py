@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods.graph import METRICS, PRUNING, Graph, check_words, nearest
-from compendium.methods.hist2st_parts import HEAD, LSTM, VARIANT, ZINB, CountHead, Encoded, Jump, coefficient_head, gene_head, start_at_mean
-from compendium.methods.layers import Batch, Method, Shape, Stage
+from compendium.methods.hist2st_layers import HEAD, LSTM, VARIANT, ZINB, CountHead, Encoded, Jump, coefficient_head, gene_head, start_at_mean
+from compendium.methods.layers import Batch, Method, ModelSpec, Stage
 from compendium.methods.registry import Step, register
 
 SLOPE = 0.2  # of the leaky ReLU
@@ -53,7 +53,7 @@ class GAT(Method):
     resized = 224
 
     def __init__(
-        self, shape: Shape, width: int = 1024, heads: int = 2, graph_layers: int = 4, dropout: float = 0.2, k: int = 4, prune: str = "NA", metric: str = "square",
+        self, shape: ModelSpec, width: int = 1024, heads: int = 2, graph_layers: int = 4, dropout: float = 0.2, k: int = 4, prune: str = "NA", metric: str = "square",
         loops: bool = True, shared: bool = False, attention: bool = True, zinb: float = 0.25, gain: float = 4.0, batch_statistics: bool = False,
     ):
         super().__init__()

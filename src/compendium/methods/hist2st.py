@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment import FAMILIES, family
-from compendium.images.banks import BANK
+from compendium.images.augment.families import FAMILIES, family
+from compendium.images.augment.views import BANK
 from compendium.images.encoders import FROZEN
 from compendium.methods.graph import METRICS, PRUNING, Graph, check_words, nearest
-from compendium.methods.hist2st_parts import HEAD, LSTM, POLICIES, VARIANT, ZINB, CountHead, Encoded, GraphLayer, Jump, PatchMixer, coefficient_head, gene_head, start_at_mean
-from compendium.methods.layers import Batch, Block, GridEmbedding, Method, Shape
+from compendium.methods.hist2st_layers import HEAD, LSTM, POLICIES, VARIANT, ZINB, CountHead, Encoded, GraphLayer, Jump, PatchMixer, coefficient_head, gene_head, start_at_mean
+from compendium.methods.layers import Batch, Block, GridEmbedding, Method, ModelSpec
 from compendium.methods.registry import Step, register
 
 MODEL = {
@@ -99,7 +99,7 @@ class Hist2ST(Method):
     """state = LSTM(graph layers(transformer(token + X[x] + Y[y]))); prediction = Linear(LayerNorm(state)); loss = MSE + 0.25 ZINB + 0.5 distillation."""
 
     def __init__(
-        self, shape: Shape, width: int = 1024, channels: int = 32, kernel: int = 5, patch: int = 7, mixer_layers: int = 2, layers: int = 8, heads: int = 16,
+        self, shape: ModelSpec, width: int = 1024, channels: int = 32, kernel: int = 5, patch: int = 7, mixer_layers: int = 2, layers: int = 8, heads: int = 16,
         graph_layers: int = 4, dropout: float = 0.2, positions: int = 64, k: int = 4, prune: str = "Grid", metric: str = "square", loops: bool = False, gcn: bool = True,
         policy: str = "mean", zinb: float = 0.25, nb: bool = False, distill: float = 0.5, views: int = 5, view: str = "hist2st", gain: float = 10.0, transposed: bool = False,
         batch_statistics: bool = False, resized: int = 256, tuned: bool = False,

@@ -4,8 +4,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from compendium.methods.hist2st_parts import start_at_mean
-from compendium.methods.layers import Batch, Block, GridEmbedding, Method, Shape
+from compendium.methods.hist2st_layers import start_at_mean
+from compendium.methods.layers import Batch, Block, GridEmbedding, Method, ModelSpec
 from compendium.methods.registry import Step, register
 
 
@@ -37,7 +37,7 @@ from compendium.methods.registry import Step, register
 class HisToGene(Method):
     """tokens = patch W + X[x] + Y[y]; then transformer blocks; prediction = Linear(LayerNorm(token))."""
 
-    def __init__(self, shape: Shape, width: int = 1024, layers: int = 8, heads: int = 16, hidden: int = 2048, dropout: float = 0.1, positions: int = 64, gain: float = 4.0):
+    def __init__(self, shape: ModelSpec, width: int = 1024, layers: int = 8, heads: int = 16, hidden: int = 2048, dropout: float = 0.1, positions: int = 64, gain: float = 4.0):
         super().__init__()
         self.gain = gain if shape.features else 1.0
         self.patch = nn.Linear(shape.features or 3 * shape.tile_px**2, width)

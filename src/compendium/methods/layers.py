@@ -21,7 +21,7 @@ class Batch:
     """Spots of one step: image tiles or features, array positions, and (in training) what is to be learned of them.
 
     target: expression on the run's target. counts: UMI counts of the same genes. size: the spot's size factor; its meaning follows the target
-    (see compendium.runs.batches.size_factors). labels: class of each spot as a number, -1 where it has none.
+    (see compendium.runs.inputs.batches.size_factors). labels: class of each spot as a number, -1 where it has none.
     views: frozen features of augmented copies of the section, in training of a method that compares them.
     A batch of a method whose unit is the section holds the spots of exactly one section.
     """
@@ -41,7 +41,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelSpec:
     """What a method is built for: number of genes, their training mean and target, classes of the labels, training spots, input kind and size; of tiles their encoder and scale.
 
     rates: a typical count of each gene per unit of size factor, exp(mean of ln(1 + count / size)) - 1 over the training spots; None where that is not known.
@@ -76,7 +76,7 @@ class Method(nn.Module):
         """Named, weighted terms whose sum is minimised; none for a method in closed form."""
         return {}
 
-    def remember(self, batches: Iterable[Batch]) -> None:
+    def fit_closed_form(self, batches: Iterable[Batch]) -> None:
         """Learn in closed form from the training batches; called once, after gradient training."""
 
     def predict(self, batch: Batch) -> Float[Tensor, "spot gene"]:
@@ -128,7 +128,7 @@ class ImageEncoder(nn.Module):
     frozen: the encoder keeps its weights, and its batch normalisation the statistics it came with, in training too.
     """
 
-    def __init__(self, shape: Shape, frozen: bool = False):
+    def __init__(self, shape: ModelSpec, frozen: bool = False):
         super().__init__()
         self.network = nn.Identity() if shape.features else encoders.encoder(shape.encoder, shape.weights)
         self.width = shape.features or self.network.head_hidden_size  # what is left without the classifier; num_features is narrower in VGG

@@ -13,7 +13,7 @@ from torch import Tensor
 from compendium.errors import BadInput
 from compendium.methods.hist2st import MODEL, Hist2ST
 from compendium.methods.histogene import HisToGene
-from compendium.methods.layers import HEAD_WIDTH, Method, Shape
+from compendium.methods.layers import HEAD_WIDTH, Method, ModelSpec
 
 EMBEDDINGS = ((r"position\.(x|y)\.", r"\1_embed."), (r"head\.", "gene_head."))
 # Start of a name here -> start of the authors' name.
@@ -104,9 +104,9 @@ def _hist2st(state: dict[str, Tensor], **graph) -> Hist2ST:
         return Hist2ST(_genes(state, side * patch), **words)
 
 
-def _genes(state: dict[str, Tensor], tile_px: int) -> Shape:
+def _genes(state: dict[str, Tensor], tile_px: int) -> ModelSpec:
     genes = _shape(state, "gene_head.1.weight", 2)[0]
-    return Shape(genes, torch.zeros(genes), tile_px=tile_px)
+    return ModelSpec(genes, torch.zeros(genes), tile_px=tile_px)
 
 
 def _heads(state: dict[str, Tensor], attention: str) -> int:

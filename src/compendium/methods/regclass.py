@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods.hist2st import DEVIATIONS, FACTS, MODEL, TRUNK, Hist2ST
-from compendium.methods.hist2st_parts import VARIANT
-from compendium.methods.layers import Batch, Shape
+from compendium.methods.hist2st_layers import VARIANT
+from compendium.methods.layers import Batch, ModelSpec
 from compendium.methods.registry import Step, register
 
 HIDDEN, HIDDEN_LAYERS, DROPOUT = 800, 4, 0.2
@@ -34,7 +34,7 @@ CLASSIFIER = Step("training", "classifier", f"{HIDDEN_LAYERS} layers of {HIDDEN}
 class Regclass(Hist2ST):
     """Hist2ST + gamma x cross-entropy of classifier(state)."""
 
-    def __init__(self, shape: Shape, gamma: float = 1.0, double_softmax: bool = False, **words):
+    def __init__(self, shape: ModelSpec, gamma: float = 1.0, double_softmax: bool = False, **words):
         super().__init__(shape, **words)
         if shape.classes < 2:
             raise BadInput(f"method regclass needs spots of at least 2 classes in the training sections, found {shape.classes}; choose sections with labels")

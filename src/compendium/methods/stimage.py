@@ -5,10 +5,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from compendium.data.expression import SIGNED
+from compendium.data.targets.transforms import SIGNED
 from compendium.errors import BadInput
 from compendium.methods.count_losses import nb_total_probability, whole
-from compendium.methods.layers import Batch, ImageEncoder, Method, Shape
+from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
 from compendium.methods.registry import LOSS, Step, register
 
 # Targets ln(1 + scale x rate), with the rate of a gene in counts a spot of size 1, which is 10,000 molecules: there the likelihood is of counts.
@@ -48,7 +48,7 @@ RATE_SCALE = {"wide": 1.0, "logcpm": 100.0}
 class STimage(Method):
     """n = softplus(W f(tile) + b), logit p = V f(tile) + c for each gene; loss = -ln NB(y; n, p)."""
 
-    def __init__(self, shape: Shape, freeze: bool = True):
+    def __init__(self, shape: ModelSpec, freeze: bool = True):
         super().__init__()
         if shape.target in SIGNED:
             raise BadInput(f"method stimage has no likelihood for target {shape.target}, which goes below 0; give target=wide, or target=log1p as published")

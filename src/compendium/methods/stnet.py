@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from compendium.images.changes import SYMMETRIES, symmetry
-from compendium.methods.layers import Batch, ImageEncoder, Method, Shape
+from compendium.images.augment.functional import SYMMETRIES, symmetry
+from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
 from compendium.methods.registry import Step, register
 
 
@@ -29,7 +29,7 @@ from compendium.methods.registry import Step, register
 class STNet(Method):
     """prediction = W f(tile) + b; W starts at zero and b at the training mean, so that training starts from the mean of each gene."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: ModelSpec):
         super().__init__()
         self.image = ImageEncoder(shape)
         self.tiles = not shape.features

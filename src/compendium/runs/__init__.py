@@ -1,7 +1,7 @@
 """Sections and runs -> predictions on disk."""
 
-from compendium.runs.engine import execute, run_once
-from compendium.runs.plan import Run, plan
-from compendium.runs.study import study
+from compendium.runs.execution import execute, run_once
+from compendium.runs.run import Run, plan_run
+from compendium.runs.study.runs import plan_runs
 
-__all__ = ["Run", "execute", "plan", "run_once", "study"]
+__all__ = ["Run", "execute", "plan_run", "run_once", "plan_runs"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from compendium.runs import store
-from compendium.runs.plan import Run
+from compendium.runs.run import Run
 from compendium.runs.seeds import seed_of
 from compendium.runs.store import Record
 

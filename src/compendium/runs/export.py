@@ -4,14 +4,14 @@ import re
 from typing import TYPE_CHECKING
 
 from compendium.data.export import to_anndata
-from compendium.data.expression import Target
 from compendium.data.section import Section
 from compendium.data.splits import Split
-from compendium.disk import home
+from compendium.data.targets.transforms import Target
 from compendium.errors import BadInput
 from compendium.runs import store
-from compendium.runs.plan import Run
+from compendium.runs.run import Run
 from compendium.runs.store import Record
+from compendium.storage import home
 
 if TYPE_CHECKING:
     from anndata import AnnData

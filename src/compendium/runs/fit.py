@@ -15,15 +15,15 @@ from tqdm import tqdm
 
 from compendium.data.section import Section
 from compendium.data.windows import CLEAN, windows
-from compendium.disk import read_sealed, write_sealed
 from compendium.errors import BadInput
 from compendium.methods import recipe
-from compendium.methods.layers import Batch, Method, Shape, Stage
+from compendium.methods.layers import Batch, Method, ModelSpec, Stage
 from compendium.methods.registry import NONE, OWN
-from compendium.runs.batches import Inputs, in_order, inputs, training, windowed
-from compendium.runs.matching import Part
-from compendium.runs.plan import Run
+from compendium.runs.inputs.batches import Inputs, in_order, inputs, training, windowed
+from compendium.runs.inputs.matching import TrainingSubset
+from compendium.runs.run import Run
 from compendium.runs.seeds import seed_of
+from compendium.storage import read_checksummed, write_checksummed
 
 CHECKPOINT_SECONDS = 20.0
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def build(run: Run, parts: list[Inputs], genes: int) -> Method:
         seen = {"tile_px": run.tile_px, "encoder": facts.encoder, "weights": run.weights, "scale": run.scale}
     else:
         seen = {"features": 0 if run.encoder == NONE else parts[0].image.shape[1]}
-    shape = Shape(genes, mean, run.target, classes, spots, rates=_rates(parts), **seen)
+    shape = ModelSpec(genes, mean, run.target, classes, spots, rates=_rates(parts), **seen)
     torch.manual_seed(seed_of("build", run.seed))
     method = facts.build(shape, **dict(run.model))
     for stage in method.modules():
@@ -96,7 +96,7 @@ def fit(run: Run, parts: list[Inputs], valid: list[Inputs], genes: int, device: 
             state = _epochs(run, method, parts, valid, device, checkpoint, after_epoch)
         method.eval()
         with torch.inference_mode():
-            method.remember(batch.to(device) for part in parts for batch in in_order(run, part))
+            method.fit_closed_form(batch.to(device) for part in parts for batch in in_order(run, part))
     curve = state["curve"]
     losses = [row["validation"] for row in curve if "validation" in row]
     return Fitted(method, curve, int(np.argmin(losses)) if losses else len(curve) - 1, state["seconds"])
@@ -131,7 +131,7 @@ def _epochs(run: Run, method: Method, parts: list[Inputs], valid: list[Inputs], 
 def _save(state: dict, checkpoint: Path) -> None:
     packed = io.BytesIO()  # torch reports a full disk as a fault of its own, a file says what it is
     torch.save(state, packed)
-    write_sealed(checkpoint, packed.getbuffer())
+    write_checksummed(checkpoint, packed.getbuffer())
 
 
 def _epoch(run: Run, method: Method, optimiser: torch.optim.Optimizer, parts: list[Inputs], epoch: int, device: str) -> dict[str, float]:
@@ -178,7 +178,7 @@ def _resume(run: Run, checkpoint: Path, method: Method, optimiser: torch.optim.O
         return fresh
     start = {key: value.clone() for key, value in method.state_dict().items()}
     try:
-        state = torch.load(io.BytesIO(read_sealed(checkpoint)), weights_only=True, map_location=device)
+        state = torch.load(io.BytesIO(read_checksummed(checkpoint)), weights_only=True, map_location=device)
         if state["maker"] != fresh["maker"]:
             raise ValueError("it was made by another version of torch, or on another kind of device")
         method.load_state_dict(state["method"])
@@ -203,7 +203,7 @@ def classify(run: Run, method: Method, section: Section, device: str) -> Float32
 @torch.inference_mode()
 def _over_spots(run: Run, method: Method, verb: Callable[[Batch], torch.Tensor], section: Section, device: str) -> Float32[np.ndarray, "spot value"]:
     hidden = section.without_counts()
-    whole = Part(hidden, hidden)
+    whole = TrainingSubset(hidden, hidden)
     pieces = windowed(run, [whole], [inputs(run, whole, None, device)], None)
     method.eval()
     found = torch.cat([verb(batch.to(device)).float().cpu() for part in pieces for batch in in_order(run, part)]).numpy()

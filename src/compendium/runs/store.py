@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from compendium import disk
+from compendium import storage as disk
 from compendium.data.section import Section
-from compendium.disk import home, sha256, whole_folder
 from compendium.errors import BadInput, cause
-from compendium.runs.plan import Run
+from compendium.runs.run import Run
+from compendium.storage import home, sha256, atomic_folder
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 SEAL = "facts_sha256"
@@ -74,14 +74,14 @@ def write(
     """Store a finished run, whole or not at all."""
     kept = (predictions, spread or {}, probabilities or {}, rows or {})
     arrays = {f"{what} {name}": values for what, part in zip(ARRAYS, kept, strict=True) for name, values in part.items()}
-    with whole_folder(target) as aside:
+    with atomic_folder(target) as aside:
         np.savez(aside / "predictions.npz", genes=np.array(genes), **arrays)
-        facts = sealed(facts | {"predictions_sha256": sha256(aside / "predictions.npz")})
+        facts = checksummed(facts | {"predictions_sha256": sha256(aside / "predictions.npz")})
         (aside / "run.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
     return Record(target, facts, genes, *kept)
 
 
-def sealed(facts: dict) -> dict:
+def checksummed(facts: dict) -> dict:
     """The facts with a checksum over all of them, which tells a changed digit from a true one."""
     text = json.dumps({key: value for key, value in facts.items() if key != SEAL}, sort_keys=True)
     return facts | {SEAL: hashlib.sha256(text.encode()).hexdigest()}
@@ -106,7 +106,7 @@ def read(target: Path) -> Record | None:
 def stated(target: Path) -> dict:
     """What run.json says; an error of the kind that it meets (OSError, ValueError, KeyError, TypeError) where it is not as it was written."""
     facts = json.loads((target / "run.json").read_text())
-    if facts[SEAL] != sealed(facts)[SEAL]:
+    if facts[SEAL] != checksummed(facts)[SEAL]:
         raise ValueError("run.json has changed since it was written")
     return facts
 
@@ -128,7 +128,7 @@ def failure_noted(target: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        with suppress(OSError), disk.whole_file(failure(target)) as aside:  # a disk that is full must not hide the reason
+        with suppress(OSError), disk.atomic_file(failure(target)) as aside:  # a disk that is full must not hide the reason
             aside.write_text(reason(error))
         raise
 

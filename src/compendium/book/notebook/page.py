@@ -1,0 +1,133 @@
+"""The page a chapter writes: its parameters, its profile, its figures, tables and numbers, and the line that says what made them.
+
+The second cell of every chapter is `page = start("id-loocv", globals())`.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from compendium import __version__
+from compendium.book.notebook import profiles, rerun
+from compendium.book.notebook.commit import commit
+from compendium.book.notebook.parameters import check, declared, given
+from compendium.book.notebook.show import DEVICE, RECORDS, publish, show, show_table
+from compendium.book.notebook.tables import drawn
+from compendium.book.run import chapters
+from compendium.data.partition import ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from compendium.data.section import Section
+    from compendium.evaluation.results import Results
+
+RECORD = "application/papermill.record/"
+
+
+class Choices(dict):
+    """The resolved parameters: choices["gene"] and choices.gene are the same."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"no parameter {name} (known: {', '.join(self)})") from None
+
+
+def start(name: str, namespace: dict[str, Any]) -> "Page":
+    """Check what the notebook was run with and open its page. `namespace` is the notebook's globals()."""
+    notebook = chapters.find(name)
+    known = declared(notebook)
+    values = check(known, given(namespace))
+    profile = profiles.load(values["profile"])
+    page = Page(name, notebook, profile, Choices(profiles.resolve(known, values, profile, name)))
+    usual = profiles.resolve(known, {"profile": profile.name}, profile, name)
+    usual = {p.name: usual.get(p.name, p.default) for p in known}
+    page.overrides = {word: value for word, value in page.parameters.items() if value != usual[word]}
+    page.show_banner()
+    return page
+
+
+class Page:
+    """One chapter's page.
+
+    profile: the Profile. parameters: what this run uses (see profiles.resolve for what wins). cohort, sections: the chapter's own
+    parameter of that name if it has one and it is given, else the profile's; sections is None for all. device: set by the chapter.
+    """
+
+    def __init__(self, name: str, notebook: Path, profile: profiles.Profile, parameters: Choices) -> None:
+        self.name, self.notebook, self.profile, self.parameters = name, notebook, profile, parameters
+        self.cohort: str = parameters.get("cohort") or profile.cohort
+        self.sections: list[str] | None = parameters.get("sections") or profile.sections
+        self.device = self.protocol = self.data_digest = ""
+        self.overrides: dict[str, Any] = {}  # parameters that are neither the profile's nor the notebook's own
+        self._commit, self._began, self._fits = commit(notebook.parent), time.monotonic(), 0
+
+    def results(self, make: "Callable[[], Found]") -> "Found":
+        """The tables and facts that the page is drawn from: made here where the sections lie prepared, else those of the reference run (see compendium.book.notebook.tables).
+
+        How many stored fits they rest on is noted for the status page.
+        """
+        needed = [name for role in ROLES for name in self.parameters.get(role) or ()] or self.sections  # a chapter may name its sections by role
+        found, line = drawn(self.profile, self.name, self.parameters, self.cohort, needed, self._commit, make)
+        if line:
+            publish({"text/html": rerun.banner(line), "text/plain": line})
+        publish({RECORDS: {"records": found.facts["records"]}, "text/plain": f"{found.facts['records']} records"})
+        self._fits = found.facts.get("seconds", 0)
+        if found.facts["commit"] != self._commit:
+            self._commit = f"computed at {found.facts['commit']}, drawn at {self._commit}"
+        self.made_from(found.facts["data"].partition(" ")[2], found.facts["protocol"], found.facts["device"])
+        return found
+
+    def slide(self, name: str) -> "Section | None":
+        """The section, for pictures of it; None where it is not prepared on this machine, since images are not kept."""
+        from compendium.data.prepare import open_sections, prepared_names
+
+        return open_sections(self.cohort, [name])[0] if name in prepared_names(self.cohort) else None
+
+    def made_from(self, data_digest: str = "", protocol: str = "", device: str = "") -> None:
+        """Say what the following figures rest on; words left out keep what was said before. The device is also noted for the status page."""
+        self.data_digest = data_digest or self.data_digest
+        self.protocol = protocol or self.protocol
+        self.device = device or self.device
+        if device:
+            publish({DEVICE: {"device": device}, "text/plain": f"computed on {device}"})
+
+    @property
+    def provenance(self) -> str:
+        """One line: profile, data, protocol, device, commit, version; what has not been said is left out."""
+        data = f"data {self.cohort} {self.data_digest[:10]}".strip()
+        other = ", ".join(f"{word} = {value}" for word, value in self.overrides.items())
+        parts = [f"profile {self.profile.name}{other and f', except {other}'}", data, self.protocol and f"protocol {self.protocol}", self.device and f"device {self.device}"]
+        return " · ".join(part for part in [*parts, self._commit, f"compendium {__version__}"] if part)
+
+    def show(self, fig: "go.Figure", name: str, alt: str, caption: str, data: "pd.DataFrame", source: str = "") -> None:
+        """Publish a figure (see compendium.book.notebook.show.show) with this page's provenance, or with that of another `source`."""
+        show(fig, name, alt, caption, data, source or self.provenance)
+
+    def table(self, df: "pd.DataFrame", name: str, caption: str, source: str = "") -> None:
+        """Publish a table (see compendium.book.notebook.show.show_table) with this page's provenance, or with that of another `source`."""
+        show_table(df, name, caption, source or self.provenance)
+
+    def say(self, key: str, value: Any) -> None:
+        """Name a number or a text for the prose, here (glue:text role, key) and on other pages (chapters/FILE.ipynb::key)."""
+        plain = value.item() if isinstance(value, np.generic) else value
+        publish({f"{RECORD}text/plain": repr(plain)}, {"scrapbook": {"name": key, "mime_prefix": RECORD}})
+
+    def show_banner(self) -> None:
+        """Publish the profile's banner, so that neither page nor notebook can be mistaken for another cohort's."""
+        if self.profile.banner:
+            publish({"text/html": rerun.banner(self.profile.banner), "text/plain": self.profile.banner})
+
+    def parameters_table(self) -> None:
+        """Publish the box that tells how to run this chapter again, and say as `run_time` how long this run took."""
+        self.say("run_time", rerun.took(time.monotonic() - self._began, self._fits, os.cpu_count() or 1))
+        box = rerun.box(self.name, self.notebook.name, declared(self.notebook), self.parameters, self.profile.name)
+        publish({"text/html": box, "text/plain": f"parameters: {dict(self.parameters)}"})

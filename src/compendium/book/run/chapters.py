@@ -1,0 +1,150 @@
+"""Run chapters: find them, check their parameters, run them aside, and let only a notebook that ran to its end become a page."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compendium import __version__
+from compendium import storage as disk
+from compendium.book.notebook import parameters, profiles
+from compendium.book.notebook.commit import commit, versions
+from compendium.book.run import executed
+from compendium.book.run.execution import ChapterFailed, execute
+from compendium.book.run.fingerprint import fingerprint, prepared_sections
+from compendium.book.site import render as site
+from compendium.errors import BadInput, cause
+from compendium.processes import workers
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+def to_stderr(line: str) -> None:
+    """Where progress goes unless the caller says otherwise."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def chapters(root: Path | None = None) -> dict[str, Path]:
+    """Name -> notebook of every chapter, in the order of their numbers: 02_id_loocv.ipynb is id-loocv."""
+    found = sorted(((root or profiles.root()) / "notebooks").glob("[0-9]*_*.ipynb"))
+    return {path.stem.split("_", 1)[1].replace("_", "-"): path for path in found}
+
+
+def find(name: str, root: Path | None = None) -> Path:
+    """The notebook of a chapter."""
+    known = chapters(root)
+    if name not in known:
+        raise BadInput(f"unknown chapter {name} (known: {', '.join(known) or 'none'})")
+    return known[name]
+
+
+def page_path(name: str, root: Path | None = None) -> Path:
+    """Where the executed notebook of a chapter lies when it is a page of the book."""
+    root = root or profiles.root()
+    return root / "book" / "chapters" / find(name, root).name
+
+
+def run_chapter(name: str, profile: str = "demo", overrides: dict[str, str] | None = None, out: Path | None = None, root: Path | None = None) -> Path:
+    """Run one chapter and put it into the book, or at `out`.
+
+    overrides: parameter -> text as given on a command line (YAML). An unknown chapter, profile or parameter, or a value of another
+    type, is a BadInput before anything runs. A run that fails is a ChapterFailed; the half-run notebook is kept under home()/failed.
+    """
+    root = root or profiles.root()
+    notebook = find(name, root)
+    chosen, resolved, stated = _resolve(notebook, name, profile, overrides or {}, root)
+    facts = {
+        "chapter": name, "notebook": notebook.name, "profile": stated.name, "banner": stated.banner, "cohort": stated.cohort, "parameters": resolved,
+        "commit": commit(root), "version": __version__, "versions": versions(), "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "fingerprint": fingerprint(notebook, stated, resolved, root),
+    }
+    began = time.monotonic()
+    done = execute(notebook, name, chosen, root)
+    facts["seconds"] = round(time.monotonic() - began, 1)
+    facts["fingerprint"] |= prepared_sections(stated)  # a chapter may have prepared its cohort itself
+    try:
+        done = executed.clean(done, facts, executed.machine_paths(root))
+    except BadInput as error:
+        raise ChapterFailed(f"chapter {name}: {error}") from error
+    return _write(done, out or page_path(name, root))
+
+
+def _resolve(notebook: Path, name: str, profile: str, overrides: dict[str, str], root: Path) -> tuple[dict[str, Any], dict[str, Any], profiles.Profile]:
+    """What the reader chose, what the chapter will run with, and the profile."""
+    known = parameters.declared(notebook)
+    chosen = parameters.from_text(known, {"profile": profile} | overrides)
+    stated = profiles.load(chosen["profile"], root)
+    return chosen, profiles.resolve(known, chosen, stated, name), stated
+
+
+def usual(name: str, profile: str, root: Path | None = None) -> dict[str, Any]:
+    """What a chapter runs with where a profile is all that is given."""
+    root = root or profiles.root()
+    notebook = find(name, root)
+    resolved = _resolve(notebook, name, profile, {}, root)[1]
+    return {each.name: resolved.get(each.name, each.default) for each in parameters.declared(notebook)}
+
+
+def _write(notebook: "NotebookNode", target: Path) -> Path:
+    import nbformat
+
+    with disk.atomic_file(target) as aside:
+        aside.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return target
+
+
+def outdated(name: str, profile: str = "demo", root: Path | None = None) -> str:
+    """Why a chapter's page is out of date, in words; "" if it is not."""
+    root = root or profiles.root()
+    notebook = find(name, root)
+    _, resolved, stated = _resolve(notebook, name, profile, {}, root)
+    try:
+        facts = executed.facts_of(page_path(name, root))
+    except BadInput as error:
+        return str(error)
+    if facts.get("profile") != profile:
+        return f"it was run with profile {facts.get('profile')}"
+    now = fingerprint(notebook, stated, resolved, root)
+    changed = [part for part, value in now.items() if facts.get("fingerprint", {}).get(part) != value]
+    return f"changed: {', '.join(changed)}" if changed else ""
+
+
+def build(profile: str = "demo", strict: bool = True, root: Path | None = None, report: Callable[[str], None] = to_stderr) -> Path:
+    """Run the chapters that are out of date, then build the site; the path of its first page."""
+    root = root or profiles.root()
+    run_outdated(profile, root, report)
+    return site.render(root, strict)
+
+
+def run_outdated(profile: str = "demo", root: Path | None = None, report: Callable[[str], None] = to_stderr) -> list[str]:
+    """Run every chapter of the profile that is out of date, side by side, and name them. If some fail, the others still become pages.
+
+    A chapter that the profile does not name keeps the page that it has.
+    """
+    from compendium.data.prepare import generate
+
+    root = root or profiles.root()
+    stated = profiles.load(profile, root)
+    others = [name for name in chapters(root) if name not in stated.chapters]
+    if pageless := [name for name in others if not page_path(name, root).exists()]:
+        raise BadInput(f"profile {profile} does not name chapter {pageless[0]}, which has no page yet; name it there, or run compendium book first")
+    due = {name: reason for name in chapters(root) if name not in others and (reason := outdated(name, profile, root))}
+    for name, reason in due.items():
+        report(f"{name}: {reason}; running it")
+    if due:
+        generate(stated.cohort)  # before any chapter notes which sections it was run on
+    failures = []
+    with workers(max(1, min(len(due), os.cpu_count() or 1))) as pool:
+        for name, task in {name: pool.submit(run_chapter, name, profile, None, None, root) for name in due}.items():
+            try:
+                task.result()
+                report(f"{name}: done")
+            except (BadInput, OSError, MemoryError) as error:
+                failures.append(cause(error))
+    if failures:
+        raise ChapterFailed("; ".join(failures))
+    return list(due)

@@ -1,0 +1,78 @@
+"""Run one notebook with papermill and with the interpreter that runs this line, whatever kernels and environments lie about."""
+
+import logging
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compendium import storage as disk
+from compendium.errors import BadInput
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+# Chapters run side by side: threads that wait for others must sleep, or two chapters on two cores take ten times as long.
+SIDE_BY_SIDE = {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
+class ChapterFailed(BadInput):
+    """A chapter that did not run to its end; its page, if there was one, is as it was."""
+
+
+def execute(notebook: Path, name: str, values: dict[str, Any], folder: Path) -> "NotebookNode":
+    """The notebook with its outputs, run with the parameters `values` in the working folder `folder`; ChapterFailed if a cell fails.
+
+    It runs aside: nothing but home()/failed/NOTEBOOK is written, and that only when it fails.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of every parameter whose type it cannot read; they have been checked
+
+    with tempfile.TemporaryDirectory(prefix="compendium-") as aside:
+        half = Path(aside) / notebook.name
+        try:
+            return papermill.execute_notebook(
+                notebook, half, parameters=values, kernel_name="python3", language="python", progress_bar=False, cwd=folder,
+                kernel_manager_class=_this_interpreter(), store_widget_state=False,
+            )
+        except PapermillExecutionError as error:
+            reason = f"cell [{error.exec_count}] ended in {error.ename}: {_one_line(error.evalue)}"
+        except Exception as error:  # noqa: BLE001  # a dead kernel, lost output or full disk fails the chapter, not the program
+            reason = f"{error.__class__.__name__}: {_one_line(str(error))}"
+        kept = _keep(half)
+    raise ChapterFailed(f"chapter {name} failed, {reason}{f' (half-run notebook: {kept})' if kept else ''}")
+
+
+def _this_interpreter() -> type:
+    """A kernel manager that never looks for a kernel: an activated environment or a user's kernels would change what runs."""
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpec
+
+    class ThisInterpreter(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
+            return KernelSpec(argv=start, display_name="Python 3", language="python", env=SIDE_BY_SIDE)
+
+    return ThisInterpreter
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:400]
+
+
+def _keep(half: Path) -> Path | None:
+    """Keep a half-run notebook for whoever has to find out why."""
+    if not half.exists():
+        return None
+    kept = disk.home() / "failed" / half.name
+    try:
+        with disk.atomic_file(kept) as aside:
+            shutil.copyfile(half, aside)
+    except OSError:  # a disk that is full must not hide why the chapter failed
+        return None
+    return kept

@@ -1,0 +1,111 @@
+"""The Sphinx extension of the book: figures and tables from executed notebooks, formulas, provenance, and the files that go with them."""
+
+import json
+import shutil
+from html import escape
+from importlib.metadata import files as package_files
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+
+from compendium import __version__
+from compendium.book.notebook.rerun import banner
+from compendium.book.site.address import add_buttons
+from compendium.book.site.formulas import visit_math, visit_math_block
+from compendium.book.site.method_pages import DrawingDirective, TableDirective
+from compendium.book.site.paper_map import PaperMapDirective
+from compendium.book.site.plates import FILES, PlotlyRenderer, TableFigure
+from compendium.book.site.real_claims import RealClaimsDirective
+from compendium.book.site.status import StatusDirective, StatusNode, fill, took
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+__all__ = ["PlotlyRenderer", "setup"]
+
+
+def setup(app: "Sphinx") -> dict[str, Any]:
+    """Register everything with Sphinx."""
+    app.add_config_value("compendium_address", "", "html")
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
+    app.add_node(StatusNode)
+    app.add_directive("chapter-status", StatusDirective)
+    app.add_directive("methods-table", TableDirective)
+    app.add_directive("method-drawing", DrawingDirective)
+    app.add_directive("paper-map", PaperMapDirective)
+    app.add_directive("real-claims", RealClaimsDirective)
+    app.add_enumerable_node(TableFigure, "table", html=(_visit_table, _depart_table))
+    app.connect("config-inited", add_templates)
+    app.connect("doctree-resolved", write_files)
+    app.connect("doctree-resolved", fill)
+    app.connect("html-page-context", tell_origin, priority=400)
+    app.connect("html-page-context", add_buttons, priority=502)  # the theme makes its own at 501
+    app.connect("build-finished", finish)
+    return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _visit_table(self: Any, node: TableFigure) -> None:
+    self.visit_figure(node)
+
+
+def _depart_table(self: Any, node: TableFigure) -> None:
+    self.depart_figure(node)
+
+
+def add_templates(app: "Sphinx", config: Any) -> None:
+    """Put this package's templates before the theme's."""
+    config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
+
+
+def write_files(app: "Sphinx", doctree: nodes.document, docname: str) -> None:
+    """Write the data and images of a page's figures into the site; the doctree carries them, so a page written again has them again."""
+    if app.builder.format != "html":
+        return
+    for figure in doctree.findall(nodes.figure):
+        for name, content in figure.get(FILES, {}).items():
+            path = Path(app.outdir) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def origin(app: "Sphinx", docname: str) -> dict[str, Any]:
+    """What made a chapter's page (metadata.compendium of its notebook), or {} for a page of prose."""
+    stated = app.env.metadata.get(docname, {}).get("compendium", {})
+    return json.loads(stated) if isinstance(stated, str) else dict(stated)
+
+
+def tell_origin(app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give templates `compendium`, end a chapter with what made it and its notebook, and repeat the chapters' banner where prose cites them."""
+    context["compendium"] = facts = origin(app, pagename)
+    if "body" not in context or doctree is None:
+        return
+    if facts:
+        notebook = context["pathto"](f"_sources/{context['sourcename']}", 1)
+        context["body"] += made_by(facts, notebook)
+    elif pagename == app.config.root_doc or "chapters/" in Path(app.env.doc2path(pagename)).read_text(encoding="utf-8"):
+        chapters = [other for docname in sorted(app.env.found_docs) if (other := origin(app, docname))]
+        banners = sorted({other.get("banner") for other in chapters} - {"", None})
+        context["body"] = context["body"].replace("</h1>", "</h1>" + "".join(map(banner, banners)), 1)
+
+
+def made_by(facts: dict[str, Any], notebook: str) -> str:
+    """The last line of a chapter."""
+    words = f"This page was run on {facts['date']} with profile {facts['profile']} in {took(facts['seconds'])}, {facts['commit']}, compendium {facts['version']}."
+    return f'<p class="compendium-made">{escape(words)} <a href="{escape(notebook)}" download>Download the executed notebook</a></p>\n'
+
+
+def finish(app: "Sphinx", error: Exception | None) -> None:
+    """Copy plotly.js, with its licence, out of the installed plotly package; leave out the theme's script that no page loads."""
+    if error or app.builder.format != "html":
+        return
+    static = Path(app.outdir) / "_static"
+    (static / "vendor").mkdir(parents=True, exist_ok=True)
+    for file in package_files("plotly") or []:
+        if str(file) == "plotly/package_data/plotly.min.js":
+            shutil.copyfile(file.locate(), static / "vendor" / "plotly.min.js")
+        elif file.name.startswith("LICENSE") and ".dist-info" in str(file):
+            shutil.copyfile(file.locate(), static / "vendor" / f"plotly-{version('plotly')}-LICENSE.txt")
+    for unused in (static / "scripts").glob("fontawesome.js*"):
+        unused.unlink()

@@ -1,0 +1,1 @@
+"""Chapters of the book: one folder each, with its design, results, findings and figures."""

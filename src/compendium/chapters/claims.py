@@ -1,0 +1,33 @@
+"""The benchmark's claims, chapter by chapter, and what a chapter's tables say of them: for its page, and for the pages that tell of all chapters."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from compendium.chapters.augmentation import findings as discernible
+from compendium.chapters.data_review import results as data_review
+from compendium.chapters.gat import results as attention
+from compendium.chapters.id_loocv import findings as ranking
+from compendium.chapters.ood import findings as drop
+from compendium.chapters.regclass import gamma
+from compendium.chapters.transforms import results as transforms
+from compendium.data.sources import cohort
+from compendium.evaluation import paired as transfer
+from compendium.evaluation.results import Results
+from compendium.evaluation.verdict import Claim
+
+CLAIMS: Mapping[str, Callable[[Results], dict[str, Claim]]] = {
+    "data-review": data_review.claims, "id-loocv": ranking.claims, "ood": drop.claims, "augmentation": discernible.claims, "transforms": transforms.claims,
+    "regclass": gamma.claims, "encoders": transfer.claims, "gat": attention.claims,
+}  # fmt: skip
+MADE_UP = "The cohort is made up: nothing follows for tissue."
+
+
+def claims(chapter: str, found: Results) -> dict[str, Claim]:
+    """Key -> claim, in the order of the chapter's page; of a cohort that is made up each ends by saying so."""
+    ending = f" {MADE_UP}" if made_up(found) else ""
+    return {key: replace(claim, why=claim.why + ending) for key, claim in CLAIMS[chapter](found).items()}
+
+
+def made_up(found: Results) -> bool:
+    """Whether the cohort of a chapter's tables was drawn from a model."""
+    return bool(cohort(found.facts["data"].partition(" ")[0]).generator)

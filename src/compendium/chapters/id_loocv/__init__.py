@@ -1,0 +1,1 @@
+"""Chapter 2: in-distribution performance, leave one out."""

@@ -1,0 +1,1 @@
+"""Download: published files, fetched, verified and unpacked."""

@@ -1,0 +1,1 @@
+"""The synthetic cohort: tissue, images and counts drawn from a known model."""

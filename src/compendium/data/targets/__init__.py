@@ -1,0 +1,1 @@
+"""Targets: transforms of counts that methods are trained towards."""

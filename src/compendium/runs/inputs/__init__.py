@@ -1,0 +1,1 @@
+"""What a run is shown of its sections."""

@@ -1,0 +1,97 @@
+"""Studies over two cohorts at once, the benchmark's Visium sections, from small made-up files that lie as the public ones do."""
+
+import pytest
+
+from compendium.chapters.claims import made_up
+from compendium.chapters.data_review import results as data_review
+from compendium.chapters.encoders import results as encoder_rows
+from compendium.chapters.gat import results as attention
+from compendium.chapters.id_loocv import results as ladder
+from compendium.chapters.regclass import results as regclass
+from compendium.chapters.transforms import results as transforms
+from compendium.data.prepare import one_by_one, open_sections, prepare, prepared_names
+from compendium.data.sources import cohort
+from compendium.errors import BadInput
+from space_ranger import write_tenx, write_wu
+
+BOTH, NAMES = "wu+tenx", ["CID4465", "FFPE", "block1", "CID4290"]
+WORDS = {"panel": "all", "encoder": "colour", "weights": "", "budget": "smoke", "seed": 0}
+SHARED = 12  # genes that the made-up files of both cohorts name
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared(tmp_path_factory):
+    """Two sections of each cohort, prepared; the runs of one test are found by the next."""
+    root = tmp_path_factory.mktemp("visium")
+    for name in ("CID4290", "CID4465"):
+        write_wu(root / "wu", name)
+    for name in ("block1", "FFPE"):
+        write_tenx(root / "tenx", name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMPENDIUM_HOME", str(root / "home"))
+        for name in BOTH.split("+"):
+            prepare(name, raw=root / name)
+        yield
+
+
+def test_sections_are_opened_as_they_are_named_each_from_its_cohort():
+    assert prepared_names(BOTH) == ["CID4290", "CID4465", "block1", "FFPE"]
+    for opened in (open_sections(BOTH, NAMES), list(one_by_one(BOTH, NAMES))):
+        assert [(section.cohort, section.name) for section in opened] == [("wu", "CID4465"), ("tenx", "FFPE"), ("tenx", "block1"), ("wu", "CID4290")]
+    with pytest.raises(BadInput, match=r"no prepared section in .*: run compendium prepare tenx --sections block2"):
+        open_sections(BOTH, ["CID4290", "block2"])
+
+
+def told(found) -> None:
+    """What every chapter says of what it was made from."""
+    assert found.facts["data"].startswith(f"{BOTH} ") and not made_up(found)
+
+
+def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them():
+    found = data_review.study(BOTH, NAMES, "", 8, 6)
+    told(found)
+    assert found["numbers"]["lab"].tolist() == ["Garvan Institute Sydney"] * 2 + ["10x Genomics"] * 2
+    table = found["table_1"].set_index("row")
+    assert table.loc["printed", ["patients", "sections", "spots"]].tolist() == [9, 9, 26_759]
+    assert table.loc["recomputed from 4 of 9 sections"].tolist() == [4, 4, 110, SHARED]
+    assert (found.facts["panel"], found.facts["spot_um"], found.facts["drawn"]) == ("hvg_685", 55, NAMES)
+    assert found.facts["spot_sets"] == "filtered spots: CID4290, CID4465" and found.facts["protocol"].endswith(found.facts["spot_sets"])
+
+
+def test_the_ladder_leaves_out_sections_of_both():
+    found = ladder.study(BOTH, NAMES, ["mean", "colour"], [], "FFPE", "", {}, "cpu", **WORDS)
+    told(found)
+    assert found["scores"].groupby("section")["gene"].nunique().to_dict() == dict.fromkeys(NAMES, SHARED)
+    assert found.facts["attribution"] == f"{cohort('wu').attribution}; {cohort('tenx').attribution}"
+    assert len(found["tissue"]) == len(open_sections("tenx", ["FFPE"])[0]) and found["attainable"].empty
+    assert set(found["within"]["section"]) == {"CID4465", "CID4290"}, "10x published no classes"
+
+
+def test_transforms_are_learned_on_a_patient_of_one_and_tested_on_both():
+    found = transforms.study(BOTH, NAMES, ["ridge"], ["raw", "logcpm"], ["CID4290"], "cpu", **WORDS)
+    told(found)
+    assert found["medians"].groupby("section")["scored_on"].nunique().to_dict() == dict.fromkeys(["CID4465", "FFPE", "block1"], 2)
+
+
+@pytest.mark.parametrize(("tested", "labelled"), [("CID4465", True), ("FFPE", False)])
+def test_classes_are_learned_where_there_are_labels(tested, labelled):
+    found = regclass.study(BOTH, NAMES, ["section-out"], [tested], [1.0], 1.0, 1, "cpu", **WORDS)
+    told(found)
+    assert found["labels"].set_index("section")["labels"].to_dict() == {"CID4465": "its own", "FFPE": "none", "block1": "none", "CID4290": "its own"}
+    assert found["sweep"]["pcc"].notna().all() and found["transfer"].empty
+    assert bool(found["confusion"]["spots"].sum()) is labelled
+
+
+def test_encoders_are_compared_over_both(monkeypatch):
+    rows = [row for row in encoder_rows.rows({}, 1, 1) if row.key == "ridge"]
+    some = [encoder_rows.Row(row.key, row.title, row.words | {"encoder": "colour"}) for row in rows]
+    monkeypatch.setattr(encoder_rows, "rows", lambda others, mixer_epochs, tuned_epochs: some)
+    found = encoder_rows.study(BOTH, NAMES, ["CID4290"], [], [], [], 1, 1, "cpu", panel="all", budget="smoke", seed=0)
+    told(found)
+    assert set(found["scores"]["section"]) == {"CID4465", "FFPE", "block1"} and found.facts["trained_on"] == "CID4290"
+
+
+def test_graph_attention_is_fitted_on_one_and_tested_on_the_other():
+    found = attention.study(BOTH, ["CID4290", "block1"], ["patient-out"], [], [8, 16], "cpu", **WORDS)
+    told(found)
+    assert found["scores"].groupby("row")["section"].nunique().to_dict() == dict.fromkeys((row.key for row in attention.ROWS), 2)

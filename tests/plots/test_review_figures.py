@@ -1,0 +1,131 @@
+"""The figures of the data review, and the chapter that shows them."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from compendium.book.notebook.parameters import declared
+from compendium.book.notebook.show import check_bundle, compact
+from compendium.chapters.data_review.results import select
+from compendium.data.section import Section
+from compendium.evaluation import review
+from compendium.plots import slides as review_figures
+from compendium.storage import CHECKOUT
+from conftest import tiny_section
+
+CHAPTER = CHECKOUT / "notebooks" / "01_data_review.ipynb"
+
+
+def slide(name: str, patient: str, labels: tuple[str, ...] = (), **changed) -> Section:
+    """A tiny section on a slide of 600 x 600 px."""
+    section = replace(tiny_section(name, patient, spots=9, px=16), thumbnail=np.full((60, 60, 3), 200, np.uint8), thumbnail_scale=0.1)
+    return replace(section, labels=np.array([labels[i % len(labels)] for i in range(9)]) if labels else None, **changed)
+
+
+@pytest.fixture
+def sections() -> list[Section]:
+    return [slide("A1", "A"), slide("A2", "A"), slide("B1", "B", ("adipose tissue", "", "undetermined")), replace(slide("B2", "B"), thumbnail=None, patches=None), slide("C1", "C")]
+
+
+def test_every_figure_can_be_published(sections):
+    numbers, shares = review.section_numbers(sections), review.channel_shares(sections)
+    drawn = select(sections)
+    for figure in (
+        review_figures.depth(numbers, ["A1"]), review_figures.scale(numbers), review_figures.gallery(drawn), review_figures.spots(drawn),
+        review_figures.colours(shares, ["A", "B", "C"]),
+    ):  # fmt: skip
+        bundle = compact(figure.to_dict())
+        check_bundle(bundle, "it")
+        assert json.dumps(bundle, allow_nan=False) and bundle["data"]
+
+
+def test_patients_stand_together_with_a_gap_between_them(sections):
+    at, ticks, patients = review_figures.by_section(review.section_numbers(sections))
+    assert patients == ["A", "B", "C"]
+    assert np.diff(at).tolist() == pytest.approx([1, 1.9, 1, 1.9])
+    assert ticks == pytest.approx([0.5, 3.4, 5.8])
+
+
+def test_depth_draws_medians_quartiles_and_what_is_not_chosen_hollow(sections):
+    numbers = review.section_numbers(sections)
+    fig = review_figures.depth(numbers, ["A2"])
+    bars, umi = fig.data[0], fig.data[1]
+    assert list(bars.y) == [9, 9] and bars.marker.color[0] == "rgba(0,0,0,0)" != bars.marker.color[1]
+    assert list(umi.marker.symbol) == ["circle-open", "circle"]
+    assert list(umi.y) == numbers["umi_median"][:2].tolist()
+    assert list(umi.y + umi.error_y.array) == pytest.approx(numbers["umi_q3"][:2].tolist())
+    assert list(umi.y - umi.error_y.arrayminus) == pytest.approx(numbers["umi_q1"][:2].tolist())
+
+
+def test_slides_are_chosen_patient_by_patient(sections):
+    assert [section.name for section in select(sections, 3)] == ["A1", "B1", "C1"]
+    assert [section.name for section in select(sections)] == ["A1", "A2", "B1", "C1"]
+    assert select([sections[3]]) == []
+    labs = [slide(name, name[0], lab=lab) for name, lab in (("A1", "L1"), ("B1", "L1"), ("C1", "L1"), ("D1", "L2"), ("D2", "L2"))]
+    assert [section.name for section in select(labs, 3)] == ["A1", "B1", "D1"], "each laboratory before the last patient of the first"
+
+
+def test_the_gallery_is_at_one_scale_inside_the_slides():
+    coarse = slide("B1", "B", um_per_px=1.4)
+    fig = review_figures.gallery([slide("A1", "A"), coarse])
+    widths = [axis.range[1] - axis.range[0] for axis in (fig.layout.xaxis, fig.layout.xaxis2)]
+    assert widths[0] * 0.7 == pytest.approx(widths[1] * 1.4)
+    for axis in (fig.layout.xaxis, fig.layout.xaxis2):
+        assert 0 <= axis.range[0] < axis.range[1] <= 600
+    bars = [trace.x[1] - trace.x[0] for trace in fig.data]
+    assert bars == pytest.approx([1000 / 0.7, 1000 / 1.4])
+
+
+def test_the_menu_shows_one_section_with_its_slide_and_its_spots(sections):
+    drawn = select(sections)
+    fig = review_figures.spots(drawn)
+    buttons = fig.layout.updatemenus[0].buttons
+    assert [button.label for button in buttons] == ["A1, patient A", "A2, patient A", "B1, patient B", "C1, patient C"]
+    for i, button in enumerate(buttons):
+        traces, layout = button.args
+        spots = sum(len(trace.x) for trace, visible in zip(fig.data, traces["visible"], strict=True) if visible)
+        assert spots == len(drawn[i])
+        assert [layout[f"images[{j}].visible"] for j in range(4)] == [j == i for j in range(4)]
+    assert [trace.visible for trace in fig.data] == buttons[0].args[0]["visible"]
+    assert [image.visible for image in fig.layout.images] == [True, False, False, False]
+    assert [trace.name for trace in fig.data[2:4]] == ["adipose tissue", "undetermined"]
+
+
+def test_colours_are_by_laboratory_where_there_are_several(sections):
+    other = replace(sections[4], lab="L2")
+    by_patient = review_figures.colours(review.channel_shares(sections), ["A", "B", "C"])
+    by_lab = review_figures.colours(review.channel_shares([*sections[:3], other]), ["L1", "L2"])
+    assert [trace.name for trace in by_patient.data if trace.showlegend] == ["patient A", "patient B", "patient C"]
+    assert [trace.name for trace in by_lab.data if trace.showlegend] == ["L1", "L2"]
+    assert len({trace.line.color for trace in by_lab.data}) == 2 and len(by_lab.data) == 3 * 4
+
+
+def test_the_chapter_says_every_number_that_its_prose_asks_for():
+    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
+    source = {kind: "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == kind) for kind in ("code", "markdown")}
+    said = set(re.findall(r'page\.say\("(\w+)"', source["code"]))
+    said |= {f"{key}_{what}" for key in ("low", "high") for what in ("section", "umi")} | {"fold", "between", "within"}
+    said |= {f"number_of_{what}" for what in ("patients", "sections", "spots", "shared_genes")} | {"run_time"}  # said with the box of parameters
+    assert set(re.findall(r"\{glue:text\}`(\w+)", source["markdown"])) == said
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+    assert all(cell["metadata"].get("tags") for cell in cells if cell["cell_type"] == "code")
+    assert [parameter.name for parameter in declared(CHAPTER)] == ["profile", "sections", "panel", "channel_bins", "slides"]
+
+
+def test_the_conclusions_of_the_chapter_are_those_of_its_run():
+    cells = json.loads(CHAPTER.read_text())["cells"]
+    prose = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    assert "{glue:text}`depth_words`" in prose and "{glue:text}`colour_words`" in prose
+    assert not re.search(r"more alike|Colour alone|one patient only|errs in four", prose)
+
+
+def test_the_banner_is_seen_and_solutions_are_called_solutions():
+    cells = [cell for cell in json.loads(CHAPTER.read_text())["cells"] if cell["cell_type"] == "code"]
+    (start,) = [cell for cell in cells if 'start("data-review"' in "".join(cell["source"])]
+    assert not {"hide-cell", "hide-output", "remove-cell", "remove-output"} & set(start["metadata"].get("tags", []))
+    folded = [cell["metadata"] for cell in cells if "hide-cell" in cell["metadata"].get("tags", [])]
+    assert len(folded) == 3
+    assert all(each["mystnb"]["code_prompt_show"] == "Show the solution" for each in folded)
