@@ -102,8 +102,8 @@ def from_scverse(read: Callable[[Path], "AnnData"], path: Path, where: str) -> C
 
 
 def text(values: pd.Series | pd.Index) -> np.ndarray:
-    """Text of pandas as numpy's, as long as it is: to_numpy(str) of a pandas 3 column that lacks a value keeps one letter of each."""
-    return np.array([str(value) for value in values], dtype=str)
+    """Text of pandas as numpy's, "" where there is none; to_numpy(str) of a pandas 3 column that lacks a value would keep one letter of each."""
+    return np.array([str(value) for value in values.fillna("")], dtype=str)
 
 
 def read_table(path: Path, columns: tuple[str, ...], where: str) -> pd.DataFrame:
