@@ -91,7 +91,8 @@ def interpreters(tmp_path):
 
 
 def listed(place: Path, path: str) -> list[str]:
-    done = subprocess.run([shutil.which("bash"), ROOT / ".ci" / "pythons"], env={"PATH": path, "PYENV_ROOT": str(place / "pyenv"), "HOME": str(place)}, capture_output=True, text=True, timeout=60)
+    words = {"PATH": path, "PYENV_ROOT": str(place / "pyenv"), "HOME": str(place)}
+    done = subprocess.run([shutil.which("bash"), ROOT / ".ci" / "pythons"], env=words, capture_output=True, text=True, timeout=60)
     return [str(Path(line).relative_to(place)) for line in done.stdout.splitlines()]
 
 
