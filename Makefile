@@ -1,8 +1,9 @@
 # make book: install, run the chapters on the demo cohort, build the pages. make test: install, run every test.
-PYTHON ?= python3
+# The newest supported interpreter that is found and runs. Another environment: make test VENV=.venv-3.11 PYTHON=python3.11
+PYTHON ?= $(eval PYTHON := $(shell .ci/pythons | head -n 1))$(PYTHON)
+VENV ?= .venv
 PROFILE ?= demo
 NAME ?= id-loocv
-VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Compiled modules are kept: importing torch and scanpy from source takes ten times as long.
@@ -39,7 +40,8 @@ _build/html/index.html: FORCE $(READY)
 	$(BIN)/compendium book --profile $(PROFILE)
 
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13) and 'compendium needs Python 3.11 or 3.12, this is %d.%d; call make PYTHON=python3.11' % sys.version_info[:2])"
+	@test -n "$(PYTHON)" || { echo "compendium needs Python 3.11, 3.12 or 3.13, and none is found; install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15) and 'compendium needs Python 3.11, 3.12 or 3.13, this is %d.%d; call make PYTHON=python3.12' % sys.version_info[:2])"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock

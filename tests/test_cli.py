@@ -101,7 +101,7 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
     (("study", "demo", "--methods", "mean", "-p", "epochs=["), "-p: a value is not YAML"),
     (("study", "demo", "--methods", "mean", "-p", "seed=1"), "-p seed is no word of a single run here; give --methods, --splits, --sections or --seeds"),
     (("study", "demo", "--methods", "mean", "--seeds", "first"), "invalid int value: 'first'"),
-    (("study", "demo", "--methods", "mean", "--device", "tpu"), "unknown device 'tpu'; known: auto, cpu, cuda"),
+    (("study", "demo", "--methods", "mean", "--device", "tpu"), "unknown device 'tpu'; known: auto, cpu, cuda, mps"),
     (("study", "demo", "--methods", "mean", "--slurm", "timeout_min"), "--slurm timeout_min is not of the form KEY=VALUE"),
     (("study", "her2st", "--methods", "mean"), "no section of her2st is prepared: run compendium prepare her2st first"),
     (("study", "wu+tenx", "--methods", "mean"), "no section of wu+tenx is prepared: run compendium prepare wu and compendium prepare tenx first"),

@@ -97,10 +97,10 @@ def test_nobody_may_more_than_he_needs():
     assert len(checkouts) == 2 and all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
-def test_the_tests_run_for_pull_requests_on_both_pythons():
+def test_the_tests_run_for_pull_requests_on_every_supported_python():
     workflow = load("tests")
     assert set(workflow["on"]) == {"push", "pull_request"}
-    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12"]
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
     assert "secrets" not in (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
 
 

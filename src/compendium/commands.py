@@ -88,7 +88,7 @@ def study(commands: Commands) -> None:
     command.add_argument("--sections", nargs="+", metavar="SECTION", help="default: all that are prepared")
     command.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED", help="default: 0")
     command.add_argument("-p", dest="parameters", action="append", default=[], metavar="KEY=VALUE", help="a word of every run, value in YAML, e.g. budget=full or epochs=100")
-    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
     command.add_argument("--engine", default="serial", help="where it is computed: serial, local, dask or slurm (default: %(default)s)")
     command.add_argument("--workers", type=int, default=0, help="how many runs at once (default: as many as the engine has)")
     command.add_argument("--address", default="", help="of the Dask scheduler, e.g. tcp://127.0.0.1:8786")

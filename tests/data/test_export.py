@@ -1,7 +1,6 @@
-"""Export: what scanpy and squidpy read is the section, and what they draw lies where the tissue is."""
+"""Export: what anndata and squidpy read is the section, and what squidpy draws lies where the tissue is."""
 
 import dataclasses
-import importlib
 import warnings
 
 import numpy as np
@@ -13,9 +12,8 @@ from compendium.data.synthetic import expression as synthetic
 from conftest import tiny_section
 from raw_files import files_below, real_section, refusal
 
-LIBRARIES = ("scanpy", "squidpy")
 # What the libraries say of themselves, whatever they are given.
-REMARKS = (("is not a valid key", SyntaxWarning), ("Use `squidpy.pl.spatial_scatter` instead", FutureWarning), ("Calling `spatial_neighbors` is deprecated", FutureWarning))
+REMARKS = (("is not a valid key", SyntaxWarning), ("The method obs_vector is deprecated", FutureWarning))
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +22,17 @@ def demo() -> Section:
 
 
 @pytest.fixture
-def quiet():
-    """The two libraries without a display and without those remarks; no figure stays open."""
+def squidpy():
+    """squidpy without a display and without those remarks; no figure stays open."""
     import matplotlib
 
     matplotlib.use("Agg")
     with warnings.catch_warnings():
         for remark, category in REMARKS:
             warnings.filterwarnings("ignore", f".*{remark}", category)
-        yield {name: importlib.import_module(name) for name in LIBRARIES}
+        import squidpy
+
+        yield squidpy
         matplotlib.pyplot.close("all")
 
 
@@ -40,13 +40,6 @@ def reopened(annotated, folder):
     import anndata
 
     return anndata.read_h5ad(write_h5ad(annotated, folder / "section.h5ad"))
-
-
-def draw(library: str, quiet: dict, annotated, **words):
-    """One panel, drawn by scanpy or squidpy."""
-    if library == "scanpy":
-        return quiet["scanpy"].pl.spatial(annotated, show=False, sort_order=False, **words)[0]
-    return quiet["squidpy"].pl.spatial_scatter(annotated, return_ax=True, **words)
 
 
 def circles(ax) -> tuple[np.ndarray, np.ndarray]:
@@ -88,11 +81,10 @@ def test_labels_are_categories_and_a_spot_without_one_has_none(demo, tmp_path):
     assert "label" not in to_anndata(dataclasses.replace(demo, labels=None)).obs
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("which", ["synthetic", "real"])
-def test_spots_are_drawn_on_their_tissue(which, library, demo, request, quiet, tmp_path):
+def test_spots_are_drawn_on_their_tissue(which, demo, request, squidpy, tmp_path):
     section = demo if which == "synthetic" else real_section(request.getfixturevalue("her2st"), "B4")
-    ax = draw(library, quiet, reopened(to_anndata(section), tmp_path), color=section.genes[0])
+    ax = squidpy.pl.spatial_scatter(reopened(to_anndata(section), tmp_path), color=section.genes[0], return_ax=True)
     (image,) = ax.images
     np.testing.assert_array_equal(image.get_array(), section.thumbnail)
     centres, diameters = circles(ax)
@@ -112,29 +104,28 @@ def test_spots_lie_on_tissue_and_the_corners_on_glass(demo):
     assert np.mean(np.abs(image[y, x] - glass).max(axis=1) > 30) > 0.85  # the others lie on vacuoles, which are as clear as glass
 
 
-def test_neighbours_in_squidpy_are_those_of_the_array(demo, quiet, tmp_path):
+def test_neighbours_in_squidpy_are_those_of_the_array(demo, squidpy, tmp_path):
     read = reopened(to_anndata(demo), tmp_path)
-    quiet["squidpy"].gr.spatial_neighbors(read, n_neighs=4)
+    squidpy.gr.spatial_neighbors_knn(read, n_neighs=4)
     steps = np.abs(demo.grid[:, None] - demo.grid[None]).sum(axis=2)
     np.testing.assert_array_equal(read.obsp["spatial_connectivities"].toarray(), steps == 1)
 
 
-def test_sections_put_together_keep_their_images(demo, quiet):
+def test_sections_put_together_keep_their_images(demo, squidpy):
     import anndata
 
     mirrored = dataclasses.replace(demo, name="P9x", thumbnail=demo.thumbnail[:, ::-1])
     both = anndata.concat([to_anndata(demo), to_anndata(mirrored)], uns_merge="unique", index_unique="-")
-    axes = quiet["squidpy"].pl.spatial_scatter(both, library_key="section", color="patient", return_ax=True)
+    axes = squidpy.pl.spatial_scatter(both, library_key="section", color="patient", return_ax=True)
     for ax, section in zip(axes, (demo, mirrored), strict=True):
         np.testing.assert_array_equal(ax.images[0].get_array(), section.thumbnail)
 
 
-@pytest.mark.parametrize(("library", "words"), [("scanpy", {"img_key": None}), ("squidpy", {"img": False})])
-def test_without_an_image_spots_are_drawn_in_px_of_the_full_image(library, words, demo, quiet, tmp_path):
+def test_without_an_image_spots_are_drawn_in_px_of_the_full_image(demo, squidpy, tmp_path):
     counted = dataclasses.replace(demo, patches=None, thumbnail=None, thumbnail_scale=0.0)
     read = reopened(to_anndata(counted), tmp_path)
     assert read.uns["spatial"]["P1a"]["images"] == {}
-    ax = draw(library, quiet, read, color="label", **words)
+    ax = squidpy.pl.spatial_scatter(read, color="label", img=False, return_ax=True)
     centres, diameters = circles(ax)
     assert not ax.images
     np.testing.assert_allclose(centres[: len(demo)], demo.pixels, atol=1e-2)

@@ -152,6 +152,14 @@ def test_labels_and_spots_are_the_text_that_stands_there(mine):
     assert found.spots[0] == "NA"
 
 
+def test_a_row_that_ends_before_the_label_has_none_and_the_others_keep_theirs(mine):
+    spots = mine / "S1/spots.csv"
+    head, first, *rest = spots.read_text().splitlines()
+    spots.write_text("\n".join([head, first.rpartition(",")[0], *rest]))
+    labels = own.read(mine, own.facts("mine", mine), "S1", 32).labels.tolist()
+    assert labels == ["", *(line.rpartition(",")[2] for line in rest)]
+
+
 def test_spots_in_one_line_need_a_stated_scale(mine):
     restated("S1: {patient: A}", "S1: {patient: A, um_per_px: 2}")(mine)
     counts = mine / "S1/counts.csv"

@@ -1,5 +1,7 @@
 """Seurat's corrected counts: either orientation, the section's order, and one line for every file that is something else."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,6 +32,17 @@ def test_counts_and_genes_are_the_files_whichever_way_it_lies(table, tmp_path, t
     assert section.patches is SECTION.patches
     assert section.digest not in ("", SECTION.digest)
     assert name in section.sources
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_spot_and_a_gene_called_na_are_read_like_any_other(table, tmp_path, turned):
+    spot, gene = table.columns[3], table.index[2]
+    named = dataclasses.replace(SECTION, spots=np.where(SECTION.spots == spot, "NA", SECTION.spots), genes=np.where(SECTION.genes == gene, "nan", SECTION.genes))
+    table = table.rename(columns={spot: "NA"}, index={gene: "nan"})
+    (table.T if turned else table).to_csv(tmp_path / "sct.csv")
+    found = with_corrected_counts(named, tmp_path / "sct.csv")
+    assert list(found.genes) == list(table.index)
+    np.testing.assert_array_equal(found.counts.toarray(), table[named.spots].to_numpy().T)
 
 
 def test_other_counts_make_another_section(table, tmp_path):

@@ -164,6 +164,15 @@ def test_reading_says_nothing(made_up, capfd):
 
 
 @pytest.mark.parametrize("version", [1, 2])
+def test_a_spot_called_na_is_read_like_any_other(tmp_path, version):
+    write(tmp_path, counts="plain", version=version)
+    first = section(tmp_path).spots[0]
+    for path in (tmp_path / "filtered_feature_bc_matrix/barcodes.tsv", tmp_path / "spatial" / ("tissue_positions.csv" if version == 2 else "tissue_positions_list.csv")):
+        path.write_text(path.read_text().replace(first, "NA"))
+    assert section(tmp_path).spots[0] == "NA"
+
+
+@pytest.mark.parametrize("version", [1, 2])
 def test_a_mark_of_byte_order_before_the_positions_is_no_part_of_them(made_up, tmp_path, version):
     write(tmp_path, version=version)
     path = tmp_path / "spatial" / ("tissue_positions.csv" if version == 2 else "tissue_positions_list.csv")

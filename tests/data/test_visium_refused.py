@@ -122,7 +122,7 @@ REFUSED = {
     "ragged positions": (lines(lambda rows: [*rows, "A,1,1,1,1,1,1,1"]), ("no table of positions", "saw 8")),
     "empty positions": (cut("spatial/tissue_positions.csv", 0), ("no table of positions",)),
     "a position that is no number": (cell(3, 5, "right"), ("'right' as pxl_col_in_fullres", "numbers")),
-    "a position that is missing": (cell(3, 4, ""), ("'nan' as pxl_row_in_fullres",)),
+    "a position that is missing": (cell(3, 4, ""), ("'' as pxl_row_in_fullres",)),
     "an array position between places": (cell(3, 2, "1.5"), ("array position 1.5", "integers from 0")),
     "two spots on one place": (cell(2, 3, "0"), ("array position 0, 0 (array_col, array_row) stands twice",)),
     "an array position beyond any array": (cell(3, 2, "99999999999"), ("'99999999999' as array_row",)),

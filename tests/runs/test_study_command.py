@@ -65,7 +65,7 @@ def test_an_interrupted_study_from_the_command_line(commands, demo):
     (("--methods", "mean", "--engine", "pbs"), "unknown engine 'pbs'; known: serial, local, dask, slurm"),
     (("--methods", "mean", "--workers", "2"), "--workers goes with engine local or slurm, not with serial"),
     (("--methods", "mean", "--address", "tcp://127.0.0.1:1"), "--address goes with engine dask, not with serial"),
-    (("--methods", "mean", "--device", "tpu"), "unknown device 'tpu'; known: auto, cpu, cuda"),
+    (("--methods", "mean", "--device", "tpu"), "unknown device 'tpu'; known: auto, cpu, cuda, mps"),
     (("--methods", "mean", "-p", "epochs=many"), "parameter epochs of method mean is 'many'; it takes a int"),
     (("--methods", "mean", "-p", "epoch=3"), "did you mean epochs"),
     (("--methods", "mean", "-p", "panel=5"), "panel is 5; it takes a word"),

@@ -22,7 +22,7 @@ from compendium.storage import alone, home, lock_of, read_checksummed, write_che
 
 COLOUR = "colour"
 COORDINATES = "coordinates"
-CHUNK = {"cpu": 8, "cuda": 64}  # tiles at once: on a CPU more of them wait for memory (benchmarks/features.py)
+CHUNK = {"cpu": 8, "cuda": 64, "mps": 64}  # tiles at once: on a CPU more of them wait for memory (benchmarks/features.py)
 RANDOM_SEED = 0  # of a frozen random start, which is one network wherever its features are computed
 log = logging.getLogger(__name__)
 

@@ -84,7 +84,7 @@ class Ridge(Method):
         from sklearn.preprocessing import StandardScaler
 
         seen = list(batches)
-        x, y = (torch.cat([getattr(batch, part) for batch in seen]).double().cpu().numpy() for part in ("image", "target"))
+        x, y = (torch.cat([getattr(batch, part) for batch in seen]).cpu().double().numpy() for part in ("image", "target"))
         scaler = StandardScaler().fit(x)
         solved = RidgeCV(PENALTIES).fit(scaler.transform(x), y)
         weight = solved.coef_.reshape(y.shape[1], -1) / scaler.scale_  # (gene, feature)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from compendium.errors import BadInput
+from compendium.machine import double
 
 EPSILON = 1e-10
 CLOSE = torch.finfo(torch.float32).eps  # how near a probability may come to 0 and 1
@@ -27,8 +28,8 @@ def zinb(
 
     A spot with size factor 0 has mean 0 and stays finite.
     """
-    x, theta, pi = whole(counts).double(), dispersion.double(), dropout.double()
-    m = mean.double() * size.double()[:, None]
+    x, theta, pi = double(whole(counts)), double(dispersion), double(dropout)
+    m = double(mean) * double(size)[:, None]
     ahead = torch.lgamma(theta + EPSILON) + torch.lgamma(x + 1) - torch.lgamma(x + theta + EPSILON)
     counted = ahead + (theta + x) * torch.log1p(m / (theta + EPSILON)) + x * ((theta + EPSILON).log() - (m + EPSILON).log()) - (1 - pi + EPSILON).log()
     zero = -(pi + (1 - pi) * (theta / (theta + m + EPSILON)).pow(theta) + EPSILON).log()
@@ -37,7 +38,7 @@ def zinb(
 
 def nb_log_odds(counts: Float[Tensor, "spot gene"], r: Float[Tensor, "spot gene"], p: Float[Tensor, "spot gene"]) -> Float[Tensor, ""]:
     """Hist2ST's option: exp(r) failures, log-odds p, without the term ln Gamma(count + 1); -log-likelihood summed over genes, mean over spots."""
-    x, failures, odds = whole(counts).double(), r.double().clamp(max=20).exp(), p.double()
+    x, failures, odds = double(whole(counts)), double(r).clamp(max=20).exp(), double(p)
     likelihood = torch.lgamma(failures + x) - torch.lgamma(failures) + odds * x - F.softplus(odds) * (x + failures)
     return -likelihood.sum(dim=1).mean().float()
 
@@ -49,7 +50,7 @@ def nb_total_probability(y: Float[Tensor, "*spot gene"], n: Float[Tensor, "*spot
     """
     if not (torch.isfinite(y) & (y >= 0)).all():
         raise BadInput("a negative binomial was given numbers below 0 or not finite; give counts, or their logarithm as published")
-    y, n, p = y.double(), n.double().clamp(min=1e-8), p.double().clamp(CLOSE, 1 - CLOSE)
+    y, n, p = double(y), double(n).clamp(min=1e-8), double(p).clamp(CLOSE, 1 - CLOSE)
     return (torch.lgamma(n) + torch.lgamma(y + 1) - torch.lgamma(n + y) - n * p.log() - y * torch.log1p(-p)).float()
 
 

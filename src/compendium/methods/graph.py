@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
 from compendium.errors import BadInput
+from compendium.machine import double
 
 PRUNING = ("NA", "Grid", "STD")
 METRICS = ("square", "hexagonal")
@@ -71,10 +72,12 @@ def nearest(grid: Num[Tensor, "spot 2"], k: int = 4, prune: str = "NA", metric: 
     check_words(k, prune, metric)
     if k >= len(grid):
         raise BadInput(f"k={k} neighbours asked for in a section of {len(grid)} spots; set k to at least 1 and below the number of spots, or leave the section out")
-    scale = torch.tensor([1.0, 3.0 if metric == "hexagonal" else 1.0], dtype=torch.float64, device=grid.device)  # of squares, so that whole numbers stay exact
-    found = [_nearest_of(rows, grid.double(), scale, k) for rows in torch.arange(len(grid), device=grid.device).split(ROWS)]
+    places = double(grid)
+    scale = torch.tensor([1.0, 3.0 if metric == "hexagonal" else 1.0], dtype=torch.float64, device=places.device)  # of squares, so that whole numbers stay exact
+    found = [_nearest_of(rows, places, scale, k) for rows in torch.arange(len(grid), device=places.device).split(ROWS)]
     distance, neighbours = (torch.cat(parts) for parts in zip(*found, strict=True))
-    graph = Graph(neighbours, distance <= _limit(distance, prune) * (1 + 1e-12))  # equal distances may differ in their last digit
+    within = distance <= _limit(distance, prune) * (1 + 1e-12)  # equal distances may differ in their last digit
+    graph = Graph(neighbours.to(grid.device), within.to(grid.device))
     return graph.with_loops() if loops else graph
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from compendium.data.targets.transforms import SIGNED
 from compendium.errors import BadInput
+from compendium.machine import double
 from compendium.methods.count_losses import nb_total_probability, whole
 from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
 from compendium.methods.registry import LOSS, Step, register
@@ -69,7 +70,7 @@ class STimage(Method):
         """-log-likelihood, summed over genes, mean over spots."""
         n, logit = self.parameters_of(batch)
         if self.scale is None:
-            each = nb_total_probability(batch.target, n, logit.double().sigmoid())
+            each = nb_total_probability(batch.target, n, double(logit).sigmoid())
         else:
             each = nb_total_probability(whole(batch.counts), n, sized(logit, batch.size))
         return {"negative binomial": each.sum(dim=1).mean()}
@@ -93,7 +94,7 @@ def nb_mean(n: Float[Tensor, "spot gene"], logit: Float[Tensor, "spot gene"]) ->
 
 def sized(logit: Float[Tensor, "spot gene"], size: Float[Tensor, "spot"]) -> Float[Tensor, "spot gene"]:
     """p of a spot of that size factor: with the odds (1 - p) / p times it the mean is too, and n stays. A spot of size 0 has p = 1, count 0 and mean 0."""
-    return torch.sigmoid(logit.double() - size.double().clamp(min=1e-8).log()[:, None])
+    return torch.sigmoid(double(logit) - double(size).clamp(min=1e-8).log()[:, None])
 
 
 def inverse_softplus(value: Float[Tensor, "*spot gene"]) -> Float[Tensor, "*spot gene"]:

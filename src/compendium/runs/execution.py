@@ -5,7 +5,6 @@ import logging
 import os
 import pickle
 import platform
-import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
 from compendium.data.targets.transforms import Target, counted, fit_target
 from compendium.errors import BadInput, cause
+from compendium.machine import peak_memory_mb
 from compendium.methods.layers import Method
 from compendium.runs import ensemble, store
 from compendium.runs.executors.local import Serial
@@ -142,7 +142,7 @@ def _make(run: Run, sections: Sequence[Section], device: str, target: Path, chec
     facts = {
         "run": asdict(run), "line": run.line, "data": {s.name: s.digest for s in used(run, sections)}, "stages": run.versions(),
         "classes": classes, "curve": fitted.curve, "best_epoch": fitted.best_epoch, "seconds": round(fitted.earlier + time.monotonic() - began, 4),
-        "process_peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "device": device_line(device), "precision": "float32",
+        "process_peak_memory_mb": peak_memory_mb(), "device": device_line(device), "precision": "float32",
         "threads": torch.get_num_threads(), "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in ("compendium", "torch", "numpy", "scipy", "scikit-learn", "timm")},
     }
@@ -172,4 +172,6 @@ def training_set(run: Run, sections: Sequence[Section]) -> tuple[list[TrainingSu
 
 def device_line(device: str) -> str:
     """Device as a page prints it."""
-    return torch.cuda.get_device_name() if device == "cuda" else f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"Apple GPU ({platform.machine()})" if device == "mps" else f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from compendium.data.section import Section
 from compendium.data.windows import CLEAN, windows
 from compendium.errors import BadInput
+from compendium.machine import DEVICES, usable
 from compendium.methods import recipe
 from compendium.methods.layers import Batch, Method, ModelSpec, Stage
 from compendium.methods.registry import NONE, OWN
@@ -44,16 +45,17 @@ class Fitted:
 
 def check_device(word: str) -> str:
     """The word, if it is one for a device; whether there is one is for whoever computes to find out."""
-    if word not in ("auto", "cpu", "cuda"):
-        raise BadInput(f"unknown device {word!r}; known: auto, cpu, cuda")
+    if word not in DEVICES:
+        raise BadInput(f"unknown device {word!r}; known: {', '.join(DEVICES)}")
     return word
 
 
 def pick_device(word: str) -> str:
-    """`auto` is the GPU if there is one; `cuda` without one is an error, never a silent CPU run."""
-    if check_device(word) == "cuda" and not torch.cuda.is_available():
-        raise BadInput("device cuda asked for, but this machine has no usable GPU; use device=cpu or device=auto")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if word == "auto" else word
+    """`auto` is the GPU (cuda, else mps) if there is one, else cpu; a GPU asked for that is not there is an error, never a silent CPU run."""
+    gpus = DEVICES[2:]
+    if check_device(word) in gpus and not usable(word):
+        raise BadInput(f"device {word} asked for, but this machine has no usable GPU of that kind; use device=cpu or device=auto")
+    return next(filter(usable, gpus), "cpu") if word == "auto" else word
 
 
 def build(run: Run, parts: list[Inputs], genes: int) -> Method:

@@ -3,7 +3,6 @@
 The second cell of every chapter is `page = start("id-loocv", globals())`.
 """
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from compendium.book.notebook.show import DEVICE, RECORDS, publish, show, show_t
 from compendium.book.notebook.tables import drawn
 from compendium.book.run import chapters
 from compendium.data.partition import ROLES
+from compendium.machine import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,6 +128,6 @@ class Page:
 
     def parameters_table(self) -> None:
         """Publish the box that tells how to run this chapter again, and say as `run_time` how long this run took."""
-        self.say("run_time", rerun.took(time.monotonic() - self._began, self._fits, os.cpu_count() or 1))
+        self.say("run_time", rerun.took(time.monotonic() - self._began, self._fits, cores()))
         box = rerun.box(self.name, self.notebook.name, declared(self.notebook), self.parameters, self.profile.name)
         publish({"text/html": box, "text/plain": f"parameters: {dict(self.parameters)}"})

@@ -1,6 +1,5 @@
 """Run chapters: find them, check their parameters, run them aside, and let only a notebook that ran to its end become a page."""
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from compendium.book.run.execution import ChapterFailed, execute
 from compendium.book.run.fingerprint import fingerprint, prepared_sections
 from compendium.book.site import render as site
 from compendium.errors import BadInput, cause
+from compendium.machine import cores
 from compendium.processes import workers
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def run_outdated(profile: str = "demo", root: Path | None = None, report: Callab
     if due:
         generate(stated.cohort)  # before any chapter notes which sections it was run on
     failures = []
-    with workers(max(1, min(len(due), os.cpu_count() or 1))) as pool:
+    with workers(max(1, min(len(due), cores()))) as pool:
         for name, task in {name: pool.submit(run_chapter, name, profile, None, None, root) for name in due}.items():
             try:
                 task.result()

@@ -17,6 +17,7 @@ from compendium.evaluation.comparison import KEPT, Job, Row, fitted, floor, made
 from compendium.evaluation.paired import BETTER, WORSE, Comparison, below, differences, verdict
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim, counted, decided
+from compendium.machine import wait
 from compendium.methods import recipe
 from compendium.methods.gat import GraphAttention, GraphMean
 from compendium.methods.graph import nearest
@@ -112,17 +113,11 @@ def grows(width: int, device: str, sizes: Sequence[int], k: int, repeats: int = 
 
 
 def _seconds(layer: nn.Module, x: torch.Tensor, edges: object) -> float:
-    _wait(x)
+    wait(x)
     began = time.perf_counter()
     (layer(x) if isinstance(layer, Block) else layer(x, edges)).sum().backward()
-    _wait(x)
+    wait(x)
     return time.perf_counter() - began
-
-
-def _wait(x: torch.Tensor) -> None:
-    """A GPU is given its work and asked for nothing until it is done."""
-    if x.is_cuda:
-        torch.cuda.synchronize()
 
 
 def exponents(lines: pd.DataFrame) -> dict[str, float]:

@@ -139,7 +139,7 @@ def read(root: Path, cohort: Cohort, name: str, px: int) -> Section:
 
 def _labels(stated: pd.Series, classes: Sequence[str], path: Path, where: str) -> np.ndarray:
     """The class of each spot ("" where none), one of those that the cohort states, if it states any."""
-    labels = stated.str.strip().to_numpy(str)
+    labels = tables.text(stated.str.strip())
     if classes and (unknown := sorted({*labels} - {*classes, NO_LABEL})):
         raise BadInput(f"{where}: label {str(unknown[0])!r} in {path} is none of {', '.join(classes)}; correct the table, or classes in {COHORT}")
     return labels

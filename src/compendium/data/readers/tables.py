@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 Counts = tuple[np.ndarray, np.ndarray, csr_matrix]  # spot ids, gene names, int32 counts [spot gene]
+TEXT = ("spot", "label")  # columns that are text, whatever stands there
+MISSING = ("", "NA", "N/A", "null")  # what a column of numbers may hold in place of one
 
 
 def _separator(path: Path) -> str:
@@ -79,6 +81,7 @@ def from_scverse(read: Callable[[Path], "AnnData"], path: Path, where: str) -> C
     """The counts of a file that scanpy or anndata reads; `read` imports what it needs, so that no other reader does."""
     with warnings.catch_warnings():  # repeated names are made unique by `read` or refused by the Section
         warnings.filterwarnings("ignore", "(Variable|Observation) names are not unique", UserWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)  # of what the libraries call in each other
         try:
             table = read(path)
         except ImportError as error:
@@ -95,13 +98,19 @@ def from_scverse(read: Callable[[Path], "AnnData"], path: Path, where: str) -> C
     counts.sum_duplicates()
     counts = csr_matrix((_whole(counts.data, f"{where}: {path.name}"), counts.indices.astype(np.int32), counts.indptr.astype(np.int32)), shape=counts.shape)
     counts.eliminate_zeros()
-    return table.obs_names.to_numpy(str), table.var_names.to_numpy(str), counts
+    return text(table.obs_names), text(table.var_names), counts
+
+
+def text(values: pd.Series | pd.Index) -> np.ndarray:
+    """Text of pandas as numpy's, "" where there is none; to_numpy(str) of a pandas 3 column that lacks a value would keep one letter of each."""
+    return np.array([str(value) for value in values.fillna("")], dtype=str)
 
 
 def read_table(path: Path, columns: tuple[str, ...], where: str) -> pd.DataFrame:
     """A table of spots that has the named columns, separated as `read_counts` says; spot and label are the text that stands there, be it NA."""
+    numbers = dict.fromkeys((column for column in columns if column not in TEXT), MISSING)
     try:
-        table = pd.read_csv(path, sep=_separator(path), converters={"spot": str, "label": str})
+        table = pd.read_csv(path, sep=_separator(path), dtype=dict.fromkeys(TEXT, object), keep_default_na=False, na_values=numbers)
     except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors, some of them with a line break
         raise BadInput(f"{where}: {path} is no {_kind(path)}-separated table ({' '.join(str(error).split())}); export or fetch it again") from error
     lacking = [column for column in columns if column not in table.columns]

@@ -149,7 +149,7 @@ def read_positions(path: Path, where: str) -> pd.DataFrame:
     try:
         with path.open(encoding="utf-8-sig") as file:
             headed = file.readline().startswith("barcode")
-        table = pd.read_csv(path, header=0 if headed else None, dtype={0: str, "barcode": str}, encoding="utf-8-sig")
+        table = pd.read_csv(path, header=0 if headed else None, dtype={0: str, "barcode": str}, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, OSError) as error:
         raise BadInput(f"{where}: {path} is no table of positions ({' '.join(str(error).split())}); copy spatial/ from the Space Ranger output again") from error
     if table.shape[1] != len(COLUMNS) or (headed and tuple(table.columns) != COLUMNS):

@@ -50,7 +50,7 @@ def _table(path: Path) -> "DataFrame":
     import pandas as pd
 
     try:
-        table = pd.read_csv(_there(path), index_col=0)
+        table = pd.read_csv(_there(path), index_col=0, keep_default_na=False)
     except (ValueError, OSError) as error:  # pandas' own errors are among the first
         raise BadInput(f"{path} cannot be read as a table ({' '.join(str(error).split())}); write it in R: write.csv(as.matrix(x[['SCT']]$counts), file)") from error
     table.index = table.index.astype(str)

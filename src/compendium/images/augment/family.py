@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Num, UInt8
 from torch import Tensor
 
-PIECE = {"cpu": 8, "cuda": 256}  # tiles changed at once: on a CPU more of them wait for memory (benchmarks/augment.py)
+PIECE = {"cpu": 8, "cuda": 256, "mps": 256}  # tiles changed at once: on a CPU more of them wait for memory (benchmarks/augment.py)
 
 
 def stated(value: object, operation: str, words: str) -> object:

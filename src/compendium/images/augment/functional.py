@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
+from compendium.machine import double
+
 SYMMETRIES = 8
 QUARTER, HALF, LEFT_RIGHT, UP_DOWN, TRANSPOSED = 1, 2, 4, 6, 7  # some of them by number
 LUMA = (0.2989, 0.587, 0.114)  # share of red, green and blue in grey
@@ -58,7 +60,7 @@ def rotate(images: Float[Tensor, "spot 3 px px"], degrees: Float[Tensor, "spot"]
 
 def affine(images: Float[Tensor, "spot 3 px px"], degrees: Float[Tensor, "spot"], scale: Float[Tensor, "spot"]) -> Float[Tensor, "spot 3 px px"]:
     """Turned clockwise about the centre and magnified, nearest pixel, 0 where the tile has none."""
-    angle, scale = degrees.double().deg2rad(), scale.double()
+    angle, scale = double(degrees).deg2rad(), double(scale)
     along, across, zero = angle.cos() / scale, angle.sin() / scale, torch.zeros_like(scale)
     theta = torch.stack([along, across, zero, -across, along, zero], dim=1).view(-1, 2, 3).to(images)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from compendium import processes
 from compendium.errors import BadInput
+from compendium.machine import cores
 
 EXECUTORS = ("serial", "local", "dask", "slurm")
 CONNECT_SECONDS = 10
@@ -71,11 +72,6 @@ def engine(word: str = "serial", *, workers: int = 0, address: str = "", slurm: 
             from compendium.runs.executors.slurm import JobArray
 
             yield JobArray(workers, slurm or {}), workers
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 @contextmanager
