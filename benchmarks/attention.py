@@ -32,7 +32,10 @@ class Textbook(Attention):
 
     def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
         """Every spot attends to every spot."""
-        q, k, v = (part.unflatten(1, (self.heads, HEAD_WIDTH)).transpose(0, 1) for part in self.qkv(x).chunk(3, dim=1))
+        q, k, v = (
+            part.unflatten(1, (self.heads, HEAD_WIDTH)).transpose(0, 1)
+            for part in self.qkv(x).chunk(3, dim=1)
+        )
         share = (q @ k.transpose(1, 2) / HEAD_WIDTH**0.5).softmax(dim=2)
         return self.out((share @ v).transpose(0, 1).flatten(1))
 
@@ -61,13 +64,21 @@ def measure(form: type[Attention], spots: int) -> tuple[float, float]:
 
 def fits(spots: int) -> bool:
     """Whether the textbook form can be measured on this machine."""
-    free = next(int(line.split()[1]) / 1024 for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable"))
+    free = next(
+        int(line.split()[1]) / 1024
+        for line in Path("/proc/meminfo").read_text().splitlines()
+        if line.startswith("MemAvailable")
+    )
     return MATRICES * HEADS * spots**2 * 4 / 2**20 < 0.7 * free
 
 
 def exponent(spots: list[int], values: list[float]) -> float:
     """b of values ~ spots^b, by least squares on logarithms, over the values that can be told from the baseline."""
-    seen = [(math.log(n), math.log(value)) for n, value in zip(spots, values, strict=True) if value >= SEEN_MB]
+    seen = [
+        (math.log(n), math.log(value))
+        for n, value in zip(spots, values, strict=True)
+        if value >= SEEN_MB
+    ]
     return float(np.polyfit(*zip(*seen, strict=True), 1)[0]) if len(seen) > 1 else math.nan
 
 
@@ -80,13 +91,20 @@ def main(sizes: list[int]) -> None:
                 if form is Attention or fits(spots):
                     found[form][spots] = pool.submit(measure, form, spots).result()
                     print(f"measured {form.__name__} at {spots} spots", file=sys.stderr)
-    print(f"forward and backward, width {WIDTH}, {HEADS} heads of {HEAD_WIDTH}, float32, CPU with {torch.get_num_threads()} threads")
+    print(
+        f"forward and backward, width {WIDTH}, {HEADS} heads of {HEAD_WIDTH}, float32, CPU with {torch.get_num_threads()} threads"
+    )
     print(f"{'spots':>6} {'MB':>7} {'seconds':>9} {'textbook MB':>12} {'seconds':>9}")
     for spots in sizes:
         ours, theirs = found[Attention][spots], found[Textbook].get(spots)
-        print(f"{spots:6} {ours[0]:7,.0f} {ours[1]:9.3f}", f"{theirs[0]:12,.0f} {theirs[1]:9.3f}" if theirs else f"{'does not fit here':>22}")
+        print(
+            f"{spots:6} {ours[0]:7,.0f} {ours[1]:9.3f}",
+            f"{theirs[0]:12,.0f} {theirs[1]:9.3f}" if theirs else f"{'does not fit here':>22}",
+        )
     for form, rows in found.items():
-        print(f"memory of {form.__name__} grows with spots to the power of {exponent(list(rows), [mb for mb, _ in rows.values()]):.2f} (rows of {SEEN_MB} MB and more)")
+        print(
+            f"memory of {form.__name__} grows with spots to the power of {exponent(list(rows), [mb for mb, _ in rows.values()]):.2f} (rows of {SEEN_MB} MB and more)"
+        )
 
 
 if __name__ == "__main__":

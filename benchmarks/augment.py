@@ -29,7 +29,11 @@ def turned(tile: Tensor) -> Tensor:
 
 def shifted(tile: Tensor) -> Tensor:
     """A number added to each channel."""
-    return (tile + torch.empty(3, 1, 1).uniform_(-20, 20).to(tile.device)).clamp(0, 255).to(torch.uint8)
+    return (
+        (tile + torch.empty(3, 1, 1).uniform_(-20, 20).to(tile.device))
+        .clamp(0, 255)
+        .to(torch.uint8)
+    )
 
 
 def by_chance(*changes: Callable[[Tensor], Tensor]) -> tv.RandomApply:
@@ -69,24 +73,38 @@ def rate(change: Callable[[Tensor], Tensor], tiles: Tensor) -> float:
 
 def verdict(ratio: float) -> str:
     """What is said of a family that the package runs in the slower of the two forms."""
-    return "" if ratio > 1 - TOLD_APART else "  SLOWER than torchvision tile by tile, and yet what the package runs here"
+    return (
+        ""
+        if ratio > 1 - TOLD_APART
+        else "  SLOWER than torchvision tile by tile, and yet what the package runs here"
+    )
 
 
 def main(count: int = 128, px: int = 224) -> None:
     """Measure both forms of every family in turn, and print the table of each device."""
     torch.manual_seed(0)
-    images = torch.randint(0, 256, (count, px, px, 3), dtype=torch.uint8).permute(0, 3, 1, 2)  # as tiles lie in memory
+    images = torch.randint(0, 256, (count, px, px, 3), dtype=torch.uint8).permute(
+        0, 3, 1, 2
+    )  # as tiles lie in memory
     assert TORCHVISION.keys() == FAMILIES.keys() - {"none"}
     for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():
-        where = torch.cuda.get_device_name() if device == "cuda" else f"CPU with {torch.get_num_threads()} threads"
+        where = (
+            torch.cuda.get_device_name()
+            if device == "cuda"
+            else f"CPU with {torch.get_num_threads()} threads"
+        )
         print(f"{count} tiles of {px} px, {where}, pieces of {PIECE[device]}")
         print(f"{'family':12s} {'batched':>10s} {'one by one':>11s}  tiles a second")
         for name, theirs in TORCHVISION.items():
             tiles, ours, single = images.to(device), 0.0, 0.0
             for _ in range(PASSES):
                 ours = max(ours, rate(FAMILIES[name], tiles))
-                single = max(single, rate(lambda some, each=theirs: tile_by_tile(each, some), tiles))
-            print(f"{name:12s} {ours:10,.0f} {single:11,.0f}  ratio {ours / single:.2f}{verdict(ours / single)}")
+                single = max(
+                    single, rate(lambda some, each=theirs: tile_by_tile(each, some), tiles)
+                )
+            print(
+                f"{name:12s} {ours:10,.0f} {single:11,.0f}  ratio {ours / single:.2f}{verdict(ours / single)}"
+            )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,10 @@ from compendium.images import encoders
 from compendium.images.features import CHUNK
 
 PX = 224
-FORMS = {"pieces of 64, channels first": (64, torch.contiguous_format), f"pieces of {CHUNK['cpu']}, channels last": (CHUNK["cpu"], torch.channels_last)}
+FORMS = {
+    "pieces of 64, channels first": (64, torch.contiguous_format),
+    f"pieces of {CHUNK['cpu']}, channels last": (CHUNK["cpu"], torch.channels_last),
+}
 
 
 @torch.inference_mode()

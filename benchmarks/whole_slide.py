@@ -32,12 +32,17 @@ from compendium.data.splits import Split
 from compendium.images import encoders
 from compendium.images.features import features
 from compendium.methods import names, recipe
-from compendium.runs import plan_run
-from compendium.runs import run_once
+from compendium.runs import plan_run, run_once
 
 COHORT, PANEL, TILE = "whole-slides", "hvg_685", 512
-SLIDES = {"S1": ("A", "tissue_positions.csv"), "S2": ("B", "tissue_positions_list.csv")}  # patient; positions of Space Ranger 2 and 1
-LIMITS = {"prepared": (180.0, 4.0), "trained": (math.inf, 20.0)}  # seconds and GB of a step, by the function that does it; the others are measured only
+SLIDES = {
+    "S1": ("A", "tissue_positions.csv"),
+    "S2": ("B", "tissue_positions_list.csv"),
+}  # patient; positions of Space Ranger 2 and 1
+LIMITS = {
+    "prepared": (180.0, 4.0),
+    "trained": (math.inf, 20.0),
+}  # seconds and GB of a step, by the function that does it; the others are measured only
 SPLIT = Split("patient-out", ("S1",), (), ("S2",), "patient B")
 
 
@@ -54,7 +59,9 @@ class Size:
 
 def positions(size: Size) -> pd.DataFrame:
     """Every spot of the slide, all in tissue, on a hexagonal array that fills the image."""
-    places = np.array([(row, col) for row in range(size.rows) for col in range(row % 2, size.columns, 2)])
+    places = np.array(
+        [(row, col) for row in range(size.rows) for col in range(row % 2, size.columns, 2)]
+    )
     pitch = size.px / (max(size.rows * np.sqrt(3) / 2, size.columns / 2) + 1)
     x, y = pitch * (places[:, 1] / 2 + 0.5), pitch * (places[:, 0] * np.sqrt(3) / 2 + 0.5)
     return pd.DataFrame({
@@ -68,14 +75,23 @@ def tiles(size: Size) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 24, (TILE, TILE, 3), dtype=np.uint8)
     for _ in range((-(-size.px // TILE)) ** 2):
-        yield noise + rng.integers(90, 230, (8, 8, 3), dtype=np.uint8).repeat(TILE // 8, axis=0).repeat(TILE // 8, axis=1)
+        yield noise + rng.integers(90, 230, (8, 8, 3), dtype=np.uint8).repeat(
+            TILE // 8, axis=0
+        ).repeat(TILE // 8, axis=1)
 
 
 def counts(size: Size, spots: int) -> csr_matrix:
     """Counts [spot gene]; a quarter of them are above 0, as on a good slide."""
     rng = np.random.default_rng(1)
     rate = rng.lognormal(-2.2, 1.6, size.genes)
-    return csr_matrix(vstack([csr_matrix(rng.poisson(rate, (len(some), size.genes)).astype(np.int32)) for some in np.array_split(np.arange(spots), max(1, spots // 250))]))
+    return csr_matrix(
+        vstack(
+            [
+                csr_matrix(rng.poisson(rate, (len(some), size.genes)).astype(np.int32))
+                for some in np.array_split(np.arange(spots), max(1, spots // 250))
+            ]
+        )
+    )
 
 
 def write(root: Path, size: Size) -> None:
@@ -86,9 +102,22 @@ def write(root: Path, size: Size) -> None:
     table, first = positions(size), root / "S1"
     for name, (_, file) in SLIDES.items():
         (root / name / "spatial").mkdir(parents=True)
-        table.to_csv(root / name / "spatial" / file, index=False, header=not file.endswith("list.csv"))
-        (root / name / "spatial" / "scalefactors_json.json").write_text(json.dumps({"tissue_hires_scalef": 2000 / size.px if size.px > 2000 else 1}))
-    imwrite(first / "image.tif", tiles(size), shape=(size.px, size.px, 3), dtype=np.uint8, tile=(TILE, TILE), photometric="rgb", compression="zlib", compressionargs={"level": 1})
+        table.to_csv(
+            root / name / "spatial" / file, index=False, header=not file.endswith("list.csv")
+        )
+        (root / name / "spatial" / "scalefactors_json.json").write_text(
+            json.dumps({"tissue_hires_scalef": 2000 / size.px if size.px > 2000 else 1})
+        )
+    imwrite(
+        first / "image.tif",
+        tiles(size),
+        shape=(size.px, size.px, 3),
+        dtype=np.uint8,
+        tile=(TILE, TILE),
+        photometric="rgb",
+        compression="zlib",
+        compressionargs={"level": 1},
+    )
     matrix = csc_matrix(counts(size, len(table)).T)
     listed = published(PANEL)[: size.genes]
     genes = [*listed, *(f"GENE{i}" for i in range(size.genes - len(listed)))]
@@ -97,29 +126,57 @@ def write(root: Path, size: Size) -> None:
         for part in ("data", "indices", "indptr"):
             group[part] = getattr(matrix, part)
         group["shape"], group["barcodes"] = np.array(matrix.shape), table["barcode"].to_numpy("S")
-        for word, values in {"id": genes, "name": genes, "feature_type": ["Gene Expression"] * len(genes), "genome": ["GRCh38"] * len(genes)}.items():
+        for word, values in {
+            "id": genes,
+            "name": genes,
+            "feature_type": ["Gene Expression"] * len(genes),
+            "genome": ["GRCh38"] * len(genes),
+        }.items():
             group[f"features/{word}"] = np.array(values, "S")
     for file in ("image.tif", "filtered_feature_bc_matrix.h5"):
         os.link(first / file, root / "S2" / file)
     sections = {name: {"patient": patient} for name, (patient, _) in SLIDES.items()}
-    (root / "cohort.yaml").write_text(json.dumps({"title": "Made-up slides", "technology": "10x Visium, 55 um spots", "sections": sections}))  # JSON is YAML
+    (root / "cohort.yaml").write_text(
+        json.dumps(
+            {
+                "title": "Made-up slides",
+                "technology": "10x Visium, 55 um spots",
+                "sections": sections,
+            }
+        )
+    )  # JSON is YAML
 
 
 def labelled() -> list[Section]:
     """The prepared slides, with classes for the method that learns some."""
-    return [replace(section, labels=np.resize(["one", "two"], len(section))) for section in open_sections(COHORT)]
+    return [
+        replace(section, labels=np.resize(["one", "two"], len(section)))
+        for section in open_sections(COHORT)
+    ]
 
 
 def predicted(method: str, budget: str) -> str:
     """Every spot of S2 by a method on frozen features, fitted on S1 where that is closed-form, else as it begins."""
     words = {"distill": 0.0} if "distill" in recipe(method).model else {}
-    run = plan_run(COHORT, SPLIT, method, sections=labelled(), panel=PANEL, budget=budget, epochs=0, **words)
+    run = plan_run(
+        COHORT, SPLIT, method, sections=labelled(), panel=PANEL, budget=budget, epochs=0, **words
+    )
     return _said(run_once(run, labelled(), "cpu"))
 
 
 def trained(method: str, budget: str) -> str:
     """One step on the whole of S1 with the tiles themselves, at the published size, and the prediction of S2."""
-    run = plan_run(COHORT, SPLIT, method, sections=labelled(), panel=PANEL, protocol="published", budget=budget, epochs=1, recompute=True)
+    run = plan_run(
+        COHORT,
+        SPLIT,
+        method,
+        sections=labelled(),
+        panel=PANEL,
+        protocol="published",
+        budget=budget,
+        epochs=1,
+        recompute=True,
+    )
     return _said(run_once(run, labelled(), "cpu"))
 
 
@@ -138,11 +195,17 @@ def encoded() -> str:
     return ", ".join(str(features(section, encoders.FROZEN, 224).shape) for section in labelled())
 
 
-def steps(root: Path, chosen: list[str], budget: str) -> Iterator[tuple[str, Callable[..., str], tuple]]:
+def steps(
+    root: Path, chosen: list[str], budget: str
+) -> Iterator[tuple[str, Callable[..., str], tuple]]:
     """Name, function and arguments of everything that is measured."""
     for name, (_, file) in SLIDES.items():
         yield f"prepare {name}, {file}", prepared, (root, name)
-    yield from ((f"step and predict: {method}, recomputed", trained, (method, budget)) for method in chosen if method in ("histogene", "hist2st"))
+    yield from (
+        (f"step and predict: {method}, recomputed", trained, (method, budget))
+        for method in chosen
+        if method in ("histogene", "hist2st")
+    )
     yield "features", encoded, ()
     yield from ((f"predict: {method}", predicted, (method, budget)) for method in chosen)
 
@@ -152,24 +215,39 @@ def measured(work: Callable[..., str], arguments: tuple, home: str) -> tuple[flo
     os.environ["COMPENDIUM_HOME"] = home
     began = time.monotonic()
     told = work(*arguments)
-    return time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, told
+    return (
+        time.monotonic() - began,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        told,
+    )
 
 
 def passed(what: str, work: Callable[..., str], seconds: float, gigabytes: float) -> list[str]:
     """The limits that a step has passed, in words."""
     most = LIMITS.get(work.__name__, (math.inf, math.inf))
-    return [f"{what}: {found:.1f} {unit}, limit {limit:g} {unit}" for found, limit, unit in zip((seconds, gigabytes), most, ("s", "GB"), strict=True) if found > limit]
+    return [
+        f"{what}: {found:.1f} {unit}, limit {limit:g} {unit}"
+        for found, limit, unit in zip((seconds, gigabytes), most, ("s", "GB"), strict=True)
+        if found > limit
+    ]
 
 
 def main(chosen: list[str], size: Size = Size()) -> list[str]:  # noqa: B008  # frozen
     """Print a line for each step as it ends; the limits that were passed."""
     over = []
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool,
+    ):
         root = Path(folder) / "raw"
         write(root, size)
-        print(f"image {(root / 'S1' / 'image.tif').stat().st_size / 2**20:,.0f} MB, CPU with {torch.get_num_threads()} threads")
+        print(
+            f"image {(root / 'S1' / 'image.tif').stat().st_size / 2**20:,.0f} MB, CPU with {torch.get_num_threads()} threads"
+        )
         for what, work, arguments in steps(root, chosen or names(), size.budget):
-            seconds, gigabytes, told = pool.submit(measured, work, arguments, str(Path(folder) / "home")).result()
+            seconds, gigabytes, told = pool.submit(
+                measured, work, arguments, str(Path(folder) / "home")
+            ).result()
             print(f"{what:55s} {seconds:8.1f} s {gigabytes:6.2f} GB  {told}", flush=True)
             over += passed(what, work, seconds, gigabytes)
     return over

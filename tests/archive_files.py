@@ -5,7 +5,10 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-VISIUM = {"spatial/scalefactors_json.json": b"{}", "spatial/tissue_positions_list.csv": b"AAAC-1,1,0,16,1000,1200\n" * 1000}
+VISIUM = {
+    "spatial/scalefactors_json.json": b"{}",
+    "spatial/tissue_positions_list.csv": b"AAAC-1,1,0,16,1000,1200\n" * 1000,
+}
 
 
 def tar(path: Path, files: dict[str, bytes], *members: tarfile.TarInfo) -> Path:

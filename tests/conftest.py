@@ -2,7 +2,9 @@
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the Makefile does, before torch starts its threads
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "PASSIVE"
+)  # as the Makefile does, before torch starts its threads
 
 import json
 import shutil
@@ -23,16 +25,29 @@ if TYPE_CHECKING:
     from small_disk import SmallDisk
 
 pytest_plugins = ["visits"]
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts the tests in the background ignores it, and what the tests start would too
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a shell that starts the tests in the background ignores it, and what the tests start would too
 SHARED = Path(os.environ.get("COMPENDIUM_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
-LONGEST = ("test_notebooks.py", "test_real_ladder.py", "test_built_book.py", "test_engines.py", "test_seventh_method.py", "test_methods.py")  # a minute or more each
+LONGEST = (
+    "test_notebooks.py",
+    "test_real_ladder.py",
+    "test_built_book.py",
+    "test_engines.py",
+    "test_seventh_method.py",
+    "test_methods.py",
+)  # a minute or more each
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that no process is left with one of them when the others are done."""
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    items.sort(
+        key=lambda item: (
+            LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
+        )
+    )
 
 
 def skip_or_fail(reason: str) -> None:
@@ -119,7 +134,16 @@ def restate(folder: Path, **facts) -> None:
     path.write_text(json.dumps(store.checksummed(json.loads(path.read_text()) | facts)))
 
 
-def tiny_section(name: str = "S1", patient: str = "P1", lab: str = "L1", spots: int = 24, px: int = 64, genes: int = 12, seed: int = 0, labelled: bool = False) -> Section:
+def tiny_section(
+    name: str = "S1",
+    patient: str = "P1",
+    lab: str = "L1",
+    spots: int = 24,
+    px: int = 64,
+    genes: int = 12,
+    seed: int = 0,
+    labelled: bool = False,
+) -> Section:
     """A section whose first genes, and labels if asked for, follow the redness of its patches: a planted signal that every method can learn."""
     rng = np.random.default_rng([seed, sum(map(ord, name))])
     signal = rng.uniform(0, 1, spots)
@@ -129,9 +153,18 @@ def tiny_section(name: str = "S1", patient: str = "P1", lab: str = "L1", spots: 
     side = int(np.ceil(np.sqrt(spots)))
     grid = np.stack(np.divmod(np.arange(spots), side)[::-1], axis=1).astype(np.int32)
     return Section(
-        cohort="tiny", name=name, patient=patient, lab=lab, technology="test",
-        genes=np.array([f"G{i}" for i in range(genes)]), spots=np.array([f"{x}x{y}" for x, y in grid]),
-        grid=grid, pixels=(grid * 80 + 40).astype(np.float32), um_per_px=0.7,
-        counts=csr_matrix(rng.poisson(mean).astype(np.int32)), patches=patches, labels=np.where(signal > 0.5, "red", "pale") if labelled else None,
+        cohort="tiny",
+        name=name,
+        patient=patient,
+        lab=lab,
+        technology="test",
+        genes=np.array([f"G{i}" for i in range(genes)]),
+        spots=np.array([f"{x}x{y}" for x, y in grid]),
+        grid=grid,
+        pixels=(grid * 80 + 40).astype(np.float32),
+        um_per_px=0.7,
+        counts=csr_matrix(rng.poisson(mean).astype(np.int32)),
+        patches=patches,
+        labels=np.where(signal > 0.5, "red", "pale") if labelled else None,
         digest=f"{name}-{seed}-{spots}-{px}-{genes}",
     )

@@ -94,7 +94,9 @@ class Child:
     def wait(self) -> Ended:
         """Wait for its end."""
         status, peak_mb, seconds = self.commands.ask(wait=self.pid)
-        return Ended(status, *((self.folder / name).read_text() for name in ("out", "err")), peak_mb, seconds)
+        return Ended(
+            status, *((self.folder / name).read_text() for name in ("out", "err")), peak_mb, seconds
+        )
 
     def until(self, happened: Callable[[], object]) -> "Child":
         """Wait until something is so."""
@@ -107,8 +109,16 @@ class Commands:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.count = folder, 0
-        alone = os.environ | {"OMP_NUM_THREADS": "1"}  # no threads before a fork, and the same numbers whatever else runs
-        self.server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=alone)
+        alone = os.environ | {
+            "OMP_NUM_THREADS": "1"
+        }  # no threads before a fork, and the same numbers whatever else runs
+        self.server = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=alone,
+        )
         assert self._answer() == "ready"
 
     def ask(self, **order) -> object:
@@ -125,7 +135,17 @@ class Commands:
         self.count += 1
         folder = self.folder / str(self.count)
         folder.mkdir()
-        return Child(self, self.ask(arguments=arguments, home=str(home), first=first, cwd=str(cwd or folder), said=str(folder)), folder)
+        return Child(
+            self,
+            self.ask(
+                arguments=arguments,
+                home=str(home),
+                first=first,
+                cwd=str(cwd or folder),
+                said=str(folder),
+            ),
+            folder,
+        )
 
     def run(self, *arguments: str, home: Path, first: str = "", cwd: Path | None = None) -> Ended:
         """Start a command and wait for its end."""
@@ -149,17 +169,35 @@ def until(happened: Callable[[], object]) -> None:
 
 def serve() -> None:
     """Fork a child for every order; the imports are made once."""
-    for module in ("torch", "papermill", "sklearn.linear_model", "compendium.book.run.chapters", "compendium.data.prepare", "compendium.runs.study.progress"):
+    for module in (
+        "torch",
+        "papermill",
+        "sklearn.linear_model",
+        "compendium.book.run.chapters",
+        "compendium.data.prepare",
+        "compendium.runs.study.progress",
+    ):
         import_module(module)
     import torch
 
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports a hundred modules at the first call
+    torch.optim.Adam(
+        [torch.zeros(1, requires_grad=True)]
+    )  # imports a hundred modules at the first call
     print('"ready"', flush=True)
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:
             _, status, usage = os.wait4(order["wait"], 0)
-            print(json.dumps([os.waitstatus_to_exitcode(status), usage.ru_maxrss // 1024, usage.ru_utime + usage.ru_stime]), flush=True)
+            print(
+                json.dumps(
+                    [
+                        os.waitstatus_to_exitcode(status),
+                        usage.ru_maxrss // 1024,
+                        usage.ru_utime + usage.ru_stime,
+                    ]
+                ),
+                flush=True,
+            )
         elif pid := os.fork():
             print(pid, flush=True)
         else:
@@ -172,7 +210,11 @@ def child(order: dict) -> None:
     status = 1
     try:
         os.setsid()
-        for stream, name in ((0, os.devnull), (1, f"{order['said']}/out"), (2, f"{order['said']}/err")):
+        for stream, name in (
+            (0, os.devnull),
+            (1, f"{order['said']}/out"),
+            (2, f"{order['said']}/err"),
+        ):
             os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), stream)
         os.environ["COMPENDIUM_HOME"] = order["home"]
         os.chdir(order["cwd"])

@@ -16,7 +16,11 @@ from space_ranger import write as write_space_ranger
 
 PAGE = (CHECKOUT / "book" / "own_data.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```\{code-block\} \w+\n:caption: (\S+)\n(.*?)```", PAGE, re.DOTALL))
-COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+COMMANDS = [
+    line
+    for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+    for line in block.splitlines()
+]
 (SNIPPET,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -27,9 +31,16 @@ def write_slides(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / name).write_text(text, encoding="utf-8")
     more = [(x, y) for y in range(15, 20) for x in range(10, 17)]
     values = np.random.default_rng(0).poisson(4, (len(more), 5))
-    with (root / "my-slides/S1/counts.csv").open("a") as counts, (root / "my-slides/S1/spots.csv").open("a") as spots:
-        counts.writelines(f"{x}x{y},{','.join(map(str, row))}\n" for (x, y), row in zip(more, values, strict=True))
-        spots.writelines(f"{x}x{y},{x},{y},{120.5 + 200 * (x - 10)},{160 + 200 * (y - 13)},\n" for x, y in more)
+    with (
+        (root / "my-slides/S1/counts.csv").open("a") as counts,
+        (root / "my-slides/S1/spots.csv").open("a") as spots,
+    ):
+        counts.writelines(
+            f"{x}x{y},{','.join(map(str, row))}\n" for (x, y), row in zip(more, values, strict=True)
+        )
+        spots.writelines(
+            f"{x}x{y},{x},{y},{120.5 + 200 * (x - 10)},{160 + 200 * (y - 13)},\n" for x, y in more
+        )
     Image.fromarray(picture()).resize((1500, 1500)).save(root / "my-slides/S1/image.tif")
     monkeypatch.chdir(root)
     exec(SNIPPET, {"adata": to_anndata(section(write_space_ranger(root / "other")))})
@@ -61,4 +72,6 @@ def restated(old: str, new: str) -> Callable[[Path], None]:
 
 def gone(name: str) -> Callable[[Path], None]:
     """Remove a file or a folder."""
-    return lambda mine: shutil.rmtree(mine / name) if (mine / name).is_dir() else (mine / name).unlink()
+    return lambda mine: (
+        shutil.rmtree(mine / name) if (mine / name).is_dir() else (mine / name).unlink()
+    )

@@ -27,54 +27,103 @@ def write_raw(root: Path, names: tuple[str, ...] = ("B4", "C2"), side: int = 5) 
     """
     for seed, name in enumerate(names):
         rng = np.random.default_rng(seed)
-        files = {kind: raw_path(root, name, kind) for kind in ("counts", "spots", "image", "labels") if has(name, kind)}
+        files = {
+            kind: raw_path(root, name, kind)
+            for kind in ("counts", "spots", "image", "labels")
+            if has(name, kind)
+        }
         for path in files.values():
             path.parent.mkdir(parents=True, exist_ok=True)
         xy = [(x, y) for y in range(2, 2 + side) for x in range(2, 2 + side)]
         values = rng.poisson(np.geomspace(0.3, 30, GENES), (len(xy), GENES))
-        lines = ["\t".join(["", *panel_genes()])] + ["\t".join([f"{x}x{y}", *map(str, row)]) for (x, y), row in zip(xy, values, strict=True)]
-        files["counts"].write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
+        lines = ["\t".join(["", *panel_genes()])] + [
+            "\t".join([f"{x}x{y}", *map(str, row)]) for (x, y), row in zip(xy, values, strict=True)
+        ]
+        files["counts"].write_bytes(
+            gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0)
+        )
         files["spots"].write_text(spot_table([*reversed(xy), (30, 30)]))
         field = rng.integers(60, 240, (HEIGHT // 10, WIDTH // 10, 3), dtype=np.uint8)
-        Image.fromarray(field).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC).save(files["image"], quality=95)
+        Image.fromarray(field).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC).save(
+            files["image"], quality=95
+        )
         if "labels" in files:
             classes = [LABELS[i % 3] for i in range(len(xy) - 1)]
-            rows = [f"s{i}\t{x + 0.2}\t{y - 0.3}\t1\t1\t{label}" for i, ((x, y), label) in enumerate(zip(xy, classes, strict=False))]
-            files["labels"].write_text("\n".join(["Row.names\tx\ty\tpixel_x\tpixel_y\tlabel", *rows, "s99\tNA\tNA\t5\t5\tundetermined", ""]))
+            rows = [
+                f"s{i}\t{x + 0.2}\t{y - 0.3}\t1\t1\t{label}"
+                for i, ((x, y), label) in enumerate(zip(xy, classes, strict=False))
+            ]
+            files["labels"].write_text(
+                "\n".join(
+                    [
+                        "Row.names\tx\ty\tpixel_x\tpixel_y\tlabel",
+                        *rows,
+                        "s99\tNA\tNA\t5\t5\tundetermined",
+                        "",
+                    ]
+                )
+            )
     return root
 
 
 def spot_table(xy: list[tuple[int, int]]) -> str:
     """A selection table as published: array position, refined position, pixel, selected."""
-    rows = [f"{x}\t{y}\t{x + 0.04:.3f}\t{y - 0.03:.3f}\t{(x - 1) * PITCH + 0.7:.2f}\t{(y - 1) * PITCH + 0.3:.2f}\t1" for x, y in xy]
+    rows = [
+        f"{x}\t{y}\t{x + 0.04:.3f}\t{y - 0.03:.3f}\t{(x - 1) * PITCH + 0.7:.2f}\t{(y - 1) * PITCH + 0.3:.2f}\t1"
+        for x, y in xy
+    ]
     return "\n".join(["x\ty\tnew_x\tnew_y\tpixel_x\tpixel_y\tselected", *rows, ""])
 
 
 def write_alignment(root: Path, name: str, moved: float = 0.0, spots: int = 25) -> None:
     """The published alignment of a made-up section: its first spots, `moved` px to the right in the annotated section's image, in clusters 0, 1, 2, 0, ..."""
-    path, xy = raw_path(root, name, "alignment"), [(x, y) for y in range(2, 7) for x in range(2, 7)][:spots]
-    rows = [f"s{i}\t{name[0]}\t{name}\t{i % 3}\t{x}\t{y}\t1\t1\t{(x - 1) * PITCH + 0.7 + moved:.2f}\t{(y - 1) * PITCH + 0.3:.2f}" for i, (x, y) in enumerate(xy)]
+    path, xy = (
+        raw_path(root, name, "alignment"),
+        [(x, y) for y in range(2, 7) for x in range(2, 7)][:spots],
+    )
+    rows = [
+        f"s{i}\t{name[0]}\t{name}\t{i % 3}\t{x}\t{y}\t1\t1\t{(x - 1) * PITCH + 0.7 + moved:.2f}\t{(y - 1) * PITCH + 0.3:.2f}"
+        for i, (x, y) in enumerate(xy)
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress("\n".join(["\tpatient_id\tids\tlabel\tx\ty\tpixel_x\tpixel_y\twarped_x\twarped_y", *rows, ""]).encode(), mtime=0))
+    path.write_bytes(
+        gzip.compress(
+            "\n".join(
+                ["\tpatient_id\tids\tlabel\tx\ty\tpixel_x\tpixel_y\twarped_x\twarped_y", *rows, ""]
+            ).encode(),
+            mtime=0,
+        )
+    )
 
 
 @cache
 def panel_genes() -> tuple[str, ...]:
     """The 12 markers and 18 genes of hvg_769, all of them among the shared genes of the cohort."""
     shared = set(resource("genes/her2_common_11871.txt").read_text().split())
-    words = resource("genes/markers_12.txt").read_text().split() + resource("genes/hvg_769.txt").read_text().split()
+    words = (
+        resource("genes/markers_12.txt").read_text().split()
+        + resource("genes/hvg_769.txt").read_text().split()
+    )
     return tuple(dict.fromkeys(gene for gene in words if gene in shared))[:GENES]
 
 
 def raw_path(root: Path, name: str, kind: str) -> Path:
     """Where the catalogue says that a section's counts, spots, image, labels or alignment lie."""
-    part = {"counts": "ST-cnts", "spots": "ST-spotfiles", "image": "ST-imgs", "labels": "ST-pat", "alignment": "ST-cluster"}[kind]
+    part = {
+        "counts": "ST-cnts",
+        "spots": "ST-spotfiles",
+        "image": "ST-imgs",
+        "labels": "ST-pat",
+        "alignment": "ST-cluster",
+    }[kind]
     return next(root / path for path in cohort("her2st").section(name).files if f"/{part}/" in path)
 
 
 def has(name: str, kind: str) -> bool:
     """Whether the catalogue lists such a file for the section."""
-    return kind != "labels" or any("/ST-pat/" in path for path in cohort("her2st").section(name).files)
+    return kind != "labels" or any(
+        "/ST-pat/" in path for path in cohort("her2st").section(name).files
+    )
 
 
 def change_lines(path: Path, change: Callable[[list[str]], list[str]]) -> None:
@@ -98,7 +147,11 @@ def change_cell(path: Path, line: int, column: int, value: str) -> None:
 
 def files_below(folder: Path) -> set[str]:
     """Relative paths of every file under a folder, hidden and left-over ones too; nothing where there is no folder."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} if folder.exists() else set()
+    return (
+        {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        if folder.exists()
+        else set()
+    )
 
 
 def refusal(broken: Callable[[], object]) -> str:

@@ -34,7 +34,12 @@ class RudeServer(ThreadingHTTPServer):
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder = folder
-        self.ranges, self.conditions, self.tags, self.dates = True, True, True, False  # what it heeds, and what it sends
+        self.ranges, self.conditions, self.tags, self.dates = (
+            True,
+            True,
+            True,
+            False,
+        )  # what it heeds, and what it sends
         self.faults: dict[str, list] = defaultdict(list)
         self.for_ever: set[str] = set()
         self.versions: dict[str, str] = {}  # path -> ETag that is not that of its bytes
@@ -61,7 +66,13 @@ class RudeServer(ThreadingHTTPServer):
         with self._lock:
             self.asked.append((path, span))
             faults = self.faults[path]
-            return faults[0] if path in self.for_ever and len(faults) == 1 else faults.pop(0) if faults else None
+            return (
+                faults[0]
+                if path in self.for_ever and len(faults) == 1
+                else faults.pop(0)
+                if faults
+                else None
+            )
 
     def count(self, path: str, sent: int) -> None:
         with self._lock:
@@ -91,7 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(path, file.read_bytes(), fault)
 
-    def _answer(self, status: int, headers: dict[str, str], body: bytes | int, content: bytes) -> None:
+    def _answer(
+        self, status: int, headers: dict[str, str], body: bytes | int, content: bytes
+    ) -> None:
         """What has nothing to do with what was asked for; a number is so many bytes of the file."""
         body = content[:body] if isinstance(body, int) else body
         self.send_response(status)
@@ -107,12 +120,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send(self, path: str, content: bytes, fault: object) -> None:
-        tag = self.server.versions.get(path, f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"')
+        tag = self.server.versions.get(
+            path, f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+        )
         date = "Wed, 01 Sep 2021 10:00:00 GMT"
         version = tag if self.server.tags else date
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-        partly = bool(asked) and self.server.ranges and (not self.server.conditions or self.headers.get("If-Range", version) == version)
-        begin, end = (int(asked[1]), min(int(asked[2]) + 1, len(content))) if partly else (0, len(content))
+        partly = (
+            bool(asked)
+            and self.server.ranges
+            and (not self.server.conditions or self.headers.get("If-Range", version) == version)
+        )
+        begin, end = (
+            (int(asked[1]), min(int(asked[2]) + 1, len(content))) if partly else (0, len(content))
+        )
         if partly and begin >= len(content):
             return self._refuse(416, ("Content-Range", f"bytes */{len(content)}"))
         body = b"" if fault == "empty" else content[begin:end]
@@ -136,7 +157,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = body[: len(body) // 2]
         for start in range(0, len(body), PIECE):
             piece = body[start : start + PIECE]
-            self.server.count(path, len(piece))  # before the client can have it, so that a test never counts too early
+            self.server.count(
+                path, len(piece)
+            )  # before the client can have it, so that a test never counts too early
             self.wfile.write(piece)
         self.wfile.flush()
         if fault == "slow":

@@ -17,14 +17,23 @@ class SmallDisk:
     def __init__(self, folder: Path) -> None:
         self.folder, self.ballast, self.first = folder, folder / "ballast", ""
         folder.mkdir()
-        self.mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "small", folder], stderr=subprocess.DEVNULL).returncode == 0
+        self.mounted = (
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", "size=32m", "small", folder],
+                stderr=subprocess.DEVNULL,
+            ).returncode
+            == 0
+        )
 
     def fill(self, room: int = 0) -> None:
         """Leave no room, or a few bytes of it."""
         if not self.mounted:
             self.first = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({BOUND}, resource.RLIM_INFINITY))\n"
             return
-        with pytest.raises(OSError, match="No space left"), self.ballast.open("wb", buffering=0) as file:
+        with (
+            pytest.raises(OSError, match="No space left"),
+            self.ballast.open("wb", buffering=0) as file,
+        ):
             while file.write(bytes(4096)):
                 pass
         os.truncate(self.ballast, self.ballast.stat().st_size - room)
@@ -42,4 +51,7 @@ class SmallDisk:
 
 def is_refused(said: Ended) -> bool:
     """Whether one line says that there is no room."""
-    return any(words in said.line for words in ("No space left on device", "File too large", "32000 requested"))
+    return any(
+        words in said.line
+        for words in ("No space left on device", "File too large", "32000 requested")
+    )

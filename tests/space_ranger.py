@@ -27,7 +27,19 @@ WORDS = ("Invasive cancer + stroma", "Stroma", "DCIS", "Necrosis", "")  # of a p
 
 def section(folder: Path) -> Section:
     """The section that is read of such a folder, with patches of 32 px."""
-    return visium.read(folder, "mine", SectionSource(cohort="mine", name="S1", patient="A", lab="L1", technology="10x Visium, 55 µm spots", files={}), 32)
+    return visium.read(
+        folder,
+        "mine",
+        SectionSource(
+            cohort="mine",
+            name="S1",
+            patient="A",
+            lab="L1",
+            technology="10x Visium, 55 µm spots",
+            files={},
+        ),
+        32,
+    )
 
 
 def positions() -> pd.DataFrame:
@@ -39,7 +51,16 @@ def positions() -> pd.DataFrame:
     inside = [int(1 <= row <= ROWS - 2 and 2 <= col <= COLS - 3) for row, col in places]
     barcodes = [f"{''.join('ACGT'[i // 4**k % 4] for k in range(6))}-1" for i in range(len(places))]
     row, col = np.transpose(places)
-    return pd.DataFrame({"barcode": barcodes, "in_tissue": inside, "array_row": row, "array_col": col, "pxl_row_in_fullres": y.astype(int), "pxl_col_in_fullres": x.astype(int)})
+    return pd.DataFrame(
+        {
+            "barcode": barcodes,
+            "in_tissue": inside,
+            "array_row": row,
+            "array_col": col,
+            "pxl_row_in_fullres": y.astype(int),
+            "pxl_col_in_fullres": x.astype(int),
+        }
+    )
 
 
 def picture() -> np.ndarray:
@@ -48,20 +69,42 @@ def picture() -> np.ndarray:
     return np.stack([x // 4, y // 4, np.full_like(x, 128)], axis=-1).astype(np.uint8)
 
 
-def write(folder: Path, counts: str = "h5", version: int = 2, image: str = "image.tif", kind: str = "filtered", seed: int = 0) -> Path:
+def write(
+    folder: Path,
+    counts: str = "h5",
+    version: int = 2,
+    image: str = "image.tif",
+    kind: str = "filtered",
+    seed: int = 0,
+) -> Path:
     """A Space Ranger output. counts: h5, mtx (zipped), plain (unzipped) or genes (as old as genes.tsv); kind: filtered, of the spots in tissue, or raw."""
     spatial = folder / "spatial"
     spatial.mkdir(parents=True, exist_ok=True)
     table = positions()
-    table.to_csv(spatial / ("tissue_positions.csv" if version == 2 else "tissue_positions_list.csv"), index=False, header=version == 2)
-    (spatial / "scalefactors_json.json").write_text(json.dumps({"tissue_hires_scalef": HIRES_SCALE, "spot_diameter_fullres": 39.0}))
-    small = Image.fromarray(picture()).resize((round(WIDTH * HIRES_SCALE), round(HEIGHT * HIRES_SCALE)))
+    table.to_csv(
+        spatial / ("tissue_positions.csv" if version == 2 else "tissue_positions_list.csv"),
+        index=False,
+        header=version == 2,
+    )
+    (spatial / "scalefactors_json.json").write_text(
+        json.dumps({"tissue_hires_scalef": HIRES_SCALE, "spot_diameter_fullres": 39.0})
+    )
+    small = Image.fromarray(picture()).resize(
+        (round(WIDTH * HIRES_SCALE), round(HEIGHT * HIRES_SCALE))
+    )
     small.save(spatial / "tissue_hires_image.png")
     small.save(spatial / "tissue_lowres_image.png")
     if image:
-        Image.fromarray(picture()).save(folder / image, **({"quality": 95} if image.endswith("g") and "png" not in image else {}))
-    barcodes = table["barcode"][(table["in_tissue"] == 1) | (kind == "raw")].to_numpy()[::-1]  # not in the order of the positions
-    values = np.random.default_rng(seed).poisson(np.geomspace(0.4, 12, len(GENES)), (len(barcodes), len(GENES)))
+        Image.fromarray(picture()).save(
+            folder / image,
+            **({"quality": 95} if image.endswith("g") and "png" not in image else {}),
+        )
+    barcodes = table["barcode"][(table["in_tissue"] == 1) | (kind == "raw")].to_numpy()[
+        ::-1
+    ]  # not in the order of the positions
+    values = np.random.default_rng(seed).poisson(
+        np.geomspace(0.4, 12, len(GENES)), (len(barcodes), len(GENES))
+    )
     write_counts(folder, values, list(barcodes), counts, kind)
     return folder
 
@@ -77,35 +120,58 @@ def write_tenx(root: Path, name: str = "block1") -> Path:
 def write_wu(root: Path, name: str = "CID4290", lacking: int = 5, image: str = "tif") -> Path:
     """The files of a section of Wu et al. as their archives are unpacked: features by name alone, filtered counts without the `lacking` last spots in tissue."""
     made = write(root / "made", "mtx", 1, f"{name}.{image}" if image else "", "raw")
-    raw, filtered = root / "raw_count_matrices" / f"{name}_raw_feature_bc_matrix", root / "filtered_count_matrices" / f"{name}_filtered_count_matrix"
-    for source, target in (("raw_feature_bc_matrix", raw), ("spatial", root / "spatial" / f"{name}_spatial")):
+    raw, filtered = (
+        root / "raw_count_matrices" / f"{name}_raw_feature_bc_matrix",
+        root / "filtered_count_matrices" / f"{name}_filtered_count_matrix",
+    )
+    for source, target in (
+        ("raw_feature_bc_matrix", raw),
+        ("spatial", root / "spatial" / f"{name}_spatial"),
+    ):
         shutil.copytree(made / source, target)
     inside = positions().query("in_tissue == 1")["barcode"].tolist()
-    kept, values = inside[: len(inside) - lacking], np.random.default_rng(1).poisson(3, (len(inside) - lacking, len(GENES)))
+    kept, values = (
+        inside[: len(inside) - lacking],
+        np.random.default_rng(1).poisson(3, (len(inside) - lacking, len(GENES))),
+    )
     write_counts(root / "made", values, kept, "mtx")
     shutil.copytree(made / "filtered_feature_bc_matrix", filtered)
-    (filtered / "features.tsv.gz").write_bytes(gzip.compress("\n".join([*GENES, ""]).encode(), mtime=0))
+    (filtered / "features.tsv.gz").write_bytes(
+        gzip.compress("\n".join([*GENES, ""]).encode(), mtime=0)
+    )
     for folder in ("metadata", "images"):
         (root / folder).mkdir(exist_ok=True)
     lines = [f"{barcode},{name},{WORDS[i % len(WORDS)]}" for i, barcode in enumerate(kept)]
-    (root / "metadata" / f"{name}_metadata.csv").write_text("\n".join([",patientid,Classification", *lines, ""]))
+    (root / "metadata" / f"{name}_metadata.csv").write_text(
+        "\n".join([",patientid,Classification", *lines, ""])
+    )
     if image:
         shutil.copyfile(made / f"{name}.{image}", root / "images" / f"{name}.{image}")
     shutil.rmtree(made)
     return root
 
 
-def write_counts(folder: Path, values: np.ndarray, barcodes: list[str], form: str, kind: str = "filtered") -> None:
+def write_counts(
+    folder: Path, values: np.ndarray, barcodes: list[str], form: str, kind: str = "filtered"
+) -> None:
     """Counts [spot feature] in one of the forms of `write`; other forms of them are removed."""
-    kept = [feature for feature in range(len(GENES)) if form != "genes" or KINDS[feature] == "Gene Expression"]  # the old form has genes only
+    kept = [
+        feature
+        for feature in range(len(GENES))
+        if form != "genes" or KINDS[feature] == "Gene Expression"
+    ]  # the old form has genes only
     matrix, name = csc_matrix(values.T[kept]), f"{kind}_feature_bc_matrix"
     if form == "h5":
         write_h5(folder / f"{name}.h5", matrix, barcodes)
         return
     (folder / name).mkdir(exist_ok=True)
     mmwrite(folder / name / "matrix.mtx", matrix)
-    lines = ["\t".join([f"ENSG{i:05}", GENES[i], KINDS[i]][: 2 if form == "genes" else 3]) for i in kept]
-    (folder / name / ("genes.tsv" if form == "genes" else "features.tsv")).write_text("\n".join([*lines, ""]))
+    lines = [
+        "\t".join([f"ENSG{i:05}", GENES[i], KINDS[i]][: 2 if form == "genes" else 3]) for i in kept
+    ]
+    (folder / name / ("genes.tsv" if form == "genes" else "features.tsv")).write_text(
+        "\n".join([*lines, ""])
+    )
     (folder / name / "barcodes.tsv").write_text("\n".join([*barcodes, ""]))
     for path in [*(folder / name).iterdir()] if form == "mtx" else []:
         path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
@@ -121,9 +187,16 @@ def write_h5(path: Path, matrix: csc_matrix, barcodes: list[str]) -> None:
         group = file.create_group("matrix")
         for part in ("data", "indices", "indptr"):
             values = getattr(matrix, part)
-            group[part] = values.astype(np.int32) if part == "data" and values.dtype.kind == "i" else values
+            group[part] = (
+                values.astype(np.int32) if part == "data" and values.dtype.kind == "i" else values
+            )
         group["shape"], group["barcodes"] = np.array(matrix.shape), np.array(barcodes, "S")
-        features = {"id": [f"ENSG{i:05}" for i in range(len(GENES))], "name": GENES, "feature_type": KINDS, "genome": ["GRCh38"] * len(GENES)}
+        features = {
+            "id": [f"ENSG{i:05}" for i in range(len(GENES))],
+            "name": GENES,
+            "feature_type": KINDS,
+            "genome": ["GRCh38"] * len(GENES),
+        }
         for word, texts in features.items():
             group[f"features/{word}"] = np.array(texts, "S")
         group["features/_all_tag_keys"] = np.array([b"genome"])

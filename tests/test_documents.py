@@ -16,10 +16,45 @@ from compendium.chapters.id_loocv import reference
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = "book|data|notebooks|src|tests"
-MADE_LOCALLY = ("book/chapters", "data/stained", "data/raw", "data/sections", "data/features", "data/runs", "data/scores", "data/tables")
+MADE_LOCALLY = (
+    "book/chapters",
+    "data/stained",
+    "data/raw",
+    "data/sections",
+    "data/features",
+    "data/runs",
+    "data/scores",
+    "data/tables",
+)
 # Written in pieces, so that this file does not hold what it looks for.
-FOREIGN = re.compile(r"/wo" r"rk/|/ho" r"me/\w|/Us" r"ers/\w|python" r"hosted\.org|pypi\.o" r"rg/simple|registry\.n" r"pm|anaconda\.o" r"rg|--(extra-)?index-ur" r"l")
-TEXT = {".py", ".md", ".yaml", ".yml", ".toml", ".lock", ".txt", ".csv", ".bib", ".cff", ".ipynb", ".css", ".js", ".sh", ""}
+FOREIGN = re.compile(
+    r"/wo"
+    r"rk/|/ho"
+    r"me/\w|/Us"
+    r"ers/\w|python"
+    r"hosted\.org|pypi\.o"
+    r"rg/simple|registry\.n"
+    r"pm|anaconda\.o"
+    r"rg|--(extra-)?index-ur"
+    r"l"
+)
+TEXT = {
+    ".py",
+    ".md",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".lock",
+    ".txt",
+    ".csv",
+    ".bib",
+    ".cff",
+    ".ipynb",
+    ".css",
+    ".js",
+    ".sh",
+    "",
+}
 
 
 def text(name: str) -> str:
@@ -28,8 +63,17 @@ def text(name: str) -> str:
 
 def named_paths(document: str) -> set[str]:
     """Relative link targets, and paths in backticks that start with a room of the repository."""
-    links = {target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", document) if "://" not in target}
-    quoted = set(re.findall(rf"(?<![\w/.])((?:{ROOMS})/[\w./-]*[\w/])", " ".join(re.findall(r"`([^`\n]+)`", document))))
+    links = {
+        target.split("#")[0]
+        for target in re.findall(r"\]\(([^)\s]+)\)", document)
+        if "://" not in target
+    }
+    quoted = set(
+        re.findall(
+            rf"(?<![\w/.])((?:{ROOMS})/[\w./-]*[\w/])",
+            " ".join(re.findall(r"`([^`\n]+)`", document)),
+        )
+    )
     return {path for path in links | quoted if path and not path.startswith(MADE_LOCALLY)}
 
 
@@ -42,7 +86,13 @@ def test_every_path_that_a_document_names_exists(name: str):
 
 def test_readme_has_the_commands():
     readme = text("README.md")
-    own = ("make book", "make test", "compendium chapter id-loocv", "compendium fetch her2st --from FOLDER", "compendium prepare her2st")
+    own = (
+        "make book",
+        "make test",
+        "compendium chapter id-loocv",
+        "compendium fetch her2st --from FOLDER",
+        "compendium prepare her2st",
+    )
     commands = (*own, "papermill notebooks/02_id_loocv.ipynb")
     assert [command for command in commands if command not in readme] == []
 
@@ -52,24 +102,49 @@ def test_documents_have_the_reference_scores_and_what_they_are_of():
     kept, titles = found["scores"], found.facts["titles"]
     rows = reference.side_by_side(kept)
     wide = rows[rows["panel"] == "hvg_769"].pivot(index="method", columns="split", values="median")
-    told = [f"| {titles[name]} | {wide['section-out'][name]:.3f} | {wide['patient-out'][name]:.3f} |" for name in found.facts["order"] if wide.loc[name].notna().all()]
+    told = [
+        f"| {titles[name]} | {wide['section-out'][name]:.3f} | {wide['patient-out'][name]:.3f} |"
+        for name in found.facts["order"]
+        if wide.loc[name].notna().all()
+    ]
     part = text("README.md").split("## What real sections say so far")[1].split("\n## ")[0]
     assert [line for line in part.splitlines() if line.startswith("| ")][1:] == told
-    assert set(rows["sections"].iloc[0]) == {"C2", "C3", "C4", "C5"} and "four HER2+ sections (C2 to C5)" in part
-    assert (kept["section"].nunique(), kept["patient"].nunique()) == (5, 2) and "five sections with images are of two patients" in part
-    assert all(re.search(r"[Tt]wo patients", text(f"book/{page}.md")) for page in ("intro", "which_method"))
+    assert (
+        set(rows["sections"].iloc[0]) == {"C2", "C3", "C4", "C5"}
+        and "four HER2+ sections (C2 to C5)" in part
+    )
+    assert (kept["section"].nunique(), kept["patient"].nunique()) == (
+        5,
+        2,
+    ) and "five sections with images are of two patients" in part
+    assert all(
+        re.search(r"[Tt]wo patients", text(f"book/{page}.md")) for page in ("intro", "which_method")
+    )
 
 
 def test_the_readme_says_what_the_kept_tables_say_of_the_claims():
     profile = profiles.load("her2st-subset", ROOT)
-    number = {name: f"Chapter {int(path.name.partition('_')[0])}" for name, path in chapters(ROOT).items()}
+    number = {
+        name: f"Chapter {int(path.name.partition('_')[0])}" for name, path in chapters(ROOT).items()
+    }
     told = real_claims.short(profile, real_claims.kept(profile, ROOT), number.__getitem__)
-    assert re.findall(r"^- Chapter \d+: .*$", text("README.md"), re.MULTILINE) == re.findall(r"^- Chapter \d+: .*$", told, re.MULTILINE) != []
+    assert (
+        re.findall(r"^- Chapter \d+: .*$", text("README.md"), re.MULTILINE)
+        == re.findall(r"^- Chapter \d+: .*$", told, re.MULTILINE)
+        != []
+    )
 
 
 def test_pages_name_no_chapter_as_the_only_one_with_a_reference_run():
-    assert not [name for name in ("book/paper_map.md", "book/intro.md", "book/which_method.md", "README.md") if re.search(r"only (in )?chapter \d", text(name))]
-    assert all("{real-claims}" in text(f"book/{page}.md") for page in ("intro", "which_method", "real_sections"))
+    assert not [
+        name
+        for name in ("book/paper_map.md", "book/intro.md", "book/which_method.md", "README.md")
+        if re.search(r"only (in )?chapter \d", text(name))
+    ]
+    assert all(
+        "{real-claims}" in text(f"book/{page}.md")
+        for page in ("intro", "which_method", "real_sections")
+    )
 
 
 def test_licence_covers_code_and_text():
@@ -87,18 +162,42 @@ def test_citation_names_this_version_and_the_benchmark():
 
 def test_the_welcome_page_cites_what_is_listed():
     keys = set(re.findall(r"^@\w+\{([^,]+),", text("book/references.bib"), re.MULTILINE))
-    cited = {key for group in re.findall(r"\{cite\}`([^`]+)`", text("book/intro.md")) for key in group.split(",")}
+    cited = {
+        key
+        for group in re.findall(r"\{cite\}`([^`]+)`", text("book/intro.md"))
+        for key in group.split(",")
+    }
     assert cited and cited <= keys
 
 
 def test_hooks_run_from_the_environment():
-    hooks = [hook for repo in yaml.safe_load(text(".pre-commit-config.yaml"))["repos"] for hook in repo["hooks"]]
+    hooks = [
+        hook
+        for repo in yaml.safe_load(text(".pre-commit-config.yaml"))["repos"]
+        for hook in repo["hooks"]
+    ]
     assert {hook["id"] for hook in hooks} == {"ruff", "nbstripout"}
-    assert all(hook["language"] == "system" and hook["entry"].startswith(".venv/bin/") for hook in hooks)
+    assert all(
+        hook["language"] == "system" and hook["entry"].startswith(".venv/bin/") for hook in hooks
+    )
 
 
 def test_no_tracked_text_names_a_machine_or_a_package_index():
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    files = [ROOT / name for name in listed.split("\0") if name and Path(name).suffix in TEXT and (ROOT / name).is_file()]
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    files = [
+        ROOT / name
+        for name in listed.split("\0")
+        if name and Path(name).suffix in TEXT and (ROOT / name).is_file()
+    ]
     assert len(files) > 20
-    assert [str(file.relative_to(ROOT)) for file in files if FOREIGN.search(file.read_text(encoding="utf-8", errors="replace"))] == []
+    assert [
+        str(file.relative_to(ROOT))
+        for file in files
+        if FOREIGN.search(file.read_text(encoding="utf-8", errors="replace"))
+    ] == []

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 
-BLOCKED = "scanpy squidpy anndata plotly papermill kornia pydantic jupyter_book torch_geometric harmonypy"
+BLOCKED = (
+    "scanpy squidpy anndata plotly papermill kornia pydantic jupyter_book torch_geometric harmonypy"
+)
 CODE = f"""
 import importlib, pkgutil, sys
 class Refuse:

@@ -61,7 +61,11 @@ def test_a_folder_that_vanishes_while_it_is_made_is_made_again(tmp_path, monkeyp
 def test_what_stands_in_the_way_of_a_lock_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    for name, error in (("file", FileExistsError), ("link", FileExistsError), ("file/deep", NotADirectoryError)):
+    for name, error in (
+        ("file", FileExistsError),
+        ("link", FileExistsError),
+        ("file/deep", NotADirectoryError),
+    ):
         with pytest.raises(error), locked(tmp_path / name / "lock"):
             pass
 

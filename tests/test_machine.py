@@ -21,12 +21,17 @@ def test_cores_are_counted_where_the_system_names_none(monkeypatch):
 
 @pytest.mark.parametrize(("platform", "mb"), [("linux", 3 * 1024), ("darwin", 3)])
 def test_peak_memory_is_in_mib(monkeypatch, platform, mb):
-    monkeypatch.setattr(machine.resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=3 * 2**20))
+    monkeypatch.setattr(
+        machine.resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=3 * 2**20)
+    )
     monkeypatch.setattr(machine.sys, "platform", platform)
     assert machine.peak_memory_mb() == mb
 
 
-@pytest.mark.parametrize(("found", "auto"), [((), "cpu"), (("mps",), "mps"), (("cuda",), "cuda"), (("cuda", "mps"), "cuda")])
+@pytest.mark.parametrize(
+    ("found", "auto"),
+    [((), "cpu"), (("mps",), "mps"), (("cuda",), "cuda"), (("cuda", "mps"), "cuda")],
+)
 def test_a_gpu_is_taken_where_there_is_one_and_none_is_made_up(monkeypatch, found, auto):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in found)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in found)

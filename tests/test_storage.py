@@ -14,7 +14,15 @@ import pytest
 
 from compendium import storage as disk
 from compendium.errors import BadInput
-from compendium.storage import home, read_checksummed, resource, sha256, atomic_file, atomic_folder, write_checksummed
+from compendium.storage import (
+    atomic_file,
+    atomic_folder,
+    home,
+    read_checksummed,
+    resource,
+    sha256,
+    write_checksummed,
+)
 from forked import KILLED_AT
 from raw_files import files_below, refusal
 
@@ -114,7 +122,9 @@ def test_another_that_writes_the_same_folder_meanwhile_is_no_error(tmp_path, mon
 
 
 @pytest.mark.parametrize("steps", [1, 2])
-def test_a_folder_that_another_took_away_is_no_error_and_no_other_error_is_hidden(tmp_path, monkeypatch, steps):
+def test_a_folder_that_another_took_away_is_no_error_and_no_other_error_is_hidden(
+    tmp_path, monkeypatch, steps
+):
     fill(tmp_path / "run", "old")
     rename = Path.rename
 
@@ -203,7 +213,9 @@ def test_a_process_killed_at_any_touch_of_the_disk_leaves_the_old_or_the_new_fol
     fill(tmp_path / "run", "old")
     seen, touches = set(), 1
     while killed(touches, lambda: fill(tmp_path / "run", "new")):
-        refuse_to_fill(tmp_path / "run")  # whoever comes next cleans up, even one that does not get to its end
+        refuse_to_fill(
+            tmp_path / "run"
+        )  # whoever comes next cleans up, even one that does not get to its end
         assert files_below(tmp_path) == {"run/deep/a.txt"} and len(list(tmp_path.iterdir())) == 1
         seen.add((tmp_path / "run" / "deep" / "a.txt").read_text())
         fill(tmp_path / "run", "old")
@@ -247,7 +259,10 @@ def test_any_changed_byte_of_a_sealed_file_is_found(tmp_path):
 
 
 def test_an_error_of_the_disk_names_what_was_written(tmp_path):
-    with pytest.raises(OSError, match="No space left") as caught, atomic_file(tmp_path / "table.csv"):
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        atomic_file(tmp_path / "table.csv"),
+    ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert caught.value.filename == str(tmp_path / "table.csv")
 
@@ -260,7 +275,9 @@ def test_home_is_the_folder_that_was_chosen(tmp_path, monkeypatch):
 
 def test_home_is_data_of_the_checkout_or_of_the_working_folder(tmp_path, monkeypatch):
     for unset in ("", None):
-        monkeypatch.setenv("COMPENDIUM_HOME", unset) if unset is not None else monkeypatch.delenv("COMPENDIUM_HOME")
+        monkeypatch.setenv("COMPENDIUM_HOME", unset) if unset is not None else monkeypatch.delenv(
+            "COMPENDIUM_HOME"
+        )
         assert home() == disk.CHECKOUT / "data"
     monkeypatch.setattr(disk, "CHECKOUT", tmp_path / "site-packages")
     monkeypatch.chdir(tmp_path)
@@ -274,11 +291,15 @@ def test_files_of_the_package_are_found_whatever_the_working_folder(tmp_path, mo
 
 
 def test_a_file_that_is_not_there_is_named():
-    assert refusal(lambda: resource("genes/hvg_9.txt")).startswith("genes/hvg_9.txt is not among the files of the package")
+    assert refusal(lambda: resource("genes/hvg_9.txt")).startswith(
+        "genes/hvg_9.txt is not among the files of the package"
+    )
 
 
 def test_sha256_is_that_of_the_bytes(tmp_path):
     content = bytes(range(256)) * 5000
     (tmp_path / "a").write_bytes(content)
     assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
-    assert sha256(tmp_path / "a") == sha256(tmp_path / "a") != hashlib.sha256(content[:-1]).hexdigest()
+    assert (
+        sha256(tmp_path / "a") == sha256(tmp_path / "a") != hashlib.sha256(content[:-1]).hexdigest()
+    )

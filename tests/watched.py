@@ -11,10 +11,9 @@ import numpy as np
 import compendium.runs.fit as fitting
 from compendium.data.prepare import folder
 from compendium.data.section import Section
-from compendium.runs import Run, execute
+from compendium.runs import Run, execute, plan_runs
 from compendium.runs import execution as engine
 from compendium.runs.store import Record
-from compendium.runs import plan_runs
 from compendium.storage import resource
 from conftest import tiny_section
 
@@ -26,7 +25,10 @@ WORDS = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32, 
 def saved() -> list[Section]:
     """Three small sections of three patients where prepared ones of a real cohort lie, so that they travel by folder and the command line finds them."""
     genes = np.array(resource("genes/her2_common_11871.txt").read_text().split()[:12])
-    made = [dataclasses.replace(tiny_section(name, patient=patient), cohort="her2st", genes=genes) for name, patient in (("B4", "B"), ("C2", "C"), ("D1", "D"))]
+    made = [
+        dataclasses.replace(tiny_section(name, patient=patient), cohort="her2st", genes=genes)
+        for name, patient in (("B4", "B"), ("C2", "C"), ("D1", "D"))
+    ]
     return [section.save(folder("her2st", section.name)) for section in made]
 
 
@@ -37,7 +39,11 @@ def planned(sections: list[Section], methods=("mean", "ridge", "histogene"), **w
 
 def predictions(runs: list[Run], sections: list[Section], **words) -> dict[str, np.ndarray]:
     """What each run predicts for its test section, by identity."""
-    return {record.id: values for record in execute(runs, sections, device="cpu", **words) for values in record.predictions.values()}
+    return {
+        record.id: values
+        for record in execute(runs, sections, device="cpu", **words)
+        for values in record.predictions.values()
+    }
 
 
 def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
@@ -63,14 +69,19 @@ def attempt(run, sections, device, at):
         note(where / "made", run)
         return MAKE(run, sections, device, target, checkpoint, after_epoch)
 
-    with mock.patch.object(engine, "_make", make), mock.patch.object(fitting, "CHECKPOINT_SECONDS", 0.0):
+    with (
+        mock.patch.object(engine, "_make", make),
+        mock.patch.object(fitting, "CHECKPOINT_SECONDS", 0.0),
+    ):
         return ATTEMPT(run, sections, device, at)
 
 
 def note(path: Path, run: Run, *more: int) -> None:
     """One line, in one write: what, which process."""
     with path.open("a") as lines:
-        lines.write(" ".join(map(str, (run.method, run.split.name, run.seed, os.getpid(), *more))) + "\n")
+        lines.write(
+            " ".join(map(str, (run.method, run.split.name, run.seed, os.getpid(), *more))) + "\n"
+        )
 
 
 def made(home: Path) -> list[str]:
@@ -81,7 +92,11 @@ def made(home: Path) -> list[str]:
 def epochs(home: Path, run: Run) -> list[tuple[int, int]]:
     """The epochs of a run that were trained, each with the process that did."""
     parts = [line.rsplit(" ", 2) for line in _lines(home / "epochs")]
-    return [(int(process), int(epoch)) for what, process, epoch in parts if what == f"{run.method} {run.split.name} {run.seed}"]
+    return [
+        (int(process), int(epoch))
+        for what, process, epoch in parts
+        if what == f"{run.method} {run.split.name} {run.seed}"
+    ]
 
 
 def held(home: Path, run: Run) -> int | None:

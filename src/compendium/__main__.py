@@ -16,7 +16,10 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Every command and option."""
-    top = _Parser(prog="compendium", description="Spatial gene expression from H&E images: prepare data, compute studies, run chapters, build the book.")
+    top = _Parser(
+        prog="compendium",
+        description="Spatial gene expression from H&E images: prepare data, compute studies, run chapters, build the book.",
+    )
     top.add_argument("--version", action="version", version=__version__)
     listed = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
     for add in commands.EVERY:
@@ -31,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
         options.do(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _ended("interrupted; what was finished is kept, run the same command to continue", 130)
+        return _ended(
+            "interrupted; what was finished is kept, run the same command to continue", 130
+        )
     except BrokenPipeError:  # whoever read the output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:

@@ -22,7 +22,11 @@ def cause(error: BaseException) -> str:
     said = " ".join(str(error).split())
     if isinstance(error, BadInput):
         return said
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in said:  # the latter two are torch's
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in said
+    ):  # the latter two are torch's
         return "out of memory; lower batch, width, --tile-px or the number of workers, or take fewer sections"
     if isinstance(error, ConnectionError | TimeoutError):
         return f"a connection ended ({said}); check the address and the network, and run the same command again"

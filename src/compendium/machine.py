@@ -18,7 +18,9 @@ def cores() -> int:
 
 def peak_memory_mb() -> int:
     """Peak memory of this process in MiB; the system counts it in bytes on macOS and in KiB elsewhere."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
+        2**20 if sys.platform == "darwin" else 2**10
+    )
 
 
 def usable(device: str) -> bool:

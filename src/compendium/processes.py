@@ -11,11 +11,19 @@ from multiprocessing.connection import Connection
 
 
 @contextmanager
-def workers(count: int, start: Callable[..., None] | None = None, arguments: tuple = ()) -> Iterator[ProcessPoolExecutor]:
+def workers(
+    count: int, start: Callable[..., None] | None = None, arguments: tuple = ()
+) -> Iterator[ProcessPoolExecutor]:
     """So many processes, each begun with `start`. They end with this one, however it ends, and at once where the block ends in an error."""
     context = get_context("spawn")
     theirs, mine = context.Pipe(duplex=False)
-    with closing(theirs), closing(mine), ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(theirs, start, arguments)) as pool:
+    with (
+        closing(theirs),
+        closing(mine),
+        ProcessPoolExecutor(
+            count, mp_context=context, initializer=_begin, initargs=(theirs, start, arguments)
+        ) as pool,
+    ):
         try:
             yield pool
         except BaseException:
@@ -24,7 +32,9 @@ def workers(count: int, start: Callable[..., None] | None = None, arguments: tup
 
 
 def _begin(parent: Connection, start: Callable[..., None] | None, arguments: tuple) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which then closes its end
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the parent too, which then closes its end
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     if start:
         start(*arguments)

@@ -34,7 +34,9 @@ def resource(name: str) -> Path:
     packaged = Path(str(files("compendium"))) / "resources" / name
     path = packaged if packaged.exists() else CHECKOUT / "data" / name
     if not path.exists():
-        raise BadInput(f"{name} is not among the files of the package: reinstall compendium, or name a file that is")
+        raise BadInput(
+            f"{name} is not among the files of the package: reinstall compendium, or name a file that is"
+        )
     return path
 
 
@@ -65,7 +67,9 @@ def is_locked(path: Path) -> bool:
     """Whether somebody holds the lock file at `path`; a file that its holder left behind is not held."""
     try:
         with path.open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that ask at once do not see each other
+            fcntl.flock(
+                lock, fcntl.LOCK_SH | fcntl.LOCK_NB
+            )  # shared: two that ask at once do not see each other
     except BlockingIOError:
         return True
     except FileNotFoundError:
@@ -92,11 +96,15 @@ def alone(target: Path) -> Iterator[None]:
 def _opened(path: Path) -> IO[str]:
     """A lock file, made with its folder where there is none."""
     for _ in range(TRIES):
-        with suppress(FileNotFoundError, FileExistsError):  # whoever held it is just removing the folder
+        with suppress(
+            FileNotFoundError, FileExistsError
+        ):  # whoever held it is just removing the folder
             path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("a")
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a")  # what stands in the way then is no other process, and the error says what
+    return path.open(
+        "a"
+    )  # what stands in the way then is no other process, and the error says what
 
 
 def _lies_at(path: Path, lock: IO[str]) -> bool:
@@ -115,7 +123,9 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         yield new
         try:
             while not (_exchanged(new, target) or _renamed(new, target)):
-                shutil.rmtree(was, ignore_errors=True)  # another has put its own in the place of what we took away
+                shutil.rmtree(
+                    was, ignore_errors=True
+                )  # another has put its own in the place of what we took away
                 with suppress(FileNotFoundError):  # another took it away
                     target.rename(was)
         except BaseException:
@@ -128,7 +138,10 @@ def _exchanged(new: Path, target: Path) -> bool:
     """Whether two folders changed names in one step, which Linux does on most local disks, so that there is no moment without `target`."""
     renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
     here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of linux/fs.h
-    return renameat2 is not None and renameat2(here, os.fsencode(new), here, os.fsencode(target), exchange) == 0
+    return (
+        renameat2 is not None
+        and renameat2(here, os.fsencode(new), here, os.fsencode(target), exchange) == 0
+    )
 
 
 def _renamed(new: Path, target: Path) -> bool:
@@ -201,7 +214,9 @@ def _held_folder(target: Path) -> tuple[Path, int]:
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         with suppress(FileNotFoundError):  # swept before we held it
             handle = os.open(folder, os.O_RDONLY)
-            with suppress(OSError):  # a network disk may lock no folders, and then none is ever swept there
+            with suppress(
+                OSError
+            ):  # a network disk may lock no folders, and then none is ever swept there
                 fcntl.flock(handle, fcntl.LOCK_EX)
             if folder.exists():
                 return folder, handle

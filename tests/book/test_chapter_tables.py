@@ -27,7 +27,10 @@ def checkout(tmp_path, monkeypatch, home):
 
 
 def made(pcc: float = 0.25):
-    return Results({"scores": pd.DataFrame({"method": ["ridge"], "pcc": [pcc]})}, {"data": "her2st abc", "protocol": "clean", "device": "CPU"})
+    return Results(
+        {"scores": pd.DataFrame({"method": ["ridge"], "pcc": [pcc]})},
+        {"data": "her2st abc", "protocol": "clean", "device": "CPU"},
+    )
 
 
 def drawn(make, here: bool, monkeypatch, **asked):
@@ -48,18 +51,25 @@ def test_tables_are_computed_kept_and_drawn_without_sections(checkout, monkeypat
     assert "drawn from the tables of the reference run, made at commit 1234567" in line
 
 
-@pytest.mark.parametrize(("pcc", "said"), [(0.25, "reproduced exactly"), (0.5, "scores differs by up to 0.25")])
+@pytest.mark.parametrize(
+    ("pcc", "said"), [(0.25, "reproduced exactly"), (0.5, "scores differs by up to 0.25")]
+)
 def test_what_is_computed_again_is_held_against_what_was_kept(checkout, monkeypatch, pcc, said):
     drawn(made, True, monkeypatch)
     results.keep("real", USUAL)
     assert said in drawn(lambda: made(pcc), True, monkeypatch)[1]
-    assert drawn(lambda: made(pcc), True, monkeypatch, seed=1)[1] == "", "another seed is another run"
+    assert drawn(lambda: made(pcc), True, monkeypatch, seed=1)[1] == "", (
+        "another seed is another run"
+    )
 
 
 def test_other_parameters_need_the_sections(checkout, monkeypatch):
     drawn(made, True, monkeypatch)
     results.keep("real", USUAL)
-    with pytest.raises(BadInput, match=r"sections C2 of her2st are not prepared here, .* other values of seed; leave these out, or run compendium fetch her2st"):
+    with pytest.raises(
+        BadInput,
+        match=r"sections C2 of her2st are not prepared here, .* other values of seed; leave these out, or run compendium fetch her2st",
+    ):
         drawn(never, False, monkeypatch, seed=1)
 
 
@@ -69,13 +79,18 @@ def test_where_nothing_was_kept_the_sections_are_asked_for(checkout, monkeypatch
 
 
 def test_only_what_was_computed_can_be_kept(checkout):
-    with pytest.raises(BadInput, match="chapter loocv of profile real has not been computed here; run compendium book --profile real first"):
+    with pytest.raises(
+        BadInput,
+        match="chapter loocv of profile real has not been computed here; run compendium book --profile real first",
+    ):
         results.keep("real", USUAL)
 
 
 def test_a_run_with_other_parameters_is_not_the_profiles(checkout, monkeypatch):
     drawn(made, True, monkeypatch, seed=1)
-    with pytest.raises(BadInput, match="chapter loocv was last computed with other seed than profile real has"):
+    with pytest.raises(
+        BadInput, match="chapter loocv was last computed with other seed than profile real has"
+    ):
         results.keep("real", USUAL)
 
 
@@ -85,12 +100,17 @@ def test_nothing_is_kept_outside_a_checkout(tmp_path, monkeypatch):
         results.keep("real", {})
     assert not any(tmp_path.iterdir())
 
+
 @pytest.mark.parametrize("profile", results.references())
 def test_what_is_kept_is_what_the_profile_asks_for(profile):
     """Otherwise its book could not be drawn without raw data."""
     for chapter in results.chapters_of(profile):
         kept = results.reference(profile, chapter).facts["parameters"]
-        asked = {word: value for word, value in usual(chapter, profile).items() if word not in results.FREE}
+        asked = {
+            word: value
+            for word, value in usual(chapter, profile).items()
+            if word not in results.FREE
+        }
         assert {word: kept.get(word) for word in asked} == asked, chapter
 
 
@@ -100,5 +120,10 @@ def test_what_is_kept_is_small_whole_and_no_copy_of_the_counts(profile):
     folder = disk.CHECKOUT / "data" / "reference" / profile
     assert results.chapters_of(profile) == sorted(load(profile).chapters)
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 10e6
-    measured = [chapter for chapter in results.chapters_of(profile) for table in results.reference(profile, chapter).tables.values() if "measured" in table]
+    measured = [
+        chapter
+        for chapter in results.chapters_of(profile)
+        for table in results.reference(profile, chapter).tables.values()
+        if "measured" in table
+    ]
     assert len(measured) <= 12, "each such table holds one gene of one section"

@@ -38,19 +38,32 @@ while pathlib.Path("wait").exists():
 def root(tmp_path) -> Path:
     """A checkout whose one chapter lasts until a file is gone, with its page of before and a site of before."""
     root = make_root(tmp_path / "checkout", FIGURE, WAIT)
-    for path, text in (("book/chapters/01_tiny.ipynb", "the old page"), ("_build/html/index.html", "the old site"), ("_build/html/old.html", "")):
+    for path, text in (
+        ("book/chapters/01_tiny.ipynb", "the old page"),
+        ("_build/html/index.html", "the old site"),
+        ("_build/html/old.html", ""),
+    ):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
     return root
 
 
-def interrupt(commands, what: signal.Signals, *command: str, root: Path, home: Path, first: str = ""):
+def interrupt(
+    commands, what: signal.Signals, *command: str, root: Path, home: Path, first: str = ""
+):
     """Start a command, send it a signal once it is half done, and wait until what it started has ended too."""
     (root / "wait").touch()
     (root / "started").unlink(missing_ok=True)
-    ended = commands.start(*command, home=home, cwd=root, first=first).until(lambda: process(root)).kill(what)
+    ended = (
+        commands.start(*command, home=home, cwd=root, first=first)
+        .until(lambda: process(root))
+        .kill(what)
+    )
     if what == signal.SIGINT:
-        assert (ended.status, ended.err.splitlines()[-1]) == (130, "compendium: interrupted; what was finished is kept, run the same command to continue")
+        assert (ended.status, ended.err.splitlines()[-1]) == (
+            130,
+            "compendium: interrupted; what was finished is kept, run the same command to continue",
+        )
     last = process(root)
     (root / "wait").unlink()
     return last
@@ -73,7 +86,9 @@ def is_gone(process: int) -> bool:
 def test_an_interrupted_chapter_leaves_the_page(command, commands, root, home):
     page = root / "book" / "chapters" / "01_tiny.ipynb"
     for what in (signal.SIGINT, signal.SIGKILL):
-        kernel = interrupt(commands, what, *command, root=root, home=home, first=NOTHING_TO_MAKE + BUILDER)
+        kernel = interrupt(
+            commands, what, *command, root=root, home=home, first=NOTHING_TO_MAKE + BUILDER
+        )
         until(lambda kernel=kernel: is_gone(kernel))
         assert (page.read_text(), list(page.parent.iterdir())) == ("the old page", [page])
         assert files_below(root / "_build") == {"html/index.html", "html/old.html"}
@@ -86,7 +101,10 @@ def test_an_interrupted_build_leaves_the_site(commands, root, home):
     build = ("book", "--no-run")
     for what in (signal.SIGINT, signal.SIGKILL):
         interrupt(commands, what, *build, root=root, home=home, first=BUILDER)
-        assert {name: (root / "_build" / "html" / name).read_text() for name in files_below(root / "_build" / "html")} == {"index.html": "the old site", "old.html": ""}
+        assert {
+            name: (root / "_build" / "html" / name).read_text()
+            for name in files_below(root / "_build" / "html")
+        } == {"index.html": "the old site", "old.html": ""}
     assert commands.run(*build, home=home, cwd=root, first=BUILDER).status == 0
     assert (root / "_build" / "html" / "index.html").read_text() == "the new site"
     assert files_below(root / "_build") == {"html/index.html", "build.log"}

@@ -5,16 +5,33 @@ from dataclasses import replace
 
 import pytest
 
-from compendium.book.site.method_drawings import FORMS, NAMES, boxes, frame, having, structure, to_html, to_svg, words
+from compendium.book.site.method_drawings import (
+    FORMS,
+    NAMES,
+    boxes,
+    frame,
+    having,
+    structure,
+    to_html,
+    to_svg,
+    words,
+)
 from compendium.book.site.method_tables import BENCHMARK, reviewed
 from compendium.methods import Step, recipe
 
 SVG = "{http://www.w3.org/2000/svg}"
-ASCENT, LETTER = 12, 0.56  # px; and em, on average in a wide typeface. The built book is measured in a browser
+ASCENT, LETTER = (
+    12,
+    0.56,
+)  # px; and em, on average in a wide typeface. The built book is measured in a browser
 
 
 def drawn(name: str) -> tuple[str, list[Step]]:
-    return ("Structure", structure()) if name == "structure" else (recipe(name).title, boxes(recipe(name)))
+    return (
+        ("Structure", structure())
+        if name == "structure"
+        else (recipe(name).title, boxes(recipe(name)))
+    )
 
 
 @pytest.fixture(params=["structure", *(facts.name for facts in reviewed())])
@@ -37,7 +54,9 @@ def test_it_is_well_formed_and_named(drawing, form):
     assert (svg.tag, svg.get("role"), svg.find(f"{SVG}title").text) == (f"{SVG}svg", "img", title)
     assert [box.get("class").split()[0] for box in svg.iter(f"{SVG}g")].count("tile") == 1
     assert len(list(svg.iter(f"{SVG}rect"))) == len(steps)
-    assert all(element.get(name) is None for element in svg.iter() for name in ("fill", "stroke", "style")), "colours are the page's"
+    assert all(
+        element.get(name) is None for element in svg.iter() for name in ("fill", "stroke", "style")
+    ), "colours are the page's"
 
 
 def test_its_words_tell_all_of_it(drawing, form):
@@ -60,9 +79,17 @@ def test_boxes_lie_apart_inside_the_drawing_and_hold_their_text(drawing, form):
         for text in group.iter(f"{SVG}text"):
             at, line = numbers(text, "x", "y")
             size = {"part": 11, "words": 14, "detail": 12.5}[text.get("class")]
-            assert y + ASCENT <= line + 6 <= y + tall and at + len(text.text) * size * LETTER <= x + wide, text.text
+            assert (
+                y + ASCENT <= line + 6 <= y + tall
+                and at + len(text.text) * size * LETTER <= x + wide
+            ), text.text
         rects.append((x, y, x + wide, y + tall))
-    assert not [(a, b) for i, a in enumerate(rects) for b in rects[:i] if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]], "boxes overlap"
+    assert not [
+        (a, b)
+        for i, a in enumerate(rects)
+        for b in rects[:i]
+        if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+    ], "boxes overlap"
 
 
 def test_no_line_runs_through_a_box(drawing, form):
@@ -71,9 +98,17 @@ def test_no_line_runs_through_a_box(drawing, form):
     rects = [numbers(rect, "x", "y", "width", "height") for rect in svg.iter(f"{SVG}rect")]
     for path in svg.iter(f"{SVG}path"):
         if path.get("class") == "way":
-            start, end = (tuple(map(float, point.split())) for point in path.get("d").removeprefix("M").split("L"))
+            start, end = (
+                tuple(map(float, point.split()))
+                for point in path.get("d").removeprefix("M").split("L")
+            )
             middle = [(a + b) / 2 for a, b in zip(start, end, strict=True)]
-            assert not [rect for rect in rects if rect[0] < middle[0] < rect[0] + rect[2] and rect[1] < middle[1] < rect[1] + rect[3]]
+            assert not [
+                rect
+                for rect in rects
+                if rect[0] < middle[0] < rect[0] + rect[2]
+                and rect[1] < middle[1] < rect[1] + rect[3]
+            ]
 
 
 def test_the_narrow_form_fits_a_telephone_and_keeps_branches_off_the_main_way():
@@ -81,9 +116,19 @@ def test_the_narrow_form_fits_a_telephone_and_keeps_branches_off_the_main_way():
     assert narrow.width + 2 <= 358 and not narrow.beside and wide.beside
     title, steps = drawn("bleep")
     groups = ET.fromstring(to_svg(title, steps, narrow)).iter(f"{SVG}g")
-    boxed = {group.find(f"{SVG}text[@class='words']").text: float(group.find(f"{SVG}rect").get("y")) for group in groups}
-    assert boxed["reference bank"] < boxed["retrieval"] < boxed["expression"], "what feeds a step stands above it"
-    assert boxed["projection of the expression"] < boxed["projection"] < boxed["loss"] < boxed["reference bank"], "what it feeds stands below"
+    boxed = {
+        group.find(f"{SVG}text[@class='words']").text: float(group.find(f"{SVG}rect").get("y"))
+        for group in groups
+    }
+    assert boxed["reference bank"] < boxed["retrieval"] < boxed["expression"], (
+        "what feeds a step stands above it"
+    )
+    assert (
+        boxed["projection of the expression"]
+        < boxed["projection"]
+        < boxed["loss"]
+        < boxed["reference bank"]
+    ), "what it feeds stands below"
 
 
 def test_frozen_and_trained_boxes_differ():
@@ -92,14 +137,22 @@ def test_frozen_and_trained_boxes_differ():
         svg = ET.fromstring(to_svg(title, steps, FORMS[0]))
         dashed = [group for group in svg.iter(f"{SVG}g") if "frozen" in group.get("class").split()]
         assert [group.find(f"{SVG}text[@class='words']").text for group in dashed] == frozen
-        assert all("frozen" in group.find(f"{SVG}text[@class='part']").text for group in dashed), "not told by the border alone"
+        assert all("frozen" in group.find(f"{SVG}text[@class='part']").text for group in dashed), (
+            "not told by the border alone"
+        )
 
 
 def test_the_loss_stands_where_it_is_taken():
-    for name, before in (("histogene", "expression"), ("stimage", "two units a gene"), ("bleep", "projection of the expression")):
+    for name, before in (
+        ("histogene", "expression"),
+        ("stimage", "two units a gene"),
+        ("bleep", "projection of the expression"),
+    ):
         _, steps = drawn(name)
         at = [step.part for step in steps].index("loss")
-        assert steps[at - 1].words == before and steps[at].detail == recipe(name).fill(recipe(name).loss)
+        assert steps[at - 1].words == before and steps[at].detail == recipe(name).fill(
+            recipe(name).loss
+        )
         assert [step.part for step in steps].count("loss") == 1
 
 
@@ -107,7 +160,9 @@ def test_a_method_that_says_nothing_of_its_drawing_has_one():
     for name in ("stnet", "histogene"):
         facts = replace(recipe(name), flow=(), loss="")
         told = words(facts.title, boxes(facts))
-        assert facts.summary in told and ("all spots of a section together" in told) == (facts.unit == "section")
+        assert facts.summary in told and ("all spots of a section together" in told) == (
+            facts.unit == "section"
+        )
         ET.fromstring(to_svg(facts.title, boxes(facts), FORMS[1]))
 
 
@@ -126,5 +181,7 @@ def test_the_structure_counts_who_has_a_part():
 
 def test_the_boxes_are_a_table_too():
     rows = frame(boxes(recipe("regclass")))
-    assert list(rows.columns) == ["part", "box", "detail", "frozen", "branch"] and set(rows["part"]) <= set(NAMES.values())
+    assert list(rows.columns) == ["part", "box", "detail", "frozen", "branch"] and set(
+        rows["part"]
+    ) <= set(NAMES.values())
     assert (rows["box"] == "classifier").sum() == 1

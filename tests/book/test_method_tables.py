@@ -16,17 +16,24 @@ from compendium.methods import METHODS, names, recipe
 from compendium.storage import CHECKOUT
 
 COUNTS = {  # total and trained at 785 genes, total and trained at 12; of Regclass, which has 128 positions, only the published total at 12 genes is known
-    "stnet": (7_758_481, 7_758_481, 6_966_156, 6_966_156), "histogene": (106_648_337, 106_648_337, 105_856_012, 105_856_012),
-    "hist2st": (75_789_833, 75_789_833, 72_620_533, 72_620_533), "deepspace": (137_476_689, 3_216_145, 134_309_708, 49_164),
-    "bleep": (24_366_400, 24_366_400, 24_168_512, 24_168_512), "hist2st-resnet50": (101_516_421, 78_008_389, 98_347_121, 74_839_089),
-    "hist2st-efficientnetv2": (97_399_445, 77_221_957, 94_230_145, 74_052_657), "hist2st-swin": (125_534_927, 76_697_669, 122_365_627, 73_528_369),
+    "stnet": (7_758_481, 7_758_481, 6_966_156, 6_966_156),
+    "histogene": (106_648_337, 106_648_337, 105_856_012, 105_856_012),
+    "hist2st": (75_789_833, 75_789_833, 72_620_533, 72_620_533),
+    "deepspace": (137_476_689, 3_216_145, 134_309_708, 49_164),
+    "bleep": (24_366_400, 24_366_400, 24_168_512, 24_168_512),
+    "hist2st-resnet50": (101_516_421, 78_008_389, 98_347_121, 74_839_089),
+    "hist2st-efficientnetv2": (97_399_445, 77_221_957, 94_230_145, 74_052_657),
+    "hist2st-swin": (125_534_927, 76_697_669, 122_365_627, 73_528_369),
 }
 
 
 def bibliography() -> dict[str, int]:
     """Key of every entry -> its year."""
     text = (CHECKOUT / "book" / "references.bib").read_text(encoding="utf-8")
-    return {key: int(re.search(r"year = \{(\d{4})\}", entry)[1]) for key, entry in re.findall(r"^@\w+\{([^,]+),(.*?)^\}", text, re.MULTILINE | re.DOTALL)}
+    return {
+        key: int(re.search(r"year = \{(\d{4})\}", entry)[1])
+        for key, entry in re.findall(r"^@\w+\{([^,]+),(.*?)^\}", text, re.MULTILINE | re.DOTALL)
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in TABLES if name != "parameters"])
@@ -34,13 +41,25 @@ def test_a_table_is_printed_with_all_it_holds(name, capsys):
     assert main(["table", name]) == 0
     said = capsys.readouterr().out
     assert said.rstrip("\n") == as_text(table(name))
-    words = {word for row in table(name).itertuples(index=False) for value in row for word in str(value).split()}
+    words = {
+        word
+        for row in table(name).itertuples(index=False)
+        for value in row
+        for word in str(value).split()
+    }
     assert words <= set(said.split()) and len(words) > 10
 
 
 def test_a_printed_table_is_aligned():
-    frame = pd.DataFrame({"method": ["A", "Long name"], "spots": [12, 12345], "why": ["x " * 40, ""]})
-    assert as_text(frame).splitlines() == ["method      spots  why", "A              12  " + "x " * 27 + "x", " " * 19 + "x " * 11 + "x", "Long name  12,345"]
+    frame = pd.DataFrame(
+        {"method": ["A", "Long name"], "spots": [12, 12345], "why": ["x " * 40, ""]}
+    )
+    assert as_text(frame).splitlines() == [
+        "method      spots  why",
+        "A              12  " + "x " * 27 + "x",
+        " " * 19 + "x " * 11 + "x",
+        "Long name  12,345",
+    ]
 
 
 def test_every_table_has_a_caption_and_is_offered(capsys):
@@ -53,7 +72,10 @@ def test_every_table_has_a_caption_and_is_offered(capsys):
 
 def test_an_unknown_table_lists_the_known(capsys):
     assert main(["table", "metods"]) == 2
-    assert capsys.readouterr().err == f"compendium: unknown table 'metods'; known: {', '.join(TABLES)}\n"
+    assert (
+        capsys.readouterr().err
+        == f"compendium: unknown table 'metods'; known: {', '.join(TABLES)}\n"
+    )
     with pytest.raises(BadInput, match="unknown table"):
         table("")
 
@@ -70,13 +92,25 @@ def test_every_registration_says_what_the_tables_print():
     for facts in reviewed():
         assert facts.loss and facts.flow and facts.evaluated and facts.citation, facts.name
         assert all(rival in METHODS for rival in facts.compared), facts.name
-        assert not re.search(r"[{}]", " ".join([facts.fill(facts.loss), facts.fill(facts.augmentation), *(step.words + step.detail for step in method_tables.steps(facts))]))
+        assert not re.search(
+            r"[{}]",
+            " ".join(
+                [
+                    facts.fill(facts.loss),
+                    facts.fill(facts.augmentation),
+                    *(step.words + step.detail for step in method_tables.steps(facts)),
+                ]
+            ),
+        )
 
 
 def test_numbers_in_words_are_the_models_own():
     facts = recipe("hist2st")
     layers, graph = facts.model["layers"], facts.model["graph_layers"]
-    assert method_tables.part(facts, "context") == f"{layers} transformer blocks, position tables, {graph} graph layers, LSTM over the {graph} outputs"
+    assert (
+        method_tables.part(facts, "context")
+        == f"{layers} transformer blocks, position tables, {graph} graph layers, LSTM over the {graph} outputs"
+    )
     assert facts.fill(facts.loss) == "mean squared error + 0.25 ZINB + 0.5 distillation"
 
 
@@ -95,7 +129,9 @@ def test_the_pages_cite_what_is_listed_and_name_tables_and_methods_that_are_ther
     known = bibliography()
     for page in ("methods", "deviations"):
         text = (CHECKOUT / "book" / f"{page}.md").read_text(encoding="utf-8")
-        assert {key for group in re.findall(r"\{cite\}`([^`]+)`", text) for key in group.split(",")} <= set(known)
+        assert {
+            key for group in re.findall(r"\{cite\}`([^`]+)`", text) for key in group.split(",")
+        } <= set(known)
         assert set(re.findall(r"```\{methods-table\} (\S+)", text)) <= set(TABLES)
         assert set(re.findall(r"```\{method-drawing\} (\S+)", text)) <= {*METHODS, "structure"}
 
@@ -108,11 +144,16 @@ def test_parameters_are_the_published_numbers():
 
 
 def test_protocols_differ_where_they_say_and_methods_add_their_own_words():
-    rows = {(word, then, now): method for method, word, then, now in table("protocols").itertuples(index=False)}
+    rows = {
+        (word, then, now): method
+        for method, word, then, now in table("protocols").itertuples(index=False)
+    }
     assert all(then != now for _, then, now in rows)
     assert rows["split", "section-out", "patient-out"] == "all"
     assert rows["double_softmax", "True", "False"] == recipe("regclass").title
-    assert {recipe(name).title for name in ("hist2st", "hist2st-gat", "regclass")} < {*rows["k, on Visium slides", "4", "6"].split("; ")}
+    assert {recipe(name).title for name in ("hist2st", "hist2st-gat", "regclass")} < {
+        *rows["k, on Visium slides", "4", "6"].split("; ")
+    }
     assert recipe("stnet").title in rows["target", "log1p", "wide"].split("; ")
 
 

@@ -14,18 +14,27 @@ from compendium.errors import BadInput
 from compendium.storage import CHECKOUT
 
 PANELS = {"1": "abc", "2": "abcd", "S1": "abcde", "S2": "abc", "S3": "ab", "S4": "ab"}
-PRINTED = ("Table 1", "Algorithm 1", *(f"Table S{n}" for n in (1, 2, 3, 4)), *(f"Fig. {figure}{panel}" for figure, panels in PANELS.items() for panel in panels))
+PRINTED = (
+    "Table 1",
+    "Algorithm 1",
+    *(f"Table S{n}" for n in (1, 2, 3, 4)),
+    *(f"Fig. {figure}{panel}" for figure, panels in PANELS.items() for panel in panels),
+)
 
 
 def pages() -> dict[str, str]:
     """The first part of a page's labels -> its source, for every page of the table of contents."""
-    listed = re.findall(r"^\s*- file: (\S+)", (CHECKOUT / "book" / "_toc.yml").read_text(), re.MULTILINE)
+    listed = re.findall(
+        r"^\s*- file: (\S+)", (CHECKOUT / "book" / "_toc.yml").read_text(), re.MULTILINE
+    )
     return {chapter_of(name): source(name) for name in listed}
 
 
 def source(name: str) -> str:
     if name.startswith("chapters/"):
-        cells = json.loads((CHECKOUT / "notebooks" / f"{name.removeprefix('chapters/')}.ipynb").read_text())["cells"]
+        cells = json.loads(
+            (CHECKOUT / "notebooks" / f"{name.removeprefix('chapters/')}.ipynb").read_text()
+        )["cells"]
         return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     return (CHECKOUT / "book" / f"{name}.md").read_text()
 
@@ -34,8 +43,12 @@ def published(label: str, known: dict[str, str]) -> bool:
     """Whether the page of a label publishes a figure or table of its name, stated as it is or with a word filled in: f"{group}-boxes"."""
     page, _, name = label.partition(":")
     filled = [re.escape(end) for end in re.findall(r'f"\{\w+\}(-[a-z-]+)"', known.get(page, ""))]
-    stated = re.search(rf'"{name}"|{{(?:methods-table|method-drawing)}} {name}\n', known.get(page, ""))
-    return page in known and (not name or bool(stated) or any(re.fullmatch(f"[a-z-]+{end}", name) for end in filled))
+    stated = re.search(
+        rf'"{name}"|{{(?:methods-table|method-drawing)}} {name}\n', known.get(page, "")
+    )
+    return page in known and (
+        not name or bool(stated) or any(re.fullmatch(f"[a-z-]+{end}", name) for end in filled)
+    )
 
 
 def test_everything_that_is_printed_is_listed_once():
@@ -47,13 +60,21 @@ def test_each_counterpart_is_published_by_its_page():
     labels = [label for each in items() for label in each.here]
     assert len(labels) > len(PRINTED) / 2
     assert [label for label in labels if not published(label, known)] == []
-    assert not published("id-loocv:no-such-figure", known) and not published("nowhere:reference", known) and not published("nowhere", known)
+    assert (
+        not published("id-loocv:no-such-figure", known)
+        and not published("nowhere:reference", known)
+        and not published("nowhere", known)
+    )
 
 
 def maybe(node: ast.AST, under: bool = False) -> dict[str, bool]:
     """Name of every figure and table that code publishes under a name of its own -> whether only where a condition holds."""
     found = {}
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("show", "table"):
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("show", "table")
+    ):
         found |= {each.value: under for each in node.args if isinstance(each, ast.Constant)}
     for each in ast.iter_child_nodes(node):
         for name, so in maybe(each, under or isinstance(node, ast.If)).items():
@@ -62,19 +83,37 @@ def maybe(node: ast.AST, under: bool = False) -> dict[str, bool]:
 
 
 def test_a_counterpart_that_is_named_is_there_whatever_lies_on_the_machine():
-    told = {page: maybe(ast.parse(text)) for page, text in pages().items() if "page = start(" in text}
-    labels = [label.partition(":") for each in items() for label in each.here if label.partition(":")[2]]
+    told = {
+        page: maybe(ast.parse(text)) for page, text in pages().items() if "page = start(" in text
+    }
+    labels = [
+        label.partition(":") for each in items() for label in each.here if label.partition(":")[2]
+    ]
     assert ("augmentation", ":", "plate") in labels and len(told) == 8
     assert [f"{page}:{name}" for page, _, name in labels if told.get(page, {}).get(name)] == []
-    assert maybe(ast.parse("if so:\n    page.show(fig, 'a')\npage.show(fig, 'b')")) == {"a": True, "b": False}
+    assert maybe(ast.parse("if so:\n    page.show(fig, 'a')\npage.show(fig, 'b')")) == {
+        "a": True,
+        "b": False,
+    }
 
 
 def test_numbers_are_links_with_their_page_where_chapters_do_not_tell_it():
-    each = Item("Fig. 1", "what it shows", ("id-loocv:boxes", "gat", "methods:inputs", "methods:bleep"), "Why.")
+    each = Item(
+        "Fig. 1",
+        "what it shows",
+        ("id-loocv:boxes", "gat", "methods:inputs", "methods:bleep"),
+        "Why.",
+    )
     ways = {"id-loocv": "chapters/02_id_loocv", "gat": "chapters/08_gat", "methods": "methods"}
-    assert links(each, ways) == "{numref}`id-loocv:boxes`, {doc}`/chapters/08_gat`, {doc}`/methods` {numref}`methods:inputs`, {numref}`methods:bleep`"
+    assert (
+        links(each, ways)
+        == "{numref}`id-loocv:boxes`, {doc}`/chapters/08_gat`, {doc}`/methods` {numref}`methods:inputs`, {numref}`methods:bleep`"
+    )
     table = markdown([each, Item("Fig. 2", "more", (), "No data.")], ways).splitlines()
-    assert table[2:] == [f"| **Fig. 1** what it shows | {links(each, ways)}. Why. |", "| **Fig. 2** more | None. No data. |"]
+    assert table[2:] == [
+        f"| **Fig. 1** what it shows | {links(each, ways)}. Why. |",
+        "| **Fig. 2** more | None. No data. |",
+    ]
 
 
 def test_an_item_without_counterpart_and_reason_is_refused(tmp_path, monkeypatch):

@@ -52,7 +52,14 @@ PAGE = (
     "```{method-drawing} structure\n```\n\n```{bibliography}\n:cited:\n```\n"
 )
 TOC = "format: jb-book\nroot: intro\nchapters:\n  - file: methods\n"
-ROOMS = ("src", "notebooks", *(f"data/{part}" for part in ("genes", "published", "reference", "sources.yaml")), "_config.yml", "book/_assets", "book/references.bib")
+ROOMS = (
+    "src",
+    "notebooks",
+    *(f"data/{part}" for part in ("genes", "published", "reference", "sources.yaml")),
+    "_config.yml",
+    "book/_assets",
+    "book/references.bib",
+)
 RUN = """
 import sys
 from pathlib import Path
@@ -75,15 +82,32 @@ def checkout(tmp_path_factory) -> Path:
     for room in ROOMS:
         (root / room).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (CHECKOUT / room).is_dir() else shutil.copyfile
-        copy(CHECKOUT / room, root / room, **({"ignore": shutil.ignore_patterns("__pycache__")} if copy is shutil.copytree else {}))
+        copy(
+            CHECKOUT / room,
+            root / room,
+            **(
+                {"ignore": shutil.ignore_patterns("__pycache__")} if copy is shutil.copytree else {}
+            ),
+        )
     methods, book = root / "src" / "compendium" / "methods", root / "book"
     (methods / "seventh.py").write_text(FILE)
     for file, line in ((methods / "__init__.py", IMPORT), (book / "references.bib", ENTRY)):
         file.write_text(file.read_text(encoding="utf-8") + line, encoding="utf-8")
-    for name, text in (("intro.md", "# Welcome\n\n[](methods.md)\n"), ("methods.md", PAGE), ("_toc.yml", TOC)):
+    for name, text in (
+        ("intro.md", "# Welcome\n\n[](methods.md)\n"),
+        ("methods.md", PAGE),
+        ("_toc.yml", TOC),
+    ):
         (book / name).write_text(text)
     there = os.environ | {"PYTHONPATH": str(root / "src"), "COMPENDIUM_HOME": str(root / "home")}
-    done = subprocess.run([sys.executable, "-c", RUN], cwd=root, env=there, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN],
+        cwd=root,
+        env=there,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     (root / "said").write_text(done.stdout)
     return root
@@ -96,15 +120,33 @@ def test_the_copy_alone_knows_it(checkout):
 
 def test_the_command_line_prints_it(checkout):
     said = (checkout / "said").read_text()
-    assert re.search(r"^seventh +The Seventh +spot +layers of its own +log1p +closed form +one2031seventh$", said, re.MULTILINE)
-    assert re.search(r"^The Seventh +48  normalised +each spot alone +none +ln\(1 \+ c\) +none$", said, re.MULTILINE)
+    assert re.search(
+        r"^seventh +The Seventh +spot +layers of its own +log1p +closed form +one2031seventh$",
+        said,
+        re.MULTILINE,
+    )
+    assert re.search(
+        r"^The Seventh +48  normalised +each spot alone +none +ln\(1 \+ c\) +none$",
+        said,
+        re.MULTILINE,
+    )
     assert re.search(r"^The Seventh +It has a deviation of its own\.$", said, re.MULTILINE)
 
 
 def test_a_chapter_fits_and_draws_it(checkout):
-    outputs = [output for cell in json.loads((checkout / "page.ipynb").read_text())["cells"] for output in cell.get("outputs", [])]
-    figures = [output["data"][PLOTLY]["layout"]["meta"] for output in outputs if PLOTLY in output.get("data", {})]
-    (rows,) = [figure["csv"].splitlines() for figure in figures if figure["name"] == "boxes-by-method"]
+    outputs = [
+        output
+        for cell in json.loads((checkout / "page.ipynb").read_text())["cells"]
+        for output in cell.get("outputs", [])
+    ]
+    figures = [
+        output["data"][PLOTLY]["layout"]["meta"]
+        for output in outputs
+        if PLOTLY in output.get("data", {})
+    ]
+    (rows,) = [
+        figure["csv"].splitlines() for figure in figures if figure["name"] == "boxes-by-method"
+    ]
     assert any("seventh" in row and "The Seventh" in row for row in rows)
 
 
@@ -117,10 +159,15 @@ def test_the_page_draws_every_method_once_with_data_and_provenance(checkout):
     site = checkout / "_build" / "html"
     page = (site / "methods.html").read_text()
     drawn = re.findall(r'<figure class="[^"]*compendium-figure[^"]*" id="fig-([^"]+)"', page)
-    assert sorted(drawn) == sorted([*(facts.name for facts in method_tables.reviewed()), "seventh", "structure"])
+    assert sorted(drawn) == sorted(
+        [*(facts.name for facts in method_tables.reviewed()), "seventh", "structure"]
+    )
     assert "Fig. 1" in page and "Table 1" in page and 'href="#fig-stnet"' in page
     for name in (*drawn, "methods"):
-        assert len((site / "_downloads" / "csv" / "methods" / f"{name}.csv").read_text().splitlines()) > 2
+        assert (
+            len((site / "_downloads" / "csv" / "methods" / f"{name}.csv").read_text().splitlines())
+            > 2
+        )
         assert f'href="_downloads/csv/methods/{name}.csv"' in page
     assert page.count(f"registry of methods · no git · compendium {__version__}") == len(drawn) + 1
 
@@ -128,7 +175,13 @@ def test_the_page_draws_every_method_once_with_data_and_provenance(checkout):
 def test_the_page_lists_draws_and_cites_it(checkout):
     page = (checkout / "_build" / "html" / "methods.html").read_text()
     assert '<th scope="row">seventh</th><td>The Seventh</td>' in page
-    drawing = re.search(r'<figure class="[^"]*compendium-figure[^"]*" id="fig-seventh".*?</figure>', page, re.DOTALL)[0]
-    assert drawing.count("<svg ") == 2 and "Least squares in one step." in drawing and "Then head: The Seventh" in drawing
+    drawing = re.search(
+        r'<figure class="[^"]*compendium-figure[^"]*" id="fig-seventh".*?</figure>', page, re.DOTALL
+    )[0]
+    assert (
+        drawing.count("<svg ") == 2
+        and "Least squares in one step." in drawing
+        and "Then head: The Seventh" in drawing
+    )
     assert re.search(r'<a [^>]*href="#id\d+"[^>]*>One, 2031', drawing), "cited where it is drawn"
     assert "A seventh way" in page

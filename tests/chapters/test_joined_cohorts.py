@@ -37,8 +37,15 @@ def prepared(tmp_path_factory):
 def test_sections_are_opened_as_they_are_named_each_from_its_cohort():
     assert prepared_names(BOTH) == ["CID4290", "CID4465", "block1", "FFPE"]
     for opened in (open_sections(BOTH, NAMES), list(one_by_one(BOTH, NAMES))):
-        assert [(section.cohort, section.name) for section in opened] == [("wu", "CID4465"), ("tenx", "FFPE"), ("tenx", "block1"), ("wu", "CID4290")]
-    with pytest.raises(BadInput, match=r"no prepared section in .*: run compendium prepare tenx --sections block2"):
+        assert [(section.cohort, section.name) for section in opened] == [
+            ("wu", "CID4465"),
+            ("tenx", "FFPE"),
+            ("tenx", "block1"),
+            ("wu", "CID4290"),
+        ]
+    with pytest.raises(
+        BadInput, match=r"no prepared section in .*: run compendium prepare tenx --sections block2"
+    ):
         open_sections(BOTH, ["CID4290", "block2"])
 
 
@@ -50,34 +57,54 @@ def told(found) -> None:
 def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them():
     found = data_review.study(BOTH, NAMES, "", 8, 6)
     told(found)
-    assert found["numbers"]["lab"].tolist() == ["Garvan Institute Sydney"] * 2 + ["10x Genomics"] * 2
+    assert (
+        found["numbers"]["lab"].tolist() == ["Garvan Institute Sydney"] * 2 + ["10x Genomics"] * 2
+    )
     table = found["table_1"].set_index("row")
     assert table.loc["printed", ["patients", "sections", "spots"]].tolist() == [9, 9, 26_759]
     assert table.loc["recomputed from 4 of 9 sections"].tolist() == [4, 4, 110, SHARED]
-    assert (found.facts["panel"], found.facts["spot_um"], found.facts["drawn"]) == ("hvg_685", 55, NAMES)
-    assert found.facts["spot_sets"] == "filtered spots: CID4290, CID4465" and found.facts["protocol"].endswith(found.facts["spot_sets"])
+    assert (found.facts["panel"], found.facts["spot_um"], found.facts["drawn"]) == (
+        "hvg_685",
+        55,
+        NAMES,
+    )
+    assert found.facts["spot_sets"] == "filtered spots: CID4290, CID4465" and found.facts[
+        "protocol"
+    ].endswith(found.facts["spot_sets"])
 
 
 def test_the_ladder_leaves_out_sections_of_both():
     found = ladder.study(BOTH, NAMES, ["mean", "colour"], [], "FFPE", "", {}, "cpu", **WORDS)
     told(found)
-    assert found["scores"].groupby("section")["gene"].nunique().to_dict() == dict.fromkeys(NAMES, SHARED)
+    assert found["scores"].groupby("section")["gene"].nunique().to_dict() == dict.fromkeys(
+        NAMES, SHARED
+    )
     assert found.facts["attribution"] == f"{cohort('wu').attribution}; {cohort('tenx').attribution}"
-    assert len(found["tissue"]) == len(open_sections("tenx", ["FFPE"])[0]) and found["attainable"].empty
+    assert (
+        len(found["tissue"]) == len(open_sections("tenx", ["FFPE"])[0])
+        and found["attainable"].empty
+    )
     assert set(found["within"]["section"]) == {"CID4465", "CID4290"}, "10x published no classes"
 
 
 def test_transforms_are_learned_on_a_patient_of_one_and_tested_on_both():
     found = transforms.study(BOTH, NAMES, ["ridge"], ["raw", "logcpm"], ["CID4290"], "cpu", **WORDS)
     told(found)
-    assert found["medians"].groupby("section")["scored_on"].nunique().to_dict() == dict.fromkeys(["CID4465", "FFPE", "block1"], 2)
+    assert found["medians"].groupby("section")["scored_on"].nunique().to_dict() == dict.fromkeys(
+        ["CID4465", "FFPE", "block1"], 2
+    )
 
 
 @pytest.mark.parametrize(("tested", "labelled"), [("CID4465", True), ("FFPE", False)])
 def test_classes_are_learned_where_there_are_labels(tested, labelled):
     found = regclass.study(BOTH, NAMES, ["section-out"], [tested], [1.0], 1.0, 1, "cpu", **WORDS)
     told(found)
-    assert found["labels"].set_index("section")["labels"].to_dict() == {"CID4465": "its own", "FFPE": "none", "block1": "none", "CID4290": "its own"}
+    assert found["labels"].set_index("section")["labels"].to_dict() == {
+        "CID4465": "its own",
+        "FFPE": "none",
+        "block1": "none",
+        "CID4290": "its own",
+    }
     assert found["sweep"]["pcc"].notna().all() and found["transfer"].empty
     assert bool(found["confusion"]["spots"].sum()) is labelled
 
@@ -86,12 +113,21 @@ def test_encoders_are_compared_over_both(monkeypatch):
     rows = [row for row in encoder_rows.rows({}, 1, 1) if row.key == "ridge"]
     some = [encoder_rows.Row(row.key, row.title, row.words | {"encoder": "colour"}) for row in rows]
     monkeypatch.setattr(encoder_rows, "rows", lambda others, mixer_epochs, tuned_epochs: some)
-    found = encoder_rows.study(BOTH, NAMES, ["CID4290"], [], [], [], 1, 1, "cpu", panel="all", budget="smoke", seed=0)
+    found = encoder_rows.study(
+        BOTH, NAMES, ["CID4290"], [], [], [], 1, 1, "cpu", panel="all", budget="smoke", seed=0
+    )
     told(found)
-    assert set(found["scores"]["section"]) == {"CID4465", "FFPE", "block1"} and found.facts["trained_on"] == "CID4290"
+    assert (
+        set(found["scores"]["section"]) == {"CID4465", "FFPE", "block1"}
+        and found.facts["trained_on"] == "CID4290"
+    )
 
 
 def test_graph_attention_is_fitted_on_one_and_tested_on_the_other():
-    found = attention.study(BOTH, ["CID4290", "block1"], ["patient-out"], [], [8, 16], "cpu", **WORDS)
+    found = attention.study(
+        BOTH, ["CID4290", "block1"], ["patient-out"], [], [8, 16], "cpu", **WORDS
+    )
     told(found)
-    assert found["scores"].groupby("row")["section"].nunique().to_dict() == dict.fromkeys((row.key for row in attention.ROWS), 2)
+    assert found["scores"].groupby("row")["section"].nunique().to_dict() == dict.fromkeys(
+        (row.key for row in attention.ROWS), 2
+    )

@@ -18,16 +18,19 @@ def halves(one: list[int], other: list[int], part: float) -> np.ndarray:
     return pixels.reshape(10, 10, 3)
 
 
-@pytest.mark.parametrize(("tile", "is_lost"), [
-    (halves([0, 0, 0], [200, 90, 30], 0.6), True),  # the median is black
-    (halves([250, 255, 248], [90, 60, 120], 0.6), True),  # or white
-    (halves([250, 255, 240], [90, 60, 120], 0.6), False),  # not in every channel
-    (halves([120, 90, 160], [90, 60, 120], 0.8), True),  # of one colour in 80 % of the pixels
-    (halves([120, 90, 160], [90, 60, 120], 0.79), False),
-    (halves([120, 90, 160], [140, 110, 180], 0.5), True),  # within 20 levels
-    (halves([120, 90, 160], [141, 90, 160], 0.5), False),
-    (TILE, False),
-])
+@pytest.mark.parametrize(
+    ("tile", "is_lost"),
+    [
+        (halves([0, 0, 0], [200, 90, 30], 0.6), True),  # the median is black
+        (halves([250, 255, 248], [90, 60, 120], 0.6), True),  # or white
+        (halves([250, 255, 240], [90, 60, 120], 0.6), False),  # not in every channel
+        (halves([120, 90, 160], [90, 60, 120], 0.8), True),  # of one colour in 80 % of the pixels
+        (halves([120, 90, 160], [90, 60, 120], 0.79), False),
+        (halves([120, 90, 160], [140, 110, 180], 0.5), True),  # within 20 levels
+        (halves([120, 90, 160], [141, 90, 160], 0.5), False),
+        (TILE, False),
+    ],
+)
 def test_a_tile_is_lost_where_it_is_black_white_or_of_one_colour(tile, is_lost):
     assert lost(tile) is is_lost
 
@@ -48,8 +51,13 @@ def test_stronger_draws_lose_more_tiles_and_a_seed_decides_which():
     assert share(HED(0.0), [TILE], 2, 0) == 0
     assert strong == share(STAINS["hed-strong"], [TILE], 30, 0)
     rng = np.random.default_rng(7)
-    assert share(STAINS["hed-strong"], [TILE] * 2, 3, 7) == np.mean([lost(STAINS["hed-strong"].drawn(TILE, rng)) for _ in range(6)])
+    assert share(STAINS["hed-strong"], [TILE] * 2, 3, 7) == np.mean(
+        [lost(STAINS["hed-strong"].drawn(TILE, rng)) for _ in range(6)]
+    )
 
 
 def test_the_criterion_tells_its_numbers():
-    assert all(str(number) in lost_tiles.CRITERION for number in (lost_tiles.ENDS, "80%", lost_tiles.NEAR, lost_tiles.EVERY))
+    assert all(
+        str(number) in lost_tiles.CRITERION
+        for number in (lost_tiles.ENDS, "80%", lost_tiles.NEAR, lost_tiles.EVERY)
+    )

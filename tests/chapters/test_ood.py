@@ -18,8 +18,12 @@ from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim
 from conftest import tiny_section
 
 SECTIONS = [
-    tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3"), tiny_section("S4"),
-    tiny_section("T1", patient="Q1", lab="L2"), tiny_section("T2", patient="Q2", lab="L2"),
+    tiny_section("S1"),
+    tiny_section("S2", patient="P2"),
+    tiny_section("S3", patient="P3"),
+    tiny_section("S4"),
+    tiny_section("T1", patient="Q1", lab="L2"),
+    tiny_section("T2", patient="Q2", lab="L2"),
 ]
 WORDS = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32}
 
@@ -28,28 +32,50 @@ def test_without_names_it_is_the_benchmarks_partition():
     visium = [*catalogue()["wu"].sections.values(), *catalogue()["tenx"].sections.values()]
     parts = partition(visium)
     assert (parts.training, parts.validation, parts.test) == PUBLISHED_OOD
-    assert (parts.validation_is, parts.test_is, parts.split.rule) == (OTHER_PATIENT, OTHER_LAB, "ood")
+    assert (parts.validation_is, parts.test_is, parts.split.rule) == (
+        OTHER_PATIENT,
+        OTHER_LAB,
+        "ood",
+    )
 
 
 def test_nothing_is_chosen_on_what_is_reported():
     parts = partition(SECTIONS, ["S1", "S2"], ["S3"], ["T1", "T2"])
-    assert (parts.split.train, parts.split.valid, parts.split.test) == (("S1", "S2"), (), ("S3", "T1", "T2"))
+    assert (parts.split.train, parts.split.valid, parts.split.test) == (
+        ("S1", "S2"),
+        (),
+        ("S3", "T1", "T2"),
+    )
     assert list(parts.roles.values()) == ["training", "training", "validation", "test", "test"]
 
 
 def test_a_partition_is_named_as_what_it_is():
     sibling = partition(SECTIONS, ["S1"], ["S4"], ["S2"])
-    assert (sibling.validation_is, sibling.test_is, sibling.split.rule) == (OTHER_SECTION, OTHER_PATIENT, "section-out")
-    assert "not out of distribution in the benchmark's sense" in told(sibling) and "step to another patient" in told(sibling)
+    assert (sibling.validation_is, sibling.test_is, sibling.split.rule) == (
+        OTHER_SECTION,
+        OTHER_PATIENT,
+        "section-out",
+    )
+    assert "not out of distribution in the benchmark's sense" in told(
+        sibling
+    ) and "step to another patient" in told(sibling)
     assert partition(SECTIONS, ["S1"], ["S3"], ["S2"]).split.rule == "patient-out"
-    assert told(partition(SECTIONS, ["S1"], ["S3"], ["T1"])).endswith("Test: T1, another laboratory.")
+    assert told(partition(SECTIONS, ["S1"], ["S3"], ["T1"])).endswith(
+        "Test: T1, another laboratory."
+    )
 
 
-@pytest.mark.parametrize(("names", "says"), [
-    (([], [], []), "section 1142243F of training is not among"), ((["S1"], [], ["T1"]), "no section is named for validation"),
-    ((["S1"], ["S9"], ["T1"]), "section S9 of validation is not among"), ((["S1"], ["S2"], ["S2"]), "section S2 has two roles"),
-    ((["S1"], ["T1"], ["T2"]), "validation T1 is of another laboratory"), ((["S1"], ["S2"], ["S4"]), "test S4 holds a patient of training or validation"),
-])
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (([], [], []), "section 1142243F of training is not among"),
+        ((["S1"], [], ["T1"]), "no section is named for validation"),
+        ((["S1"], ["S9"], ["T1"]), "section S9 of validation is not among"),
+        ((["S1"], ["S2"], ["S2"]), "section S2 has two roles"),
+        ((["S1"], ["T1"], ["T2"]), "validation T1 is of another laboratory"),
+        ((["S1"], ["S2"], ["S4"]), "test S4 holds a patient of training or validation"),
+    ],
+)
 def test_a_partition_that_is_none_is_one_line(names, says):
     with pytest.raises(BadInput, match=says):
         partition(SECTIONS, *names)
@@ -57,11 +83,21 @@ def test_a_partition_that_is_none_is_one_line(names, says):
 
 def test_brightness_that_is_moved_by_a_level_is_that_far_away():
     plain = replace(tiny_section("S1"), patches=np.full((24, 32, 32, 3), 100, np.uint8))
-    moved = replace(tiny_section("T1", patient="Q1", lab="L2"), patches=np.full((24, 32, 32, 3), (164, 100, 36), np.uint8))
-    sections = [plain, replace(plain, name="S2", patient="P2"), replace(plain, name="S3", patient="P3"), moved]
+    moved = replace(
+        tiny_section("T1", patient="Q1", lab="L2"),
+        patches=np.full((24, 32, 32, 3), (164, 100, 36), np.uint8),
+    )
+    sections = [
+        plain,
+        replace(plain, name="S2", patient="P2"),
+        replace(plain, name="S3", patient="P3"),
+        moved,
+    ]
     parts = partition(sections, ["S1", "S2"], ["S3"], ["T1"])
     seen = {section.name: np.random.default_rng(0).normal(size=(24, 3)) for section in sections}
-    rows = shift.distances(sections, parts, shift.shares_by_role(sections, parts), shift.genes_per_spot(sections), seen).set_index("section")
+    rows = shift.distances(
+        sections, parts, shift.shares_by_role(sections, parts), shift.genes_per_spot(sections), seen
+    ).set_index("section")
     assert rows.loc["S3", ["red", "green", "blue", "colour"]].tolist() == [0, 0, 0, 0]
     assert rows.loc["T1", ["red", "green", "blue"]].tolist() == pytest.approx([64, 0, 64])
     assert rows.loc["T1", "colour"] == pytest.approx(128 / 3)
@@ -69,24 +105,43 @@ def test_brightness_that_is_moved_by_a_level_is_that_far_away():
 
 def test_the_discrepancy_is_near_nothing_for_one_law_and_large_for_two():
     rng = np.random.default_rng(0)
-    one, same, other = rng.normal(size=(200, 4)), rng.normal(size=(200, 4)), rng.normal(2, 1, (200, 4))
+    one, same, other = (
+        rng.normal(size=(200, 4)),
+        rng.normal(size=(200, 4)),
+        rng.normal(2, 1, (200, 4)),
+    )
     assert abs(shift.mmd(one, same, 2.0)) < 0.01 < 0.3 < shift.mmd(one, other, 2.0)
     by_hand = np.exp(-0.5) - 2 * np.mean(np.exp(-np.array([0.0, 1.0, 1.0, 0.0]) / 2)) + np.exp(-0.5)
-    assert shift.mmd(np.array([[0.0], [1.0]]), np.array([[0.0], [1.0]]), 1.0) == pytest.approx(by_hand)
+    assert shift.mmd(np.array([[0.0], [1.0]]), np.array([[0.0], [1.0]]), 1.0) == pytest.approx(
+        by_hand
+    )
 
 
 def test_the_reference_is_of_other_patients_and_missing_where_there_is_none():
     assert shift.against(SECTIONS[0], SECTIONS[:2] + SECTIONS[3:4]) == ["S2"]
     assert shift.against(SECTIONS[0], [SECTIONS[0], SECTIONS[3]]) == ["S4"]
     assert shift.against(SECTIONS[0], SECTIONS[:1]) == []
-    rows = pd.DataFrame([
-        {"section": name, "role": role, "colour": far, "features": far / 10, "genes": 5.0}
-        for name, role, far in (("S1", "training", 2.0), ("S2", "training", 4.0), ("S3", "validation", 3.0), ("T1", "test", 9.0))
-    ])
+    rows = pd.DataFrame(
+        [
+            {"section": name, "role": role, "colour": far, "features": far / 10, "genes": 5.0}
+            for name, role, far in (
+                ("S1", "training", 2.0),
+                ("S2", "training", 4.0),
+                ("S3", "validation", 3.0),
+                ("T1", "test", 9.0),
+            )
+        ]
+    )
     found = shift.relative(rows).set_index(["section", "measure"])["fold"]
-    assert found[("T1", "colour")] == pytest.approx(3) and found[("S3", "features")] == pytest.approx(1)
+    assert found[("T1", "colour")] == pytest.approx(3) and found[
+        ("S3", "features")
+    ] == pytest.approx(1)
     assert "test lies 3.0 in colour" in shift.told(shift.relative(rows))
-    alone = shift.relative(rows.assign(**dict.fromkeys(shift.MEASURES, np.nan)).combine_first(rows[rows["role"] != "training"]))
+    alone = shift.relative(
+        rows.assign(**dict.fromkeys(shift.MEASURES, np.nan)).combine_first(
+            rows[rows["role"] != "training"]
+        )
+    )
     assert alone["fold"].isna().all() and "cannot be judged" in shift.told(alone)
 
 
@@ -101,57 +156,110 @@ def tables(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("ood")))
         patch.setattr(ood, "FROZEN_TILE_PX", 32)
-        patch.setattr(ood, "open_sections", lambda cohort, names: [section for section in SECTIONS if section.name in names])
-        yield ood.study("demo", ["S1", "S2"], ["S3"], ["T1", "T2"], ["colour", "mean", "hist2st"], {}, "cpu", **WORDS)
+        patch.setattr(
+            ood,
+            "open_sections",
+            lambda cohort, names: [section for section in SECTIONS if section.name in names],
+        )
+        yield ood.study(
+            "demo",
+            ["S1", "S2"],
+            ["S3"],
+            ["T1", "T2"],
+            ["colour", "mean", "hist2st"],
+            {},
+            "cpu",
+            **WORDS,
+        )
 
 
 def test_one_fit_predicts_both_groups_and_tables_stay_small(tables):
     medians = tables["medians"]
     assert medians[medians["method"] == "colour"]["section"].tolist() == ["S3", "T1", "T2"]
     assert len(tables["curves"]) == 3 and set(tables["curves"]["method"]) == {"hist2st"}
-    assert tables["cost"].set_index("row")["training spots"].to_dict() == {"colour": 48, "mean": 48, "hist2st": 48}
-    assert [tables.facts[word] for word in ("records", "genes")] == [5, 12]  # the training mean sees no patch to shuffle
+    assert tables["cost"].set_index("row")["training spots"].to_dict() == {
+        "colour": 48,
+        "mean": 48,
+        "hist2st": 48,
+    }
+    assert [tables.facts[word] for word in ("records", "genes")] == [
+        5,
+        12,
+    ]  # the training mean sees no patch to shuffle
     assert sum(len(table) for table in tables.tables.values()) < 1500
     assert tables["distances"]["section"].tolist() == ["S1", "S2", "S3", "T1", "T2"]
 
 
 def test_a_section_counts_once_and_the_drop_is_the_difference(tables):
-    rows, medians = tables["rows"].set_index("method"), tables["medians"].set_index(["method", "section"])["median"]
+    rows, medians = (
+        tables["rows"].set_index("method"),
+        tables["medians"].set_index(["method", "section"])["median"],
+    )
     colour = rows.loc["colour"]
     assert colour["validation"] == pytest.approx(medians[("colour", "S3")])
-    assert colour["test"] == pytest.approx((medians[("colour", "T1")] + medians[("colour", "T2")]) / 2)
+    assert colour["test"] == pytest.approx(
+        (medians[("colour", "T1")] + medians[("colour", "T2")]) / 2
+    )
     assert colour["drop"] == pytest.approx(colour["validation"] - colour["test"])
     assert colour["validation"] > colour["twin validation"] and bool(colour["result"])
     assert not rows.loc["hist2st", "result"] and np.isnan(rows.loc["mean", "drop"])
     lost = ood.drops(tables["medians"], tables["shift"])
     mine = lost[lost["method"] == "colour"].pivot_table(index="section", values="drop")["drop"]
-    assert mine.to_dict() == pytest.approx({name: colour["validation"] - medians[("colour", name)] for name in ("T1", "T2")})
+    assert mine.to_dict() == pytest.approx(
+        {name: colour["validation"] - medians[("colour", name)] for name in ("T1", "T2")}
+    )
 
 
 def test_a_validation_section_has_a_drop_where_it_is_not_the_only_one():
-    medians = pd.DataFrame([("ridge", "S2", "validation", 0.1), ("ridge", "S3", "validation", 0.3), ("ridge", "T1", "test", 0.1)], columns=["method", "section", "role", "median"])
+    medians = pd.DataFrame(
+        [
+            ("ridge", "S2", "validation", 0.1),
+            ("ridge", "S3", "validation", 0.3),
+            ("ridge", "T1", "test", 0.1),
+        ],
+        columns=["method", "section", "role", "median"],
+    )
     shifts = pd.DataFrame({"section": ["S2", "S3", "T1"], "measure": "colour", "fold": 1.0})
-    assert dict(ood.drops(medians, shifts).set_index("section")["drop"]) == pytest.approx({"S2": 0.1, "S3": -0.1, "T1": 0.1})
+    assert dict(ood.drops(medians, shifts).set_index("section")["drop"]) == pytest.approx(
+        {"S2": 0.1, "S3": -0.1, "T1": 0.1}
+    )
     assert ood.drops(medians[medians["section"] != "S2"], shifts)["section"].tolist() == ["T1"]
 
 
 def judged(**numbers: tuple[float, float, bool]) -> pd.DataFrame:
-    return pd.DataFrame([
-        {
-            "method": name, "title": name, "control": name == "ridge", "validation": inside, "test": outside, "drop": inside - outside,
-            "fell": fell, "rose": outside > inside, "result": True,
-        }
-        for name, (inside, outside, fell) in numbers.items()
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "method": name,
+                "title": name,
+                "control": name == "ridge",
+                "validation": inside,
+                "test": outside,
+                "drop": inside - outside,
+                "fell": fell,
+                "rose": outside > inside,
+                "result": True,
+            }
+            for name, (inside, outside, fell) in numbers.items()
+        ]
+    )
 
 
 def laid_out(names: str = "ABC", lab: str = "L2") -> pd.DataFrame:
     inside = [{"section": f"{n}1", "patient": n, "lab": "L1", "role": "validation"} for n in "VW"]
     trained = {"section": "S1", "patient": "S", "lab": "L1", "role": "training"}
-    return pd.DataFrame([trained, *inside] + [{"section": f"{n}1", "patient": n, "lab": lab, "role": "test"} for n in names])
+    return pd.DataFrame(
+        [trained, *inside]
+        + [{"section": f"{n}1", "patient": n, "lab": lab, "role": "test"} for n in names]
+    )
 
 
-ROWS = {"hist2st": (0.4, 0.1, True), "stimage": (0.3, 0.3, False), "bleep": (0.3, 0.2, False), "ridge": (0.9, 0.9, False)}
+ROWS = {
+    "hist2st": (0.4, 0.1, True),
+    "stimage": (0.3, 0.3, False),
+    "bleep": (0.3, 0.2, False),
+    "ridge": (0.9, 0.9, False),
+}
 
 
 def said(rows: dict, parts: pd.DataFrame) -> list[Claim]:
@@ -175,22 +283,46 @@ def test_claims_follow_from_the_numbers():
     assert all("Validation is of 1 patient" in claim.why for claim in said(ROWS, alone))
 
 
-@pytest.mark.parametrize(("rows", "parts", "why"), [
-    (ROWS, laid_out("A"), "1 section of 1 patient cannot decide."), (ROWS, laid_out("ABB").drop_duplicates(), "2 sections of 2 patients cannot decide."),
-    (ROWS, laid_out().assign(patient="V"), "3 sections of 1 patient cannot decide."),
-    (ROWS, laid_out(lab="L1"), "not of another laboratory"), ({"ridge": (0.3, 0.2, True)}, laid_out(), "reach the floor of a result: 0."),
-])
+@pytest.mark.parametrize(
+    ("rows", "parts", "why"),
+    [
+        (ROWS, laid_out("A"), "1 section of 1 patient cannot decide."),
+        (ROWS, laid_out("ABB").drop_duplicates(), "2 sections of 2 patients cannot decide."),
+        (ROWS, laid_out().assign(patient="V"), "3 sections of 1 patient cannot decide."),
+        (ROWS, laid_out(lab="L1"), "not of another laboratory"),
+        ({"ridge": (0.3, 0.2, True)}, laid_out(), "reach the floor of a result: 0."),
+    ],
+)
 def test_nothing_is_decided_by_too_little(rows, parts, why):
     assert all(claim.verdict == UNDECIDED and why in claim.why for claim in said(rows, parts))
 
 
 def test_the_authors_labels_of_one_method_contradict_its_sections():
     theirs = drop.published()
-    assert theirs.groupby("method")["section"].nunique().to_dict() == {"BLEEP": 5, "DeepSpaCE": 5, "HisToGene": 5, "Hist2ST": 5, "ST-Net": 5, "STimage": 9}
+    assert theirs.groupby("method")["section"].nunique().to_dict() == {
+        "BLEEP": 5,
+        "DeepSpaCE": 5,
+        "HisToGene": 5,
+        "Hist2ST": 5,
+        "ST-Net": 5,
+        "STimage": 9,
+    }
     wrong = theirs[(theirs["labelled"] != theirs["role"])]
-    assert set(wrong["method"]) == {"STimage"} and set(wrong["section"]) == {"1142243F", "CID4465", "CID44971", "CID4535", "block1", "block2"}
+    assert set(wrong["method"]) == {"STimage"} and set(wrong["section"]) == {
+        "1142243F",
+        "CID4465",
+        "CID44971",
+        "CID4535",
+        "block1",
+        "block2",
+    }
     table = drop.mended(theirs)
-    assert table.loc["STimage", [("test", "mean", "labelled"), ("test", "mean", "role")]].tolist() == pytest.approx([0.2192, 0.1646], abs=1e-4)
+    assert table.loc[
+        "STimage", [("test", "mean", "labelled"), ("test", "mean", "role")]
+    ].tolist() == pytest.approx([0.2192, 0.1646], abs=1e-4)
     words = drop.mended_words(table)
     assert "contradicts their section: STimage." in words
-    assert "by the section's name HisToGene (0.177) by section medians and STimage (0.165) by section means" in words
+    assert (
+        "by the section's name HisToGene (0.177) by section medians and STimage (0.165) by section means"
+        in words
+    )

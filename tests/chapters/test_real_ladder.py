@@ -19,8 +19,7 @@ from compendium.data.prepare import one_by_one, open_sections, prepared_names
 from compendium.data.sources import cohort, raw_folder
 from compendium.evaluation import review
 from compendium.evaluation.scores import scores, summary
-from compendium.runs import execute
-from compendium.runs import plan_runs
+from compendium.runs import execute, plan_runs
 from compendium.storage import resource
 
 IMAGED = ["B4", "C2", "C3", "C4", "C5"]
@@ -48,13 +47,17 @@ def ladder(prepared) -> pd.DataFrame:
     five = open_sections("her2st", IMAGED)
     words = {"panel": "hvg_769", "target": "wide"}
     siblings_in = plan_runs("her2st", five, ["section-out"], ["colour", "coordinates"], **words)
-    runs = plan_runs("her2st", five, ARMS, ["ridge"], **words) + [run for run in siblings_in if run.split.test != ("B4",)]
+    runs = plan_runs("her2st", five, ARMS, ["ridge"], **words) + [
+        run for run in siblings_in if run.split.test != ("B4",)
+    ]
     return scores(runs, execute(runs, five, device="cpu"), five)
 
 
 def medians(ladder: pd.DataFrame, method: str, split: str) -> dict[str, float]:
     """Section -> median PCC over the genes, for C2 to C5."""
-    rows = summary(ladder[(ladder["method"] == method) & (ladder["split"] == split)], ("section",)).set_index("section")
+    rows = summary(
+        ladder[(ladder["method"] == method) & (ladder["split"] == split)], ("section",)
+    ).set_index("section")
     return rows.loc[MANY, "median"].to_dict()
 
 
@@ -80,7 +83,9 @@ def test_the_genes_of_all_36_sections_are_the_published_list(prepared):
 
 
 def test_21_pairs_of_section_and_gene_do_not_vary(prepared):
-    pairs = review.constant_pairs(one_by_one("her2st", prepared_names("her2st")), list(published("hvg_769")))
+    pairs = review.constant_pairs(
+        one_by_one("her2st", prepared_names("her2st")), list(published("hvg_769"))
+    )
     assert len(pairs) == 21
     assert pairs[pairs["section"] == "B4"]["gene"].tolist() == ["DKK1", "HOXB7"]
 

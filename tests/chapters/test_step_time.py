@@ -14,7 +14,11 @@ WORDS = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32}
 
 @pytest.fixture
 def group(home):
-    jobs = [(method, run) for method in ("ridge", "hist2st", "hist2st-gat") for run in plan_runs("tiny", SECTIONS, ["patient-out"], [method], **WORDS)]
+    jobs = [
+        (method, run)
+        for method in ("ridge", "hist2st", "hist2st-gat")
+        for run in plan_runs("tiny", SECTIONS, ["patient-out"], [method], **WORDS)
+    ]
     return fitted({"fits": jobs}, SECTIONS, "cpu")["fits"]
 
 
@@ -29,8 +33,13 @@ def test_rows_are_timed_in_turn_and_the_shortest_epoch_counts(group, monkeypatch
     lines = step_time.per_step(group, SECTIONS, "hist2st", "cpu").set_index("row")
     assert asked == [("hist2st", ("S1",), 2, 12), ("hist2st-gat", ("S1",), 2, 12)] * 2
     assert list(lines.index) == ["ridge", "hist2st", "hist2st-gat"]
-    assert lines["seconds_per_step"].tolist()[1:] == [2.0, 1.0] and lines["relative"].tolist()[1:] == [1.0, 0.5], "an epoch has two sections"
-    assert lines.loc["ridge", ["seconds_per_step", "relative"]].isna().all() and lines.loc["ridge", "trainable"] == 0
+    assert lines["seconds_per_step"].tolist()[1:] == [2.0, 1.0] and lines["relative"].tolist()[
+        1:
+    ] == [1.0, 0.5], "an epoch has two sections"
+    assert (
+        lines.loc["ridge", ["seconds_per_step", "relative"]].isna().all()
+        and lines.loc["ridge", "trainable"] == 0
+    )
 
 
 def test_the_first_epoch_is_left_out(group, monkeypatch):

@@ -11,7 +11,10 @@ from compendium.errors import BadInput
 from compendium.evaluation.results import differences, read, write
 from conftest import tiny_section
 
-SECTIONS = [*(tiny_section(name, px=224, labelled=True) for name in ("S1", "S2")), tiny_section("S3", patient="P2", px=224, labelled=True)]
+SECTIONS = [
+    *(tiny_section(name, px=224, labelled=True) for name in ("S1", "S2")),
+    tiny_section("S3", patient="P2", px=224, labelled=True),
+]
 WORDS = {"panel": "all", "encoder": "colour", "weights": "", "budget": "smoke", "seed": 0}
 
 
@@ -22,30 +25,66 @@ def sections(home, monkeypatch):
 
 
 def climb(**changed):
-    words = {"methods": ["mean", "colour", "stnet"], "dialled": ["colour", "mean"], "mapped": "S2", "gene": "", "seeds": {"spot": 2}, "device": "cpu"}
+    words = {
+        "methods": ["mean", "colour", "stnet"],
+        "dialled": ["colour", "mean"],
+        "mapped": "S2",
+        "gene": "",
+        "seeds": {"spot": 2},
+        "device": "cpu",
+    }
     return ladder.study("demo", None, **words | changed, **WORDS)
 
 
 def test_the_ladder_holds_all_that_its_page_draws(tmp_path):
     found = climb()
     by_split = found["scores"].groupby(["method", "split"]).size()
-    assert by_split.unstack().to_dict("index") == dict.fromkeys(("colour", "mean", "stnet"), {"patient-out": 24, "section-out": 36})
+    assert by_split.unstack().to_dict("index") == dict.fromkeys(
+        ("colour", "mean", "stnet"), {"patient-out": 24, "section-out": 36}
+    )
     floor = found["floor"].set_index("row")
-    assert floor["result"].to_dict() == {"mean": True, "colour": True, "stnet": False}, "budget smoke is below the floor"
+    assert floor["result"].to_dict() == {"mean": True, "colour": True, "stnet": False}, (
+        "budget smoke is below the floor"
+    )
     assert floor["twin"].notna().to_dict() == {"mean": False, "colour": False, "stnet": True}
-    assert found["dial"]["method"].unique().tolist() == ["colour"] and sorted(found["dial"]["section"]) == ["S1", "S2"], "S3 has no sibling"
-    assert list(found["tissue"]) == ["spot", "x", "y", "measured", "colour", "stnet"] and len(found["tissue"]) == 24
-    assert set(found["curves"]["method"]) == {"stnet"} and not found["curves"].duplicated(["fold", "epoch"]).any(), "curves are of the first seed"
-    assert found["seeds"].groupby("method")["seed"].unique().map(list).to_dict() == {"mean": [0], "colour": [0], "stnet": [0, 1]}
-    assert found["cost"].groupby("row")["fits"].sum().to_dict() == {"mean": 4, "colour": 4, "stnet": 8}, "leaving out S3 is leaving out its patient"
-    assert found.facts["depth"].keys() == {"S1", "S2", "S3"} and found.facts["changed"].keys() == {"ST-Net head on frozen features"}
+    assert found["dial"]["method"].unique().tolist() == ["colour"] and sorted(
+        found["dial"]["section"]
+    ) == ["S1", "S2"], "S3 has no sibling"
+    assert (
+        list(found["tissue"]) == ["spot", "x", "y", "measured", "colour", "stnet"]
+        and len(found["tissue"]) == 24
+    )
+    assert (
+        set(found["curves"]["method"]) == {"stnet"}
+        and not found["curves"].duplicated(["fold", "epoch"]).any()
+    ), "curves are of the first seed"
+    assert found["seeds"].groupby("method")["seed"].unique().map(list).to_dict() == {
+        "mean": [0],
+        "colour": [0],
+        "stnet": [0, 1],
+    }
+    assert found["cost"].groupby("row")["fits"].sum().to_dict() == {
+        "mean": 4,
+        "colour": 4,
+        "stnet": 8,
+    }, "leaving out S3 is leaving out its patient"
+    assert found.facts["depth"].keys() == {"S1", "S2", "S3"} and found.facts["changed"].keys() == {
+        "ST-Net head on frozen features"
+    }
     write(tmp_path / "ladder", found)
-    assert {each.largest for each in differences(read(tmp_path / "ladder"), read(tmp_path / "ladder")).values()} == {0.0}
-    assert {each.largest for each in differences(climb(), found).values()} == {0.0}, "computed again it is the same"
+    assert {
+        each.largest
+        for each in differences(read(tmp_path / "ladder"), read(tmp_path / "ladder")).values()
+    } == {0.0}
+    assert {each.largest for each in differences(climb(), found).values()} == {0.0}, (
+        "computed again it is the same"
+    )
 
 
 def test_what_rows_compare_follows_from_the_encoder():
-    assert "same frozen features" in ladder.seen("colour") and "compare heads" in ladder.seen("tf_efficientnet_lite0.in1k")
+    assert "same frozen features" in ladder.seen("colour") and "compare heads" in ladder.seen(
+        "tf_efficientnet_lite0.in1k"
+    )
     assert "its own encoder" in ladder.seen("own") and "frozen" not in ladder.seen("own")
 
 
@@ -59,19 +98,39 @@ def test_a_ladder_that_cannot_be_is_refused(changed, said):
 
 
 def classify(**changed):
-    words = {"rules": ["patient-out"], "tested": ["S3"], "gammas": [0, 1.0], "gamma": 1.0, "epochs": 2, "device": "cpu"}
+    words = {
+        "rules": ["patient-out"],
+        "tested": ["S3"],
+        "gammas": [0, 1.0],
+        "gamma": 1.0,
+        "epochs": 2,
+        "device": "cpu",
+    }
     return regclass.study("demo", None, **words | changed, **WORDS)
 
 
 def test_the_sweep_holds_all_that_its_page_draws():
     found = classify()
-    assert found["sweep"]["permuted"].tolist() == [False, False, False, True] and found["sweep"]["gamma"].fillna(-1).tolist() == [-1, 0, 1, 1]
-    assert found["by_class"]["section"].unique().tolist() == found["confusion"]["section"].unique().tolist() == ["S3"]
+    assert found["sweep"]["permuted"].tolist() == [False, False, False, True] and found["sweep"][
+        "gamma"
+    ].fillna(-1).tolist() == [-1, 0, 1, 1]
+    assert (
+        found["by_class"]["section"].unique().tolist()
+        == found["confusion"]["section"].unique().tolist()
+        == ["S3"]
+    )
     assert found["confusion"]["spots"].sum() == found["by_class"]["spots"].sum() <= 24
-    assert set(found["curves"]["method"]) == set(found["cost"]["row"]) == {"Hist2ST", "γ = 0", "γ = 1", "γ = 1, twin"}
+    assert (
+        set(found["curves"]["method"])
+        == set(found["cost"]["row"])
+        == {"Hist2ST", "γ = 0", "γ = 1", "γ = 1, twin"}
+    )
     assert found.facts["changed"]["epochs"].startswith("2 instead of") and found.facts["smoke"]
     assert len(found["labels"]) == 3 and found["transfer"].empty
-    assert found["panels"]["method"].tolist() == ["Hist2ST", "γ = 0", "γ = 1"] and (found["panels"]["values"] == 12).all(), "twins have no box"
+    assert (
+        found["panels"]["method"].tolist() == ["Hist2ST", "γ = 0", "γ = 1"]
+        and (found["panels"]["values"] == 12).all()
+    ), "twins have no box"
 
 
 @pytest.mark.parametrize(("changed", "said"), [
@@ -84,12 +143,39 @@ def test_a_sweep_that_cannot_be_is_refused(changed, said):
 
 def test_encoders_hold_all_that_their_page_draws(monkeypatch):
     rows = {row.key: row for row in encoder_rows.rows({}, 1, 1)}
-    some = [encoder_rows.Row(key, rows[key].title, rows[key].words | {"encoder": "colour", "tile_px": 32}) for key in ("frozen", "ridge")]
+    some = [
+        encoder_rows.Row(
+            key, rows[key].title, rows[key].words | {"encoder": "colour", "tile_px": 32}
+        )
+        for key in ("frozen", "ridge")
+    ]
     monkeypatch.setattr(encoder_rows, "rows", lambda others, mixer_epochs, tuned_epochs: some)
-    found = encoder_rows.study("demo", None, ["P1"], [], ["resnet999"], [], 1, 1, "cpu", panel="all", budget="smoke", seed=0)
-    assert found["scores"].groupby("row").size().to_dict() == {"frozen": 12, "ridge": 12} and found["scores"]["section"].unique().tolist() == ["S3"]
-    assert list(found.facts["left_out"]) == ["resnet999"] and found.facts["others"] == [] and found.facts["trained_on"] == "P1"
-    assert found["floor"]["result"].tolist() == [False, True] and found["cost"]["row"].tolist() == ["frozen", "ridge"]
+    found = encoder_rows.study(
+        "demo",
+        None,
+        ["P1"],
+        [],
+        ["resnet999"],
+        [],
+        1,
+        1,
+        "cpu",
+        panel="all",
+        budget="smoke",
+        seed=0,
+    )
+    assert found["scores"].groupby("row").size().to_dict() == {"frozen": 12, "ridge": 12} and found[
+        "scores"
+    ]["section"].unique().tolist() == ["S3"]
+    assert (
+        list(found.facts["left_out"]) == ["resnet999"]
+        and found.facts["others"] == []
+        and found.facts["trained_on"] == "P1"
+    )
+    assert found["floor"]["result"].tolist() == [False, True] and found["cost"]["row"].tolist() == [
+        "frozen",
+        "ridge",
+    ]
 
 
 def test_thinning_takes_counts_and_never_adds(monkeypatch):
@@ -97,4 +183,6 @@ def test_thinning_takes_counts_and_never_adds(monkeypatch):
     measured, thin = lines.to_dict("records")
     assert measured["UMIs"] == SECTIONS[0].counts.sum() and thin["counts"] == "thinned to 10%"
     assert 0.05 * measured["UMIs"] < thin["UMIs"] < 0.2 * measured["UMIs"]
-    assert thin["genes seen at all"] <= measured["genes seen at all"] and np.all(lines["genes without variance"].diff().dropna() >= 0)
+    assert thin["genes seen at all"] <= measured["genes seen at all"] and np.all(
+        lines["genes without variance"].diff().dropna() >= 0
+    )

@@ -23,9 +23,13 @@ def on_tinted_glass(tint):
 def glass_after(word, tint):
     """Tinted glass beside tissue, after mapping to a template or after each of 40 draws."""
     section = on_tinted_glass(tint)
-    tile = np.concatenate([np.broadcast_to(tint, (16, 8, 3)), section.thumbnail[20:36, 30:38]], axis=1)
+    tile = np.concatenate(
+        [np.broadcast_to(tint, (16, 8, 3)), section.thumbnail[20:36, 30:38]], axis=1
+    )
     if word in NORMALISERS:
-        return NORMALISERS[word].mapped(tile[None], look(section, word), look(TEMPLATE, word))[0, 0, :1]
+        return NORMALISERS[word].mapped(tile[None], look(section, word), look(TEMPLATE, word))[
+            0, 0, :1
+        ]
     drawing = AUGMENTERS[word].fitted([section, TEMPLATE])
     return np.array([drawing.drawn(tile, np.random.default_rng(seed))[0, 0] for seed in range(40)])
 
@@ -40,13 +44,22 @@ def test_tinted_glass_becomes_what_the_table_says(word, tint):
         case "brightened, a trace of tint left":
             (lightness, *colour), (_, *before) = lab(found)[0], lab(tint)
             assert lightness > 98 and 0.1 < np.linalg.norm(colour) / np.linalg.norm(before) < 0.6
-            assert np.dot(colour, before) > 0.95 * np.linalg.norm(colour) * np.linalg.norm(before), "the same tint"
+            assert np.dot(colour, before) > 0.95 * np.linalg.norm(colour) * np.linalg.norm(
+                before
+            ), "the same tint"
         case "nearly white":
             assert found.min() > 245
         case "takes the factor; if darker than the guard, the offset too":
-            density, reach = optical_density(found).sum(axis=1) / optical_density(tint).sum(), AUGMENTERS[word].strength
-            assert density.min() < 1 - reach / 3 and density.max() > 1 + reach / 3, "it is moved, either way"
-            by_factor_alone = 1 - reach - 0.1 <= density.min() and density.max() <= 1 + reach + 0.1  # an offset of this strength moves it farther
+            density, reach = (
+                optical_density(found).sum(axis=1) / optical_density(tint).sum(),
+                AUGMENTERS[word].strength,
+            )
+            assert density.min() < 1 - reach / 3 and density.max() > 1 + reach / 3, (
+                "it is moved, either way"
+            )
+            by_factor_alone = (
+                1 - reach - 0.1 <= density.min() and density.max() <= 1 + reach + 0.1
+            )  # an offset of this strength moves it farther
             assert by_factor_alone is not darker
         case other:
             pytest.fail(f"nothing checks {other}")
@@ -55,4 +68,7 @@ def test_tinted_glass_becomes_what_the_table_says(word, tint):
 def test_the_glass_of_a_real_slide_is_darker_than_the_guards(her2st):
     glass = np.median(real_section(her2st, "B4").thumbnail[:60, :60], axis=(0, 1))
     assert (glass == B4).all()
-    assert 100 - lab(B4)[0] > STAINS["randstainna"].glass and optical_density(B4).mean() > STAINS["macenko"].glass == STAINS["hed-light"].glass
+    assert (
+        100 - lab(B4)[0] > STAINS["randstainna"].glass
+        and optical_density(B4).mean() > STAINS["macenko"].glass == STAINS["hed-light"].glass
+    )

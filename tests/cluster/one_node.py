@@ -64,9 +64,24 @@ class OneNode:
         key.chmod(0o600)
         for name in ("state", "spool"):
             (folder / name).mkdir()
-        (folder / "slurm.conf").write_text(CONFIGURATION.format(folder=folder, user=getpass.getuser(), host=socket.gethostname(), ports=free_ports(2)))
-        (folder / "cgroup.conf").write_text(f"CgroupPlugin=cgroup/v1\nCgroupMountpoint={folder}/none\nCgroupAutomount=no\n")  # containers let nobody at theirs
-        self.start("munged", "--foreground", "--force", *(f"--{what}-file={folder}/munge.{what}" for what in ("key", "pid", "seed", "log")), f"--socket={folder}/munge")
+        (folder / "slurm.conf").write_text(
+            CONFIGURATION.format(
+                folder=folder,
+                user=getpass.getuser(),
+                host=socket.gethostname(),
+                ports=free_ports(2),
+            )
+        )
+        (folder / "cgroup.conf").write_text(
+            f"CgroupPlugin=cgroup/v1\nCgroupMountpoint={folder}/none\nCgroupAutomount=no\n"
+        )  # containers let nobody at theirs
+        self.start(
+            "munged",
+            "--foreground",
+            "--force",
+            *(f"--{what}-file={folder}/munge.{what}" for what in ("key", "pid", "seed", "log")),
+            f"--socket={folder}/munge",
+        )
         watched.until(lambda: (folder / "munge").exists(), 10)
         self.start("slurmctld", "-D")
         self.start("slurmd", "-D", "-N", "here")
@@ -75,11 +90,21 @@ class OneNode:
     def start(self, name: str, *options: str) -> None:
         with (self.folder / f"{name}.log").open("w") as log:
             command = [shutil.which(name, path=SBIN), *options]
-            self.daemons.append(subprocess.Popen(command, env=os.environ | self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+            self.daemons.append(
+                subprocess.Popen(
+                    command,
+                    env=os.environ | self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
+            )
 
     def ask(self, *command: str) -> str:
         """What a command of Slurm prints."""
-        return subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True, timeout=30).stdout.strip()
+        return subprocess.run(
+            command, env=os.environ | self.environment, capture_output=True, text=True, timeout=30
+        ).stdout.strip()
 
     def crash(self) -> None:
         """The node dies with all that runs on it, and comes back."""
@@ -110,7 +135,11 @@ class OneNode:
         """Processes that were started with this cluster's configuration: steps and jobs, which do not end with slurmd."""
         mark = f"SLURM_CONF={self.environment['SLURM_CONF']}".encode()
         own = {os.getpid(), *(daemon.pid for daemon in self.daemons)}
-        return [process for path in Path("/proc").glob("[0-9]*/environ") if (process := int(path.parent.name)) not in own and mark in read(path)]
+        return [
+            process
+            for path in Path("/proc").glob("[0-9]*/environ")
+            if (process := int(path.parent.name)) not in own and mark in read(path)
+        ]
 
 
 def kill(process: int) -> None:

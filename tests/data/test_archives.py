@@ -11,21 +11,36 @@ from compendium.data.download.archives import _Unzipped, is_archive, unpack
 from raw_files import files_below, refusal
 
 
-@pytest.mark.parametrize(("name", "files", "folder"), [
-    ("spatial.tar.gz", VISIUM, "spatial"),
-    ("V1_Section_1_spatial.tar.gz", VISIUM, "spatial"),
-    ("spatial.tar.gz", {f"./{path}": content for path, content in VISIUM.items()}, "spatial"),
-    ("spatial.tar.gz", VISIUM | {"._spatial": b"macOS", "__MACOSX/spatial/._x": b"macOS"}, "spatial"),
-    ("spatial.tar.gz", {Path(path).name: content for path, content in VISIUM.items()}, "spatial"),
-    ("images.tar.gz", VISIUM, "images"),  # its name decides, not its content
-    ("notspatial.tar.gz", VISIUM, "notspatial"),
-])
+@pytest.mark.parametrize(
+    ("name", "files", "folder"),
+    [
+        ("spatial.tar.gz", VISIUM, "spatial"),
+        ("V1_Section_1_spatial.tar.gz", VISIUM, "spatial"),
+        ("spatial.tar.gz", {f"./{path}": content for path, content in VISIUM.items()}, "spatial"),
+        (
+            "spatial.tar.gz",
+            VISIUM | {"._spatial": b"macOS", "__MACOSX/spatial/._x": b"macOS"},
+            "spatial",
+        ),
+        (
+            "spatial.tar.gz",
+            {Path(path).name: content for path, content in VISIUM.items()},
+            "spatial",
+        ),
+        ("images.tar.gz", VISIUM, "images"),  # its name decides, not its content
+        ("notspatial.tar.gz", VISIUM, "notspatial"),
+    ],
+)
 def test_where_an_archive_is_unpacked(name: str, files: dict, folder: str, tmp_path: Path):
     archive = tar(tmp_path / "raw" / name, files)
     assert unpack(archive) == tmp_path / "raw" / folder
     assert files_below(tmp_path / "raw" / folder) == {Path(path).name for path in VISIUM}
-    assert files_below(tmp_path) == {f"raw/{name}"} | {f"raw/{folder}/{Path(path).name}" for path in VISIUM}
-    assert (tmp_path / "raw" / folder / "tissue_positions_list.csv").read_bytes() == VISIUM["spatial/tissue_positions_list.csv"]
+    assert files_below(tmp_path) == {f"raw/{name}"} | {
+        f"raw/{folder}/{Path(path).name}" for path in VISIUM
+    }
+    assert (tmp_path / "raw" / folder / "tissue_positions_list.csv").read_bytes() == VISIUM[
+        "spatial/tissue_positions_list.csv"
+    ]
 
 
 def test_several_folders_keep_their_names(tmp_path: Path):
@@ -51,16 +66,48 @@ def test_what_lies_there_is_left_and_what_is_missing_comes_back(tmp_path: Path):
 
 
 HARMFUL = {
-    "a path upwards": ({"spatial/../../escaped": b"x"}, (), "holds the path spatial/../../escaped, outside its folder"),
-    "an absolute path": ({"/tmp/escaped": b"x"}, (), "holds the path /tmp/escaped, outside its folder"),
-    "a link out": ({}, (member("spatial/link", tarfile.SYMTYPE, "../../../etc/passwd"),), "holds spatial/link, a link"),
-    "a hard link": ({}, (member("spatial/link", tarfile.LNKTYPE, "spatial/scalefactors_json.json"),), "holds spatial/link, a link"),
+    "a path upwards": (
+        {"spatial/../../escaped": b"x"},
+        (),
+        "holds the path spatial/../../escaped, outside its folder",
+    ),
+    "an absolute path": (
+        {"/tmp/escaped": b"x"},
+        (),
+        "holds the path /tmp/escaped, outside its folder",
+    ),
+    "a link out": (
+        {},
+        (member("spatial/link", tarfile.SYMTYPE, "../../../etc/passwd"),),
+        "holds spatial/link, a link",
+    ),
+    "a hard link": (
+        {},
+        (member("spatial/link", tarfile.LNKTYPE, "spatial/scalefactors_json.json"),),
+        "holds spatial/link, a link",
+    ),
     "a device": ({}, (member("spatial/null", tarfile.CHRTYPE),), "holds spatial/null, a device"),
     "a pipe": ({}, (member("spatial/pipe", tarfile.FIFOTYPE),), "holds spatial/pipe, a device"),
-    "a file within a file": ({"spatial/a/b": b"1", "spatial/a": b"2"}, (), "holds spatial/a/b, within a file"),
-    "a name too long": ({"spatial/" + 300 * "a": b"1"}, (), "holds a name that no file can have here (File name too long)"),
-    "a name too long in all": ({"spatial/" + 3000 * "a/": b"1"}, (), "holds a name that no file can have here (File name too long)"),
-    "a name twice": ({"./spatial/scalefactors_json.json": b"other"}, (), "holds spatial/scalefactors_json.json, two files of that name"),
+    "a file within a file": (
+        {"spatial/a/b": b"1", "spatial/a": b"2"},
+        (),
+        "holds spatial/a/b, within a file",
+    ),
+    "a name too long": (
+        {"spatial/" + 300 * "a": b"1"},
+        (),
+        "holds a name that no file can have here (File name too long)",
+    ),
+    "a name too long in all": (
+        {"spatial/" + 3000 * "a/": b"1"},
+        (),
+        "holds a name that no file can have here (File name too long)",
+    ),
+    "a name twice": (
+        {"./spatial/scalefactors_json.json": b"other"},
+        (),
+        "holds spatial/scalefactors_json.json, two files of that name",
+    ),
 }
 
 
@@ -73,11 +120,14 @@ def test_a_harmful_archive_is_refused_whole(what: str, tmp_path: Path):
     assert files_below(tmp_path) == {"raw/spatial.tar.gz"}
 
 
-@pytest.mark.parametrize(("files", "mode", "says"), [
-    ({"../escaped": b"x"}, 0, "outside its folder"),
-    ({"/escaped": b"x"}, 0, "outside its folder"),
-    ({"spatial/link": b"/etc/passwd"}, 0o120777, "a link"),
-])
+@pytest.mark.parametrize(
+    ("files", "mode", "says"),
+    [
+        ({"../escaped": b"x"}, 0, "outside its folder"),
+        ({"/escaped": b"x"}, 0, "outside its folder"),
+        ({"spatial/link": b"/etc/passwd"}, 0o120777, "a link"),
+    ],
+)
 def test_a_harmful_zip_is_refused_whole(files: dict, mode: int, says: str, tmp_path: Path):
     archive = zipped(tmp_path / "raw.zip", files, mode)
     assert says in refusal(lambda: unpack(archive))
@@ -86,7 +136,9 @@ def test_a_harmful_zip_is_refused_whole(files: dict, mode: int, says: str, tmp_p
 
 def test_a_bomb_is_refused_before_it_is_read(tmp_path: Path):
     archive = tar(tmp_path / "bomb.tar.gz", {f"bomb/{i}": bytes(1_000_000) for i in range(5)})
-    assert "unpacks to more than 3,000,000 bytes" in refusal(lambda: unpack(archive, most_bytes=3_000_000))
+    assert "unpacks to more than 3,000,000 bytes" in refusal(
+        lambda: unpack(archive, most_bytes=3_000_000)
+    )
     assert files_below(tmp_path) == {"bomb.tar.gz"}
 
 
@@ -97,11 +149,15 @@ def commented(path: Path) -> Path:
     return tar(path, {}, entry)
 
 
-@pytest.mark.parametrize("archive", [commented, lambda path: tar(path, {f"many/{i}": b"" for i in range(200)})])
+@pytest.mark.parametrize(
+    "archive", [commented, lambda path: tar(path, {f"many/{i}": b"" for i in range(200)})]
+)
 def test_headers_without_end_are_refused_before_they_are_read(archive, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(_Unzipped, "left", 100_000)
     read, real = [], gzip.GzipFile.read
-    monkeypatch.setattr(gzip.GzipFile, "read", lambda self, size: read.append(size) or real(self, size))
+    monkeypatch.setattr(
+        gzip.GzipFile, "read", lambda self, size: read.append(size) or real(self, size)
+    )
     path = archive(tmp_path / "x.tar.gz")
     assert "bytes of headers" in refusal(lambda: unpack(path))
     assert sum(read) <= 100_000
@@ -109,7 +165,9 @@ def test_headers_without_end_are_refused_before_they_are_read(archive, tmp_path:
 
 def test_contents_are_no_headers(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(_Unzipped, "left", 100_000)
-    assert (unpack(tar(tmp_path / "x.tar.gz", {"a": bytes(1_000_000), "b": b"b"})) / "a").stat().st_size == 1_000_000
+    assert (
+        unpack(tar(tmp_path / "x.tar.gz", {"a": bytes(1_000_000), "b": b"b"})) / "a"
+    ).stat().st_size == 1_000_000
 
 
 def damaged(path: Path, keep: float) -> Path:
@@ -129,13 +187,18 @@ def encrypted(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("archive", [
-    lambda folder: damaged(tar(folder / "x.tar.gz", VISIUM | {"spatial/noise": bytes(range(256)) * 100}), 0.5),
-    lambda folder: damaged(tar(folder / "x.tar.gz", VISIUM), 0),
-    lambda folder: damaged(zipped(folder / "x.zip", VISIUM), 0.5),
-    lambda folder: zipped(folder / "x.zip", VISIUM).rename(folder / "x.tar.gz"),
-    lambda folder: encrypted(zipped(folder / "x.zip", VISIUM)),
-])
+@pytest.mark.parametrize(
+    "archive",
+    [
+        lambda folder: damaged(
+            tar(folder / "x.tar.gz", VISIUM | {"spatial/noise": bytes(range(256)) * 100}), 0.5
+        ),
+        lambda folder: damaged(tar(folder / "x.tar.gz", VISIUM), 0),
+        lambda folder: damaged(zipped(folder / "x.zip", VISIUM), 0.5),
+        lambda folder: zipped(folder / "x.zip", VISIUM).rename(folder / "x.tar.gz"),
+        lambda folder: encrypted(zipped(folder / "x.zip", VISIUM)),
+    ],
+)
 def test_a_damaged_archive(archive, tmp_path: Path):
     path = archive(tmp_path)
     assert refusal(lambda: unpack(path)).startswith(f"{path} cannot be unpacked (")
@@ -143,7 +206,9 @@ def test_a_damaged_archive(archive, tmp_path: Path):
 
 
 def test_an_archive_without_files(tmp_path: Path):
-    assert "holds no files" in refusal(lambda: unpack(tar(tmp_path / "x.tar.gz", {}, member("spatial", tarfile.DIRTYPE))))
+    assert "holds no files" in refusal(
+        lambda: unpack(tar(tmp_path / "x.tar.gz", {}, member("spatial", tarfile.DIRTYPE)))
+    )
 
 
 def test_what_counts_as_an_archive():

@@ -16,7 +16,10 @@ from raw_files import change_lines, files_below, refusal
 from space_ranger import GENES, NAMED, WORDS, picture, positions, write_tenx, write_wu
 
 INSIDE = positions().query("in_tissue == 1")["barcode"].tolist()
-MATRIX, METADATA = "filtered_count_matrices/CID4290_filtered_count_matrix", "metadata/CID4290_metadata.csv"
+MATRIX, METADATA = (
+    "filtered_count_matrices/CID4290_filtered_count_matrix",
+    "metadata/CID4290_metadata.csv",
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +40,17 @@ def section(raw: Path, spots: str = ""):
 
 def test_wu_is_prepared_from_the_folders_of_its_archives(pristine, home):
     found = section(pristine)
-    assert (found.cohort, found.name, found.patient, found.spot_set) == ("wu", "CID4290", "CID4290", "filtered")
+    assert (found.cohort, found.name, found.patient, found.spot_set) == (
+        "wu",
+        "CID4290",
+        "CID4290",
+        "filtered",
+    )
     assert found.technology == cohort("wu").technology
     assert list(found.spots) == INSIDE[:-5]
-    assert list(found.genes) == [*GENES[:11], "TBCE-1", "CD3"], "features by name alone are all taken for genes"
+    assert list(found.genes) == [*GENES[:11], "TBCE-1", "CD3"], (
+        "features by name alone are all taken for genes"
+    )
     assert np.array_equal(found.patches[3, 16, 16, :2], (found.pixels[3] // 4).astype(int))
     assert {*found.sources} == {
         *(f"{MATRIX}/{part}.gz" for part in ("barcodes.tsv", "features.tsv", "matrix.mtx")), METADATA, "images/CID4290.tif",
@@ -49,16 +59,28 @@ def test_wu_is_prepared_from_the_folders_of_its_archives(pristine, home):
 
 
 def test_labels_are_the_pathologists_in_classes_joined_by_barcode(raw, home):
-    change_lines(raw / METADATA, lambda lines: [lines[0], *reversed(lines[1:]), "NOWHERE-1,CID4290,Stroma"])
+    change_lines(
+        raw / METADATA, lambda lines: [lines[0], *reversed(lines[1:]), "NOWHERE-1,CID4290,Stroma"]
+    )
     found = section(raw)
     assert list(found.labels) == [GROUPS.get(WORDS[i % len(WORDS)], "") for i in range(len(found))]
     unfiltered = section(raw, "unfiltered")
-    assert dict(zip(unfiltered.spots, unfiltered.labels, strict=True)) == dict.fromkeys(INSIDE, "") | dict(zip(found.spots, found.labels, strict=True))
+    assert dict(zip(unfiltered.spots, unfiltered.labels, strict=True)) == dict.fromkeys(
+        INSIDE, ""
+    ) | dict(zip(found.spots, found.labels, strict=True))
 
 
 def test_a_cancer_in_situ_is_one_and_what_is_no_tissue_has_no_class():
-    assert {*GROUPS.values()} == {"invasive cancer", "cancer in situ", "stroma", "lymphocyte", "normal"}
-    assert GROUPS["DCIS"] == "cancer in situ" and not {"Artefact", "Uncertain", "Necrosis"} & set(GROUPS)
+    assert {*GROUPS.values()} == {
+        "invasive cancer",
+        "cancer in situ",
+        "stroma",
+        "lymphocyte",
+        "normal",
+    }
+    assert GROUPS["DCIS"] == "cancer in situ" and not {"Artefact", "Uncertain", "Necrosis"} & set(
+        GROUPS
+    )
 
 
 def test_the_two_sets_of_spots_are_words_and_the_section_says_which_it_has(pristine, home):
@@ -70,10 +92,16 @@ def test_the_two_sets_of_spots_are_words_and_the_section_says_which_it_has(prist
     assert list(unfiltered.genes) == NAMED
 
 
-@pytest.mark.parametrize(("given", "said"), [((), "filtered spots"), (("--spots", "unfiltered"), "unfiltered spots")])
+@pytest.mark.parametrize(
+    ("given", "said"), [((), "filtered spots"), (("--spots", "unfiltered"), "unfiltered spots")]
+)
 def test_the_command_says_which_spots_it_prepared(given, said, pristine, home, capsys):
     assert main(["prepare", "wu", "--from", str(pristine), "--tile-px", "32", *given]) == 0
-    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("<Section wu/CID4290"))
+    line = next(
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("<Section wu/CID4290")
+    )
     assert line.endswith(f"> {said}")
 
 
@@ -105,7 +133,10 @@ def test_only_sections_whose_counts_are_there_are_prepared(pristine, raw, home):
 def test_tenx_is_prepared_as_it_is_fetched(tmp_path, home):
     write_tenx(write_tenx(tmp_path), "FFPE")
     found = prepare("tenx", tile_px=32, raw=tmp_path)
-    assert [(each.name, each.patient, each.spot_set) for each in found] == [("block1", "BlockA", ""), ("FFPE", "FFPE", "")]
+    assert [(each.name, each.patient, each.spot_set) for each in found] == [
+        ("block1", "BlockA", ""),
+        ("FFPE", "FFPE", ""),
+    ]
     assert found[1].technology == "10x Visium, 55 µm spots, FFPE"
     assert list(found[0].spots) == INSIDE[::-1]
     assert found[0].patches.shape == (len(INSIDE), 32, 32, 3)

@@ -9,7 +9,15 @@ import pytest
 
 from compendium import __version__
 from compendium.data.download.checksums import blob_id, checksum
-from compendium.data.download.http import NotArrived, NotThere, Passing, Patience, Unreachable, WrongBytes, download
+from compendium.data.download.http import (
+    NotArrived,
+    NotThere,
+    Passing,
+    Patience,
+    Unreachable,
+    WrongBytes,
+    download,
+)
 from compendium.storage import sha256
 from raw_files import files_below
 from rude_server import RudeServer, serving, unused_address
@@ -33,16 +41,26 @@ def server(her2st: Path, tmp_path: Path) -> Iterator[RudeServer]:
 class Client:
     """Downloads one path of a server into a folder of its own."""
 
-    def __init__(self, server: RudeServer, path: str, folder: Path, patience: Patience = AT_ONCE) -> None:
+    def __init__(
+        self, server: RudeServer, path: str, folder: Path, patience: Patience = AT_ONCE
+    ) -> None:
         self.server, self.path, self.folder, self.patience = server, path, folder, patience
         self.source, self.target = server.folder / path, folder / Path(path).name
         self.check = blob_id(self.source)
 
     def get(self, check: str | None = None, **changes: object) -> None:
-        download(self.server.address + self.path, self.target, check or self.check, changes.get("patience", self.patience))
+        download(
+            self.server.address + self.path,
+            self.target,
+            check or self.check,
+            changes.get("patience", self.patience),
+        )
 
     def is_there(self) -> bool:
-        return files_below(self.folder) == {self.target.name} and self.target.read_bytes() == self.source.read_bytes()
+        return (
+            files_below(self.folder) == {self.target.name}
+            and self.target.read_bytes() == self.source.read_bytes()
+        )
 
 
 @pytest.fixture
@@ -69,7 +87,11 @@ def test_a_large_file_comes_in_ranges(large: Client):
     large.get()
     assert large.is_there()
     size = large.source.stat().st_size
-    assert large.server.asked_for(COUNTS) == ["bytes=0-299999", "bytes=300000-599999", "bytes=600000-899999"]
+    assert large.server.asked_for(COUNTS) == [
+        "bytes=0-299999",
+        "bytes=300000-599999",
+        "bytes=600000-899999",
+    ]
     assert large.server.sent[COUNTS] == size
 
 
@@ -102,7 +124,9 @@ def test_a_line_that_falls_silent_is_left(small: Client, fault: str):
 def test_silence_for_ever_is_said(small: Client):
     small.server.faults[SPOTS] = ["slow"]
     small.server.for_ever.add(SPOTS)
-    with pytest.raises(Passing, match=r"nothing came for 0\.1 s after [\d,]+ bytes from http://127.*selection\.tsv"):
+    with pytest.raises(
+        Passing, match=r"nothing came for 0\.1 s after [\d,]+ bytes from http://127.*selection\.tsv"
+    ):
         small.get(patience=Patience(backoff=0, attempts=2, timeout=(5, 0.1)))
     assert not small.target.exists()
 
@@ -111,7 +135,12 @@ def test_a_cut_line_continues_from_the_byte_where_it_broke(large: Client):
     large.server.faults[COUNTS] = [None, "cut"]
     large.get()
     assert large.is_there()
-    assert large.server.asked_for(COUNTS) == ["bytes=0-299999", "bytes=300000-599999", "bytes=450000-749999", "bytes=750000-1049999"]
+    assert large.server.asked_for(COUNTS) == [
+        "bytes=0-299999",
+        "bytes=300000-599999",
+        "bytes=450000-749999",
+        "bytes=750000-1049999",
+    ]
     assert large.server.sent[COUNTS] == large.source.stat().st_size
 
 
@@ -231,7 +260,9 @@ def test_a_wrong_file_in_the_place_is_replaced(small: Client):
     assert small.is_there()
 
 
-@pytest.mark.parametrize(("fault", "kind", "requests"), [(404, NotThere, 1), (403, NotArrived, 1), (503, Passing, 3)])
+@pytest.mark.parametrize(
+    ("fault", "kind", "requests"), [(404, NotThere, 1), (403, NotArrived, 1), (503, Passing, 3)]
+)
 def test_a_server_that_refuses(small: Client, fault: int, kind: type, requests: int):
     small.server.faults[SPOTS] = [fault]
     small.server.for_ever.add(SPOTS)
@@ -242,12 +273,16 @@ def test_a_server_that_refuses(small: Client, fault: int, kind: type, requests: 
 
 
 def test_nobody_answers(tmp_path: Path):
-    with pytest.raises(Unreachable, match=r"^127\.0\.0\.1:\d+ cannot be reached \(.*Connection refused\)$"):
+    with pytest.raises(
+        Unreachable, match=r"^127\.0\.0\.1:\d+ cannot be reached \(.*Connection refused\)$"
+    ):
         download(unused_address() + SPOTS, tmp_path / "file", None, AT_ONCE)
     assert files_below(tmp_path) == set()
 
 
-def test_a_proxy_of_the_user_is_not_asked_for_this_machine_but_for_others(small: Client, monkeypatch, tmp_path):
+def test_a_proxy_of_the_user_is_not_asked_for_this_machine_but_for_others(
+    small: Client, monkeypatch, tmp_path
+):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, unused_address())
     for name in ("no_proxy", "NO_PROXY"):
@@ -261,7 +296,13 @@ def test_a_proxy_of_the_user_is_not_asked_for_this_machine_but_for_others(small:
 def test_attempts_wait_twice_as_long_each_time(small: Client):
     waited = []
     small.server.faults[SPOTS] = [500, 500, 500]
-    download(small.server.address + SPOTS, small.target, small.check, Patience(backoff=0.5), pause=waited.append)
+    download(
+        small.server.address + SPOTS,
+        small.target,
+        small.check,
+        Patience(backoff=0.5),
+        pause=waited.append,
+    )
     assert waited == [0.5, 1, 2]
 
 

@@ -10,7 +10,13 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_matrix
 
 from compendium.data.section import Section
-from compendium.data.targets.transforms import FITTED, SCORING, TRANSFORMS, fit_target, pearson_residuals
+from compendium.data.targets.transforms import (
+    FITTED,
+    SCORING,
+    TRANSFORMS,
+    fit_target,
+    pearson_residuals,
+)
 from raw_files import real_section, refusal
 
 GENES = [f"G{i}" for i in range(6)]
@@ -23,8 +29,17 @@ def section_of(counts: np.ndarray, genes: list[str] | None = None, name: str = "
     n, width = counts.shape
     grid = np.stack([np.arange(n), np.ones(n)], axis=1).astype(np.int32)
     return Section(
-        cohort="tiny", name=name, patient="P", lab="L", technology="test", genes=np.array(genes or [f"G{i}" for i in range(width)]),
-        spots=np.array([f"{i}x1" for i in range(n)]), grid=grid, pixels=grid.astype(np.float32), um_per_px=1.0, counts=csr_matrix(counts.astype(np.int32)),
+        cohort="tiny",
+        name=name,
+        patient="P",
+        lab="L",
+        technology="test",
+        genes=np.array(genes or [f"G{i}" for i in range(width)]),
+        spots=np.array([f"{i}x1" for i in range(n)]),
+        grid=grid,
+        pixels=grid.astype(np.float32),
+        um_per_px=1.0,
+        counts=csr_matrix(counts.astype(np.int32)),
     )
 
 
@@ -39,12 +54,21 @@ def counts_of(seed: int, spots: int = 30, genes: int = 6) -> np.ndarray:
 @pytest.fixture(scope="module")
 def golden(shared) -> dict[str, np.ndarray]:
     with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as stored:
-        return {name.removeprefix("expression."): stored[name] for name in stored.files if name.startswith("expression.")}
+        return {
+            name.removeprefix("expression."): stored[name]
+            for name in stored.files
+            if name.startswith("expression.")
+        }
 
 
 @pytest.mark.parametrize(
     ("transform", "name", "factor"),
-    [("raw", "raw", 1), ("log1p", "log1p", np.log(10)), ("scprep", "lognorm", 1), ("minmax", "minmax", 1)],  # the reference log1p is to base 10, ours natural
+    [
+        ("raw", "raw", 1),
+        ("log1p", "log1p", np.log(10)),
+        ("scprep", "lognorm", 1),
+        ("minmax", "minmax", 1),
+    ],  # the reference log1p is to base 10, ours natural
 )
 def test_reference_values(golden, transform, name, factor):
     section = section_of(golden["counts"])
@@ -69,7 +93,9 @@ def test_logcpm_counts_a_million_over_the_shared_genes():
     counts = counts_of(1)
     section = section_of(counts)
     expected = np.log1p(1e6 * counts[:, [4, 0, 2]] / counts[:, :5].sum(axis=1, keepdims=True))
-    assert np.allclose(fit_target("logcpm", PANEL, [section], GENES[:5])(section), expected, rtol=1e-5)
+    assert np.allclose(
+        fit_target("logcpm", PANEL, [section], GENES[:5])(section), expected, rtol=1e-5
+    )
 
 
 def test_pearson_residuals_are_scanpys():
@@ -79,7 +105,9 @@ def test_pearson_residuals_are_scanpys():
     counts = counts_of(2, 120, 80)
     section = section_of(counts)
     data = anndata.AnnData(counts.astype(np.float64))
-    scanpy.experimental.pp.normalize_pearson_residuals(data)  # theta 100, clipped at the root of the number of spots
+    scanpy.experimental.pp.normalize_pearson_residuals(
+        data
+    )  # theta 100, clipped at the root of the number of spots
     target = fit_target("pearson", list(section.genes), [section], list(section.genes))
     assert np.abs(target(section) - data.X).max() < 1e-3
     assert target(section).std() > 0.5
@@ -91,7 +119,12 @@ def test_pearson_residuals_of_real_counts_are_scanpys(her2st):
 
     whole = real_section(her2st, "C2")
     genes = list(whole.genes[np.argsort(-np.asarray(whole.counts.sum(axis=0)).ravel())[:800]])
-    section = dataclasses.replace(whole, genes=np.array(genes), counts=csr_matrix(whole.matrix(genes).astype(np.int32)), patches=None)
+    section = dataclasses.replace(
+        whole,
+        genes=np.array(genes),
+        counts=csr_matrix(whole.matrix(genes).astype(np.int32)),
+        patches=None,
+    )
     counts = section.counts.toarray()
     seen = counts.sum(axis=1) > 0  # one spot has none of these genes
     data = anndata.AnnData(counts[seen].astype(np.float64))
@@ -134,7 +167,9 @@ def test_columns_follow_the_panel_and_rows_the_spots(transform):
     part = fit_target(transform, PANEL, [section], GENES)(section)
     if transform != "scprep":  # its library is the panel
         assert np.allclose(part, whole[:, [4, 0, 2]], rtol=1e-6)
-    assert np.allclose(fit_target(transform, PANEL[::-1], [section], GENES)(section), part[:, ::-1], rtol=1e-6)
+    assert np.allclose(
+        fit_target(transform, PANEL[::-1], [section], GENES)(section), part[:, ::-1], rtol=1e-6
+    )
     assert len(np.unique(part, axis=0)) > 10
 
 
@@ -151,7 +186,10 @@ def test_scaling_a_spots_counts_changes_nothing(transform, counts, factors):
 @given(counts=COUNTS, others=COUNTS)
 def test_the_wide_target_of_a_panel_does_not_depend_on_the_panel(counts, others):
     section = section_of(counts)
-    few, all_genes = fit_target("wide", PANEL, [section], GENES), fit_target("wide", GENES, [section_of(others)], GENES)
+    few, all_genes = (
+        fit_target("wide", PANEL, [section], GENES),
+        fit_target("wide", GENES, [section_of(others)], GENES),
+    )
     assert np.array_equal(few(section), all_genes(section)[:, [4, 0, 2]])
 
 
@@ -161,7 +199,11 @@ def test_the_scoring_target_is_wide_and_matches_its_formula():
     section = section_of(counts)
     expected = np.log1p(1e4 * counts[:, [4, 0, 2]] / counts.sum(axis=1, keepdims=True))
     assert np.allclose(fit_target("wide", PANEL, [section], GENES)(section), expected, rtol=1e-5)
-    assert np.allclose(fit_target("log1p", PANEL, [section], GENES)(section), np.log1p(counts[:, [4, 0, 2]]), rtol=1e-6)
+    assert np.allclose(
+        fit_target("log1p", PANEL, [section], GENES)(section),
+        np.log1p(counts[:, [4, 0, 2]]),
+        rtol=1e-6,
+    )
 
 
 def test_minmax_spans_the_training_spots_and_a_constant_gene_is_zero():
@@ -179,12 +221,18 @@ def test_minmax_spans_the_training_spots_and_a_constant_gene_is_zero():
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_a_target_is_fitted_on_the_training_sections_alone(transform):
-    train, test = [section_of(counts_of(7), name="a"), section_of(counts_of(8), name="b")], section_of(counts_of(9), name="test")
+    train, test = (
+        [section_of(counts_of(7), name="a"), section_of(counts_of(8), name="b")],
+        section_of(counts_of(9), name="test"),
+    )
     target = fit_target(transform, PANEL, train, GENES)
     before = [np.array(getattr(target, word)) for word in ("low", "high", "share", "spots")]
     values = target(test)
     target(section_of(counts_of(9) * 1000, name="test"))
-    assert all(np.array_equal(a, getattr(target, word)) for a, word in zip(before, ("low", "high", "share", "spots"), strict=True))
+    assert all(
+        np.array_equal(a, getattr(target, word))
+        for a, word in zip(before, ("low", "high", "share", "spots"), strict=True)
+    )
     assert np.array_equal(target(test), values)
     if transform not in FITTED:
         assert not len(target.low)
@@ -192,7 +240,9 @@ def test_a_target_is_fitted_on_the_training_sections_alone(transform):
     counts = np.concatenate([section.matrix(PANEL) for section in train])
     assert np.array_equal(target.low, counts.min(axis=0))
     assert np.array_equal(target.high, counts.max(axis=0))
-    assert np.allclose(target.share, counts.sum(axis=0) / sum(section.counts.sum() for section in train), rtol=1e-6)
+    assert np.allclose(
+        target.share, counts.sum(axis=0) / sum(section.counts.sum() for section in train), rtol=1e-6
+    )
     assert target.spots == 60
 
 
@@ -203,7 +253,10 @@ def test_one_spot_does_not_change_the_others():
     train = [section_of(counts_of(11))]
     for transform in TRANSFORMS:
         target = fit_target(transform, PANEL, train, GENES)
-        assert np.array_equal(np.delete(target(section_of(changed)), 3, axis=0), np.delete(target(section_of(counts)), 3, axis=0))
+        assert np.array_equal(
+            np.delete(target(section_of(changed)), 3, axis=0),
+            np.delete(target(section_of(counts)), 3, axis=0),
+        )
 
 
 def test_a_section_that_lists_its_genes_otherwise_has_the_same_target():

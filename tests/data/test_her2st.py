@@ -13,7 +13,18 @@ from compendium.data.readers.her2st_labels import LABELS
 from compendium.data.readers.tables import read_counts, um_per_px
 from compendium.data.section import load
 from compendium.data.sources import cohort
-from raw_files import PITCH, UNCOUNTED, change_cell, change_lines, files_below, panel_genes, raw_path, refusal, spot_table, write_raw
+from raw_files import (
+    PITCH,
+    UNCOUNTED,
+    change_cell,
+    change_lines,
+    files_below,
+    panel_genes,
+    raw_path,
+    refusal,
+    spot_table,
+    write_raw,
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +45,10 @@ def test_spots_are_the_count_rows_in_their_order(made_up):
     assert list(section.spots) == [line.split("\t")[0] for line in lines[1:]]
     assert UNCOUNTED not in section.spots
     assert list(section.genes) == lines[0].split("\t")[1:] == list(panel_genes())
-    assert np.array_equal(section.counts.toarray(), [[int(count) for count in line.split("\t")[1:]] for line in lines[1:]])
+    assert np.array_equal(
+        section.counts.toarray(),
+        [[int(count) for count in line.split("\t")[1:]] for line in lines[1:]],
+    )
     assert section.counts.dtype == np.int32
 
 
@@ -50,7 +64,10 @@ def test_facts_come_from_the_catalogue_and_sources_are_the_files_read(made_up):
     facts = cohort("her2st").section("C2")
     assert (section.cohort, section.name, section.patient) == ("her2st", "C2", "C")
     assert (section.lab, section.technology) == (facts.lab, facts.technology)
-    paths = [str(raw_path(made_up, "C2", kind).relative_to(made_up)) for kind in ("counts", "image", "spots")]
+    paths = [
+        str(raw_path(made_up, "C2", kind).relative_to(made_up))
+        for kind in ("counts", "image", "spots")
+    ]
     assert section.sources == {path: blob_id(made_up / path) for path in paths}
     assert len(read(made_up, "B1", 64).sources) == 4
 
@@ -107,10 +124,18 @@ def test_anything_but_a_count_is_refused_with_its_line(raw, value):
 def test_counts_of_one_gene_are_read(tmp_path):
     (tmp_path / "c.tsv.gz").write_bytes(gzip.compress(b"\tFN1\n2x2\t0\n3x2\t7"))
     spots, genes, counts = read_counts(tmp_path / "c.tsv.gz", "here")
-    assert (list(spots), list(genes), counts.toarray().tolist()) == (["2x2", "3x2"], ["FN1"], [[0], [7]])
+    assert (list(spots), list(genes), counts.toarray().tolist()) == (
+        ["2x2", "3x2"],
+        ["FN1"],
+        [[0], [7]],
+    )
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b""), gzip.compress(b"\tFN1\tCD24\n"), gzip.compress(b"\n")], ids=["no bytes", "no text", "no rows", "no genes"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", gzip.compress(b""), gzip.compress(b"\tFN1\tCD24\n"), gzip.compress(b"\n")],
+    ids=["no bytes", "no text", "no rows", "no genes"],
+)
 def test_a_table_without_counts_is_refused(tmp_path, content):
     (tmp_path / "c.tsv.gz").write_bytes(content)
     message = refusal(lambda: read_counts(tmp_path / "c.tsv.gz", "her2st section B1"))
@@ -120,7 +145,11 @@ def test_a_table_without_counts_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize(
     "content",
-    [b"\tFN1\n2x2\t3\n", gzip.compress(b"\tFN1\n" + b"2x2\t3\n" * 50)[:-9], gzip.compress(b"\tFN1\n\xff\xfe\t3\n")],
+    [
+        b"\tFN1\n2x2\t3\n",
+        gzip.compress(b"\tFN1\n" + b"2x2\t3\n" * 50)[:-9],
+        gzip.compress(b"\tFN1\n\xff\xfe\t3\n"),
+    ],
     ids=["plain text", "cut", "no text"],
 )
 def test_counts_that_are_no_whole_gzipped_text_are_refused(tmp_path, content):
@@ -189,7 +218,9 @@ def test_a_missing_folder_or_file_names_the_fetch(tmp_path, raw):
 def test_pitch_does_not_depend_on_which_spots_are_there_or_on_the_slide_standing_askew():
     rng = np.random.default_rng(0)
     grid = rng.permutation([(x, y) for x in range(12) for y in range(15)])[:40].astype(np.int32)
-    turned = grid @ (291.5 * np.array([[np.cos(0.1), np.sin(0.1)], [-np.sin(0.1), np.cos(0.1)]])) + (500, 700)
+    turned = grid @ (
+        291.5 * np.array([[np.cos(0.1), np.sin(0.1)], [-np.sin(0.1), np.cos(0.1)]])
+    ) + (500, 700)
     assert um_per_px(200.0, grid, turned, "here") == pytest.approx(200 / 291.5)
 
 
@@ -200,5 +231,11 @@ def test_reading_changes_nothing_in_the_raw_folder(raw):
 
 
 def test_the_uncounted_spot_may_lie_anywhere(raw):
-    change_lines(raw_path(raw, "B1", "spots"), lambda lines: [line if not line.startswith("30\t30") else "30\t30\t30\t30\t-900\t1e6\t1" for line in lines])
+    change_lines(
+        raw_path(raw, "B1", "spots"),
+        lambda lines: [
+            line if not line.startswith("30\t30") else "30\t30\t30\t30\t-900\t1e6\t1"
+            for line in lines
+        ],
+    )
     assert len(read(raw, "B1", 64)) == 25

@@ -7,9 +7,23 @@ import pandas as pd
 import pytest
 
 from compendium.data.readers.her2st import read
-from compendium.data.readers.her2st_labels import LABELS, agreement, annotated_section, carried_over, read_labels
+from compendium.data.readers.her2st_labels import (
+    LABELS,
+    agreement,
+    annotated_section,
+    carried_over,
+    read_labels,
+)
 from compendium.data.section import load
-from raw_files import PITCH, change_cell, change_lines, raw_path, refusal, write_alignment, write_raw
+from raw_files import (
+    PITCH,
+    change_cell,
+    change_lines,
+    raw_path,
+    refusal,
+    write_alignment,
+    write_raw,
+)
 
 IDS = np.array(["3x2", "2x2"])
 
@@ -32,13 +46,18 @@ LABEL_TABLE = "Row.names\tx\ty\tpixel_x\tpixel_y\tlabel\na\t2.03\t1.97\t1\t1\tad
 
 
 def test_labels_without_a_position_are_dropped(tmp_path):
-    assert list(read_labels(table(tmp_path, LABEL_TABLE), np.array(["3x2", "2x2", "4x4"]), "here")) == ["undetermined", "adipose tissue", ""]
+    assert list(
+        read_labels(table(tmp_path, LABEL_TABLE), np.array(["3x2", "2x2", "4x4"]), "here")
+    ) == ["undetermined", "adipose tissue", ""]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (LABEL_TABLE.replace("adipose tissue", "fat"), ("'fat'", "adipose tissue, immune infiltrate")),
+        (
+            LABEL_TABLE.replace("adipose tissue", "fat"),
+            ("'fat'", "adipose tissue, immune infiltrate"),
+        ),
         (LABEL_TABLE.replace("adipose tissue", ""), ("label ''",)),
         (LABEL_TABLE.replace("adipose tissue", "NA"), ("label 'NA'",)),
         (LABEL_TABLE.replace("label", "class"), ("lacks the column label",)),
@@ -55,13 +74,21 @@ def test_a_malformed_label_table_is_refused(tmp_path, text, words):
 def test_a_section_takes_the_classes_of_the_annotated_one_and_says_so(raw, tmp_path):
     section = read(raw, "B4", 32)
     assert list(section.labels) == [LABELS[i % 3] for i in range(24)] + [""]
-    assert (section.labels_from, section.labels_line) == ("B1", "transferred from the adjacent section B1")
-    named = {raw_path(raw, *which).relative_to(raw).as_posix() for which in (("B1", "labels"), ("B1", "alignment"), ("B4", "alignment"))}
+    assert (section.labels_from, section.labels_line) == (
+        "B1",
+        "transferred from the adjacent section B1",
+    )
+    named = {
+        raw_path(raw, *which).relative_to(raw).as_posix()
+        for which in (("B1", "labels"), ("B1", "alignment"), ("B4", "alignment"))
+    }
     assert named < set(section.sources) and len(section.sources) == 6
     stored = section.save(tmp_path / "B4")
     assert load(tmp_path / "B4").labels_from == "B1"
     annotated = read(raw, "B1", 32)
-    assert (annotated.labels_from, annotated.labels_line) == ("", "") and not any("ST-cluster" in path for path in annotated.sources)
+    assert (annotated.labels_from, annotated.labels_line) == ("", "") and not any(
+        "ST-cluster" in path for path in annotated.sources
+    )
     change_cell(raw_path(raw, "B1", "labels"), 1, 5, "cancer in situ")
     assert read(raw, "B4", 32).save(tmp_path / "B4").digest != stored.digest
 
@@ -69,7 +96,11 @@ def test_a_section_takes_the_classes_of_the_annotated_one_and_says_so(raw, tmp_p
 def test_only_an_annotated_spot_within_half_a_pitch_gives_its_class(raw):
     write_alignment(raw, "B4", moved=PITCH * 0.53)
     right = [*range(1, 5), None]  # the spot to the right is nearer now, the last of a row has none
-    expected = ["" if x is None or 5 * y + x == 24 else LABELS[(5 * y + x) % 3] for y in range(5) for x in right]
+    expected = [
+        "" if x is None or 5 * y + x == 24 else LABELS[(5 * y + x) % 3]
+        for y in range(5)
+        for x in right
+    ]
     assert list(read(raw, "B4", 32).labels) == expected
     write_alignment(raw, "B4", moved=6 * PITCH)
     assert set(read(raw, "B4", 32).labels) == {""}
@@ -89,37 +120,69 @@ def test_without_one_of_the_files_there_are_no_labels(raw, which):
 
 
 def test_the_annotated_section_is_another_of_the_same_patient():
-    assert [annotated_section(name) for name in ("B4", "C6", "G1", "G3", "B1", "G2")] == ["B1", "C1", "G2", "G2", "", ""]
+    assert [annotated_section(name) for name in ("B4", "C6", "G1", "G3", "B1", "G2")] == [
+        "B1",
+        "C1",
+        "G2",
+        "G2",
+        "",
+        "",
+    ]
 
 
-@pytest.mark.parametrize(("which", "column", "value", "words"), [
-    ("alignment", 8, "far", ("section B4: ", "'far' as warped_x")), ("alignment", 4, "", ("section B4: ", "'nan' as x")), ("labels", 5, "fat", ("section B1: ", "label 'fat'")),
-])
-def test_malformed_files_are_refused_by_the_section_that_they_are_of(raw, which, column, value, words):
+@pytest.mark.parametrize(
+    ("which", "column", "value", "words"),
+    [
+        ("alignment", 8, "far", ("section B4: ", "'far' as warped_x")),
+        ("alignment", 4, "", ("section B4: ", "'nan' as x")),
+        ("labels", 5, "fat", ("section B1: ", "label 'fat'")),
+    ],
+)
+def test_malformed_files_are_refused_by_the_section_that_they_are_of(
+    raw, which, column, value, words
+):
     change_cell(raw_path(raw, "B4" if which == "alignment" else "B1", which), 3, column, value)
     message = refusal(lambda: read(raw, "B4", 32))
     assert all(word in message for word in words)
 
 
 def test_an_annotation_of_other_spots_is_refused(raw):
-    change_lines(raw_path(raw, "B1", "labels"), lambda lines: [lines[0], "s\t40\t40\t1\t1\tundetermined"])
+    change_lines(
+        raw_path(raw, "B1", "labels"), lambda lines: [lines[0], "s\t40\t40\t1\t1\tundetermined"]
+    )
     assert "have no spot in common" in refusal(lambda: read(raw, "B4", 32))
 
 
 def aligned(x: list[float], clusters: str) -> pd.DataFrame:
-    return pd.DataFrame({"label": list(clusters), "warped_x": x, "warped_y": 0.0}, index=[f"{i}x0" for i in range(len(x))])
+    return pd.DataFrame(
+        {"label": list(clusters), "warped_x": x, "warped_y": 0.0},
+        index=[f"{i}x0" for i in range(len(x))],
+    )
 
 
 def test_the_nearest_spot_without_a_class_is_passed_over():
     there = aligned([0, 10, 30], "aaa")
-    assert list(carried_over(np.array(["0x0"]), aligned([9], "a"), there, np.array(["", "", "fat"]), reach=25)) == ["fat"]
-    assert list(carried_over(np.array(["0x0"]), aligned([9], "a"), there, np.array(["", "", "fat"]), reach=20)) == [""]
+    assert list(
+        carried_over(
+            np.array(["0x0"]), aligned([9], "a"), there, np.array(["", "", "fat"]), reach=25
+        )
+    ) == ["fat"]
+    assert list(
+        carried_over(
+            np.array(["0x0"]), aligned([9], "a"), there, np.array(["", "", "fat"]), reach=20
+        )
+    ) == [""]
 
 
 def test_agreement_and_chance(raw):
     clusters = np.arange(25) % 3
     chance = sum((clusters == k).mean() ** 2 for k in range(3))
-    assert agreement(raw, "B4") == {"spots": 25, "median_px": pytest.approx(0), "agreement": 1, "chance": pytest.approx(chance)}
+    assert agreement(raw, "B4") == {
+        "spots": 25,
+        "median_px": pytest.approx(0),
+        "agreement": 1,
+        "chance": pytest.approx(chance),
+    }
     write_alignment(raw, "B4", moved=PITCH * 0.53)
     rows = np.arange(25).reshape(5, 5)
     nearest = np.hstack([rows[:, 1:], rows[:, -1:]]).ravel()
@@ -128,8 +191,21 @@ def test_agreement_and_chance(raw):
     assert (near["spots"], near["agreement"]) == (20, 0)
 
 
-@pytest.mark.parametrize(("name", "share", "chance"), [("C2", 0.57, 0.15), ("C3", 0.51, 0.15), ("C4", 0.47, 0.15), ("C5", 0.42, 0.15), ("B4", 0.63, 0.30), ("B2", 0.59, 0.30)])
+@pytest.mark.parametrize(
+    ("name", "share", "chance"),
+    [
+        ("C2", 0.57, 0.15),
+        ("C3", 0.51, 0.15),
+        ("C4", 0.47, 0.15),
+        ("C5", 0.42, 0.15),
+        ("B4", 0.63, 0.30),
+        ("B2", 0.59, 0.30),
+    ],
+)
 def test_agreement_of_the_published_alignments(her2st, name, share, chance):
     found = agreement(her2st, name)
-    assert (found["agreement"], found["chance"]) == (pytest.approx(share, abs=0.01), pytest.approx(chance, abs=0.01))
+    assert (found["agreement"], found["chance"]) == (
+        pytest.approx(share, abs=0.01),
+        pytest.approx(chance, abs=0.01),
+    )
     assert 110 <= found["median_px"] <= 163

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, vstack
 
-from compendium.data.panels import PUBLISHED, highly_variable, normalised_dispersion, panel, published, shared_genes
+from compendium.data.panels import (
+    PUBLISHED,
+    highly_variable,
+    normalised_dispersion,
+    panel,
+    published,
+    shared_genes,
+)
 from compendium.data.section import Section
 from compendium.data.sources import catalogue
 from compendium.storage import resource
@@ -19,27 +26,44 @@ from raw_files import panel_genes, real_section, refusal
 MARKERS = "COX6C TTLL12 HSP90AB1 TFF3 ATP1A1 B2M FASN SPARC CD74 CD63 CD24 CD81"  # the benchmark's twelve cancer markers
 
 
-def section_of(counts: np.ndarray, genes: list[str], cohort: str = "tiny", name: str = "S1") -> Section:
+def section_of(
+    counts: np.ndarray, genes: list[str], cohort: str = "tiny", name: str = "S1"
+) -> Section:
     """A counts-only section."""
     n = len(counts)
     grid = np.stack([np.arange(n), np.ones(n)], axis=1).astype(np.int32)
     return Section(
-        cohort=cohort, name=name, patient="P", lab="L", technology="test", genes=np.array(genes), spots=np.array([f"{i}x1" for i in range(n)]),
-        grid=grid, pixels=grid.astype(np.float32), um_per_px=1.0, counts=csr_matrix(counts),
+        cohort=cohort,
+        name=name,
+        patient="P",
+        lab="L",
+        technology="test",
+        genes=np.array(genes),
+        spots=np.array([f"{i}x1" for i in range(n)]),
+        grid=grid,
+        pixels=grid.astype(np.float32),
+        um_per_px=1.0,
+        counts=csr_matrix(counts),
     )
 
 
 def varied(spots: int, genes: int, seed: int, name: str = "S1", cohort: str = "tiny") -> Section:
     """Counts whose means and dispersions both range widely over the genes."""
     rng = np.random.default_rng(seed)
-    mean = rng.lognormal(0, 1.5, genes) * rng.lognormal(0, rng.uniform(0.05, 1.5, genes), (spots, genes))
-    return section_of(rng.poisson(mean).astype(np.int32), [f"G{i}" for i in range(genes)], cohort, name)
+    mean = rng.lognormal(0, 1.5, genes) * rng.lognormal(
+        0, rng.uniform(0.05, 1.5, genes), (spots, genes)
+    )
+    return section_of(
+        rng.poisson(mean).astype(np.int32), [f"G{i}" for i in range(genes)], cohort, name
+    )
 
 
 # ---- published lists
 
 
-@pytest.mark.parametrize(("name", "size"), [("markers_12", 12), ("hvg_769", 769), ("hvg_685", 685), ("hvg_785", 785)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("markers_12", 12), ("hvg_769", 769), ("hvg_685", 685), ("hvg_785", 785)]
+)
 def test_published_lists_have_the_published_sizes(name, size):
     genes = published(name)
     assert len(genes) == len(set(genes)) == size
@@ -47,15 +71,21 @@ def test_published_lists_have_the_published_sizes(name, size):
 
 def test_the_markers_are_the_twelve_and_overlap_the_other_lists_as_known():
     assert published("markers_12") == tuple(MARKERS.split())
-    assert {name: set(published("markers_12")) & set(published(name)) for name in PUBLISHED[1:]} == {
-        "hvg_769": {"TFF3", "CD24"}, "hvg_685": {"TFF3", "CD24"}, "hvg_785": {"TFF3", "FASN", "SPARC", "CD74"},
+    assert {
+        name: set(published("markers_12")) & set(published(name)) for name in PUBLISHED[1:]
+    } == {
+        "hvg_769": {"TFF3", "CD24"},
+        "hvg_685": {"TFF3", "CD24"},
+        "hvg_785": {"TFF3", "FASN", "SPARC", "CD74"},
     }
     assert len(set(published("hvg_785")) & set(published("hvg_769"))) == 114
 
 
 def test_the_685_are_those_of_the_769_that_visium_measures():
     assert set(published("hvg_685")) < set(published("hvg_769"))
-    assert [gene for gene in published("hvg_769") if gene in set(published("hvg_685"))] == list(published("hvg_685"))
+    assert [gene for gene in published("hvg_769") if gene in set(published("hvg_685"))] == list(
+        published("hvg_685")
+    )
 
 
 def test_every_marker_is_shared_by_the_her2st_sections():
@@ -73,7 +103,11 @@ GENES = list(panel_genes()) + ["OTHER1", "OTHER2"]
 @pytest.fixture
 def train() -> list[Section]:
     rng = np.random.default_rng(2)
-    return [section_of(rng.poisson(rng.lognormal(0, 1, len(GENES)), (40, len(GENES))).astype(np.int32), GENES)]
+    return [
+        section_of(
+            rng.poisson(rng.lognormal(0, 1, len(GENES)), (40, len(GENES))).astype(np.int32), GENES
+        )
+    ]
 
 
 def test_a_published_word_gives_its_genes_that_are_measured(train):
@@ -97,7 +131,13 @@ def test_a_union_keeps_the_order_and_no_gene_twice(train):
 
 
 def test_the_enlarged_set_is_the_union_of_each_sections_choice_and_the_markers(train):
-    other = section_of(np.random.default_rng(5).poisson(np.random.default_rng(6).lognormal(0, 1, (30, len(GENES)))).astype(np.int32), GENES, name="S2")
+    other = section_of(
+        np.random.default_rng(5)
+        .poisson(np.random.default_rng(6).lognormal(0, 1, (30, len(GENES))))
+        .astype(np.int32),
+        GENES,
+        name="S2",
+    )
     each = [set(panel("hvg_union(8)", [section], GENES)) for section in (train[0], other)]
     union = panel("markers_12+hvg_union(8)", [train[0], other], GENES)
     assert [len(chosen) for chosen in each] == [8, 8]
@@ -110,7 +150,9 @@ def test_the_enlarged_set_is_the_union_of_each_sections_choice_and_the_markers(t
 def test_each_sections_choice_is_scanpys_on_its_median_depth(her2st):
     section = real_section(her2st, "C2")
     shared = shared_genes([section])
-    assert set(panel("hvg_union(1000)", [section], shared)) == set(scanpys([section], 1000, shared, depth=None)[0])
+    assert set(panel("hvg_union(1000)", [section], shared)) == set(
+        scanpys([section], 1000, shared, depth=None)[0]
+    )
 
 
 def test_two_patients_choose_different_genes_and_share_some(her2st):
@@ -119,7 +161,10 @@ def test_two_patients_choose_different_genes_and_share_some(her2st):
     assert 1200 < len(panel("hvg_union(1000)", sections, shared_genes(sections))) < 2000
 
 
-@pytest.mark.parametrize("word", ["hvg_700", "hvg_union", "hvg(12", "hvg()", "hvg(-3)", "", "markers_12+", "markers_12,hvg(5)"])
+@pytest.mark.parametrize(
+    "word",
+    ["hvg_700", "hvg_union", "hvg(12", "hvg()", "hvg(-3)", "", "markers_12+", "markers_12,hvg(5)"],
+)
 def test_an_unknown_word_lists_the_known(train, word):
     message = refusal(lambda: panel(word, train, GENES))
     assert "unknown panel" in message
@@ -149,7 +194,9 @@ def test_shared_genes_of_a_known_cohort_come_from_its_list():
     genes = ["COX6C", "NOT_A_GENE", "FASN", "CD24"]
     counts = np.ones((3, 4), dtype=np.int32)
     assert shared_genes([section_of(counts, genes, "her2st")]) == ["COX6C", "FASN", "CD24"]
-    assert shared_genes([section_of(counts, genes, "her2st"), section_of(counts[:, :2], ["FASN", "X"], "her2st")]) == ["FASN"]
+    assert shared_genes(
+        [section_of(counts, genes, "her2st"), section_of(counts[:, :2], ["FASN", "X"], "her2st")]
+    ) == ["FASN"]
 
 
 def test_shared_genes_of_another_cohort_are_what_its_sections_share():
@@ -160,7 +207,10 @@ def test_shared_genes_of_another_cohort_are_what_its_sections_share():
 
 def test_sections_that_share_no_gene_are_refused():
     counts = np.ones((3, 2), dtype=np.int32)
-    sections = [section_of(counts, ["TP53", "ESR1"], name="one"), section_of(counts, ["ENSG1", "ENSG2"], name="two")]
+    sections = [
+        section_of(counts, ["TP53", "ESR1"], name="one"),
+        section_of(counts, ["ENSG1", "ENSG2"], name="two"),
+    ]
     message = refusal(lambda: shared_genes(sections))
     assert "sections one, two of tiny share no gene" in message
 
@@ -174,18 +224,26 @@ def test_real_sections_share_the_cohorts_list_whichever_are_at_hand(her2st):
 # ---- highly variable genes
 
 
-def scanpys(sections: list[Section], n: int, shared: list[str], depth: float | None = 1e4) -> tuple[list[str], np.ndarray]:
+def scanpys(
+    sections: list[Section], n: int, shared: list[str], depth: float | None = 1e4
+) -> tuple[list[str], np.ndarray]:
     """Names and scores by scanpy on the same counts, normalised and logged by scanpy."""
     import anndata
     import scanpy
 
     columns = [pd.Index(section.genes).get_indexer(shared) for section in sections]
-    data = anndata.AnnData(vstack([section.counts[:, where] for section, where in zip(sections, columns, strict=True)]).astype(np.float64).tocsr())
+    data = anndata.AnnData(
+        vstack([section.counts[:, where] for section, where in zip(sections, columns, strict=True)])
+        .astype(np.float64)
+        .tocsr()
+    )
     data.var_names = shared
     scanpy.pp.normalize_total(data, target_sum=depth)
     scanpy.pp.log1p(data)
     scanpy.pp.highly_variable_genes(data, flavor="seurat", n_top_genes=n)
-    return list(data.var_names[data.var["highly_variable"]]), data.var["dispersions_norm"].to_numpy()
+    return list(data.var_names[data.var["highly_variable"]]), data.var[
+        "dispersions_norm"
+    ].to_numpy()
 
 
 def test_chosen_genes_are_scanpys_on_two_real_sections(her2st):
@@ -212,11 +270,15 @@ def test_genes_never_seen_come_last_and_empty_spots_do_not_matter():
     seen = section_of(counts, list(section.genes))
     assert highly_variable([seen], 40, list(section.genes))[-1] == "G7"
     padded = section_of(np.vstack([counts, np.zeros((5, 40), np.int32)]), list(section.genes))
-    assert highly_variable([padded], 20, list(section.genes)) == highly_variable([seen], 20, list(section.genes))
+    assert highly_variable([padded], 20, list(section.genes)) == highly_variable(
+        [seen], 20, list(section.genes)
+    )
 
 
 def test_a_gene_alone_in_its_bin_scores_one():
-    scores = normalised_dispersion(np.array([1.0, 1.01, 1.02, 5000.0]), np.array([1.0, 2.0, 3.0, 9000.0]))
+    scores = normalised_dispersion(
+        np.array([1.0, 1.01, 1.02, 5000.0]), np.array([1.0, 2.0, 3.0, 9000.0])
+    )
     assert scores[3] == pytest.approx(1)
     assert np.isfinite(scores).all()
 
@@ -230,9 +292,22 @@ def test_choice_depends_on_composition_not_on_depth_or_spot_order(seed, n, facto
     assert len(set(chosen)) == n
     assert chosen == highly_variable([section], 30, shared)[:n]
     share = 1e4 * counts / counts.sum(axis=1, keepdims=True)
-    score = dict(zip(shared, normalised_dispersion(share.mean(axis=0), share.var(axis=0, ddof=1)), strict=True))
-    for same in ([section_of(counts * factor, shared)], [section_of(counts[15:], shared), section_of(counts[:15], shared)]):
-        assert np.allclose([score[gene] for gene in highly_variable(same, n, shared)], [score[gene] for gene in chosen], atol=1e-6)  # equal up to ties
+    score = dict(
+        zip(
+            shared,
+            normalised_dispersion(share.mean(axis=0), share.var(axis=0, ddof=1)),
+            strict=True,
+        )
+    )
+    for same in (
+        [section_of(counts * factor, shared)],
+        [section_of(counts[15:], shared), section_of(counts[:15], shared)],
+    ):
+        assert np.allclose(
+            [score[gene] for gene in highly_variable(same, n, shared)],
+            [score[gene] for gene in chosen],
+            atol=1e-6,
+        )  # equal up to ties
 
 
 def test_the_test_section_has_no_say_in_the_panel():
@@ -240,7 +315,9 @@ def test_the_test_section_has_no_say_in_the_panel():
     train, test = varied(40, 60, 1, "train"), varied(40, 60, 2, "test")
     shuffled = np.random.default_rng(0).permuted(test.counts.toarray() * 50, axis=1)
     other = dataclasses.replace(test, counts=csr_matrix(shuffled))
-    chosen = [panel("hvg(15)", [train], shared_genes([train, section])) for section in (test, other)]
+    chosen = [
+        panel("hvg(15)", [train], shared_genes([train, section])) for section in (test, other)
+    ]
     assert chosen[0] == chosen[1]
     assert chosen[0] != panel("hvg(15)", [train, other], shared_genes([train, other]))
 
@@ -249,5 +326,9 @@ def test_genes_outside_the_shared_ones_have_no_say_in_it():
     section = varied(60, 80, 4)
     genes, counts = list(section.genes), section.counts.toarray()
     counts[:, 40:] = np.random.default_rng(0).integers(0, 900, (60, 40))
-    assert highly_variable([section_of(counts, genes)], 10, genes[:40]) == highly_variable([section], 10, genes[:40])
-    assert highly_variable([section_of(counts, genes)], 10, genes) != highly_variable([section], 10, genes)
+    assert highly_variable([section_of(counts, genes)], 10, genes[:40]) == highly_variable(
+        [section], 10, genes[:40]
+    )
+    assert highly_variable([section_of(counts, genes)], 10, genes) != highly_variable(
+        [section], 10, genes
+    )

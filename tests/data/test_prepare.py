@@ -38,10 +38,14 @@ def raw(pristine: Path, tmp_path: Path) -> Path:
 
 def test_sections_are_written_and_opened(pristine, home):
     written = prepare("her2st", ["B4", "C2"], tile_px=64, raw=pristine)
-    assert files_below(home) == {f"sections/her2st/{name}/{file}" for name in ("B4", "C2") for file in WHOLE}
+    assert files_below(home) == {
+        f"sections/her2st/{name}/{file}" for name in ("B4", "C2") for file in WHOLE
+    }
     opened = open_sections("her2st", ["C2", "B4"])
     assert [section.name for section in opened] == ["C2", "B4"]
-    assert [section.digest for section in opened] == [section.digest for section in reversed(written)]
+    assert [section.digest for section in opened] == [
+        section.digest for section in reversed(written)
+    ]
     assert all(isinstance(section.patches, np.memmap) for section in written + opened)
 
 
@@ -56,7 +60,10 @@ def test_the_tile_size_asked_for_is_stored(pristine, home, tile_px):
     section = load(folder("her2st", "C2"))
     assert section.patches.shape == (25, tile_px, tile_px, 3)
     x, y = np.floor(section.pixels).astype(int).T
-    assert np.array_equal(section.patches[:, tile_px // 2, tile_px // 2], read_slide(raw_path(pristine, "C2", "image")).image[y, x])
+    assert np.array_equal(
+        section.patches[:, tile_px // 2, tile_px // 2],
+        read_slide(raw_path(pristine, "C2", "image")).image[y, x],
+    )
 
 
 def test_larger_tiles_than_stored_name_the_command_that_stores_them(pristine, home):
@@ -91,7 +98,9 @@ def cut_gzip(raw: Path) -> None:
 
 
 def drop(kind: str, line: int) -> Callable[[Path], None]:
-    return lambda raw: change_lines(raw_path(raw, "B4", kind), lambda lines: lines[:line] + lines[line + 1 :])
+    return lambda raw: change_lines(
+        raw_path(raw, "B4", kind), lambda lines: lines[:line] + lines[line + 1 :]
+    )
 
 
 def repeat(kind: str, line: int) -> Callable[[Path], None]:
@@ -103,7 +112,10 @@ def cell(kind: str, line: int, column: int, value: str) -> Callable[[Path], None
 
 
 def shorten_line(raw: Path) -> None:
-    change_lines(raw_path(raw, "B4", "counts"), lambda lines: [*lines[:9], lines[9].rsplit("\t", 2)[0], *lines[10:]])
+    change_lines(
+        raw_path(raw, "B4", "counts"),
+        lambda lines: [*lines[:9], lines[9].rsplit("\t", 2)[0], *lines[10:]],
+    )
 
 
 def garbage_image(raw: Path) -> None:
@@ -116,7 +128,9 @@ def half_image(raw: Path) -> None:
 
 
 def ragged_spot_table(raw: Path) -> None:
-    change_lines(raw_path(raw, "B4", "spots"), lambda lines: [*lines, "31\t31\t1\t1\t1\t1\t1\t1\t1"])
+    change_lines(
+        raw_path(raw, "B4", "spots"), lambda lines: [*lines, "31\t31\t1\t1\t1\t1\t1\t1\t1"]
+    )
 
 
 def other_section(raw: Path) -> None:
@@ -126,25 +140,55 @@ def other_section(raw: Path) -> None:
 
 DAMAGE = {
     "truncated counts": (cut_gzip, ("B4.tsv.gz is truncated or damaged", "fetch it again")),
-    "counts line too short": (shorten_line, ("B4.tsv.gz line 10 has 28 counts for 30 genes", "fetch it again")),
-    "header too short": (cell("counts", 0, 1, "TWO\tGENES"), ("line 2 has 30 counts for 31 genes",)),
-    "no count rows": (lambda raw: change_lines(raw_path(raw, "B4", "counts"), lambda lines: lines[:1]), ("holds no counts",)),
-    "non-integer counts": (cell("counts", 3, 4, "2.5"), ("line 4 holds 2.5", "non-negative integers", "raw UMI counts")),
+    "counts line too short": (
+        shorten_line,
+        ("B4.tsv.gz line 10 has 28 counts for 30 genes", "fetch it again"),
+    ),
+    "header too short": (
+        cell("counts", 0, 1, "TWO\tGENES"),
+        ("line 2 has 30 counts for 31 genes",),
+    ),
+    "no count rows": (
+        lambda raw: change_lines(raw_path(raw, "B4", "counts"), lambda lines: lines[:1]),
+        ("holds no counts",),
+    ),
+    "non-integer counts": (
+        cell("counts", 3, 4, "2.5"),
+        ("line 4 holds 2.5", "non-negative integers", "raw UMI counts"),
+    ),
     "negative counts": (cell("counts", 3, 4, "-2"), ("line 4 holds -2", "non-negative integers")),
-    "counts without a spot": (drop("spots", 3), ("1 counted spots have no row", "B4_selection.tsv", "of one section")),
+    "counts without a spot": (
+        drop("spots", 3),
+        ("1 counted spots have no row", "B4_selection.tsv", "of one section"),
+    ),
     "counts of another section": (other_section, ("11 counted spots have no row", "first 7x2")),
-    "duplicate spot in the spot table": (repeat("spots", 5), ("stands twice in", "B4_selection.tsv")),
+    "duplicate spot in the spot table": (
+        repeat("spots", 5),
+        ("stands twice in", "B4_selection.tsv"),
+    ),
     "duplicate spot in the counts": (repeat("counts", 2), ("spot 3x2 stands 2 times",)),
     "duplicate gene": (cell("counts", 0, 2, "COX6C"), ("gene COX6C stands 2 times",)),
-    "spot outside the image": (cell("spots", 3, 4, "1200.0"), ("1 spots lie outside the image of 1200 x 1050 px", "(1200, ")),
-    "spot left of the image": (cell("spots", 3, 4, "-1.0"), ("1 spots lie outside the image", "(-1, ")),
+    "spot outside the image": (
+        cell("spots", 3, 4, "1200.0"),
+        ("1 spots lie outside the image of 1200 x 1050 px", "(1200, "),
+    ),
+    "spot left of the image": (
+        cell("spots", 3, 4, "-1.0"),
+        ("1 spots lie outside the image", "(-1, "),
+    ),
     "non-numeric pixel": (cell("spots", 3, 5, "n/k"), ("'n/k' as pixel_y",)),
     "spot table without a column": (cell("spots", 0, 4, "col"), ("lacks the column pixel_x",)),
     "ragged spot table": (ragged_spot_table, ("no tab-separated table", "saw 9")),
     "unreadable image": (garbage_image, ("BT10737_D2_HE.jpg cannot be read", "fetch it again")),
     "truncated image": (half_image, ("BT10737_D2_HE.jpg cannot be read", "fetch it again")),
-    "missing counts": (lambda raw: raw_path(raw, "B4", "counts").unlink(), ("no counts file under", "compendium fetch her2st")),
-    "missing spot table": (lambda raw: raw_path(raw, "B4", "spots").unlink(), ("no spots file under", "compendium fetch her2st")),
+    "missing counts": (
+        lambda raw: raw_path(raw, "B4", "counts").unlink(),
+        ("no counts file under", "compendium fetch her2st"),
+    ),
+    "missing spot table": (
+        lambda raw: raw_path(raw, "B4", "spots").unlink(),
+        ("no spots file under", "compendium fetch her2st"),
+    ),
     "missing folder": (shutil.rmtree, ("no counts file under", "compendium fetch her2st")),
 }
 
@@ -196,16 +240,40 @@ def test_an_interruption_while_writing_leaves_nothing(pristine, home, monkeypatc
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
-        (lambda raw: prepare("her2st", ["C2", "B44"], raw=raw), ("unknown section of her2st: B44", "B4")),
+        (
+            lambda raw: prepare("her2st", ["C2", "B44"], raw=raw),
+            ("unknown section of her2st: B44", "B4"),
+        ),
         (lambda raw: prepare("her2sd", ["C2"], raw=raw), ("unknown cohort: her2sd", "her2st")),
-        (lambda raw: prepare("her2st", raw=raw, spots="filtered"), ("cohort her2st has one set of spots; leave out --spots",)),
-        (lambda raw: prepare("her2st", ["C2"], tile_px=8, raw=raw), ("--tile-px 8 is out of range", "16 to 1024")),
-        (lambda raw: prepare("her2st", ["C2"], tile_px=4096, raw=raw), ("--tile-px 4096 is out of range",)),
+        (
+            lambda raw: prepare("her2st", raw=raw, spots="filtered"),
+            ("cohort her2st has one set of spots; leave out --spots",),
+        ),
+        (
+            lambda raw: prepare("her2st", ["C2"], tile_px=8, raw=raw),
+            ("--tile-px 8 is out of range", "16 to 1024"),
+        ),
+        (
+            lambda raw: prepare("her2st", ["C2"], tile_px=4096, raw=raw),
+            ("--tile-px 4096 is out of range",),
+        ),
         (lambda raw: open_sections("her2st", ["Z9"]), ("unknown section of her2st: Z9",)),
         (lambda raw: open_sections("mouse"), ("unknown cohort: mouse",)),
-        (lambda raw: open_sections("her2st", ["C2"]), ("no prepared section in", "compendium prepare her2st --sections C2")),
+        (
+            lambda raw: open_sections("her2st", ["C2"]),
+            ("no prepared section in", "compendium prepare her2st --sections C2"),
+        ),
     ],
-    ids=["section", "cohort", "set of spots", "small tiles", "large tiles", "section to open", "cohort to open", "not prepared"],
+    ids=[
+        "section",
+        "cohort",
+        "set of spots",
+        "small tiles",
+        "large tiles",
+        "section to open",
+        "cohort to open",
+        "not prepared",
+    ],
 )
 def test_a_wrong_word_is_refused_before_anything_is_read(pristine, home, ask, words):
     message = refusal(lambda: ask(pristine))
@@ -231,7 +299,9 @@ def small(name: str, px: int) -> Section:
 def made(home, monkeypatch) -> list[tuple[str, int]]:
     """The (name, px) of every demo section that is generated in a test."""
     asked = []
-    monkeypatch.setattr(synthetic, "make", lambda name, px: asked.append((name, px)) or small(name, px))
+    monkeypatch.setattr(
+        synthetic, "make", lambda name, px: asked.append((name, px)) or small(name, px)
+    )
     return asked
 
 
@@ -285,15 +355,24 @@ def open_two(home: str, made: str, gate) -> None:
 def test_two_processes_generate_each_section_once(home, tmp_path):
     context = get_context("spawn")
     gate = context.Barrier(2)
-    both = [context.Process(target=open_two, args=(str(home), str(tmp_path / "made"), gate)) for _ in range(2)]
+    both = [
+        context.Process(target=open_two, args=(str(home), str(tmp_path / "made"), gate))
+        for _ in range(2)
+    ]
     for process in both:
         process.start()
     for process in both:
         process.join(120)
     assert [process.exitcode for process in both] == [0, 0]
     assert (tmp_path / "made").read_text().split() == ["P1a", "P1b"]
-    assert json.loads((folder("demo", "P1b") / "section.json").read_text())["sources"] == synthetic.SOURCES
-    assert files_below(home) == {"sections/demo/.lock", *(f"sections/demo/{name}/{file}" for name in ("P1a", "P1b") for file in WHOLE)}
+    assert (
+        json.loads((folder("demo", "P1b") / "section.json").read_text())["sources"]
+        == synthetic.SOURCES
+    )
+    assert files_below(home) == {
+        "sections/demo/.lock",
+        *(f"sections/demo/{name}/{file}" for name in ("P1a", "P1b") for file in WHOLE),
+    }
 
 
 def test_measured_cohorts_are_never_generated(home):

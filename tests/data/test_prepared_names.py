@@ -22,7 +22,9 @@ def test_prepared_names_come_in_the_order_of_the_catalogue(home):
     assert prepared_names("her2st") == ["A2", "C1"]
     opened = one_by_one("her2st", ["C1", "A2"])
     assert [section.name for section in opened] == ["C1", "A2"]
-    assert np.array_equal(open_sections("her2st", ["A2"])[0].counts.data, tiny_section("A2").counts.data)
+    assert np.array_equal(
+        open_sections("her2st", ["A2"])[0].counts.data, tiny_section("A2").counts.data
+    )
 
 
 def test_a_generated_cohort_is_always_there(home):

@@ -26,7 +26,13 @@ def full() -> Section:
     rng = np.random.default_rng(5)
     labels = np.array(["", "invasive cancer"] * 12)
     thumbnail = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
-    return dataclasses.replace(tiny_section(), labels=labels, thumbnail=thumbnail, thumbnail_scale=0.031, sources={"raw/S1.tsv": "ab12"})
+    return dataclasses.replace(
+        tiny_section(),
+        labels=labels,
+        thumbnail=thumbnail,
+        thumbnail_scale=0.031,
+        sources={"raw/S1.tsv": "ab12"},
+    )
 
 
 def bare() -> Section:
@@ -46,7 +52,11 @@ def test_what_is_saved_is_what_is_loaded_in_every_field(full, tmp_path):
     for section in (full, bare()):
         section.save(tmp_path / "S1")
         stored = load(tmp_path / "S1")
-        assert [name for name in FIELDS if name != "digest" and not equal(getattr(section, name), getattr(stored, name))] == []
+        assert [
+            name
+            for name in FIELDS
+            if name != "digest" and not equal(getattr(section, name), getattr(stored, name))
+        ] == []
         assert len(stored.digest) == 64
 
 
@@ -66,7 +76,10 @@ def test_saving_again_replaces_the_section_and_leaves_nothing_beside(full, tmp_p
 
 def test_equal_content_has_an_equal_digest_wherever_it_lies(full, tmp_path):
     first = full.save(tmp_path / "one" / "S1")
-    assert dataclasses.replace(full, digest="another").save(tmp_path / "two" / "S1").digest == first.digest
+    assert (
+        dataclasses.replace(full, digest="another").save(tmp_path / "two" / "S1").digest
+        == first.digest
+    )
     assert first.save(tmp_path / "three" / "S1").digest == first.digest
 
 
@@ -81,8 +94,12 @@ def changed(section: Section, name: str) -> Section:
         value = value.copy()
         value.flat[-1] = "new" if value.dtype.kind == "U" else value.flat[-1] + 1
         return dataclasses.replace(section, **{name: value})
-    other = {"sources": {"raw/S1.tsv": "ab13"}}.get(name, value + "x" if isinstance(value, str) else value)
-    return dataclasses.replace(section, **{name: other + 1e-6 if isinstance(value, float) else other})
+    other = {"sources": {"raw/S1.tsv": "ab13"}}.get(
+        name, value + "x" if isinstance(value, str) else value
+    )
+    return dataclasses.replace(
+        section, **{name: other + 1e-6 if isinstance(value, float) else other}
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in FIELDS if name != "digest"])
@@ -98,7 +115,17 @@ def test_moving_a_count_to_another_gene_changes_the_digest(tmp_path):
 
 
 def test_every_fact_is_stored():
-    arrays = {"genes", "spots", "grid", "pixels", "counts", "patches", "thumbnail", "labels", "digest"}
+    arrays = {
+        "genes",
+        "spots",
+        "grid",
+        "pixels",
+        "counts",
+        "patches",
+        "thumbnail",
+        "labels",
+        "digest",
+    }
     assert arrays | set(FACTS) == set(FIELDS)
 
 
@@ -135,7 +162,12 @@ def test_tiles_are_the_patches_that_would_have_been_cut_at_that_size(stored, px)
     image = np.arange(90 * 80 * 3).reshape(90, 80, 3).astype(np.uint8)
     pixels = np.array([[40.9, 41.2], [37.0, 50.5]], dtype=np.float32)
     section = dataclasses.replace(
-        bare(), spots=np.array(["1x1", "2x1"]), grid=np.ones((2, 2), np.int32), pixels=pixels, counts=None, patches=cut_patches(image, pixels, stored, "here")
+        bare(),
+        spots=np.array(["1x1", "2x1"]),
+        grid=np.ones((2, 2), np.int32),
+        pixels=pixels,
+        counts=None,
+        patches=cut_patches(image, pixels, stored, "here"),
     )
     if px > stored:
         with pytest.raises(BadInput):
@@ -164,24 +196,41 @@ def test_a_gene_that_was_not_measured_is_named():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"spots": np.array(["1x1"] * 2 + [f"{i}x2" for i in range(22)])}, ("spot 1x1 stands 2 times",)),
-        ({"genes": np.array(["FN1"] * 3 + [f"G{i}" for i in range(9)])}, ("gene FN1 stands 3 times",)),
+        (
+            {"spots": np.array(["1x1"] * 2 + [f"{i}x2" for i in range(22)])},
+            ("spot 1x1 stands 2 times",),
+        ),
+        (
+            {"genes": np.array(["FN1"] * 3 + [f"G{i}" for i in range(9)])},
+            ("gene FN1 stands 3 times",),
+        ),
         ({"grid": np.zeros((23, 2), np.int32)}, ("23 rows of grid for 24 spots",)),
         ({"pixels": np.zeros((25, 2), np.float32)}, ("25 rows of pixels for 24 spots",)),
         ({"labels": np.array(["a"])}, ("1 rows of labels for 24 spots",)),
         ({"patches": np.zeros((2, 8, 8, 3), np.uint8)}, ("2 rows of patches for 24 spots",)),
         ({"counts": csr_matrix((24, 11), dtype=np.int32)}, ("(24, 11)", "24 spots", "12 genes")),
         ({"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, -4, 1))}, ("negative value -4",)),
-        ({"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, 2.5, 1))}, ("non-integer value 2.5",)),
-        ({"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, np.nan, 1))}, ("non-integer value nan",)),
-        ({"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, np.inf, 1))}, ("non-integer value inf",)),
+        (
+            {"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, 2.5, 1))},
+            ("non-integer value 2.5",),
+        ),
+        (
+            {"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, np.nan, 1))},
+            ("non-integer value nan",),
+        ),
+        (
+            {"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, np.inf, 1))},
+            ("non-integer value inf",),
+        ),
     ],
 )
 def test_what_no_later_step_could_repair_is_refused(change, words):
     section = copy.copy(tiny_section())
     for name, value in change.items():
         object.__setattr__(section, name, value)
-    message = refusal(section.__post_init__)  # not through __init__, whose shapes the tests' type checker would refuse first
+    message = refusal(
+        section.__post_init__
+    )  # not through __init__, whose shapes the tests' type checker would refuse first
     assert message.startswith("tiny section S1: ")
     assert all(word in message for word in words)
 
@@ -205,7 +254,9 @@ def prepared(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["arrays.npz", "patches.npy", "section.json"])
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(share=st.floats(0, 0.9999))
 def test_a_file_cut_anywhere_is_reported_with_its_folder(prepared, name, share):
     whole = (prepared / name).read_bytes()
@@ -221,10 +272,22 @@ def test_a_file_cut_anywhere_is_reported_with_its_folder(prepared, name, share):
 def replace_arrays(folder, **changes) -> None:
     with np.load(folder / "arrays.npz") as stored:
         arrays = dict(stored) | changes
-    np.savez(folder / "arrays.npz", **{name: array for name, array in arrays.items() if array is not None})
+    np.savez(
+        folder / "arrays.npz",
+        **{name: array for name, array in arrays.items() if array is not None},
+    )
 
 
-@pytest.mark.parametrize("changes", [{"counts_data": None}, {"spots": None}, {"counts_indptr": np.array([0, 1])}, {"grid": np.zeros((2, 2), np.int32)}, {"stray": np.ones(2)}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"counts_data": None},
+        {"spots": None},
+        {"counts_indptr": np.array([0, 1])},
+        {"grid": np.zeros((2, 2), np.int32)},
+        {"stray": np.ones(2)},
+    ],
+)
 def test_arrays_that_do_not_belong_together_are_damage(prepared, tmp_path, changes):
     folder = tmp_path / "S1"
     load(prepared).save(folder)

@@ -31,7 +31,10 @@ def test_a_lossless_image_comes_as_it_is(tmp_path, suffix, monkeypatch):
     assert np.array_equal(slide.thumbnail, image)
 
 
-@pytest.mark.parametrize(("width", "height", "small"), [(1300, 650, (640, 320)), (650, 1300, (320, 640)), (2000, 1, (640, 1))])
+@pytest.mark.parametrize(
+    ("width", "height", "small"),
+    [(1300, 650, (640, 320)), (650, 1300, (320, 640)), (2000, 1, (640, 1))],
+)
 def test_the_thumbnail_is_the_whole_image_at_the_stated_scale(tmp_path, width, height, small):
     image = np.zeros((height, width, 3), dtype=np.uint8)
     image[:, : width // 2] = (200, 40, 90)
@@ -62,7 +65,10 @@ def test_a_patch_is_a_window_of_the_image_on_white(x, y, px):
     assert np.array_equal(patch, padded[top : top + px, left : left + px])
 
 
-@pytest.mark.parametrize("spot", [(70.0, 10.0), (10.0, 50.0), (-0.5, 10.0), (10.0, -0.01), (np.nan, 10.0), (10.0, np.inf)])
+@pytest.mark.parametrize(
+    "spot",
+    [(70.0, 10.0), (10.0, 50.0), (-0.5, 10.0), (10.0, -0.01), (np.nan, 10.0), (10.0, np.inf)],
+)
 def test_a_spot_outside_the_image_is_refused(spot):
     pixels = np.array([[5.0, 5.0], spot, [69.9, 49.9]], dtype=np.float32)
     message = refusal(lambda: cut_patches(noise(50, 70), pixels, 8, "her2st section B4"))
@@ -92,7 +98,16 @@ def test_an_image_at_the_bound_is_read_and_pillows_own_limit_is_left_alone(tmp_p
     assert Image.MAX_IMAGE_PIXELS == 300
 
 
-@pytest.mark.parametrize("content", [b"", b"not an image\n\nat all", b"\xff\xd8\xff\xe0" + bytes(200), b"\x89PNG\r\n\x1a\n" + bytes(50)], ids=["nothing", "text", "jpeg", "png"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not an image\n\nat all",
+        b"\xff\xd8\xff\xe0" + bytes(200),
+        b"\x89PNG\r\n\x1a\n" + bytes(50),
+    ],
+    ids=["nothing", "text", "jpeg", "png"],
+)
 def test_garbage_is_refused_with_its_path(tmp_path, content):
     path = tmp_path / "he.jpg"
     path.write_bytes(content)
@@ -116,7 +131,12 @@ def test_an_image_cut_in_the_middle_is_refused(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's remarks on what it could still read
-@settings(deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=60,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(where=st.floats(0, 0.9999), byte=st.integers(1, 255), cut=st.booleans())
 def test_a_damaged_image_is_read_or_refused_and_nothing_else(tmp_path, kind, where, byte, cut):
     buffer = io.BytesIO()
@@ -138,16 +158,40 @@ def test_a_damaged_image_is_read_or_refused_and_nothing_else(tmp_path, kind, whe
 
 def png(side: int, rows: int = 0) -> bytes:
     """A PNG file that declares `side` x `side` RGB pixels and holds that many black rows, deflated."""
-    parts = ((b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(rows * (3 * side + 1)))), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts)
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes(rows * (3 * side + 1)))),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )
 
 
 def tiff(side: int) -> bytes:
     """A TIFF file of a few bytes that declares `side` x `side` grey pixels in one deflated strip."""
     data = zlib.compress(bytes(1000))
-    tags = [(256, side), (257, side), (258, 8), (259, 8), (262, 1), (273, 8), (277, 1), (278, side), (279, len(data))]
+    tags = [
+        (256, side),
+        (257, side),
+        (258, 8),
+        (259, 8),
+        (262, 1),
+        (273, 8),
+        (277, 1),
+        (278, side),
+        (279, len(data)),
+    ]
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
-    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+    return (
+        b"II*\0"
+        + struct.pack("<I", 8 + len(data))
+        + data
+        + struct.pack("<H", len(tags))
+        + entries
+        + bytes(4)
+    )
 
 
 def jpeg(side: int) -> bytes:
@@ -160,15 +204,20 @@ def jpeg(side: int) -> bytes:
     return bytes(content)
 
 
-@pytest.mark.parametrize("bomb", [png(60_000), tiff(60_000), png(44_000), tiff(44_000), jpeg(44_000), png(6000, 6000)],
-                         ids=["png", "tiff", "png in bounds", "tiff in bounds", "jpeg in bounds", "honest png"])
+@pytest.mark.parametrize(
+    "bomb",
+    [png(60_000), tiff(60_000), png(44_000), tiff(44_000), jpeg(44_000), png(6000, 6000)],
+    ids=["png", "tiff", "png in bounds", "tiff in bounds", "jpeg in bounds", "honest png"],
+)
 def test_an_image_bomb_is_refused_with_the_memory_of_a_small_image(bomb, commands, home):
     image = raw_path(write_raw(home / "raw" / "her2st"), "B4", "image")
     usual = commands.run("prepare", "her2st", "--sections", "C2", "--tile-px", "32", home=home)
     image.write_bytes(bomb)
     said = commands.run("prepare", "her2st", "--sections", "B4", "--tile-px", "32", home=home)
     assert str(image) in said.line
-    assert ("more than the bound" if "60000 x 60000 px" in said.line else "which is blank or damaged") in said.line
+    assert (
+        "more than the bound" if "60000 x 60000 px" in said.line else "which is blank or damaged"
+    ) in said.line
     assert said.peak_mb < usual.peak_mb + 20
     assert not (home / "sections" / "her2st" / "B4").exists()
 

@@ -7,7 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compendium.data.sources import SectionSource, catalogue
-from compendium.data.splits import APART, RULES, Split, check_apart, folds, ood, patient_out, section_out, siblings, strangers, wang_four
+from compendium.data.splits import (
+    APART,
+    RULES,
+    Split,
+    check_apart,
+    folds,
+    ood,
+    patient_out,
+    section_out,
+    siblings,
+    strangers,
+    wang_four,
+)
 from conftest import tiny_section
 from raw_files import refusal
 
@@ -17,7 +29,9 @@ PATIENT = {section.name: section.patient for section in HER2ST + VISIUM}
 
 
 def place(name: str, patient: str, lab: str = "L") -> SectionSource:
-    return SectionSource(cohort="tiny", name=name, patient=patient, lab=lab, technology="", files={})
+    return SectionSource(
+        cohort="tiny", name=name, patient=patient, lab=lab, technology="", files={}
+    )
 
 
 @st.composite
@@ -41,7 +55,9 @@ def patients_of(sections: tuple[str, ...]) -> set[str]:
 
 def test_section_out_is_36_folds_in_sorted_order():
     made = folds("section-out", HER2ST)
-    assert [fold.test for fold in made] == [(name,) for name in sorted(PATIENT[s.name] + s.name[1:] for s in HER2ST)]
+    assert [fold.test for fold in made] == [
+        (name,) for name in sorted(PATIENT[s.name] + s.name[1:] for s in HER2ST)
+    ]
     assert all(len(fold.train) == 35 and fold.valid == () for fold in made)
     assert made[9].name == "section-out-B4"
     assert made[9].left_out == "section B4"
@@ -61,8 +77,20 @@ def test_patient_out_is_8_folds_without_the_patient():
 
 def test_wangs_folds_are_the_published_four():
     made = folds("wang-four", HER2ST)
-    found = [("".join(sorted(patients_of(fold.test))), "".join(patients_of(fold.valid)), "".join(sorted(patients_of(fold.train)))) for fold in made]
-    assert found == [("AH", "F", "BCDEG"), ("BE", "A", "CDFGH"), ("CG", "E", "ABDFH"), ("DF", "H", "ABCEG")]
+    found = [
+        (
+            "".join(sorted(patients_of(fold.test))),
+            "".join(patients_of(fold.valid)),
+            "".join(sorted(patients_of(fold.train))),
+        )
+        for fold in made
+    ]
+    assert found == [
+        ("AH", "F", "BCDEG"),
+        ("BE", "A", "CDFGH"),
+        ("CG", "E", "ABDFH"),
+        ("DF", "H", "ABCEG"),
+    ]
     assert [len(fold.test) for fold in made] == [9, 9, 9, 9]
     assert all(len(fold.train) + len(fold.valid) == 27 for fold in made)
     assert Counter(name for fold in made for name in fold.test) == Counter(names(HER2ST))
@@ -70,7 +98,11 @@ def test_wangs_folds_are_the_published_four():
 
 def test_the_arms_train_on_the_patient_or_on_all_others_and_know_each_other():
     own, others = folds("siblings", HER2ST), folds("strangers", HER2ST)
-    assert [fold.test for fold in own] == [fold.test for fold in others] == [(name,) for name in names(HER2ST)]
+    assert (
+        [fold.test for fold in own]
+        == [fold.test for fold in others]
+        == [(name,) for name in names(HER2ST)]
+    )
     for sibling, stranger in zip(own, others, strict=True):
         (test,) = sibling.test
         assert set(sibling.train) == {name for name in names(HER2ST) if name[0] == test[0]} - {test}
@@ -83,7 +115,12 @@ def test_the_arms_train_on_the_patient_or_on_all_others_and_know_each_other():
 def test_the_arms_of_the_five_sections_with_images():
     chosen = [section for section in HER2ST if section.name in ("B4", "C2", "C3", "C4", "C5")]
     own, others = siblings(chosen), strangers(chosen)
-    assert [fold.test for fold in own] == [("C2",), ("C3",), ("C4",), ("C5",)]  # B4 has no other section of its patient
+    assert [fold.test for fold in own] == [
+        ("C2",),
+        ("C3",),
+        ("C4",),
+        ("C5",),
+    ]  # B4 has no other section of its patient
     assert own[0].train == ("C3", "C4", "C5")
     assert {fold.train for fold in others} == {("B4",)}
     assert others[3].match == ("C2", "C3", "C4")
@@ -111,8 +148,14 @@ def test_the_two_sections_of_block_a_are_kept_together():
 def test_ood_elsewhere_leaves_one_laboratory_out():
     sections = [place("a", "1", "Oslo"), place("b", "2", "Lund"), place("c", "3", "Oslo")]
     made = ood(sections)
-    assert [(fold.train, fold.test, fold.left_out) for fold in made] == [(("b",), ("a", "c"), "Oslo"), (("a", "c"), ("b",), "Lund")]
-    assert [fold.left_out for fold in ood(VISIUM[:-1])] == ["Garvan Institute Sydney", "10x Genomics"]
+    assert [(fold.train, fold.test, fold.left_out) for fold in made] == [
+        (("b",), ("a", "c"), "Oslo"),
+        (("a", "c"), ("b",), "Lund"),
+    ]
+    assert [fold.left_out for fold in ood(VISIUM[:-1])] == [
+        "Garvan Institute Sydney",
+        "10x Genomics",
+    ]
 
 
 # ---- any cohort
@@ -132,7 +175,9 @@ def made_by(rule: str, sections: list[SectionSource]) -> list[Split]:
 @given(sections=cohorts())
 def test_train_valid_and_test_never_overlap(rule, sections):
     for fold in made_by(rule, sections):
-        assert len({*fold.train, *fold.valid, *fold.test}) == len(fold.train) + len(fold.valid) + len(fold.test)
+        assert len({*fold.train, *fold.valid, *fold.test}) == len(fold.train) + len(
+            fold.valid
+        ) + len(fold.test)
         assert {*fold.train, *fold.valid, *fold.test, *fold.match} <= set(names(sections))
         assert fold.train and fold.test
         assert (fold.rule, fold.left_out != "") == (rule, True)
@@ -142,7 +187,9 @@ def test_train_valid_and_test_never_overlap(rule, sections):
 @given(sections=cohorts())
 def test_section_out_tests_every_section_once_and_trains_on_all_others(sections):
     made = made_by("section-out", sections)
-    assert [fold.test for fold in made] == ([(name,) for name in names(sections)] if len(sections) > 1 else [])
+    assert [fold.test for fold in made] == (
+        [(name,) for name in names(sections)] if len(sections) > 1 else []
+    )
     assert all(set(fold.train) == set(names(sections)) - set(fold.test) for fold in made)
 
 
@@ -155,7 +202,9 @@ def test_patient_out_tests_every_section_once_and_never_trains_on_its_patient(se
         assert sorted(name for fold in made for name in fold.test) == sorted(names(sections))
     for fold in made:
         assert len({patient[name] for name in fold.test}) == 1
-        assert {patient[name] for name in fold.train}.isdisjoint({patient[name] for name in fold.test})
+        assert {patient[name] for name in fold.train}.isdisjoint(
+            {patient[name] for name in fold.test}
+        )
         assert set(fold.train + fold.test) == set(names(sections))
 
 
@@ -178,7 +227,9 @@ def test_rules_that_promise_patients_apart_keep_them_apart(rule, sections):
 @given(sections=cohorts())
 def test_both_arms_test_the_same_sections(sections):
     own, others = made_by("siblings", sections), made_by("strangers", sections)
-    assert [(fold.test, fold.train, fold.match) for fold in own] == [(fold.test, fold.match, fold.train) for fold in others]
+    assert [(fold.test, fold.train, fold.match) for fold in own] == [
+        (fold.test, fold.match, fold.train) for fold in others
+    ]
 
 
 # ---- refusals
@@ -232,10 +283,20 @@ def test_the_name_of_a_fold_is_fit_for_a_folder_and_its_own():
     for rule in RULES:
         made = folds(rule, VISIUM if rule == "ood" else HER2ST)
         assert len({fold.name for fold in made}) == len(made)
-        assert all("/" not in fold.name and " " not in fold.name and len(fold.name) < 120 for fold in made)
+        assert all(
+            "/" not in fold.name and " " not in fold.name and len(fold.name) < 120 for fold in made
+        )
 
 
 def test_every_rule_is_tried_here():
-    assert set(RULES) == {"section-out", "patient-out", "one-patient", "siblings", "strangers", "wang-four", "ood"}
+    assert set(RULES) == {
+        "section-out",
+        "patient-out",
+        "one-patient",
+        "siblings",
+        "strangers",
+        "wang-four",
+        "ood",
+    }
     assert RULES["wang-four"] is wang_four
     assert set(APART) < set(RULES)

@@ -32,7 +32,15 @@ def wide(counts):
 
 def reached(which):
     """PCC [gene] of an oracle with the generated counts, averaged over the cohort."""
-    return np.mean([synthetic.pearson(synthetic.oracle(place.name)[which], wide(synthetic.counts(place.name))) for place in SECTIONS], axis=0)
+    return np.mean(
+        [
+            synthetic.pearson(
+                synthetic.oracle(place.name)[which], wide(synthetic.counts(place.name))
+            )
+            for place in SECTIONS
+        ],
+        axis=0,
+    )
 
 
 def colours(patches):
@@ -83,7 +91,11 @@ def other(tmp_path_factory):
     """Q1a with larger tiles, made by another process with one thread."""
     folder = tmp_path_factory.mktemp("demo") / "Q1a"
     script = "import sys; from pathlib import Path; from compendium.data import synthetic; synthetic.make('Q1a', 376).save(Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", script, folder], check=True, env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
+    subprocess.run(
+        [sys.executable, "-c", script, folder],
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
     return section.load(folder)
 
 
@@ -99,7 +111,13 @@ def test_larger_tiles_show_the_same_image_and_more(made, other):
     assert np.array_equal(other.tiles(224), made["Q1a"].patches)
 
 
-@pytest.mark.parametrize(("name", "px", "match"), [("Z9", 224, "unknown section of demo: Z9; known: P1a"), ("P1a", 400, "400 px cannot be cut; give 16 to 376")])
+@pytest.mark.parametrize(
+    ("name", "px", "match"),
+    [
+        ("Z9", 224, "unknown section of demo: Z9; known: P1a"),
+        ("P1a", 400, "400 px cannot be cut; give 16 to 376"),
+    ],
+)
 def test_what_cannot_be_made_is_refused_in_one_line(name, px, match):
     with pytest.raises(BadInput, match=match) as error:
         synthetic.make(name, px)
@@ -119,7 +137,9 @@ def test_truth_covers_every_gene_from_unlearnable_to_nearly_all_image(truth):
     assert (truth.image_share[~truth.learnable] == 0).all()
     assert truth.image_share.max() > 0.9
     assert truth[truth.learnable].image_attainable.corr(truth.image_share) > 0.7
-    assert (truth.new_patient[truth.learnable] < truth.image_attainable[truth.learnable]).mean() > 0.95
+    assert (
+        truth.new_patient[truth.learnable] < truth.image_attainable[truth.learnable]
+    ).mean() > 0.95
 
 
 def test_the_image_never_tells_more_than_the_measurement_allows(truth):
@@ -137,22 +157,40 @@ def test_an_oracle_on_the_generated_counts_reaches_its_truth(truth, which, colum
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_an_oracle_is_calibrated_on_the_scoring_scale(which):
-    bias = [(wide(synthetic.counts(place.name)) - synthetic.oracle(place.name)[which]).mean() for place in SECTIONS]
+    bias = [
+        (wide(synthetic.counts(place.name)) - synthetic.oracle(place.name)[which]).mean()
+        for place in SECTIONS
+    ]
     assert abs(np.mean(bias)) < 0.05
 
 
 def test_unlearnable_genes_follow_no_morphology(truth):
     scores = []
     for place in SECTIONS:
-        target, morphology = wide(synthetic.counts(place.name))[:, ~truth.learnable], synthetic._layout(place.name).morphology
-        scores.append([synthetic.pearson(np.repeat(kind[:, None], target.shape[1], axis=1), target) for kind in morphology.T])
+        target, morphology = (
+            wide(synthetic.counts(place.name))[:, ~truth.learnable],
+            synthetic._layout(place.name).morphology,
+        )
+        scores.append(
+            [
+                synthetic.pearson(np.repeat(kind[:, None], target.shape[1], axis=1), target)
+                for kind in morphology.T
+            ]
+        )
     assert np.abs(np.mean(scores, axis=(0, 2))).max() < 0.05
 
 
 def test_siblings_share_their_slopes_and_strangers_do_not():
     def agreement(a, b):
-        left, right = (synthetic._visible(name) - synthetic._visible(name, common=True) for name in (a, b))
-        slopes = [np.linalg.lstsq(np.c_[synthetic._layout(n).morphology[:, 1:], np.ones(len(d))], d, rcond=None)[0][:-1] for n, d in ((a, left), (b, right))]
+        left, right = (
+            synthetic._visible(name) - synthetic._visible(name, common=True) for name in (a, b)
+        )
+        slopes = [
+            np.linalg.lstsq(
+                np.c_[synthetic._layout(n).morphology[:, 1:], np.ones(len(d))], d, rcond=None
+            )[0][:-1]
+            for n, d in ((a, left), (b, right))
+        ]
         return np.corrcoef(slopes[0].ravel(), slopes[1].ravel())[0, 1]
 
     assert agreement("P2a", "P2b") > 0.9
@@ -160,12 +198,21 @@ def test_siblings_share_their_slopes_and_strangers_do_not():
 
 
 def test_six_colour_numbers_learn_what_is_learnable_and_nothing_else(made, truth):
-    x, y = [np.c_[colours(made[name].patches), np.ones(len(made[name]))] for name in ("P2a", "P2b")], wide(synthetic.counts("P2a"))
+    x, y = (
+        [np.c_[colours(made[name].patches), np.ones(len(made[name]))] for name in ("P2a", "P2b")],
+        wide(synthetic.counts("P2a")),
+    )
     mean, spread = x[0].mean(axis=0), x[0].std(axis=0) + (x[0].std(axis=0) == 0)
     x = [(part - mean) / spread for part in x]
-    weights = np.linalg.solve(x[0].T @ x[0] + 20 * np.eye(x[0].shape[1]), x[0].T @ (y - y.mean(axis=0)))
+    weights = np.linalg.solve(
+        x[0].T @ x[0] + 20 * np.eye(x[0].shape[1]), x[0].T @ (y - y.mean(axis=0))
+    )
     score = synthetic.pearson(x[1] @ weights, wide(synthetic.counts("P2b")))
-    assert 0.12 < np.median(score[truth.learnable]) < np.median(truth.image_attainable[truth.learnable])
+    assert (
+        0.12
+        < np.median(score[truth.learnable])
+        < np.median(truth.image_attainable[truth.learnable])
+    )
     assert abs(np.median(score[~truth.learnable])) < 0.1
 
 
@@ -182,10 +229,17 @@ def test_the_labs_stain_differently(made):
 @pytest.mark.parametrize("real", ["B4", "C2"])
 def test_colours_overlap_those_of_real_sections(made, her2st, monkeypatch, real):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200_000_000)
-    image = np.asarray(Image.open(next((her2st / "data" / "ST-imgs" / real[0] / real).glob("*.jpg"))))
-    spots = pd.read_csv(her2st / "data" / "ST-spotfiles" / f"{real}_selection.tsv", sep="\t")[["pixel_x", "pixel_y"]].to_numpy(int)
+    image = np.asarray(
+        Image.open(next((her2st / "data" / "ST-imgs" / real[0] / real).glob("*.jpg")))
+    )
+    spots = pd.read_csv(her2st / "data" / "ST-spotfiles" / f"{real}_selection.tsv", sep="\t")[
+        ["pixel_x", "pixel_y"]
+    ].to_numpy(int)
     tiles = np.stack([image[y - 112 : y + 112 : 4, x - 112 : x + 112 : 4] for x, y in spots])
     for name in ("P2a", "Q1a"):
         for channel in range(3):
-            shares = [np.histogram(some[..., channel], 32, (0, 256))[0] / some[..., channel].size for some in (tiles, made[name].patches)]
+            shares = [
+                np.histogram(some[..., channel], 32, (0, 256))[0] / some[..., channel].size
+                for some in (tiles, made[name].patches)
+            ]
             assert np.minimum(*shares).sum() >= 0.5, (name, channel)

@@ -8,9 +8,19 @@ from compendium.data.readers.custom import _labels
 from compendium.data.readers.tables import from_scverse, read_table
 
 
-@pytest.mark.parametrize("words", [["NA", "None", "nan", "", "null", "N/A", "007", "invasive cancer"], ["1", "2"], ["1.0", ""], ["", ""]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["NA", "None", "nan", "", "null", "N/A", "007", "invasive cancer"],
+        ["1", "2"],
+        ["1.0", ""],
+        ["", ""],
+    ],
+)
 def test_spot_and_label_are_text(tmp_path, words):
-    (tmp_path / "spots.csv").write_text("spot,label,x\n" + "".join(f"{word},{word},{i}\n" for i, word in enumerate(words)))
+    (tmp_path / "spots.csv").write_text(
+        "spot,label,x\n" + "".join(f"{word},{word},{i}\n" for i, word in enumerate(words))
+    )
     table = read_table(tmp_path / "spots.csv", ("spot", "x"), "mine")
     assert table["spot"].tolist() == table["label"].tolist() == words
     assert table["x"].tolist() == list(range(len(words)))
@@ -19,12 +29,18 @@ def test_spot_and_label_are_text(tmp_path, words):
 def test_a_number_may_be_missing(tmp_path):
     (tmp_path / "spots.csv").write_text("label,x,y\nNA,NA,1\nb,,2.5\nc,3,N/A\n")
     table = read_table(tmp_path / "spots.csv", ("x", "y", "label"), "mine")
-    np.testing.assert_array_equal(table[["x", "y"]].to_numpy(), [[np.nan, 1], [np.nan, 2.5], [3, np.nan]])
+    np.testing.assert_array_equal(
+        table[["x", "y"]].to_numpy(), [[np.nan, 1], [np.nan, 2.5], [3, np.nan]]
+    )
 
 
 @pytest.mark.parametrize("kind", [object, "str", "string"])
 def test_a_label_is_whole_beside_one_that_is_missing(tmp_path, kind):
-    stated = pd.Series(["invasive cancer", None, "stroma "], dtype=object).astype(kind) if kind != "str" else pd.Series(["invasive cancer", np.nan, "stroma "])
+    stated = (
+        pd.Series(["invasive cancer", None, "stroma "], dtype=object).astype(kind)
+        if kind != "str"
+        else pd.Series(["invasive cancer", np.nan, "stroma "])
+    )
     assert _labels(stated, (), tmp_path, "mine").tolist() == ["invasive cancer", "", "stroma"]
 
 
@@ -32,6 +48,8 @@ def test_names_of_an_annotated_table_are_whole(tmp_path):
     from anndata import AnnData
 
     spots, genes = ["AAACG-1", "NA", "T"], ["ERBB2", "nan"]
-    table = AnnData(np.ones((3, 2), np.float32), obs=pd.DataFrame(index=spots), var=pd.DataFrame(index=genes))
+    table = AnnData(
+        np.ones((3, 2), np.float32), obs=pd.DataFrame(index=spots), var=pd.DataFrame(index=genes)
+    )
     found = from_scverse(lambda path: table, tmp_path, "mine")
     assert (found[0].tolist(), found[1].tolist()) == (spots, genes)

@@ -24,14 +24,23 @@ def drawn(plan, kinds, left=(), right=()):
     classes, fields = np.zeros((len(CLASSES), CELLS, CELLS)), np.zeros((len(FIELDS), CELLS, CELLS))
     tall = CELLS // len(kinds)
     for row, kind in enumerate(kinds):
-        classes[CLASSES.index(kind), row * tall : (row + 1) * tall if row < len(kinds) - 1 else None] = 1
+        classes[
+            CLASSES.index(kind), row * tall : (row + 1) * tall if row < len(kinds) - 1 else None
+        ] = 1
     for half, levels in ((slice(0, CELLS // 2), left), (slice(CELLS // 2, None), right)):
         for name, level in levels:
             fields[FIELDS.index(name), :, half] = level
-    image = tissue.draw(replace(plan, classes=classes, fields=fields, outline=np.ones((CELLS, CELLS))), PLAIN, rng(3)).astype(float)
+    image = tissue.draw(
+        replace(plan, classes=classes, fields=fields, outline=np.ones((CELLS, CELLS))),
+        PLAIN,
+        rng(3),
+    ).astype(float)
     band, middle = tall * tissue.CELL, CELLS * tissue.CELL // 2
     rows = [image[row * band + 60 : (row + 1) * band - 60] for row in range(len(kinds))]
-    return {kind: (part[:, 60 : middle - 60], part[:, middle + 60 : -60]) for kind, part in zip(kinds, rows, strict=True)}
+    return {
+        kind: (part[:, 60 : middle - 60], part[:, middle + 60 : -60])
+        for kind, part in zip(kinds, rows, strict=True)
+    }
 
 
 def both_ways(*names):
@@ -77,7 +86,12 @@ def test_enlarging_keeps_a_ramp_a_ramp():
 
 def test_doubling_in_whole_numbers_agrees_with_enlarging():
     layer = rng(0).integers(0, 256, (20, 20), dtype=np.uint8)
-    assert np.abs(tissue._doubled(layer) - tissue.enlarge(layer[None].astype(np.float32), 2)[0])[2:-2, 2:-2].max() <= 0.51
+    assert (
+        np.abs(tissue._doubled(layer) - tissue.enlarge(layer[None].astype(np.float32), 2)[0])[
+            2:-2, 2:-2
+        ].max()
+        <= 0.51
+    )
 
 
 def test_more_dye_is_darker_and_none_is_glass():
@@ -90,23 +104,39 @@ def test_more_dye_is_darker_and_none_is_glass():
 
 
 def test_each_class_looks_like_itself(plan):
-    looks = {kind: np.concatenate([part.reshape(-1, 3) for part in halves]) for kind, halves in drawn(plan, CLASSES).items()}
+    looks = {
+        kind: np.concatenate([part.reshape(-1, 3) for part in halves])
+        for kind, halves in drawn(plan, CLASSES).items()
+    }
     brightness = {kind: pixels.mean() for kind, pixels in looks.items()}
-    assert brightness["adipose tissue"] > max(brightness[kind] for kind in CLASSES if kind != "adipose tissue") + 15
+    assert (
+        brightness["adipose tissue"]
+        > max(brightness[kind] for kind in CLASSES if kind != "adipose tissue") + 15
+    )
     assert min(brightness, key=brightness.get) == "immune infiltrate"
     pink = {kind: (pixels[:, 0] - pixels[:, 1]).mean() for kind, pixels in looks.items()}
     assert pink["connective tissue"] > pink["immune infiltrate"] + 5
 
 
 def test_more_cells_and_more_eosin_make_tissue_darker(plan):
-    looks = drawn(plan, ["invasive cancer", "connective tissue"], [("cellularity", -1.5), ("eosin", -1.5)], [("cellularity", 1.5), ("eosin", 1.5)])
+    looks = drawn(
+        plan,
+        ["invasive cancer", "connective tissue"],
+        [("cellularity", -1.5), ("eosin", -1.5)],
+        [("cellularity", 1.5), ("eosin", 1.5)],
+    )
     for few, many in looks.values():
         assert many.mean() < few.mean() - 8
 
 
 def test_nuclear_and_vacuole_size_are_texture_not_colour(plan):
-    looks = drawn(plan, ["invasive cancer", "adipose tissue"], *both_ways("nuclear size", "vacuole size"))
-    for kind, dark_or_pale in (("invasive cancer", lambda image: image[..., 0] < 90), ("adipose tissue", lambda image: image[..., 1] > 215)):
+    looks = drawn(
+        plan, ["invasive cancer", "adipose tissue"], *both_ways("nuclear size", "vacuole size")
+    )
+    for kind, dark_or_pale in (
+        ("invasive cancer", lambda image: image[..., 0] < 90),
+        ("adipose tissue", lambda image: image[..., 1] > 215),
+    ):
         small, large = looks[kind]
         assert abs(large.mean() - small.mean()) < 13
         assert label(dark_or_pale(small))[1] > 1.5 * label(dark_or_pale(large))[1]

@@ -43,9 +43,13 @@ def factors(text: str) -> Callable[[Path], None]:
     return lambda raw: (raw / "spatial" / "scalefactors_json.json").write_text(text)
 
 
-def counted(values: np.ndarray | None = None, barcodes: list[str] | None = None, form: str = "h5") -> Callable[[Path], None]:
+def counted(
+    values: np.ndarray | None = None, barcodes: list[str] | None = None, form: str = "h5"
+) -> Callable[[Path], None]:
     ones = np.ones((len(barcodes) if barcodes else len(INSIDE), 13), int)
-    return lambda raw: write_counts(raw, ones if values is None else values, barcodes or list(INSIDE.index), form)
+    return lambda raw: write_counts(
+        raw, ones if values is None else values, barcodes or list(INSIDE.index), form
+    )
 
 
 def cut(name: str, left: int) -> Callable[[Path], None]:
@@ -67,12 +71,16 @@ def no_array(raw: Path) -> None:
 
 
 def swapped(raw: Path) -> None:
-    positions().rename(columns={"array_row": "array_col", "array_col": "array_row"})[positions().columns].to_csv(positions_file(raw), index=False)
+    positions().rename(columns={"array_row": "array_col", "array_col": "array_row"})[
+        positions().columns
+    ].to_csv(positions_file(raw), index=False)
 
 
 def exchanged(raw: Path) -> None:
     table = positions()
-    table[["pxl_row_in_fullres", "pxl_col_in_fullres"]] = table[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy()
+    table[["pxl_row_in_fullres", "pxl_col_in_fullres"]] = table[
+        ["pxl_col_in_fullres", "pxl_row_in_fullres"]
+    ].to_numpy()
     table.to_csv(positions_file(raw), index=False)
 
 
@@ -104,6 +112,8 @@ def cut_mtx(raw: Path) -> None:
 
 
 HALF = np.full((len(INSIDE), 13), 0.5)
+
+
 def visium_hd(raw: Path) -> None:
     positions_file(raw).rename(raw / "spatial" / "tissue_positions.parquet")
 
@@ -113,47 +123,143 @@ def both_versions(raw: Path) -> None:
 
 
 REFUSED = {
-    "positions of Visium HD": (visium_hd, ("tissue_positions.parquet", "is of Visium HD", "give the output of a Visium slide with spots")),
-    "positions of both versions": (both_versions, ("tissue_positions.csv and tissue_positions_list.csv", "are 2 answers to one question", "keep the one")),
-    "no positions": (gone("spatial/tissue_positions.csv"), ("no spot positions under", "tissue_positions.csv or tissue_positions_list.csv")),
-    "positions of five columns": (lines(lambda rows: [row.rsplit(",", 1)[0] for row in rows]), ("has 5 columns", "barcode, in_tissue, array_row")),
-    "headless positions of seven": (lines(lambda rows: [f"{row},1" for row in rows[1:]]), ("has 7 columns (without a header)",)),
-    "columns in another order": (lines(lambda rows: [rows[0].replace("pxl_row", "pxl_x"), *rows[1:]]), ("pxl_x_in_fullres", "positions have the 6 columns")),
-    "ragged positions": (lines(lambda rows: [*rows, "A,1,1,1,1,1,1,1"]), ("no table of positions", "saw 8")),
+    "positions of Visium HD": (
+        visium_hd,
+        (
+            "tissue_positions.parquet",
+            "is of Visium HD",
+            "give the output of a Visium slide with spots",
+        ),
+    ),
+    "positions of both versions": (
+        both_versions,
+        (
+            "tissue_positions.csv and tissue_positions_list.csv",
+            "are 2 answers to one question",
+            "keep the one",
+        ),
+    ),
+    "no positions": (
+        gone("spatial/tissue_positions.csv"),
+        ("no spot positions under", "tissue_positions.csv or tissue_positions_list.csv"),
+    ),
+    "positions of five columns": (
+        lines(lambda rows: [row.rsplit(",", 1)[0] for row in rows]),
+        ("has 5 columns", "barcode, in_tissue, array_row"),
+    ),
+    "headless positions of seven": (
+        lines(lambda rows: [f"{row},1" for row in rows[1:]]),
+        ("has 7 columns (without a header)",),
+    ),
+    "columns in another order": (
+        lines(lambda rows: [rows[0].replace("pxl_row", "pxl_x"), *rows[1:]]),
+        ("pxl_x_in_fullres", "positions have the 6 columns"),
+    ),
+    "ragged positions": (
+        lines(lambda rows: [*rows, "A,1,1,1,1,1,1,1"]),
+        ("no table of positions", "saw 8"),
+    ),
     "empty positions": (cut("spatial/tissue_positions.csv", 0), ("no table of positions",)),
-    "a position that is no number": (cell(3, 5, "right"), ("'right' as pxl_col_in_fullres", "numbers")),
+    "a position that is no number": (
+        cell(3, 5, "right"),
+        ("'right' as pxl_col_in_fullres", "numbers"),
+    ),
     "a position that is missing": (cell(3, 4, ""), ("'' as pxl_row_in_fullres",)),
-    "an array position between places": (cell(3, 2, "1.5"), ("array position 1.5", "integers from 0")),
-    "two spots on one place": (cell(2, 3, "0"), ("array position 0, 0 (array_col, array_row) stands twice",)),
-    "an array position beyond any array": (cell(3, 2, "99999999999"), ("'99999999999' as array_row",)),
+    "an array position between places": (
+        cell(3, 2, "1.5"),
+        ("array position 1.5", "integers from 0"),
+    ),
+    "two spots on one place": (
+        cell(2, 3, "0"),
+        ("array position 0, 0 (array_col, array_row) stands twice",),
+    ),
+    "an array position beyond any array": (
+        cell(3, 2, "99999999999"),
+        ("'99999999999' as array_row",),
+    ),
     "in_tissue beyond 0 and 1": (cell(3, 1, "2"), ("holds 2 as in_tissue",)),
-    "the same barcode twice": (lines(lambda rows: [*rows, rows[9]]), ("stands twice in", "tissue_positions.csv")),
-    "counts without a position": (lines(lambda rows: [*rows[:-40]]), ("counted spots have no row in", "of one section")),
-    "counts of another slide": (counted(barcodes=["AAAA-1", "CCCC-1"]), ("2 counted spots have no row", "first AAAA-1")),
-    "no spot in tissue": (lines(lambda rows: [rows[0], *(row.replace(",1,", ",0,", 1) for row in rows[1:])]), ("puts none of the 30 spots",)),
-    "positions in one line": (no_array, ("do not lie on the array", "µm per px cannot be measured")),
+    "the same barcode twice": (
+        lines(lambda rows: [*rows, rows[9]]),
+        ("stands twice in", "tissue_positions.csv"),
+    ),
+    "counts without a position": (
+        lines(lambda rows: [*rows[:-40]]),
+        ("counted spots have no row in", "of one section"),
+    ),
+    "counts of another slide": (
+        counted(barcodes=["AAAA-1", "CCCC-1"]),
+        ("2 counted spots have no row", "first AAAA-1"),
+    ),
+    "no spot in tissue": (
+        lines(lambda rows: [rows[0], *(row.replace(",1,", ",0,", 1) for row in rows[1:])]),
+        ("puts none of the 30 spots",),
+    ),
+    "positions in one line": (
+        no_array,
+        ("do not lie on the array", "µm per px cannot be measured"),
+    ),
     "array rows and columns swapped": (swapped, ("spots lie mirrored in the image",)),
     "pixel columns exchanged": (exchanged, ("spots lie mirrored in the image",)),
-    "no scale factors": (gone("spatial/scalefactors_json.json"), ("there is no", "scalefactors_json.json", "copy spatial/")),
+    "no scale factors": (
+        gone("spatial/scalefactors_json.json"),
+        ("there is no", "scalefactors_json.json", "copy spatial/"),
+    ),
     "scale factors that are no JSON": (factors("{'tissue"), ("holds no scale factors in JSON",)),
-    "scale factors without the one": (factors("{}"), ("holds no scale factors in JSON", "tissue_hires_scalef")),
+    "scale factors without the one": (
+        factors("{}"),
+        ("holds no scale factors in JSON", "tissue_hires_scalef"),
+    ),
     "scale factors in a list": (factors("[1]"), ("holds no scale factors in JSON",)),
-    "a scale factor of nought": (factors(json.dumps({"tissue_hires_scalef": 0})), ("gives 0 as tissue_hires_scalef",)),
-    "a scale factor that is no number": (factors('{"tissue_hires_scalef": NaN}'), ("gives nan as tissue_hires_scalef",)),
-    "no counts": (gone("filtered_feature_bc_matrix.h5"), ("no counts under", "filtered_feature_bc_matrix.h5")),
-    "truncated h5": (cut("filtered_feature_bc_matrix.h5", 3000), ("filtered_feature_bc_matrix.h5 cannot be read", "truncated")),
+    "a scale factor of nought": (
+        factors(json.dumps({"tissue_hires_scalef": 0})),
+        ("gives 0 as tissue_hires_scalef",),
+    ),
+    "a scale factor that is no number": (
+        factors('{"tissue_hires_scalef": NaN}'),
+        ("gives nan as tissue_hires_scalef",),
+    ),
+    "no counts": (
+        gone("filtered_feature_bc_matrix.h5"),
+        ("no counts under", "filtered_feature_bc_matrix.h5"),
+    ),
+    "truncated h5": (
+        cut("filtered_feature_bc_matrix.h5", 3000),
+        ("filtered_feature_bc_matrix.h5 cannot be read", "truncated"),
+    ),
     "h5 that is none": (cut("filtered_feature_bc_matrix.h5", 3), ("cannot be read",)),
-    "h5 without a dataset": (without_dataset, ("cannot be read", "missing one or more required datasets")),
+    "h5 without a dataset": (
+        without_dataset,
+        ("cannot be read", "missing one or more required datasets"),
+    ),
     "no gene expression": (only_antibodies, ("holds no counts (30 spots, 0 genes)",)),
     "truncated mtx": (cut_mtx, ("filtered_feature_bc_matrix cannot be read",)),
-    "mtx without features": (mtx_without_features, ("filtered_feature_bc_matrix cannot be read", "features.tsv.gz")),
+    "mtx without features": (
+        mtx_without_features,
+        ("filtered_feature_bc_matrix cannot be read", "features.tsv.gz"),
+    ),
     "normalised counts": (counted(HALF), ("holds 0.5", "raw UMI counts")),
     "negative counts": (counted(np.full((len(INSIDE), 13), -3)), ("holds -3", "non-negative")),
-    "the same barcode counted twice": (counted(barcodes=[*INSIDE.index[:3], INSIDE.index[0]]), ("stands 2 times",)),
-    "two matrices": (lambda raw: (raw / "other_filtered_feature_bc_matrix.h5").write_bytes(b""), ("other_filtered_feature_bc_matrix.h5 are 2 answers", "keep the one")),
-    "two images": (lambda raw: (raw / "B_image.png").write_bytes(b""), ("B_image.png and image.tif are 2 answers",)),
+    "the same barcode counted twice": (
+        counted(barcodes=[*INSIDE.index[:3], INSIDE.index[0]]),
+        ("stands 2 times",),
+    ),
+    "two matrices": (
+        lambda raw: (raw / "other_filtered_feature_bc_matrix.h5").write_bytes(b""),
+        ("other_filtered_feature_bc_matrix.h5 are 2 answers", "keep the one"),
+    ),
+    "two images": (
+        lambda raw: (raw / "B_image.png").write_bytes(b""),
+        ("B_image.png and image.tif are 2 answers",),
+    ),
     "an image that is none": (cut("image.tif", 50), ("image.tif cannot be read",)),
-    "a downscaled image": (downscaled, ("image.tif has 260 x 300 px", "Space Ranger was run on about 520 x 600 px", "give that image")),
+    "a downscaled image": (
+        downscaled,
+        (
+            "image.tif has 260 x 300 px",
+            "Space Ranger was run on about 520 x 600 px",
+            "give that image",
+        ),
+    ),
 }
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from compendium.data.prepare import open_sections
 
-BENCHMARK = runpy.run_path(str(Path(__file__).resolve().parents[2] / "benchmarks" / "whole_slide.py"))
+BENCHMARK = runpy.run_path(
+    str(Path(__file__).resolve().parents[2] / "benchmarks" / "whole_slide.py")
+)
 TINY = BENCHMARK["Size"](rows=6, columns=10, px=700, genes=40, budget="smoke")
 
 
@@ -17,9 +19,15 @@ TINY = BENCHMARK["Size"](rows=6, columns=10, px=700, genes=40, budget="smoke")
 def said(monkeypatch, capsys, home) -> list[str]:
     """What it prints of two controls and the two methods that it trains; run here, quickly."""
     main = BENCHMARK["main"]
-    assert set(BENCHMARK["LIMITS"]) == {BENCHMARK[word].__name__ for word in ("prepared", "trained")}
-    monkeypatch.setitem(main.__globals__, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
-    monkeypatch.setitem(main.__globals__, "measured", lambda work, arguments, home: (1.0, 2.0, work(*arguments)))
+    assert set(BENCHMARK["LIMITS"]) == {
+        BENCHMARK[word].__name__ for word in ("prepared", "trained")
+    }
+    monkeypatch.setitem(
+        main.__globals__, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1)
+    )
+    monkeypatch.setitem(
+        main.__globals__, "measured", lambda work, arguments, home: (1.0, 2.0, work(*arguments))
+    )
     assert main(["mean", "ridge", "histogene", "hist2st"], TINY) == [], "nothing passes a limit"
     return capsys.readouterr().out.splitlines()
 
@@ -31,7 +39,9 @@ def test_a_line_for_every_step(said):
     ]  # fmt: skip
     assert all(line.endswith("30 spots, 40 genes") for line in said[3:5] + said[6:])
     one, other = open_sections("whole-slides")
-    assert np.array_equal(one.patches, other.patches) and np.array_equal(one.pixels, other.pixels), "both forms of positions are one slide"
+    assert np.array_equal(one.patches, other.patches) and np.array_equal(
+        one.pixels, other.pixels
+    ), "both forms of positions are one slide"
 
 
 @pytest.mark.parametrize(("work", "seconds", "gigabytes", "said"), [
@@ -44,8 +54,12 @@ def test_a_limit_that_is_passed_is_named(work, seconds, gigabytes, said):
 
 def test_a_limit_that_is_passed_ends_in_an_error(monkeypatch, home):
     main = BENCHMARK["main"]
-    monkeypatch.setitem(main.__globals__, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
-    monkeypatch.setitem(main.__globals__, "measured", lambda work, arguments, home: (200.0, 21.0, "nothing"))
+    monkeypatch.setitem(
+        main.__globals__, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1)
+    )
+    monkeypatch.setitem(
+        main.__globals__, "measured", lambda work, arguments, home: (200.0, 21.0, "nothing")
+    )
     assert [line.rpartition(":")[0] for line in main(["hist2st"], TINY)] == [
         *["prepare S1, tissue_positions.csv"] * 2, *["prepare S2, tissue_positions_list.csv"] * 2, "step and predict: hist2st, recomputed",
     ]  # fmt: skip

@@ -5,7 +5,17 @@ import pytest
 
 from compendium.errors import BadInput
 from compendium.evaluation import comparison as rows
-from compendium.evaluation.comparison import Row, by_seed, fitted, floor, made, marks, over_seeds, repeated, seeds_told
+from compendium.evaluation.comparison import (
+    Row,
+    by_seed,
+    fitted,
+    floor,
+    made,
+    marks,
+    over_seeds,
+    repeated,
+    seeds_told,
+)
 from compendium.runs import plan_runs
 from conftest import tiny_section
 
@@ -15,14 +25,28 @@ ROW = Row("head", "ST-Net head", {"method": "stnet"})
 
 
 def planned(method: str = "stnet", **words):
-    return [(ROW.key, run) for run in plan_runs("tiny", SECTIONS, ["patient-out"], [method], **WORDS | words)]
+    return [
+        (ROW.key, run)
+        for run in plan_runs("tiny", SECTIONS, ["patient-out"], [method], **WORDS | words)
+    ]
 
 
-@pytest.mark.parametrize(("pcc", "twin", "budget", "result"), [(0.2, 0.1, "laptop", True), (0.1, 0.1, "laptop", False), (0.2, 0.1, "smoke", False)])
+@pytest.mark.parametrize(
+    ("pcc", "twin", "budget", "result"),
+    [(0.2, 0.1, "laptop", True), (0.1, 0.1, "laptop", False), (0.2, 0.1, "smoke", False)],
+)
 def test_a_result_is_trained_enough_and_above_its_twin(pcc, twin, budget, result):
-    own, shuffled = (pd.DataFrame({"row": ["head"] * 2, "pcc": [value, value]}) for value in (pcc, twin))
+    own, shuffled = (
+        pd.DataFrame({"row": ["head"] * 2, "pcc": [value, value]}) for value in (pcc, twin)
+    )
     line = floor(own, shuffled, planned(budget=budget)).iloc[0]
-    assert (line["row"], line["pcc"], line["twin"], line["trained"], line["result"]) == ("head", pcc, twin, budget == "laptop", result)
+    assert (line["row"], line["pcc"], line["twin"], line["trained"], line["result"]) == (
+        "head",
+        pcc,
+        twin,
+        budget == "laptop",
+        result,
+    )
 
 
 def test_a_control_needs_no_twin():
@@ -31,17 +55,38 @@ def test_a_control_needs_no_twin():
 
 
 def test_groups_are_executed_as_one_and_told_apart(home):
-    groups = fitted({"fits": planned(budget="smoke"), "twins": planned(budget="smoke", permute=True), "none": []}, SECTIONS, "cpu")
+    groups = fitted(
+        {
+            "fits": planned(budget="smoke"),
+            "twins": planned(budget="smoke", permute=True),
+            "none": [],
+        },
+        SECTIONS,
+        "cpu",
+    )
     scores = groups["fits"].scores(SECTIONS)
-    assert set(scores["method"]) == set(scores["row"]) == {"head"} and not scores["permuted"].any() and scores["fold"].nunique() == 2
+    assert (
+        set(scores["method"]) == set(scores["row"]) == {"head"}
+        and not scores["permuted"].any()
+        and scores["fold"].nunique() == 2
+    )
     assert groups["twins"].scores(SECTIONS)["permuted"].all()
     assert groups["none"].scores(SECTIONS).empty and groups["none"].curves().empty
     curves = groups["fits"].curves()
-    assert (curves.loc[curves["epoch"] == 0, "relative"] == 1).all() and len(curves) == 2 * groups["fits"].jobs[0][1].epochs
+    assert (curves.loc[curves["epoch"] == 0, "relative"] == 1).all() and len(curves) == 2 * groups[
+        "fits"
+    ].jobs[0][1].epochs
     cost = groups["fits"].cost().iloc[0]
-    assert (cost["row"], cost["fits"], cost["training spots"]) == ("head", 2, 24) and cost["seconds"] > 0
+    assert (cost["row"], cost["fits"], cost["training spots"]) == ("head", 2, 24) and cost[
+        "seconds"
+    ] > 0
     facts = made(groups)
-    assert facts["records"] == 4 and facts["stages"] == {"scores": 1, "method stnet": 1, "features": 1, "inputs": 1, "fit": 1} and facts["device"].startswith("CPU")
+    assert (
+        facts["records"] == 4
+        and facts["stages"]
+        == {"scores": 1, "method stnet": 1, "features": 1, "inputs": 1, "fit": 1}
+        and facts["device"].startswith("CPU")
+    )
 
 
 def test_captions_name_what_is_no_result():
@@ -50,30 +95,65 @@ def test_captions_name_what_is_no_result():
 
 
 def test_seeds_of_heads_are_averaged_and_told(home):
-    jobs = repeated([*planned(budget="smoke"), *[("ridge", run) for _, run in planned("ridge", budget="smoke")]], {"spot": 3})
-    assert [(key, run.seed) for key, run in jobs[:4]] == [("head", 0), ("head", 1), ("head", 2), ("head", 0)] and len(jobs) == 8, "a closed form has no seed"
+    jobs = repeated(
+        [
+            *planned(budget="smoke"),
+            *[("ridge", run) for _, run in planned("ridge", budget="smoke")],
+        ],
+        {"spot": 3},
+    )
+    assert [(key, run.seed) for key, run in jobs[:4]] == [
+        ("head", 0),
+        ("head", 1),
+        ("head", 2),
+        ("head", 0),
+    ] and len(jobs) == 8, "a closed form has no seed"
     group = fitted({"fits": jobs}, SECTIONS, "cpu")["fits"]
     every = group.scores(SECTIONS)
     mean = over_seeds(every)
     assert list(mean) == list(every) and len(mean) == 4 * 12 and set(mean["seed"]) == {0}
     some = {"row": "head", "section": "S1", "gene": mean["gene"][0]}
     theirs = every[(every[list(some)] == pd.Series(some)).all(axis=1)]["pcc"]
-    assert theirs.nunique() == 3 and mean[(mean[list(some)] == pd.Series(some)).all(axis=1)]["pcc"].item() == pytest.approx(theirs.mean())
+    assert theirs.nunique() == 3 and mean[(mean[list(some)] == pd.Series(some)).all(axis=1)][
+        "pcc"
+    ].item() == pytest.approx(theirs.mean())
     assert over_seeds(mean) is mean and [run.seed for _, run in group.once.jobs] == [0] * 4
-    apart = by_seed(every).groupby("method")["median"].agg(lambda medians: medians.max() - medians.min())
+    apart = (
+        by_seed(every)
+        .groupby("method")["median"]
+        .agg(lambda medians: medians.max() - medians.min())
+    )
     told = seeds_told(by_seed(every))
-    assert f"several seeds (3) are shown by the mean of their scores; the medians of single seeds lie up to {apart['head']:.3f} apart. All others" in told
+    assert (
+        f"several seeds (3) are shown by the mean of their scores; the medians of single seeds lie up to {apart['head']:.3f} apart. All others"
+        in told
+    )
     assert "one fit of one seed" in seeds_told(by_seed(mean))
 
 
 def test_a_score_that_one_seed_lacks_is_missing():
-    line = {"row": "head", "fold": "f", "section": "S1", "gene": "G", "spearman": 0.1, "rmse": 1.0, "pcc_native": 0.1}
+    line = {
+        "row": "head",
+        "fold": "f",
+        "section": "S1",
+        "gene": "G",
+        "spearman": 0.1,
+        "rmse": 1.0,
+        "pcc_native": 0.1,
+    }
     table = pd.DataFrame([line | {"seed": 0, "pcc": 0.2}, line | {"seed": 1, "pcc": float("nan")}])
-    assert over_seeds(table)["pcc"].isna().tolist() == [True] and over_seeds(table)["rmse"].tolist() == [1.0]
+    assert over_seeds(table)["pcc"].isna().tolist() == [True] and over_seeds(table)[
+        "rmse"
+    ].tolist() == [1.0]
 
 
 def test_folds_are_chosen_by_what_they_test():
     runs = [run for _, run in planned()]
-    assert rows.testing(runs, []) == runs and [run.split.test for run in rows.testing(runs, ["S2"])] == [("S2",)]
-    with pytest.raises(BadInput, match="tested names S9, but the folds of patient-out test S1, S2; name one of these, or other splits"):
+    assert rows.testing(runs, []) == runs and [
+        run.split.test for run in rows.testing(runs, ["S2"])
+    ] == [("S2",)]
+    with pytest.raises(
+        BadInput,
+        match="tested names S9, but the folds of patient-out test S1, S2; name one of these, or other splits",
+    ):
         rows.testing(runs, ["S9"])

@@ -14,15 +14,25 @@ def test_labels_are_told_by_whose_they_are_and_what_they_say():
     labels = np.array(["invasive cancer"] * 3 + ["adipose tissue", "undetermined", ""])
     own = replace(tiny_section(spots=6), labels=labels)
     rows = labelling([own, replace(own, labels_from="C1"), tiny_section("S2", spots=6)])
-    assert rows["labels"].tolist() == ["its own", "transferred from the adjacent section C1", "none"]
+    assert rows["labels"].tolist() == [
+        "its own",
+        "transferred from the adjacent section C1",
+        "none",
+    ]
     assert rows[["with a class", "undetermined"]].to_numpy().tolist() == [[4, 1], [4, 1], [0, 0]]
     assert rows["commonest class"].tolist() == ["invasive cancer", "invasive cancer", ""]
     assert rows["cancer"].tolist()[:2] == [0.75, 0.75] and np.isnan(rows["cancer"][2])
 
 
 def test_sections_that_share_an_annotated_one_are_told_together():
-    sections = [replace(tiny_section(name), labels_from=other) for name, other in (("C2", "C1"), ("B4", "B1"), ("C3", "C1"), ("C1", ""))]
-    assert carried(sections) == "C2, C3 transferred from the adjacent section C1; B4 transferred from the adjacent section B1"
+    sections = [
+        replace(tiny_section(name), labels_from=other)
+        for name, other in (("C2", "C1"), ("B4", "B1"), ("C3", "C1"), ("C1", ""))
+    ]
+    assert (
+        carried(sections)
+        == "C2, C3 transferred from the adjacent section C1; B4 transferred from the adjacent section B1"
+    )
     assert carried(sections[3:]) == ""
 
 
@@ -32,7 +42,14 @@ def test_agreement_is_measured_for_carried_labels_only(tmp_path):
         write_alignment(tmp_path, name)
     sections = [read(tmp_path, name, 32) for name in ("B1", "B4")]
     (row,) = transfer(sections, tmp_path).to_dict("records")
-    assert (row["section"], row["from"], row["agreement"], row["aligned spots"], row["spots within reach"], row["labelled spots"]) == ("B4", "B1", 1, 25, 25, 24)
+    assert (
+        row["section"],
+        row["from"],
+        row["agreement"],
+        row["aligned spots"],
+        row["spots within reach"],
+        row["labelled spots"],
+    ) == ("B4", "B1", 1, 25, 25, 24)
     raw_path(tmp_path, "B1", "alignment").unlink()
     rows = transfer(sections, tmp_path)
     assert np.isnan(rows["agreement"][0]) and rows["labelled spots"][0] == 24

@@ -5,18 +5,44 @@ import pandas as pd
 import pytest
 
 from compendium.errors import BadInput
-from compendium.evaluation.results import FACTS, OTHER, TOLERANCE, Apart, Results, differences, read, told, write
+from compendium.evaluation.results import (
+    FACTS,
+    OTHER,
+    TOLERANCE,
+    Apart,
+    Results,
+    differences,
+    read,
+    told,
+    write,
+)
 
 
 def found(**columns):
-    scores = pd.DataFrame({"method": ["ridge", "mean"], "pcc": [0.25, np.nan], "spots": [187, 187], "seconds": [1.5, 2.5]} | columns)
-    return Results({"scores": scores, "empty": pd.DataFrame(columns=["method", "gene"])}, {"device": "CPU", "order": ["ridge", "mean"], "titles": {"b": "B", "a": "A"}})
+    scores = pd.DataFrame(
+        {
+            "method": ["ridge", "mean"],
+            "pcc": [0.25, np.nan],
+            "spots": [187, 187],
+            "seconds": [1.5, 2.5],
+        }
+        | columns
+    )
+    return Results(
+        {"scores": scores, "empty": pd.DataFrame(columns=["method", "gene"])},
+        {"device": "CPU", "order": ["ridge", "mean"], "titles": {"b": "B", "a": "A"}},
+    )
 
 
 def test_what_is_written_is_read(tmp_path):
     write(tmp_path / "one", found())
     again = read(tmp_path / "one")
-    assert again["scores"].dtypes.astype(str).to_dict() == {"method": again["scores"]["method"].dtype, "pcc": "float32", "spots": "int64", "seconds": "float32"}
+    assert again["scores"].dtypes.astype(str).to_dict() == {
+        "method": again["scores"]["method"].dtype,
+        "pcc": "float32",
+        "spots": "int64",
+        "seconds": "float32",
+    }
     assert again["scores"]["pcc"].isna().tolist() == [False, True]
     assert again["empty"].empty and list(again["empty"]) == ["method", "gene"]
     assert again.facts["device"] == "CPU"
@@ -26,14 +52,20 @@ def test_what_is_written_is_read(tmp_path):
 def test_it_is_written_again_bit_for_bit(tmp_path):
     write(tmp_path / "one", found())
     write(tmp_path / "two", read(tmp_path / "one"))
-    assert all((tmp_path / "two" / path.name).read_bytes() == path.read_bytes() for path in (tmp_path / "one").iterdir())
+    assert all(
+        (tmp_path / "two" / path.name).read_bytes() == path.read_bytes()
+        for path in (tmp_path / "one").iterdir()
+    )
 
 
 def test_a_table_of_another_making_is_refused(tmp_path):
     write(tmp_path / "one", found())
     write(tmp_path / "two", found(pcc=[0.3, 0.1]))
     (tmp_path / "two" / "scores.parquet").replace(tmp_path / "one" / "scores.parquet")
-    with pytest.raises(BadInput, match=r"scores.parquet is not the table that facts.json describes.*take the folder from one commit"):
+    with pytest.raises(
+        BadInput,
+        match=r"scores.parquet is not the table that facts.json describes.*take the folder from one commit",
+    ):
         read(tmp_path / "one")
 
 
@@ -50,11 +82,17 @@ def test_a_folder_without_facts_is_refused_in_one_line(tmp_path):
     ({"method": ["ridge", "stnet"]}, np.inf, np.inf), ({"spots": [187, 189]}, 2.0, 1 / np.sqrt((187**2 + 189**2) / 2)), ({"more": [1, 2]}, np.inf, np.inf),
 ])  # fmt: skip
 def test_tables_are_compared_by_number_and_word(columns, largest, share):
-    assert differences(found(), found(**columns)) == {"empty": (0.0, 0.0), "scores": pytest.approx((largest, share))}
+    assert differences(found(), found(**columns)) == {
+        "empty": (0.0, 0.0),
+        "scores": pytest.approx((largest, share)),
+    }
 
 
 def test_the_share_is_that_of_the_column_that_differs_most():
-    one, kept = (Results({"a": pd.DataFrame({"pcc": [0.1, -0.1], "spots": values, "zero": [0.0, 0.0]})}, {}) for values in ([190.0, 200.0], [200.0, 200.0]))
+    one, kept = (
+        Results({"a": pd.DataFrame({"pcc": [0.1, -0.1], "spots": values, "zero": [0.0, 0.0]})}, {})
+        for values in ([190.0, 200.0], [200.0, 200.0])
+    )
     assert differences(one, kept) == {"a": pytest.approx((10.0, 5 / 200))}
 
 

@@ -21,26 +21,52 @@ from conftest import tiny_section
 def counted(rows: list[list[int]], name: str = "S1", patient: str = "P1", **changed) -> Section:
     """A section with these counts [spot gene]."""
     counts = np.array(rows, dtype=np.int32)
-    return replace(tiny_section(name, patient, spots=len(rows), genes=counts.shape[1], px=16), counts=csr_matrix(counts), **changed)
+    return replace(
+        tiny_section(name, patient, spots=len(rows), genes=counts.shape[1], px=16),
+        counts=csr_matrix(counts),
+        **changed,
+    )
 
 
 def test_numbers_of_a_section_are_those_of_its_counts():
-    section = counted([[0, 0, 0], [1, 0, 3], [2, 2, 2], [10, 0, 0]], um_per_px=0.5, labels=np.array(["", "fat", "fat", ""]))
+    section = counted(
+        [[0, 0, 0], [1, 0, 3], [2, 2, 2], [10, 0, 0]],
+        um_per_px=0.5,
+        labels=np.array(["", "fat", "fat", ""]),
+    )
     row = review.section_numbers([section]).iloc[0]
-    assert (row["spots"], row["empty_spots"], row["labelled_spots"], row["genes"], row["image"]) == (4, 1, 2, 3, True)
-    assert (row["umi_q1"], row["umi_median"], row["umi_q3"]) == tuple(np.quantile([0, 4, 6, 10], [0.25, 0.5, 0.75]))
-    assert (row["genes_q1"], row["genes_median"], row["genes_q3"]) == tuple(np.quantile([0, 2, 3, 1], [0.25, 0.5, 0.75]))
+    assert (
+        row["spots"],
+        row["empty_spots"],
+        row["labelled_spots"],
+        row["genes"],
+        row["image"],
+    ) == (4, 1, 2, 3, True)
+    assert (row["umi_q1"], row["umi_median"], row["umi_q3"]) == tuple(
+        np.quantile([0, 4, 6, 10], [0.25, 0.5, 0.75])
+    )
+    assert (row["genes_q1"], row["genes_median"], row["genes_q3"]) == tuple(
+        np.quantile([0, 2, 3, 1], [0.25, 0.5, 0.75])
+    )
     assert row["spot_px"] == 200
 
 
 def test_which_of_two_sets_of_spots_is_said_where_there_are_two():
-    sections = [replace(counted([[1]], name), spot_set=word) for name, word in (("S1", "filtered"), ("S2", "unfiltered"), ("S3", ""), ("S4", "filtered"))]
-    assert review.spot_sets(review.section_numbers(sections)) == "filtered spots: S1, S4; unfiltered spots: S2"
+    sections = [
+        replace(counted([[1]], name), spot_set=word)
+        for name, word in (("S1", "filtered"), ("S2", "unfiltered"), ("S3", ""), ("S4", "filtered"))
+    ]
+    assert (
+        review.spot_sets(review.section_numbers(sections))
+        == "filtered spots: S1, S4; unfiltered spots: S2"
+    )
     assert review.spot_sets(review.section_numbers(sections[2:3])) == ""
 
 
 def test_a_stored_zero_is_no_gene_found():
-    counts = csr_matrix((np.array([0, 3], dtype=np.int32), np.array([0, 1]), np.array([0, 2])), shape=(1, 2))
+    counts = csr_matrix(
+        (np.array([0, 3], dtype=np.int32), np.array([0, 1]), np.array([0, 2])), shape=(1, 2)
+    )
     row = review.section_numbers([replace(counted([[1, 1]]), counts=counts)]).iloc[0]
     assert (row["umi_median"], row["genes_median"]) == (3, 1)
 
@@ -54,7 +80,11 @@ def test_shared_genes_are_those_of_every_table():
 def test_constant_pairs_are_found_whatever_the_constant_is():
     one, two = counted([[0, 5, 1], [0, 5, 2]]), counted([[0, 5, 1], [1, 5, 1]], "S2")
     found = review.constant_pairs([one, two], ["G2", "G1", "G0"])
-    assert found.to_dict("list") == {"section": ["S1", "S1", "S2", "S2"], "gene": ["G1", "G0", "G2", "G1"], "count": [5, 0, 1, 5]}
+    assert found.to_dict("list") == {
+        "section": ["S1", "S1", "S2", "S2"],
+        "gene": ["G1", "G0", "G2", "G1"],
+        "count": [5, 0, 1, 5],
+    }
     assert list(review.constant_pairs([], ["G0"]).columns) == ["section", "gene", "count"]
 
 
@@ -75,15 +105,36 @@ def test_table_1_of_the_real_cohort_is_recomputed(her2st):
     sections = list(headers(her2st))
     numbers, shared = review.section_numbers(sections), review.measured_everywhere(sections)
     table = review.cohort_table(numbers, shared, 36, review.printed("her2st")).set_index("row")
-    assert table.loc["recomputed"].to_dict() == {"patients": 8, "sections": 36, "spots": 13_620, "shared genes": 11_871}
-    assert table.loc["printed"].to_dict() == {"patients": 36, "sections": 36, "spots": 13_620, "shared genes": 11_871}
-    assert table.loc["difference"].to_dict() == {"patients": -28, "sections": 0, "spots": 0, "shared genes": 0}
+    assert table.loc["recomputed"].to_dict() == {
+        "patients": 8,
+        "sections": 36,
+        "spots": 13_620,
+        "shared genes": 11_871,
+    }
+    assert table.loc["printed"].to_dict() == {
+        "patients": 36,
+        "sections": 36,
+        "spots": 13_620,
+        "shared genes": 11_871,
+    }
+    assert table.loc["difference"].to_dict() == {
+        "patients": -28,
+        "sections": 0,
+        "spots": 0,
+        "shared genes": 0,
+    }
 
 
-@pytest.mark.parametrize(("name", "genes"), [("B4", ["DKK1", "HOXB7"]), ("C2", []), ("A1", ["HLA-DRB5"])])
+@pytest.mark.parametrize(
+    ("name", "genes"), [("B4", ["DKK1", "HOXB7"]), ("C2", []), ("A1", ["HLA-DRB5"])]
+)
 def test_real_genes_without_variance(her2st, name, genes):
     panel = set(published("hvg_769"))
-    table = pd.read_csv(her2st / "data" / "ST-cnts" / f"{name}.tsv.gz", sep="\t", usecols=lambda column: column in panel)
+    table = pd.read_csv(
+        her2st / "data" / "ST-cnts" / f"{name}.tsv.gz",
+        sep="\t",
+        usecols=lambda column: column in panel,
+    )
     section = counted(table.to_numpy().tolist(), name, genes=table.columns.to_numpy(dtype=str))
     assert review.constant_pairs([section], list(published("hvg_769")))["gene"].tolist() == genes
 
@@ -91,31 +142,76 @@ def test_real_genes_without_variance(her2st, name, genes):
 def test_a_part_of_a_cohort_is_called_a_part():
     numbers = review.section_numbers([counted([[1, 2]], "A1", "A"), counted([[3, 4]], "B1", "B")])
     table = review.cohort_table(numbers, ["G0"], 36, {})
-    assert table.to_dict("records") == [{"row": "recomputed from 2 of 36 sections", "patients": 2, "sections": 2, "spots": 2, "shared genes": 1}]
+    assert table.to_dict("records") == [
+        {
+            "row": "recomputed from 2 of 36 sections",
+            "patients": 2,
+            "sections": 2,
+            "spots": 2,
+            "shared genes": 1,
+        }
+    ]
 
 
 def test_the_print_is_known_for_its_cohorts_only():
-    assert (review.printed("her2st")["patients"], review.printed("demo"), review.printed("wu+demo")) == (36, {}, {})
-    assert (review.printed("tenx", "frozen")["patients"], review.printed("tenx")["patients"], review.printed("wu+tenx")["patients"]) == (2, 3, 9)
+    assert (
+        review.printed("her2st")["patients"],
+        review.printed("demo"),
+        review.printed("wu+demo"),
+    ) == (36, {}, {})
+    assert (
+        review.printed("tenx", "frozen")["patients"],
+        review.printed("tenx")["patients"],
+        review.printed("wu+tenx")["patients"],
+    ) == (2, 3, 9)
     assert review.patients_of("tenx", ["block1", "block2"]) == 1
-    assert review.missing_in_print("her2st", 769) == {"BLEEP": 21, "HisToGene": 21, "Hist2ST": 21, "ST-Net": 21}
-    assert set(review.missing_in_print("wu+tenx", 685)) == {"HisToGene", "Hist2ST"} and not review.missing_in_print("wu", 685)
+    assert review.missing_in_print("her2st", 769) == {
+        "BLEEP": 21,
+        "HisToGene": 21,
+        "Hist2ST": 21,
+        "ST-Net": 21,
+    }
+    assert set(review.missing_in_print("wu+tenx", 685)) == {
+        "HisToGene",
+        "Hist2ST",
+    } and not review.missing_in_print("wu", 685)
     assert review.missing_in_print("her2st", 12) == review.missing_in_print("demo", 769) == {}
 
 
 def test_scale_by_patient_and_how_sections_are_named():
-    numbers = review.section_numbers([counted([[1]], name, name[0], um_per_px=um) for name, um in (("A1", 0.9), ("A2", 1.1), ("A3", 1.0), ("B2", 0.5), ("B4", 0.5))])
+    numbers = review.section_numbers(
+        [
+            counted([[1]], name, name[0], um_per_px=um)
+            for name, um in (("A1", 0.9), ("A2", 1.1), ("A3", 1.0), ("B2", 0.5), ("B4", 0.5))
+        ]
+    )
     table = review.scale_by_patient(numbers, [100])
     assert table["sections"].tolist() == ["A1–A3", "B2, B4"]
     assert table["spot, px"].tolist() == [round((100 / 0.9 + 100 / 1.1 + 100) / 3), 200]
-    assert table["100 px tile"].tolist() == pytest.approx([300 / (100 / 0.9 + 100 / 1.1 + 100), 0.5])
-    assert review.span(["P1a", "P1b"]) == "P1a, P1b" and review.span(["A1", "A2", "A4"]) == "A1, A2, A4"
+    assert table["100 px tile"].tolist() == pytest.approx(
+        [300 / (100 / 0.9 + 100 / 1.1 + 100), 0.5]
+    )
+    assert (
+        review.span(["P1a", "P1b"]) == "P1a, P1b"
+        and review.span(["A1", "A2", "A4"]) == "A1, A2, A4"
+    )
 
 
 def test_depth_contrast_between_and_within_patients():
-    sections = [counted([[umi]], name, name[0]) for name, umi in (("A1", 10), ("A2", 30), ("B1", 100), ("B2", 200))]
+    sections = [
+        counted([[umi]], name, name[0])
+        for name, umi in (("A1", 10), ("A2", 30), ("B1", 100), ("B2", 200))
+    ]
     found = review.depth_contrast(review.section_numbers(sections))
-    assert found == {"low": "A1", "high": "B2", "low_umi": 10, "high_umi": 200, "fold": 20, "between": 7.5, "within": 3}
+    assert found == {
+        "low": "A1",
+        "high": "B2",
+        "low_umi": 10,
+        "high_umi": 200,
+        "fold": 20,
+        "between": 7.5,
+        "within": 3,
+    }
 
 
 def test_colour_shares_sum_to_one_and_leave_out_sections_without_image():
@@ -123,8 +219,12 @@ def test_colour_shares_sum_to_one_and_leave_out_sections_without_image():
     blue = replace(blue, patches=np.full_like(blue.patches, (0, 128, 255)))
     shares = review.channel_shares([plain, blue, replace(plain, name="S3", patches=None)], bins=4)
     assert set(shares["section"]) == {"S1", "S2"}
-    assert shares.groupby(["section", "channel"])["share"].sum().to_numpy() == pytest.approx(np.ones(6))
-    filled = shares[(shares["section"] == "S2") & (shares["share"] == 1)].set_index("channel")["level"]
+    assert shares.groupby(["section", "channel"])["share"].sum().to_numpy() == pytest.approx(
+        np.ones(6)
+    )
+    filled = shares[(shares["section"] == "S2") & (shares["share"] == 1)].set_index("channel")[
+        "level"
+    ]
     assert filled.to_dict() == {"red": 31.5, "green": 159.5, "blue": 223.5}
 
 
@@ -138,7 +238,9 @@ def test_overlap_is_one_for_equal_colours_and_zero_for_disjoint_ones():
     dark = tiny_section("S1", "P1", px=16)
     dark = replace(dark, patches=np.zeros_like(dark.patches))
     bright = replace(dark, name="S3", patient="P2", patches=np.full_like(dark.patches, 255))
-    found = review.channel_overlap(review.channel_shares([dark, replace(dark, name="S2"), bright])).set_index(["one", "other"])
+    found = review.channel_overlap(
+        review.channel_shares([dark, replace(dark, name="S2"), bright])
+    ).set_index(["one", "other"])
     assert found["overlap"].to_dict() == {("S1", "S2"): 1, ("S1", "S3"): 0, ("S2", "S3"): 0}
     assert found["same_patient"].tolist() == [True, False, False] and found["same_lab"].all()
     assert review.channel_overlap(review.channel_shares([])).empty
@@ -153,21 +255,35 @@ def test_darker_tiles_with_more_counts_correlate():
 
 
 def test_image_and_spot_facts():
-    section = replace(tiny_section(spots=4), thumbnail=np.zeros((30, 40, 3), np.uint8), thumbnail_scale=0.1)
-    assert review.image_facts([section])[["image_width_px", "image_height_px"]].to_numpy().tolist() == [[400, 300]]
+    section = replace(
+        tiny_section(spots=4), thumbnail=np.zeros((30, 40, 3), np.uint8), thumbnail_scale=0.1
+    )
+    assert review.image_facts([section])[
+        ["image_width_px", "image_height_px"]
+    ].to_numpy().tolist() == [[400, 300]]
     spots = review.spot_facts(section)
-    assert list(spots.columns) == ["section", "spot", "x", "y", "umi", "class", "class_from"] and spots["umi"].sum() == section.counts.sum()
+    assert (
+        list(spots.columns) == ["section", "spot", "x", "y", "umi", "class", "class_from"]
+        and spots["umi"].sum() == section.counts.sum()
+    )
 
 
 def depths(**sections: int) -> pd.DataFrame:
     """Numbers of sections with these median UMIs; the first letter is the patient."""
-    return pd.DataFrame([{"section": name, "patient": name[0], "umi_median": float(umi)} for name, umi in sections.items()])
+    return pd.DataFrame(
+        [
+            {"section": name, "patient": name[0], "umi_median": float(umi)}
+            for name, umi in sections.items()
+        ]
+    )
 
 
 def test_typical_folds_are_over_all_pairs():
     within, between = review.typical_folds(depths(A1=100, A2=200, B1=800))
     assert (within, between) == pytest.approx((2, (8 * 4) ** 0.5))
-    assert np.isnan(review.typical_folds(depths(A1=1, B1=2))[0]) and np.isnan(review.typical_folds(depths(A1=1, A2=2))[1])
+    assert np.isnan(review.typical_folds(depths(A1=1, B1=2))[0]) and np.isnan(
+        review.typical_folds(depths(A1=1, A2=2))[1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,7 +304,12 @@ def test_what_is_said_about_depth_follows_from_the_numbers(numbers, says, not_sa
 @pytest.mark.parametrize(
     ("same", "other", "says", "not_said"),
     [
-        ([0.9, 0.8], [0.5, 0.6], "In 100% of all comparisons a pair of one laboratory", "little or nothing"),
+        (
+            [0.9, 0.8],
+            [0.5, 0.6],
+            "In 100% of all comparisons a pair of one laboratory",
+            "little or nothing",
+        ),
         ([0.5, 0.7], [0.6, 0.6], "In 50% of all comparisons", "Colour alone thus"),
         ([0.4], [0.6], "little or nothing", "Colour alone thus"),
         ([], [0.6], "cannot be seen", "comparisons"),
@@ -197,13 +318,17 @@ def test_what_is_said_about_depth_follows_from_the_numbers(numbers, says, not_sa
     ids=["apart", "chance", "reversed", "no pair of one", "no pair of two"],
 )
 def test_what_is_said_about_colour_follows_from_the_overlaps(same, other, says, not_said):
-    overlaps = pd.DataFrame({"same_lab": [True] * len(same) + [False] * len(other), "overlap": [*same, *other]})
+    overlaps = pd.DataFrame(
+        {"same_lab": [True] * len(same) + [False] * len(other), "overlap": [*same, *other]}
+    )
     words = review.colour_words(overlaps, "lab", "laboratory")
     assert says in words and not_said not in words
 
 
 def test_nothing_is_said_about_colours_that_are_not_there():
-    assert "cannot be seen" in review.colour_words(review.channel_overlap(review.channel_shares([])), "patient", "patient")
+    assert "cannot be seen" in review.colour_words(
+        review.channel_overlap(review.channel_shares([])), "patient", "patient"
+    )
 
 
 def test_tiles_are_those_that_are_cut_from_the_image():

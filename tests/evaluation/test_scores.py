@@ -5,17 +5,31 @@ import pandas as pd
 import pytest
 
 from compendium.chapters.id_loocv.matched import dial, removed_overall
-from compendium.evaluation.scores import agreement, by_panel, pcc, per_patient, scores, scoring_target, summary
-from compendium.runs import execute
-from compendium.runs import plan_runs
+from compendium.evaluation.scores import (
+    agreement,
+    by_panel,
+    pcc,
+    per_patient,
+    scores,
+    scoring_target,
+    summary,
+)
+from compendium.runs import execute, plan_runs
 from conftest import tiny_section
 
-SECTIONS = [tiny_section("S1"), tiny_section("S2"), tiny_section("S3", patient="P2"), tiny_section("S4", patient="P2")]
+SECTIONS = [
+    tiny_section("S1"),
+    tiny_section("S2"),
+    tiny_section("S3", patient="P2"),
+    tiny_section("S4", patient="P2"),
+]
 
 
 def test_golden_pcc(shared):
     golden = np.load(shared / "golden" / "pieces.npz", allow_pickle=False)
-    np.testing.assert_allclose(pcc(golden["pcc.pred"], golden["pcc.target"]), golden["pcc.r"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        pcc(golden["pcc.pred"], golden["pcc.target"]), golden["pcc.r"], rtol=1e-5, atol=1e-6
+    )
 
 
 def test_agreement_on_known_columns():
@@ -33,11 +47,21 @@ def test_one_tidy_table_scored_against_the_wide_target(home):
     table = scores(runs, records, SECTIONS)
     assert len(table) == 2 * 4 * 12
     assert table[table["method"] == "mean"]["pcc"].isna().all()
-    row = table[(table["method"] == "colour") & (table["section"] == "S2") & (table["gene"] == "G3")].iloc[0]
-    record = next(r for run, r in zip(runs, records, strict=True) if run.method == "colour" and run.split.test == ("S2",))
+    row = table[
+        (table["method"] == "colour") & (table["section"] == "S2") & (table["gene"] == "G3")
+    ].iloc[0]
+    record = next(
+        r
+        for run, r in zip(runs, records, strict=True)
+        if run.method == "colour" and run.split.test == ("S2",)
+    )
     measured = scoring_target(record.genes, SECTIONS)(SECTIONS[1])[:, 3]
-    assert row["pcc"] == pytest.approx(np.corrcoef(record.predictions["S2"][:, 3], measured)[0, 1], rel=1e-6)
-    assert row["rmse"] == pytest.approx(np.sqrt(np.mean((record.predictions["S2"][:, 3] - measured) ** 2)), rel=1e-5)
+    assert row["pcc"] == pytest.approx(
+        np.corrcoef(record.predictions["S2"][:, 3], measured)[0, 1], rel=1e-6
+    )
+    assert row["rmse"] == pytest.approx(
+        np.sqrt(np.mean((record.predictions["S2"][:, 3] - measured) ** 2)), rel=1e-5
+    )
     pd.testing.assert_frame_equal(table, scores(runs, records, SECTIONS))
     rows = summary(table).set_index(["method", "section"])
     assert rows.loc[("mean", "S1"), "nan"] == 12
@@ -45,15 +69,24 @@ def test_one_tidy_table_scored_against_the_wide_target(home):
 
 
 def test_native_target_is_a_second_column(home):
-    runs = plan_runs("tiny", SECTIONS, ["section-out"], ["colour"], panel="all", tile_px=32, target="raw")
+    runs = plan_runs(
+        "tiny", SECTIONS, ["section-out"], ["colour"], panel="all", tile_px=32, target="raw"
+    )
     table = scores(runs, execute(runs, SECTIONS, device="cpu"), SECTIONS)
     assert not np.allclose(table["pcc"], table["pcc_native"])
 
 
 def test_the_patient_is_the_unit():
-    table = pd.DataFrame({
-        "method": "m", "split": "s", "patient": ["A", "A", "B"], "section": ["A1", "A2", "B1"], "gene": "g", "pcc": [0.1, 0.3, 0.5],
-    })
+    table = pd.DataFrame(
+        {
+            "method": "m",
+            "split": "s",
+            "patient": ["A", "A", "B"],
+            "section": ["A1", "A2", "B1"],
+            "gene": "g",
+            "pcc": [0.1, 0.3, 0.5],
+        }
+    )
     rows = per_patient(table).set_index("patient")
     assert rows["median"].to_dict() == pytest.approx({"A": 0.2, "B": 0.5})
     assert rows["sections"].to_dict() == {"A": 2, "B": 1}
@@ -61,7 +94,12 @@ def test_the_patient_is_the_unit():
 
 def test_the_dial_says_how_much_matching_removes():
     arms = {"section-out": 0.30, "patient-out": 0.20, "siblings": 0.17, "strangers": 0.15}
-    table = pd.DataFrame([{"method": "m", "section": "A1", "split": arm, "gene": "g", "pcc": value} for arm, value in arms.items()])
+    table = pd.DataFrame(
+        [
+            {"method": "m", "section": "A1", "split": arm, "gene": "g", "pcc": value}
+            for arm, value in arms.items()
+        ]
+    )
     rows = dial(table)
     assert rows["gap"].item() == pytest.approx(0.10)
     assert rows["matched_gap"].item() == pytest.approx(0.02)

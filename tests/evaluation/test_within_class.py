@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from compendium.evaluation.scores import pcc, scoring_target
-from compendium.evaluation.within_class import by_method, class_means, known, labels_told, told, within_class, within_pcc
-from compendium.runs import execute
-from compendium.runs import plan_runs
+from compendium.evaluation.within_class import (
+    by_method,
+    class_means,
+    known,
+    labels_told,
+    told,
+    within_class,
+    within_pcc,
+)
+from compendium.runs import execute, plan_runs
 from conftest import tiny_section
 
 LABELS = np.repeat(["red", "pale", "blue"], [20, 15, 5])
@@ -32,7 +39,10 @@ def test_it_is_the_partial_correlation_given_the_class():
     one, other = RNG.normal(size=(40, 3)) + LEVEL, RNG.normal(size=(40, 3)) - LEVEL
     dummies = (LABELS[:, None] == np.unique(LABELS)).astype(float)
     rest = [side - dummies @ np.linalg.lstsq(dummies, side, rcond=None)[0] for side in (one, other)]
-    np.testing.assert_allclose(within_pcc(one, other, LABELS), [np.corrcoef(a, b)[0, 1] for a, b in zip(*(r.T for r in rest), strict=True)])
+    np.testing.assert_allclose(
+        within_pcc(one, other, LABELS),
+        [np.corrcoef(a, b)[0, 1] for a, b in zip(*(r.T for r in rest), strict=True)],
+    )
 
 
 def test_a_class_of_one_spot_adds_nothing():
@@ -43,19 +53,29 @@ def test_a_class_of_one_spot_adds_nothing():
 
 
 def test_class_means_are_those_of_training_and_an_unlearned_class_gets_the_mean_of_all():
-    means = class_means(np.array([[1.0], [3.0], [8.0]]), np.array(["red", "red", "blue"]), np.array(["blue", "red", "grey"]))
+    means = class_means(
+        np.array([[1.0], [3.0], [8.0]]),
+        np.array(["red", "red", "blue"]),
+        np.array(["blue", "red", "grey"]),
+    )
     np.testing.assert_allclose(means[:, 0], [8, 2, 4])
 
 
 def labelled(name: str, patient: str, seed: int):
     section = tiny_section(name, patient=patient, seed=seed)
-    labels = np.array((["red"] * 10 + ["blue"] * 8 + ["undetermined"] * 4 + [""] * len(section))[: len(section)])
+    labels = np.array(
+        (["red"] * 10 + ["blue"] * 8 + ["undetermined"] * 4 + [""] * len(section))[: len(section)]
+    )
     return replace(section, labels=labels)
 
 
 @pytest.fixture
 def cohort():
-    return [labelled("S1", "P1", 1), labelled("S2", "P2", 2), replace(tiny_section("S3", patient="P2", seed=3), labels=None)]
+    return [
+        labelled("S1", "P1", 1),
+        labelled("S2", "P2", 2),
+        replace(tiny_section("S3", patient="P2", seed=3), labels=None),
+    ]
 
 
 def test_stored_runs_are_scored_beside_the_control(home, cohort):
@@ -63,18 +83,32 @@ def test_stored_runs_are_scored_beside_the_control(home, cohort):
     records = execute(runs, cohort, device="cpu")
     rows = within_class(runs, records, cohort)
     assert set(rows["section"]) == {"S1", "S2"}, "a section without labels says nothing of classes"
-    assert set(rows["spots"]) == {18} and set(rows["classes"]) == {2} and set(rows["unlearned"]) == {0}
+    assert (
+        set(rows["spots"]) == {18} and set(rows["classes"]) == {2} and set(rows["unlearned"]) == {0}
+    )
     row = rows[(rows["method"] == "colour") & (rows["section"] == "S1")].iloc[0]
-    record = next(r for run, r in zip(runs, records, strict=True) if run.method == "colour" and run.split.test == ("S1",))
+    record = next(
+        r
+        for run, r in zip(runs, records, strict=True)
+        if run.method == "colour" and run.split.test == ("S1",)
+    )
     spots, wide = known(cohort[0]), scoring_target(record.genes, cohort)
     measured, taught = wide(cohort[0])[spots], wide(cohort[1])[spots].astype(float)
-    by_hand = np.where((cohort[0].labels[spots] == "red")[:, None], taught[:10].mean(axis=0), taught[10:].mean(axis=0))
+    by_hand = np.where(
+        (cohort[0].labels[spots] == "red")[:, None],
+        taught[:10].mean(axis=0),
+        taught[10:].mean(axis=0),
+    )
     assert row["control"] == pytest.approx(np.nanmedian(pcc(by_hand, measured)))
     assert row["pcc"] == pytest.approx(np.nanmedian(pcc(record.predictions["S1"][spots], measured)))
-    assert row["within"] == pytest.approx(np.nanmedian(within_pcc(record.predictions["S1"][spots], measured, cohort[0].labels[spots])))
+    assert row["within"] == pytest.approx(
+        np.nanmedian(within_pcc(record.predictions["S1"][spots], measured, cohort[0].labels[spots]))
+    )
     assert rows.loc[rows["method"] == "mean", ["pcc", "within"]].isna().all(axis=None)
     summed = by_method(rows).set_index("method").loc["colour"]
-    assert summed["sections"] == 2 and summed["within"] == pytest.approx(rows.loc[rows["method"] == "colour", "within"].mean())
+    assert summed["sections"] == 2 and summed["within"] == pytest.approx(
+        rows.loc[rows["method"] == "colour", "within"].mean()
+    )
 
 
 def test_what_is_told_follows_from_the_rows(home, cohort):
@@ -82,12 +116,19 @@ def test_what_is_told_follows_from_the_rows(home, cohort):
     rows = within_class(runs, execute(runs, cohort, device="cpu"), cohort)
     assert "nothing can be said of classes" in told(rows.iloc[:0])
     rows = rows.assign(pcc=0.4, within=0.125, control=0.5)
-    assert "reach a median PCC of 0.500; 0 of 1 rows exceed it. The highest, Six colour numbers with 0.400, keeps 0.125 within classes;" in told(rows)
+    assert (
+        "reach a median PCC of 0.500; 0 of 1 rows exceed it. The highest, Six colour numbers with 0.400, keeps 0.125 within classes;"
+        in told(rows)
+    )
     assert "1 of 1 rows exceed it (Six colour numbers)" in told(rows.assign(control=0.3))
 
 
 def test_whose_labels_are_and_what_training_lacks_is_said(home, cohort):
-    cohort[0] = replace(cohort[0], labels=np.where(cohort[0].labels == "blue", "grey", cohort[0].labels), labels_from="S9")
+    cohort[0] = replace(
+        cohort[0],
+        labels=np.where(cohort[0].labels == "blue", "grey", cohort[0].labels),
+        labels_from="S9",
+    )
     runs = plan_runs("tiny", cohort, ["section-out"], ["colour"], panel="all", tile_px=32)
     rows = within_class(runs, execute(runs, cohort, device="cpu"), cohort)
     assert "Labels: S1 transferred from the adjacent section S9; a wrong label" in labels_told(rows)

@@ -44,7 +44,9 @@ def share_is(chosen, p):
 def fills(values, low, high):
     """Whether values lie evenly between two ends and come close to both."""
     assert low <= values.min() and values.max() <= high
-    return all(share_is(values < low + (high - low) * part, part) for part in (0.02, 0.25, 0.5, 0.75, 0.98))
+    return all(
+        share_is(values < low + (high - low) * part, part) for part in (0.02, 0.25, 0.5, 0.75, 0.98)
+    )
 
 
 # ---- the law of each
@@ -56,13 +58,20 @@ def test_stnet_and_bleep_draw_each_symmetry_equally_often(name):
     assert all(share_is(which == one, 1 / 8) for one in range(8))
 
 
-@pytest.mark.parametrize(("words", "which"), [
-    ({"left_right": 1.0, "up_down": 0.0, "turn": 0.0}, changes.LEFT_RIGHT), ({"left_right": 0.0, "up_down": 1.0, "turn": 0.0}, changes.UP_DOWN),
-    ({"left_right": 0.0, "up_down": 0.0, "turn": 1.0}, changes.QUARTER), ({"left_right": 1.0, "up_down": 1.0, "turn": 0.0}, changes.HALF),
-])
+@pytest.mark.parametrize(
+    ("words", "which"),
+    [
+        ({"left_right": 1.0, "up_down": 0.0, "turn": 0.0}, changes.LEFT_RIGHT),
+        ({"left_right": 0.0, "up_down": 1.0, "turn": 0.0}, changes.UP_DOWN),
+        ({"left_right": 0.0, "up_down": 0.0, "turn": 1.0}, changes.QUARTER),
+        ({"left_right": 1.0, "up_down": 1.0, "turn": 0.0}, changes.HALF),
+    ],
+)
 def test_a_chance_of_stnet_is_that_of_its_own_symmetry(words, which):
     assert (augment.STNet(**words).draw(50)["which"] == which).all()
-    tossed = augment.STNet(**{word: 0.3 if value else 0.0 for word, value in words.items()}).draw(SPOTS)["which"]
+    tossed = augment.STNet(**{word: 0.3 if value else 0.0 for word, value in words.items()}).draw(
+        SPOTS
+    )["which"]
     assert share_is(tossed != 0, 0.3 if sum(words.values()) == 1 else 1 - 0.7**2)
 
 
@@ -76,14 +85,23 @@ def test_bleep_turns_by_any_angle_up_to_one_if_asked():
 
 def test_histogene():
     found = drawn("histogene")
-    assert all(fills(factor, 0.5, 1.5) for factor in found["factors"].T) and found["factors"].shape[1] == 3
-    assert len({tuple(row) for row in found["order"].tolist()}) == 6 and share_is(found["order"][:, 0] == 2, 1 / 3)
+    assert (
+        all(fills(factor, 0.5, 1.5) for factor in found["factors"].T)
+        and found["factors"].shape[1] == 3
+    )
+    assert len({tuple(row) for row in found["order"].tolist()}) == 6 and share_is(
+        found["order"][:, 0] == 2, 1 / 3
+    )
     assert share_is(found["left_right"], 0.5) and fills(found["degrees"], -180, 180)
 
 
 def test_hist2st():
     found = drawn("hist2st")
-    assert share_is(found["grey"], 0.1) and share_is(found["left_right"], 0.2) and fills(found["degrees"], -90, 90)
+    assert (
+        share_is(found["grey"], 0.1)
+        and share_is(found["left_right"], 0.2)
+        and fills(found["degrees"], -90, 90)
+    )
 
 
 def test_stimage():
@@ -94,16 +112,24 @@ def test_stimage():
     assert all(fills(factor, *end) for factor, end in zip(found["factors"].T, ends, strict=True))
     plain = augment.STimage(rest=0.0)
     seen = plain(tiles(200))
-    assert torch.equal(pixels(seen), pixels(tiles(200))) and not torch.equal(seen, tiles(200))  # mirrors alone
+    assert torch.equal(pixels(seen), pixels(tiles(200))) and not torch.equal(
+        seen, tiles(200)
+    )  # mirrors alone
 
 
 def test_deepspace():
     found = drawn("deepspace")
     assert all(share_is(found[word], 0.5) for word in ("crop", "hsv", "shuffle", "shift"))
-    assert all(fills(found["moved"][:, i], -limit, limit) for i, limit in enumerate((40 / 360, 30 / 255, 20 / 255)))
+    assert all(
+        fills(found["moved"][:, i], -limit, limit)
+        for i, limit in enumerate((40 / 360, 30 / 255, 20 / 255))
+    )
     assert all(fills(channel, -20 / 255, 20 / 255) for channel in found["added"].T)
     assert len({tuple(row) for row in found["order"].tolist()}) == 6
-    turns, flips = torch.tensor([5, 1, 1, 1]) / 8, {0: 1 / 2, changes.UP_DOWN: 1 / 6, changes.LEFT_RIGHT: 1 / 6, changes.HALF: 1 / 6}
+    turns, flips = (
+        torch.tensor([5, 1, 1, 1]) / 8,
+        {0: 1 / 2, changes.UP_DOWN: 1 / 6, changes.LEFT_RIGHT: 1 / 6, changes.HALF: 1 / 6},
+    )
     law = torch.zeros(8)
     for turn in range(4):
         for flip, p in flips.items():
@@ -116,15 +142,42 @@ def test_deepspace():
 def test_the_box_of_a_crop_has_the_law_of_torchvisions():
     box = drawn("deepspace")["box"]
     area, aspect = box[:, 0] * box[:, 1], box[:, 1] / box[:, 0]
-    assert box.min() >= 0 and box.max() <= 1 and area.min() >= 0.5 and (aspect >= 0.749).all() and (aspect <= 1.334).all()
+    assert (
+        box.min() >= 0
+        and box.max() <= 1
+        and area.min() >= 0.5
+        and (aspect >= 0.749).all()
+        and (aspect <= 1.334).all()
+    )
     torch.manual_seed(1)
-    theirs = np.array([transforms.RandomResizedCrop.get_params(torch.zeros(3, 1000, 1000), [0.5, 1.0], [3 / 4, 4 / 3]) for _ in range(SPOTS)]) / 1000
-    for ours, other in ((box[:, 0], theirs[:, 2]), (box[:, 1], theirs[:, 3]), (box[:, 2], theirs[:, 0] / np.maximum(1 - theirs[:, 2], 1e-9))):
-        np.testing.assert_allclose(np.quantile(ours, [0.1, 0.5, 0.9]), np.quantile(other.clip(0, 1), [0.1, 0.5, 0.9]), atol=0.03)
+    theirs = (
+        np.array(
+            [
+                transforms.RandomResizedCrop.get_params(
+                    torch.zeros(3, 1000, 1000), [0.5, 1.0], [3 / 4, 4 / 3]
+                )
+                for _ in range(SPOTS)
+            ]
+        )
+        / 1000
+    )
+    for ours, other in (
+        (box[:, 0], theirs[:, 2]),
+        (box[:, 1], theirs[:, 3]),
+        (box[:, 2], theirs[:, 0] / np.maximum(1 - theirs[:, 2], 1e-9)),
+    ):
+        np.testing.assert_allclose(
+            np.quantile(ours, [0.1, 0.5, 0.9]),
+            np.quantile(other.clip(0, 1), [0.1, 0.5, 0.9]),
+            atol=0.03,
+        )
     assert (draws.box(50, (0.99, 1.0), (1.9, 2.0))[:, :2] == 1).all()  # nothing fits
 
 
-@pytest.mark.parametrize(("name", "theirs"), [("randaugment", transforms.RandAugment()), ("autoaugment", transforms.AutoAugment())])
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("randaugment", transforms.RandAugment()), ("autoaugment", transforms.AutoAugment())],
+)
 def test_policies_are_torchvisions_from_the_same_seed(name, theirs):
     images, seeds = tiles(), torch.arange(12)
     found = FAMILIES[name].apply(images, {"seeds": seeds})
@@ -168,7 +221,9 @@ def test_a_section_has_one_draw_for_all_its_tiles(name):
     together = FAMILIES[name](images, whole=True)
     torch.manual_seed(4)
     drawn = FAMILIES[name].draw(1)
-    assert torch.equal(together, torch.cat([FAMILIES[name].apply(image[None], drawn) for image in images]))
+    assert torch.equal(
+        together, torch.cat([FAMILIES[name].apply(image[None], drawn) for image in images])
+    )
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -225,7 +280,12 @@ def test_a_family_is_its_fields():
         assert type(each).__doc__ and (each.source or name == "none")
         assert bool(dataclasses.fields(each)) is (name != "none")
         assert all(operation in each.words for operation in each.operations)
-    assert not (augment.HisToGene(brightness=0.0, contrast=0.0, saturation=0.0, left_right=0.0, degrees=0.0)(tiles()) != tiles()).any()
+    assert not (
+        augment.HisToGene(
+            brightness=0.0, contrast=0.0, saturation=0.0, left_right=0.0, degrees=0.0
+        )(tiles())
+        != tiles()
+    ).any()
 
 
 def test_the_table_tells_the_fields_that_are():
@@ -234,9 +294,15 @@ def test_the_table_tells_the_fields_that_are():
     told = {(row["family"], row["operation"]): row["parameters"] for row in rows}
     assert told["hist2st", "greyscale"] == f"p = {FAMILIES['hist2st'].grey:g}"
     assert "0.3" in augment.Hist2ST(grey=0.3).words and "0.3" not in FAMILIES["hist2st"].words
-    assert told["bleep", "rotation"] == "quarter turns" and "90" in augment.BLEEP(turn=90.0).operations["rotation"]
+    assert (
+        told["bleep", "rotation"] == "quarter turns"
+        and "90" in augment.BLEEP(turn=90.0).operations["rotation"]
+    )
 
 
 def test_a_misspelt_family_is_one_line():
-    with pytest.raises(BadInput, match=r"^unknown augmentation 'hist2sst'; did you mean hist2st\? known: none, stnet, .*autoaugment$"):
+    with pytest.raises(
+        BadInput,
+        match=r"^unknown augmentation 'hist2sst'; did you mean hist2st\? known: none, stnet, .*autoaugment$",
+    ):
         family("hist2sst")

@@ -17,31 +17,45 @@ def test_lite0_has_the_packaged_networks_logits_on_real_patches(her2st):
 
     image = slides.read_slide(next(her2st.glob("data/ST-imgs/C/C2/*.jpg"))).image
     centres = np.array([[4000, 4000], [5000, 5500], [6000, 4500]], dtype=np.float32)
-    tiles = encoders.normalise(torch.from_numpy(slides.cut_patches(image, centres, 224, "C2")), encoders.FROZEN)
-    packaged = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=str(encoders.lite0_file())).eval()
+    tiles = encoders.normalise(
+        torch.from_numpy(slides.cut_patches(image, centres, 224, "C2")), encoders.FROZEN
+    )
+    packaged = EfficientNet.from_pretrained(
+        "efficientnet-lite0", weights_path=str(encoders.lite0_file())
+    ).eval()
     ours = encoders.classifier(encoders.FROZEN).eval()
     with torch.inference_mode():
         torch.testing.assert_close(ours(tiles), packaged(tiles), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "weights", "says"), [
-    ("densenet999", "", "unknown encoder"),
-    ("densenet121.no_such_tag", "", "unknown encoder"),
-    (encoders.FROZEN, "/nowhere/weights.pth", "no weights file"),
-])
+@pytest.mark.parametrize(
+    ("name", "weights", "says"),
+    [
+        ("densenet999", "", "unknown encoder"),
+        ("densenet121.no_such_tag", "", "unknown encoder"),
+        (encoders.FROZEN, "/nowhere/weights.pth", "no weights file"),
+    ],
+)
 def test_what_is_not_there_is_an_error(name, weights, says):
     with pytest.raises(BadInput, match=says) as error:
         encoders.encoder(name, weights)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("content", [b"hello" * 50, b"", {"network": "no weights"}, "another network's"])
+@pytest.mark.parametrize(
+    "content", [b"hello" * 50, b"", {"network": "no weights"}, "another network's"]
+)
 def test_a_file_that_is_not_of_the_network_is_one_line(content, tmp_path):
     path = tmp_path / "w.pth"
     if isinstance(content, bytes):
         path.write_bytes(content)
     else:
-        torch.save(encoders.encoder("test_vit.r160_in1k", "random").state_dict() if isinstance(content, str) else content, path)
+        torch.save(
+            encoders.encoder("test_vit.r160_in1k", "random").state_dict()
+            if isinstance(content, str)
+            else content,
+            path,
+        )
     with pytest.raises(BadInput, match="is not of encoder test_resnet.r160_in1k") as error:
         encoders.encoder("test_resnet.r160_in1k", str(path))
     assert "\n" not in str(error.value)
@@ -57,7 +71,11 @@ def test_what_is_missing_is_said_without_a_download(monkeypatch, tmp_path):
     assert "resnet50.tv_in1k are not here" in encoders.missing("resnet50.tv_in1k")
     assert "unknown encoder" in encoders.missing("resnet999")
     assert "no weights file" in encoders.missing("resnet50.tv_in1k", str(tmp_path / "w.pth"))
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda source, file: f"/cache/{file}" if source == "timm/resnet50.tv_in1k" else None)
+    monkeypatch.setattr(
+        huggingface_hub,
+        "try_to_load_from_cache",
+        lambda source, file: f"/cache/{file}" if source == "timm/resnet50.tv_in1k" else None,
+    )
     assert encoders.missing("resnet50.tv_in1k") == ""
 
 
@@ -84,7 +102,10 @@ def test_a_weights_file_is_used(tmp_path):
     first = encoders.encoder("test_resnet.r160_in1k", "random")
     torch.save(first.state_dict(), tmp_path / "w.pth")
     again = encoders.encoder("test_resnet.r160_in1k", str(tmp_path / "w.pth"))
-    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True)
+    )
 
 
 def test_features_are_computed_once(home, monkeypatch):
@@ -92,14 +113,18 @@ def test_features_are_computed_once(home, monkeypatch):
     first = features(section, encoders.FROZEN, 64)
     assert first.shape == (4, 1280)
     np.testing.assert_array_equal(first, encode(section, encoders.FROZEN, 64))
-    monkeypatch.setattr("compendium.images.features.encode", lambda *a: pytest.fail("computed again"))
+    monkeypatch.setattr(
+        "compendium.images.features.encode", lambda *a: pytest.fail("computed again")
+    )
     np.testing.assert_array_equal(features(section, encoders.FROZEN, 64), first)
 
 
 def test_colours_and_coordinates():
     section = tiny_section()
     tile = section.patches[3].astype(float)
-    np.testing.assert_allclose(six_colours(section, 64)[3], [*tile.mean((0, 1)), *tile.std((0, 1))], rtol=1e-5)
+    np.testing.assert_allclose(
+        six_colours(section, 64)[3], [*tile.mean((0, 1)), *tile.std((0, 1))], rtol=1e-5
+    )
     assert coordinates(section).min() == -1
     assert coordinates(section).max() == 1
 

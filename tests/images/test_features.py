@@ -15,7 +15,15 @@ from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES
 from compendium.images.augment.functional import symmetry
 from compendium.images.augment.views import bank, kept_view
-from compendium.images.features import COLOUR, COORDINATES, _frozen, cache_path, encode, features, six_colours
+from compendium.images.features import (
+    COLOUR,
+    COORDINATES,
+    _frozen,
+    cache_path,
+    encode,
+    features,
+    six_colours,
+)
 from compendium.storage import lock_of
 from conftest import tiny_section
 
@@ -35,20 +43,25 @@ def flip(path, at):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [
-    lambda path: os.truncate(path, 100),
-    lambda path: os.truncate(path, 0),
-    lambda path: flip(path, 60),
-    lambda path: flip(path, 200),
-    lambda path: flip(path, -1),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: os.truncate(path, 100),
+        lambda path: os.truncate(path, 0),
+        lambda path: flip(path, 60),
+        lambda path: flip(path, 200),
+        lambda path: flip(path, -1),
+    ],
+)
 def test_damaged_features_are_reported_and_computed_again(path, caplog, damage):
     good = path.read_bytes()
     damage(path)
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(features(SECTION, COLOUR, 32), six_colours(SECTION, 32))
     assert caplog.text.count("are damaged") == 1
-    assert path.read_bytes() == good and [each.name for each in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes() == good and [each.name for each in path.parent.iterdir()] == [
+        path.name
+    ]
     caplog.clear()
     features(SECTION, COLOUR, 32)
     assert not caplog.text
@@ -103,11 +116,18 @@ def test_small_pieces_and_channels_last_give_the_networks_features():
     tiles = torch.from_numpy(tiny_section(spots=19).tiles(64).copy())
     with torch.inference_mode():
         expected = network(encoders.normalise(tiles, encoders.FROZEN).contiguous())
-    torch.testing.assert_close(torch.from_numpy(encode(tiny_section(spots=19), encoders.FROZEN, 64)), expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        torch.from_numpy(encode(tiny_section(spots=19), encoders.FROZEN, 64)),
+        expected,
+        rtol=1e-3,
+        atol=1e-3,
+    )
 
 
 def test_features_follow_the_input_scale_and_are_kept_apart(home):
-    normalised, raw = (features(SECTION, SMALL, 64, "random", scale=scale) for scale in encoders.SCALES[:2])
+    normalised, raw = (
+        features(SECTION, SMALL, 64, "random", scale=scale) for scale in encoders.SCALES[:2]
+    )
     network = _frozen(SMALL, "random", "cpu")
     with torch.inference_mode():
         expected = network(torch.from_numpy(SECTION.tiles(64).copy()).permute(0, 3, 1, 2).float())
@@ -130,33 +150,54 @@ def test_views_of_a_bank_are_the_same_at_every_call_and_for_any_of_the_tiles(fam
         np.testing.assert_array_equal(kept(view), kept(view))
         np.testing.assert_array_equal(kept(view)[2:4], kept(view, slice(2, 4)))
     kinds = len({kept(view).tobytes() for view in views})
-    assert kinds == (1 if family == "none" else 8) or (whole and kinds > 5)  # eight draws for all tiles may hold one twice
+    assert kinds == (1 if family == "none" else 8) or (
+        whole and kinds > 5
+    )  # eight draws for all tiles may hold one twice
     if family != "none":
         other = dataclasses.replace(SECTION, name="S2")
-        assert any(not np.array_equal(kept(view), kept(view, section=other)) for view in views) is (family not in ("stnet", "bleep"))
+        assert any(not np.array_equal(kept(view), kept(view, section=other)) for view in views) is (
+            family not in ("stnet", "bleep")
+        )
 
 
 def test_the_bank_of_stnet_and_bleep_is_the_eight_symmetries():
     images = torch.from_numpy(SECTION.tiles(32).copy()).permute(0, 3, 1, 2)
     assert bank("stnet") == bank("bleep") == bank("stnet", whole=True)
     for which, view in enumerate(bank("stnet")):
-        np.testing.assert_array_equal(kept(view), symmetry(images, which).permute(0, 2, 3, 1).numpy())
+        np.testing.assert_array_equal(
+            kept(view), symmetry(images, which).permute(0, 2, 3, 1).numpy()
+        )
 
 
 def test_a_kept_view_is_the_family_with_one_draw_a_tile_or_one_a_section():
     alike = dataclasses.replace(SECTION, patches=np.repeat(SECTION.patches[:1], 6, axis=0))
-    assert all(len({tile.tobytes() for tile in kept(view, section=alike)}) == 1 for view in bank("histogene", whole=True))
-    assert all(len({tile.tobytes() for tile in kept(view, section=alike)}) == 6 for view in bank("histogene"))
+    assert all(
+        len({tile.tobytes() for tile in kept(view, section=alike)}) == 1
+        for view in bank("histogene", whole=True)
+    )
+    assert all(
+        len({tile.tobytes() for tile in kept(view, section=alike)}) == 6
+        for view in bank("histogene")
+    )
 
 
 def test_features_of_a_view_are_those_of_the_turned_tiles(home):
     view = "symmetry-3"
-    np.testing.assert_allclose(features(SECTION, COLOUR, 32, view=view), six_colours(SECTION, 32), rtol=1e-4)  # a turned tile has the same colours
+    np.testing.assert_allclose(
+        features(SECTION, COLOUR, 32, view=view), six_colours(SECTION, 32), rtol=1e-4
+    )  # a turned tile has the same colours
     turned = kept_view(SECTION, 64, view)
     with torch.inference_mode():
         expected = _frozen(SMALL, "random", "cpu")(encoders.normalise(turned, SMALL))
-    torch.testing.assert_close(torch.from_numpy(features(SECTION, SMALL, 64, "random", view=view)), expected, rtol=1e-4, atol=1e-4)
-    np.testing.assert_array_equal(features(SECTION, COORDINATES, 64, view=view), features(SECTION, COORDINATES, 64))
+    torch.testing.assert_close(
+        torch.from_numpy(features(SECTION, SMALL, 64, "random", view=view)),
+        expected,
+        rtol=1e-4,
+        atol=1e-4,
+    )
+    np.testing.assert_array_equal(
+        features(SECTION, COORDINATES, 64, view=view), features(SECTION, COORDINATES, 64)
+    )
 
 
 def test_an_encoder_of_one_side_refuses_others():

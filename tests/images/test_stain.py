@@ -8,7 +8,15 @@ import pytest
 
 from compendium.images.features import cache_path
 from compendium.images.stain import store as stain
-from compendium.images.stain.store import AUGMENTERS, NORMALISERS, STAINS, changes, fitted, look, restained
+from compendium.images.stain.store import (
+    AUGMENTERS,
+    NORMALISERS,
+    STAINS,
+    changes,
+    fitted,
+    look,
+    restained,
+)
 from conftest import tiny_section
 from raw_files import refusal
 from stained_slides import OTHER, E, H, pictured, slide
@@ -18,10 +26,18 @@ ONE, TWO = pictured("S1", slide(np.array([H, E]))), pictured("S2", slide(OTHER, 
 
 def test_every_word_has_its_parameters_and_its_verbs():
     for method in STAINS.values():
-        assert dataclasses.is_dataclass(method) and method.__dataclass_params__.frozen and type(method).__doc__
+        assert (
+            dataclasses.is_dataclass(method)
+            and method.__dataclass_params__.frozen
+            and type(method).__doc__
+        )
         assert all(each.name in type(method).__doc__ for each in dataclasses.fields(method))
-    assert all(hasattr(method, verb) for method in NORMALISERS.values() for verb in ("of", "mapped"))
-    assert all(hasattr(method, verb) for method in AUGMENTERS.values() for verb in ("fitted", "drawn"))
+    assert all(
+        hasattr(method, verb) for method in NORMALISERS.values() for verb in ("of", "mapped")
+    )
+    assert all(
+        hasattr(method, verb) for method in AUGMENTERS.values() for verb in ("fitted", "drawn")
+    )
     assert not NORMALISERS.keys() & AUGMENTERS.keys() and "none" not in STAINS
 
 
@@ -29,9 +45,13 @@ def test_every_word_has_its_parameters_and_its_verbs():
 def test_a_normalised_section_looks_like_the_first_training_section(word, home):
     method = NORMALISERS[word]
     found = restained(ONE, [TWO, ONE], word)
-    np.testing.assert_array_equal(found.patches, method.mapped(ONE.patches, look(ONE, word), look(TWO, word)))
+    np.testing.assert_array_equal(
+        found.patches, method.mapped(ONE.patches, look(ONE, word), look(TWO, word))
+    )
     assert np.abs(found.patches.astype(int) - ONE.patches).mean() > 3
-    assert restained(ONE, [TWO], word).digest == found.digest  # other training sections do not matter
+    assert (
+        restained(ONE, [TWO], word).digest == found.digest
+    )  # other training sections do not matter
     assert restained(ONE, [ONE, TWO], word).digest != found.digest
 
 
@@ -43,18 +63,28 @@ def test_every_tile_gets_one_draw_that_follows_from_section_word_and_spot(word, 
     np.testing.assert_array_equal(draw(slice(5, 7)), found.patches[5:7])
     same = dataclasses.replace(ONE, patches=np.repeat(ONE.patches[1:2], 24, axis=0), thumbnail=None)
     drawn = changes(same, [ONE, TWO], word)(slice(None))
-    assert len(np.unique(drawn.reshape(24, -1), axis=0)) > (12 if word == "hed-strong" else 23)  # one tile, 24 spots; the strong draws end in white or black
+    assert len(np.unique(drawn.reshape(24, -1), axis=0)) > (
+        12 if word == "hed-strong" else 23
+    )  # one tile, 24 spots; the strong draws end in white or black
     other = changes(dataclasses.replace(same, digest="another"), [ONE, TWO], word)(slice(None))
     assert not np.array_equal(other, drawn)
 
 
 def test_only_what_is_fitted_rests_on_the_other_training_sections(home):
-    alone, both = ({word: restained(ONE, train, word).digest for word in AUGMENTERS} for train in ([ONE], [ONE, TWO]))
-    assert {word for word in AUGMENTERS if alone[word] != both[word]} == {"randstainna", "randstainna-laplace"}
+    alone, both = (
+        {word: restained(ONE, train, word).digest for word in AUGMENTERS}
+        for train in ([ONE], [ONE, TWO])
+    )
+    assert {word for word in AUGMENTERS if alone[word] != both[word]} == {
+        "randstainna",
+        "randstainna-laplace",
+    }
     assert fitted([ONE, TWO], "randstainna").spread != fitted([ONE], "randstainna").spread
 
 
-def test_a_restained_section_is_another_section_with_its_own_features_computed_once(home, monkeypatch):
+def test_a_restained_section_is_another_section_with_its_own_features_computed_once(
+    home, monkeypatch
+):
     first = restained(ONE, [TWO], "vahadane")
     assert first.digest not in (ONE.digest, TWO.digest)
     assert cache_path(first, "colour", 16, "", "cpu") != cache_path(ONE, "colour", 16, "", "cpu")
@@ -74,29 +104,46 @@ def test_damaged_patches_are_reported_and_made_again(home, caplog):
         caplog.clear()
 
 
-@pytest.mark.parametrize(("word", "image", "says"), [
-    *((word, np.full((30, 30, 3), 255), "it shows no tissue") for word in NORMALISERS),
-    ("vahadane", np.full((30, 30, 3), 0), "it is black"),
-    ("vahadane", np.where(np.arange(900).reshape(30, 30, 1) < 400, 255, [150, 90, 160]), "its tissue has one colour, not two"),
-])
+@pytest.mark.parametrize(
+    ("word", "image", "says"),
+    [
+        *((word, np.full((30, 30, 3), 255), "it shows no tissue") for word in NORMALISERS),
+        ("vahadane", np.full((30, 30, 3), 0), "it is black"),
+        (
+            "vahadane",
+            np.where(np.arange(900).reshape(30, 30, 1) < 400, 255, [150, 90, 160]),
+            "its tissue has one colour, not two",
+        ),
+    ],
+)
 def test_a_slide_without_stains_is_refused_in_one_line(word, image, says, home):
     other = dataclasses.replace(tiny_section("S2"), thumbnail=image.astype(np.uint8))
     for section, train in ((ONE, [other]), (other, [ONE])):
         message = refusal(lambda section=section, train=train: restained(section, train, word))
-        assert f"stain={word} cannot be measured on the image of tiny section S2: {says}; leave the section out, or give stain=none" in message
+        assert (
+            f"stain={word} cannot be measured on the image of tiny section S2: {says}; leave the section out, or give stain=none"
+            in message
+        )
     assert not list(home.rglob("*.npy"))
 
 
 def test_white_training_tiles_are_refused_in_one_line(home):
     white = dataclasses.replace(ONE, patches=np.full_like(ONE.patches, 255))
     message = refusal(lambda: restained(white, [white], "randstainna"))
-    assert message == "stain=randstainna cannot be fitted on tiny training sections S1: no tile shows tissue; train on others, or give stain=none"
+    assert (
+        message
+        == "stain=randstainna cannot be fitted on tiny training sections S1: no tile shows tissue; train on others, or give stain=none"
+    )
     assert not list(home.rglob("*.npy"))
 
 
 @pytest.mark.parametrize("word", STAINS)
 def test_a_section_without_image_is_refused(word, home):
     bare = dataclasses.replace(tiny_section("S3"), patches=None)
-    assert f"tiny section S3 has no image, and stain={word} changes images" in refusal(lambda: restained(bare, [ONE], word))
+    assert f"tiny section S3 has no image, and stain={word} changes images" in refusal(
+        lambda: restained(bare, [ONE], word)
+    )
     if word in NORMALISERS:
-        assert "tiny section S1 has no image" in refusal(lambda: restained(ONE, [tiny_section("S1")], word))
+        assert "tiny section S1 has no image" in refusal(
+            lambda: restained(ONE, [tiny_section("S1")], word)
+        )

@@ -31,7 +31,9 @@ def test_a_demo_tile_becomes_torchstains():
 
 
 def test_a_real_tile_becomes_torchstains(her2st):
-    agrees_with_torchstain(real_section(her2st, "B4").patches[50], real_section(her2st, "C2").patches[60])
+    agrees_with_torchstain(
+        real_section(her2st, "B4").patches[50], real_section(her2st, "C2").patches[60]
+    )
 
 
 def test_the_stains_that_made_a_slide_are_found_haematoxylin_first():
@@ -54,7 +56,9 @@ def test_a_slide_takes_the_look_of_the_template_and_white_stays_white():
     mapped = METHOD.mapped(image, own, wanted)
     assert (mapped[image.min(axis=2) == 255] == 255).all()
     assert (METHOD.mapped(WHITE, own, wanted) == 255).all()
-    tissue, there, here = (each[:, 20:].reshape(-1, 3).mean(axis=0) for each in (mapped, template, image))
+    tissue, there, here = (
+        each[:, 20:].reshape(-1, 3).mean(axis=0) for each in (mapped, template, image)
+    )
     assert np.abs(tissue - there).max() < np.abs(here - there).max() / 3
     again = METHOD.of(mapped)
     np.testing.assert_allclose(again.stains, wanted.stains, atol=0.05)
@@ -64,7 +68,10 @@ def test_a_slide_takes_the_look_of_the_template_and_white_stays_white():
 def test_glass_that_is_darker_than_the_guard_is_changed_in_part():
     own, wanted = METHOD.of(slide(np.array([H, E]))), METHOD.of(slide(OTHER, seed=1))
     tint = np.array([[222, 211, 226]], dtype=np.uint8)
-    part, whole = (dataclasses.replace(METHOD, glass=glass).mapped(tint, own, wanted) - tint.astype(float) for glass in (METHOD.glass, 0))
+    part, whole = (
+        dataclasses.replace(METHOD, glass=glass).mapped(tint, own, wanted) - tint.astype(float)
+        for glass in (METHOD.glass, 0)
+    )
     share = optical_density(tint).mean() / METHOD.glass - 1
     assert 0.4 < share < 0.6 and np.abs(whole).max() > 5
     np.testing.assert_allclose(part, share * whole, atol=1)
@@ -76,10 +83,16 @@ def test_a_stain_that_a_slide_does_not_hold_is_not_scaled_to_infinity():
     assert np.isfinite(own.density(np.ones((4, 2)), own)).all()
 
 
-@pytest.mark.parametrize(("image", "says"), [
-    (np.full((30, 30, 3), 255), "it shows no tissue"),
-    (np.where(np.arange(900).reshape(30, 30, 1) < 400, 255, [150, 90, 160]), "its tissue has one colour, not two"),
-    (np.full((30, 30, 3), 0), "its tissue has one colour, not two"),
-])
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        (np.full((30, 30, 3), 255), "it shows no tissue"),
+        (
+            np.where(np.arange(900).reshape(30, 30, 1) < 400, 255, [150, 90, 160]),
+            "its tissue has one colour, not two",
+        ),
+        (np.full((30, 30, 3), 0), "its tissue has one colour, not two"),
+    ],
+)
 def test_a_slide_without_stains_is_refused(image, says):
     assert refusal(lambda: METHOD.of(image.astype(np.uint8))) == says

@@ -19,7 +19,10 @@ def agrees_with_torchstain(image: np.ndarray, template: np.ndarray) -> None:
     np.testing.assert_allclose(wanted.mean, theirs.target_means, atol=0.02)
     np.testing.assert_allclose(wanted.spread, theirs.target_stds, atol=0.02)
     found = LIBRARY.mapped(image, own, wanted).astype(int)
-    assert set(np.unique(found - theirs.normalize(image).astype(int))) <= {0, 1}  # they cut fractions off, here they are rounded
+    assert set(np.unique(found - theirs.normalize(image).astype(int))) <= {
+        0,
+        1,
+    }  # they cut fractions off, here they are rounded
     assert np.abs(found - image).mean() > 3
 
 
@@ -28,7 +31,9 @@ def test_a_demo_tile_becomes_torchstains():
 
 
 def test_a_real_tile_becomes_torchstains(her2st):
-    agrees_with_torchstain(real_section(her2st, "B4").patches[50], real_section(her2st, "C2").patches[60])
+    agrees_with_torchstain(
+        real_section(her2st, "B4").patches[50], real_section(her2st, "C2").patches[60]
+    )
 
 
 def test_a_slide_takes_the_look_of_the_template_and_white_stays_white():
@@ -48,9 +53,16 @@ def test_lightness_is_standardised_before_it_is_measured():
     found = METHOD.of(image.astype(np.uint8))
     assert found.bright == pytest.approx(np.percentile(lab(image.astype(np.uint8))[..., 0], 90))
     wanted = METHOD.of(slide(np.array([H, E]))).mean[0]
-    assert abs(found.mean[0] - wanted) < 1 < 5 < abs(Reinhard(bright=0).of(image.astype(np.uint8)).mean[0] - wanted)
+    assert (
+        abs(found.mean[0] - wanted)
+        < 1
+        < 5
+        < abs(Reinhard(bright=0).of(image.astype(np.uint8)).mean[0] - wanted)
+    )
     glass = np.full((8, 8, 3), 204, dtype=np.uint8)
-    assert (METHOD.mapped(glass, found, METHOD.of(slide(OTHER))) == 255).all()  # grey glass of a dark slide becomes white
+    assert (
+        METHOD.mapped(glass, found, METHOD.of(slide(OTHER))) == 255
+    ).all()  # grey glass of a dark slide becomes white
 
 
 def test_tinted_glass_becomes_light_and_keeps_as_much_of_its_tint_as_can_be_shown():

@@ -27,27 +27,47 @@ def test_concentrations_are_the_non_negative_lassos(density, penalty):
     stains = np.array([H, E])
     root = np.linalg.cholesky(stains @ stains.T).T
     expected, _ = nnls(root, np.linalg.solve(root.T, stains @ density - penalty))
-    np.testing.assert_allclose(concentrations(np.array(density), stains, penalty), expected, atol=1e-7)
+    np.testing.assert_allclose(
+        concentrations(np.array(density), stains, penalty), expected, atol=1e-7
+    )
 
 
-@pytest.mark.filterwarnings("ignore:Objective did not converge")  # its inner solver stops early on many pixels
+@pytest.mark.filterwarnings(
+    "ignore:Objective did not converge"
+)  # its inner solver stops early on many pixels
 def test_the_dictionary_is_scikit_learns():
     from sklearn.decomposition import DictionaryLearning
 
     density = optical_density(slide(np.array([H, E]))[:, 20:].reshape(-1, 3))[::24]
     theirs = DictionaryLearning(
-        2, alpha=0.1, fit_algorithm="cd", transform_algorithm="lasso_cd", positive_dict=True, positive_code=True, random_state=0, dict_init=stain_vahadane.START.copy(),
-        code_init=np.ones((len(density), 2)), max_iter=60, tol=0, transform_max_iter=100,
+        2,
+        alpha=0.1,
+        fit_algorithm="cd",
+        transform_algorithm="lasso_cd",
+        positive_dict=True,
+        positive_code=True,
+        random_state=0,
+        dict_init=stain_vahadane.START.copy(),
+        code_init=np.ones((len(density), 2)),
+        max_iter=60,
+        tol=0,
+        transform_max_iter=100,
     )
     theirs.fit(density)
     ours = dictionary(density, METHOD.sparse)
-    np.testing.assert_allclose(ours, theirs.components_ / np.linalg.norm(theirs.components_, axis=1, keepdims=True), atol=0.02)
+    np.testing.assert_allclose(
+        ours,
+        theirs.components_ / np.linalg.norm(theirs.components_, axis=1, keepdims=True),
+        atol=0.02,
+    )
     assert loss(density, ours) <= loss(density, theirs.components_) + 1e-6
 
 
 def loss(density: np.ndarray, stains: np.ndarray) -> float:
     amount = concentrations(density, stains, 0.1)
-    return float((((density - amount @ stains) ** 2).sum(axis=1) / 2 + 0.1 * amount.sum(axis=1)).mean())
+    return float(
+        (((density - amount @ stains) ** 2).sum(axis=1) / 2 + 0.1 * amount.sum(axis=1)).mean()
+    )
 
 
 def test_the_dictionary_finds_the_stains_that_made_a_slide_haematoxylin_first():
@@ -62,7 +82,9 @@ def test_strong_is_the_99th_percentile_over_tissue_whatever_the_glass():
     image = slide(np.array([H, E]))
     wide = np.concatenate([np.full_like(image, 255), image], axis=1)
     np.testing.assert_allclose(METHOD.of(wide).strong, METHOD.of(image).strong, rtol=1e-6)
-    assert (METHOD.of(slide(np.array([H, E]), strength=0.5)).strong < 0.6 * METHOD.of(image).strong).all()
+    assert (
+        METHOD.of(slide(np.array([H, E]), strength=0.5)).strong < 0.6 * METHOD.of(image).strong
+    ).all()
 
 
 # ---- mapping
@@ -76,7 +98,11 @@ def test_a_slide_takes_the_look_of_the_template_and_white_stays_white():
     assert (METHOD.mapped(WHITE, own, wanted) == 255).all()
     tissue = mapped[:, 20:].reshape(-1, 3).astype(float)
     there, here = (each[:, 20:].reshape(-1, 3).astype(float) for each in (template, image))
-    assert np.abs(tissue.mean(axis=0) - there.mean(axis=0)).max() < 6 < np.abs(here.mean(axis=0) - there.mean(axis=0)).max()
+    assert (
+        np.abs(tissue.mean(axis=0) - there.mean(axis=0)).max()
+        < 6
+        < np.abs(here.mean(axis=0) - there.mean(axis=0)).max()
+    )
     again = METHOD.of(mapped)
     np.testing.assert_allclose(again.stains, wanted.stains, atol=0.02)
     np.testing.assert_allclose(again.strong, wanted.strong, rtol=0.1)
@@ -85,8 +111,15 @@ def test_a_slide_takes_the_look_of_the_template_and_white_stays_white():
 def test_mapping_is_the_formula():
     image = slide(np.array([H, E]))
     own, wanted = METHOD.of(image), METHOD.of(slide(OTHER, seed=1))
-    amount = concentrations(optical_density(rgb(brightened(image, own.bright))), own.stains, METHOD.code)
-    np.testing.assert_array_equal(METHOD.mapped(image, own, wanted), np.round(255 * np.exp(-(amount * wanted.strong / own.strong) @ wanted.stains)).astype(np.uint8))
+    amount = concentrations(
+        optical_density(rgb(brightened(image, own.bright))), own.stains, METHOD.code
+    )
+    np.testing.assert_array_equal(
+        METHOD.mapped(image, own, wanted),
+        np.round(255 * np.exp(-(amount * wanted.strong / own.strong) @ wanted.stains)).astype(
+            np.uint8
+        ),
+    )
 
 
 def test_a_stain_that_a_slide_does_not_hold_is_not_scaled_to_infinity():

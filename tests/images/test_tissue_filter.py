@@ -7,7 +7,19 @@ import pytest
 from scipy.ndimage import binary_closing, binary_opening
 
 from compendium.data.readers import slides
-from compendium.images.tissue_filter import GREY, RADIUS, SPOTS, WHITE_GREEN, grown, not_white, on_tissue, shrunk, spots_kept, tissue_mask, tissue_share
+from compendium.images.tissue_filter import (
+    GREY,
+    RADIUS,
+    SPOTS,
+    WHITE_GREEN,
+    grown,
+    not_white,
+    on_tissue,
+    shrunk,
+    spots_kept,
+    tissue_mask,
+    tissue_share,
+)
 from conftest import tiny_section
 from raw_files import real_section, refusal
 
@@ -48,14 +60,24 @@ def slide(side: int = 160) -> np.ndarray:
     return image
 
 
-@pytest.mark.parametrize(("colour", "tissue"), [
-    (PINK, True), ((255, 255, 255), False), ((255, WHITE_GREEN + 1, 255), False), ((255, WHITE_GREEN, 255), True), ((90, 90, 90 + GREY), False), ((90, 90, 91 + GREY), True),
-])
+@pytest.mark.parametrize(
+    ("colour", "tissue"),
+    [
+        (PINK, True),
+        ((255, 255, 255), False),
+        ((255, WHITE_GREEN + 1, 255), False),
+        ((255, WHITE_GREEN, 255), True),
+        ((90, 90, 90 + GREY), False),
+        ((90, 90, 91 + GREY), True),
+    ],
+)
 def test_tissue_is_neither_white_nor_grey(colour, tissue):
     assert tissue_mask(np.full((9, 9, 3), colour, dtype=np.uint8), 32).all() == tissue
 
 
-@pytest.mark.parametrize("radius", [32, 20.6])  # of a slide shrunk ten times, and of a thumbnail of one of the real slides
+@pytest.mark.parametrize(
+    "radius", [32, 20.6]
+)  # of a slide shrunk ten times, and of a thumbnail of one of the real slides
 def test_the_mask_is_closed_and_opened_by_a_disc(radius):
     rng = np.random.default_rng(0)
     rough = np.zeros((300, 280), dtype=bool)
@@ -63,10 +85,14 @@ def test_the_mask_is_closed_and_opened_by_a_disc(radius):
         rough[max(y - r // 4, 0) : y + r // 4, max(x - r // 3, 0) : x + r // 3] = True
     y, x = np.ogrid[-32:33, -32:33]
     disc = y**2 + x**2 <= radius**2
-    padded = np.pad(rough, 70)  # away from the border, where the two treat what is outside differently
+    padded = np.pad(
+        rough, 70
+    )  # away from the border, where the two treat what is outside differently
     reference = binary_opening(binary_closing(padded, disc), disc)
     assert 0 < reference.sum() < reference.size
-    np.testing.assert_array_equal(grown(shrunk(shrunk(grown(padded, radius), radius), radius), radius), reference)
+    np.testing.assert_array_equal(
+        grown(shrunk(shrunk(grown(padded, radius), radius), radius), radius), reference
+    )
     image = np.where(padded[..., None], PINK, 255).astype(np.uint8)
     np.testing.assert_array_equal(tissue_mask(image, radius), reference)
 
@@ -87,9 +113,17 @@ def test_the_share_is_of_the_square_around_the_spot_that_lies_on_the_image():
 @pytest.mark.parametrize("scale", [0.1, 1 / 16])
 def test_a_spot_whose_tile_is_less_than_seven_tenths_tissue_goes(scale):
     """Tissue up to x = 800 of a slide of 1,600 px: at 760 the tile of 320 px is 20 / 32 tissue, at 720 24 / 32."""
-    pixels, image = np.array([[400, 800], [760, 800], [830, 800], [1200, 800]], dtype=np.float32), slide(round(1600 * scale))
+    pixels, image = (
+        np.array([[400, 800], [760, 800], [830, 800], [1200, 800]], dtype=np.float32),
+        slide(round(1600 * scale)),
+    )
     assert on_tissue(image, scale, pixels, 320).tolist() == [True, False, False, False]
-    assert on_tissue(image, scale, pixels - np.float32([40, 0]), 320).tolist() == [True, True, False, False]
+    assert on_tissue(image, scale, pixels - np.float32([40, 0]), 320).tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_specks_are_judged_by_their_size_on_the_slide_not_by_the_thumbnails_pixels():
@@ -99,7 +133,10 @@ def test_specks_are_judged_by_their_size_on_the_slide_not_by_the_thumbnails_pixe
             image = np.full((round(2400 * scale),) * 2 + (3,), PINK, dtype=np.uint8)
             low, high = round((1200 - side / 2) * scale), round((1200 + side / 2) * scale)
             image[low:high, low:high] = 255
-            assert tissue_mask(image, RADIUS * scale)[round(1200 * scale), round(1200 * scale)] == closed
+            assert (
+                tissue_mask(image, RADIUS * scale)[round(1200 * scale), round(1200 * scale)]
+                == closed
+            )
 
 
 # ---- words of a run
@@ -107,19 +144,29 @@ def test_specks_are_judged_by_their_size_on_the_slide_not_by_the_thumbnails_pixe
 
 def test_each_word_names_its_filter():
     section = tiny_section()
-    section = dataclasses.replace(section, pixels=8 * section.pixels, thumbnail=slide(320), thumbnail_scale=0.1)  # tissue up to x = 1,600
+    section = dataclasses.replace(
+        section, pixels=8 * section.pixels, thumbnail=slide(320), thumbnail_scale=0.1
+    )  # tissue up to x = 1,600
     assert SPOTS == ("all", "stimage", "deepspace")
     assert spots_kept(section, "all", 32).all()
-    np.testing.assert_array_equal(spots_kept(section, "deepspace", 32), not_white(section.tiles(32)))
+    np.testing.assert_array_equal(
+        spots_kept(section, "deepspace", 32), not_white(section.tiles(32))
+    )
     np.testing.assert_array_equal(spots_kept(section, "stimage", 32), section.pixels[:, 0] < 1600)
 
 
 def test_a_section_without_image_or_without_tissue_says_so_in_one_line():
     section = tiny_section()
     assert "tiny section S1 has no image" in refusal(lambda: spots_kept(section, "stimage", 32))
-    assert "tiny section S1 has no image" in refusal(lambda: spots_kept(dataclasses.replace(section, patches=None), "deepspace", 32))
-    glass = dataclasses.replace(section, thumbnail=np.full((40, 40, 3), 255, dtype=np.uint8), thumbnail_scale=0.1)
-    assert "spots=stimage keeps none of the 24 spots of tiny section S1" in refusal(lambda: spots_kept(glass, "stimage", 32))
+    assert "tiny section S1 has no image" in refusal(
+        lambda: spots_kept(dataclasses.replace(section, patches=None), "deepspace", 32)
+    )
+    glass = dataclasses.replace(
+        section, thumbnail=np.full((40, 40, 3), 255, dtype=np.uint8), thumbnail_scale=0.1
+    )
+    assert "spots=stimage keeps none of the 24 spots of tiny section S1" in refusal(
+        lambda: spots_kept(glass, "stimage", 32)
+    )
 
 
 def test_both_filters_on_a_real_slide(her2st):

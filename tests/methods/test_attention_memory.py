@@ -63,15 +63,21 @@ def test_textbook_form_is_the_same_function():
 
 
 def test_exponent_is_fitted_where_memory_can_be_told_from_the_baseline():
-    assert BENCHMARK["exponent"]([500, 1000, 2000, 4000], [31.0, 64.0, 128.0, 256.0]) == pytest.approx(1)
+    assert BENCHMARK["exponent"](
+        [500, 1000, 2000, 4000], [31.0, 64.0, 128.0, 256.0]
+    ) == pytest.approx(1)
     assert np.isnan(BENCHMARK["exponent"]([500, 1000], [5.0, 40.0]))
 
 
 def test_benchmark_prints_a_row_for_each_size(monkeypatch, capsys):
     main = BENCHMARK["main"]
-    monkeypatch.setitem(main.__globals__, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))  # here, quickly; memory is then that of the tests
+    monkeypatch.setitem(
+        main.__globals__, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1)
+    )  # here, quickly; memory is then that of the tests
     monkeypatch.setitem(main.__globals__, "fits", lambda spots: spots < 300)
     main([200, 300])
     said = capsys.readouterr().out
-    assert [len(line.split()) for line in said.splitlines() if line.split()[0] in ("200", "300")] == [5, 7]
+    assert [
+        len(line.split()) for line in said.splitlines() if line.split()[0] in ("200", "300")
+    ] == [5, 7]
     assert "does not fit here" in said and said.count("grows with spots") == 2

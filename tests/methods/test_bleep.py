@@ -12,8 +12,7 @@ from compendium.data.splits import Split
 from compendium.errors import BadInput
 from compendium.methods.bleep import BLEEP, METRICS, RETRIEVALS, Projection, contrastive, retrieve
 from compendium.methods.layers import Batch, ModelSpec
-from compendium.runs import plan_run
-from compendium.runs import run_once
+from compendium.runs import plan_run, run_once
 from compendium.runs.execution import training_set
 from compendium.runs.fit import build, fit
 from compendium.runs.inputs.batches import inputs
@@ -24,26 +23,45 @@ SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
 
 
 def smoke(**words):
-    return plan_run("tiny", SPLIT, "bleep", sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, **words)
+    return plan_run(
+        "tiny",
+        SPLIT,
+        "bleep",
+        sections=SECTIONS,
+        panel="all",
+        encoder="colour",
+        budget="smoke",
+        tile_px=32,
+        **words,
+    )
 
 
 def fitted(run, folder, sections=SECTIONS):
     train, target = training_set(run, sections)
     parts = [inputs(run, part, target, "cpu", training=True) for part in train]
-    return fit(run, parts, [], len(target.genes), "cpu", folder / "checkpoint.pt").method, np.concatenate([part.target for part in parts])
+    return fit(
+        run, parts, [], len(target.genes), "cpu", folder / "checkpoint.pt"
+    ).method, np.concatenate([part.target for part in parts])
 
 
 def embeddings(spots: int, width: int, seed: int = 0) -> list[torch.Tensor]:
     """Image and expression embeddings as LayerNorm leaves them."""
     torch.manual_seed(seed)
-    return [torch.nn.functional.layer_norm(torch.randn(spots, width, dtype=torch.float64), (width,)) for _ in range(2)]
+    return [
+        torch.nn.functional.layer_norm(torch.randn(spots, width, dtype=torch.float64), (width,))
+        for _ in range(2)
+    ]
 
 
 def bank(genes: int = 3, spots: int = 8, **words) -> tuple[BLEEP, Batch]:
     """A method in evaluation mode that remembers some spots, and those spots."""
     torch.manual_seed(1)
-    method = BLEEP(ModelSpec(genes, torch.zeros(genes), features=4), width=16, **{"neighbours": 4} | words).eval()
-    spots = Batch(torch.randn(spots, 4), torch.zeros(spots, 2, dtype=torch.long), torch.rand(spots, genes) * 9)
+    method = BLEEP(
+        ModelSpec(genes, torch.zeros(genes), features=4), width=16, **{"neighbours": 4} | words
+    ).eval()
+    spots = Batch(
+        torch.randn(spots, 4), torch.zeros(spots, 2, dtype=torch.long), torch.rand(spots, genes) * 9
+    )
     with torch.inference_mode():
         method.fit_closed_form([spots])
     return method, spots
@@ -56,13 +74,35 @@ def textbook(images: np.ndarray, expressions: np.ndarray, temperature: float) ->
     """Cross-entropy entry by entry, one spot after the other, with the softmax written out."""
     n = len(images)
     logit = [[expressions[i] @ images[j] / temperature for j in range(n)] for i in range(n)]
-    alike = [[(images[i] @ images[j] + expressions[i] @ expressions[j]) / 2 * temperature for j in range(n)] for i in range(n)]
-    target = [[np.exp(v - max(row)) / sum(np.exp(w - max(row)) for w in row) for v in row] for row in alike]
+    alike = [
+        [
+            (images[i] @ images[j] + expressions[i] @ expressions[j]) / 2 * temperature
+            for j in range(n)
+        ]
+        for i in range(n)
+    ]
+    target = [
+        [np.exp(v - max(row)) / sum(np.exp(w - max(row)) for w in row) for v in row]
+        for row in alike
+    ]
     total = 0.0
     for i in range(n):
         row, column = logit[i], [logit[j][i] for j in range(n)]
-        total -= sum(target[i][j] * (row[j] - max(row) - np.log(sum(np.exp(v - max(row)) for v in row))) for j in range(n)) / 2
-        total -= sum(target[j][i] * (column[j] - max(column) - np.log(sum(np.exp(v - max(column)) for v in column))) for j in range(n)) / 2
+        total -= (
+            sum(
+                target[i][j] * (row[j] - max(row) - np.log(sum(np.exp(v - max(row)) for v in row)))
+                for j in range(n)
+            )
+            / 2
+        )
+        total -= (
+            sum(
+                target[j][i]
+                * (column[j] - max(column) - np.log(sum(np.exp(v - max(column)) for v in column)))
+                for j in range(n)
+            )
+            / 2
+        )
     return total / n
 
 
@@ -70,16 +110,27 @@ def textbook(images: np.ndarray, expressions: np.ndarray, temperature: float) ->
 @pytest.mark.parametrize("spots", [1, 2, 7])
 def test_the_loss_is_the_textbooks_with_soft_targets(spots, temperature):
     images, expressions = embeddings(spots, 6)
-    assert contrastive(images, expressions, temperature).item() == pytest.approx(textbook(images.numpy(), expressions.numpy(), temperature), rel=1e-9, abs=1e-12)
+    assert contrastive(images, expressions, temperature).item() == pytest.approx(
+        textbook(images.numpy(), expressions.numpy(), temperature), rel=1e-9, abs=1e-12
+    )
 
 
 def test_gradients_flow_into_the_targets_too():
     images, expressions = (each.requires_grad_() for each in embeddings(5, 4))
-    assert torch.autograd.gradcheck(lambda i, e: contrastive(i, e, 0.7), (images, expressions))  # a detached target would fail this
+    assert torch.autograd.gradcheck(
+        lambda i, e: contrastive(i, e, 0.7), (images, expressions)
+    )  # a detached target would fail this
     contrastive(images, expressions, 0.7).backward()
-    fixed = ((images.detach() @ images.detach().T + expressions.detach() @ expressions.detach().T) / 2 * 0.7).softmax(dim=1)
+    fixed = (
+        (images.detach() @ images.detach().T + expressions.detach() @ expressions.detach().T)
+        / 2
+        * 0.7
+    ).softmax(dim=1)
     logits = expressions @ images.T / 0.7
-    detached = -((fixed * logits.log_softmax(1)).sum(1) + (fixed * logits.log_softmax(0)).sum(0)).mean() / 2
+    detached = (
+        -((fixed * logits.log_softmax(1)).sum(1) + (fixed * logits.log_softmax(0)).sum(0)).mean()
+        / 2
+    )
     (other,) = torch.autograd.grad(detached, images)
     assert not torch.allclose(images.grad, other, rtol=1e-2)
 
@@ -88,13 +139,23 @@ def test_at_temperature_one_layer_norm_makes_the_targets_all_but_one_hot():
     """So that the loss is that of plain pairs, InfoNCE on products that are not normalised."""
     torch.manual_seed(0)
     head_of_image, head_of_expression = Projection(2048, 256, 0.1), Projection(785, 256, 0.1)
-    images, expressions = head_of_image(torch.rand(64, 2048)).double(), head_of_expression(torch.randn(64, 785) * 3).double()
-    torch.testing.assert_close(images.square().sum(dim=1), torch.full((64,), 256.0, dtype=torch.float64), rtol=1e-3, atol=0.1)
+    images, expressions = (
+        head_of_image(torch.rand(64, 2048)).double(),
+        head_of_expression(torch.randn(64, 785) * 3).double(),
+    )
+    torch.testing.assert_close(
+        images.square().sum(dim=1),
+        torch.full((64,), 256.0, dtype=torch.float64),
+        rtol=1e-3,
+        atol=0.1,
+    )
     logits = expressions @ images.T
     pairs = -(logits.log_softmax(1).diag() + logits.log_softmax(0).diag()).mean() / 2
     assert contrastive(images, expressions, 1.0).item() == pytest.approx(pairs.item(), rel=1e-3)
     assert contrastive(images, images, 1.0).item() < 1e-3
-    assert contrastive(images, images, 0.01).item() > 1  # at a temperature where the targets are soft
+    assert (
+        contrastive(images, images, 0.01).item() > 1
+    )  # at a temperature where the targets are soft
 
 
 def test_the_projection_is_the_published_head():
@@ -102,13 +163,20 @@ def test_the_projection_is_the_published_head():
     x = torch.randn(3, 5)
     u = x @ head.first.weight.T + head.first.bias
     v = 0.5 * u * (1 + torch.erf(u / 2**0.5)) @ head.second.weight.T + head.second.bias + u
-    torch.testing.assert_close(head(x), (v - v.mean(1, keepdim=True)) / (v.var(1, unbiased=False, keepdim=True) + 1e-5).sqrt(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        head(x),
+        (v - v.mean(1, keepdim=True)) / (v.var(1, unbiased=False, keepdim=True) + 1e-5).sqrt(),
+        rtol=1e-4,
+        atol=1e-5,
+    )
     assert not torch.equal(head.train()(x.repeat(9, 1)), head.eval()(x.repeat(9, 1)))
 
 
 def test_a_batch_of_one_spot_has_loss_zero_and_finite_gradients():
     method = BLEEP(ModelSpec(3, torch.zeros(3), features=4), width=16)
-    loss = method.losses(Batch(torch.randn(1, 4), torch.zeros(1, 2, dtype=torch.long), torch.zeros(1, 3)))["contrastive"]
+    loss = method.losses(
+        Batch(torch.randn(1, 4), torch.zeros(1, 2, dtype=torch.long), torch.zeros(1, 3))
+    )["contrastive"]
     loss.backward()
     assert loss.item() == 0
     assert all(torch.isfinite(p.grad).all() for p in method.parameters())
@@ -117,7 +185,9 @@ def test_a_batch_of_one_spot_has_loss_zero_and_finite_gradients():
 # ---- retrieval
 
 
-def by_hand(query: np.ndarray, keys: np.ndarray, measured: np.ndarray, k: int, metric: str, weighted: bool) -> np.ndarray:
+def by_hand(
+    query: np.ndarray, keys: np.ndarray, measured: np.ndarray, k: int, metric: str, weighted: bool
+) -> np.ndarray:
     """One query after the other, the k nearest by a sort."""
     rows = []
     for q in query:
@@ -137,7 +207,14 @@ def test_every_retrieval_is_what_its_word_says(retrieval, metric):
     with torch.inference_mode():
         query, predicted = method.of_image(new.image), method(new)
     k = 1 if retrieval == "simple" else 4
-    expected = by_hand(query.double().numpy(), method.keys.double().numpy(), spots.target.double().numpy(), k, metric, retrieval == "weighted")
+    expected = by_hand(
+        query.double().numpy(),
+        method.keys.double().numpy(),
+        spots.target.double().numpy(),
+        k,
+        metric,
+        retrieval == "weighted",
+    )
     np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -150,12 +227,22 @@ def test_weights_of_far_away_keys_neither_overflow_nor_vanish():
     query, keys = torch.zeros(1, 4) + 1e-3, torch.tensor([[100.0] * 4, [100.1] * 4, [3000.0] * 4])
     near, weight = retrieve(query, keys, 3, "cosine", weighted=True)
     assert weight.sum().item() == pytest.approx(1)
-    assert near[0, weight[0].argmax()].item() == 0  # the nearest of them, whichever the cosine puts first
+    assert (
+        near[0, weight[0].argmax()].item() == 0
+    )  # the nearest of them, whichever the cosine puts first
 
 
 @settings(deadline=None, max_examples=30)
-@given(seed=st.integers(0, 999), k=st.integers(1, 7), retrieval=st.sampled_from(RETRIEVALS), metric=st.sampled_from(METRICS), stretch=st.sampled_from([1e-3, 1.0, 1e3]))
-def test_a_prediction_is_a_convex_combination_of_measured_spots(seed, k, retrieval, metric, stretch):
+@given(
+    seed=st.integers(0, 999),
+    k=st.integers(1, 7),
+    retrieval=st.sampled_from(RETRIEVALS),
+    metric=st.sampled_from(METRICS),
+    stretch=st.sampled_from([1e-3, 1.0, 1e3]),
+)
+def test_a_prediction_is_a_convex_combination_of_measured_spots(
+    seed, k, retrieval, metric, stretch
+):
     torch.manual_seed(seed)
     query, keys = torch.randn(5, 6) * stretch, torch.randn(8, 6) * stretch
     near, weight = retrieve(query, keys, k, metric, retrieval == "weighted")
@@ -173,7 +260,9 @@ def test_predictions_lie_between_the_measured_extremes(retrieval, home):
     measured = np.concatenate([target(section) for section in SECTIONS[:2]])
     assert (predicted >= measured.min(axis=0) - 1e-5).all()
     assert (predicted <= measured.max(axis=0) + 1e-5).all()
-    assert retrieval != "simple" or all((np.abs(measured - row).max(axis=1) < 1e-6).any() for row in predicted)
+    assert retrieval != "simple" or all(
+        (np.abs(measured - row).max(axis=1) < 1e-6).any() for row in predicted
+    )
 
 
 # ---- the bank
@@ -189,15 +278,23 @@ def test_the_bank_is_the_training_spots_in_their_order_and_no_others(tmp_path):
 
 def test_the_bank_does_not_move_with_the_test_sections_counts(tmp_path):
     other = dataclasses.replace(SECTIONS[2], counts=SECTIONS[2].counts * 7)
-    (one, _), (two, _) = fitted(smoke(), tmp_path / "a"), fitted(smoke(), tmp_path / "b", [*SECTIONS[:2], other])
+    (one, _), (two, _) = (
+        fitted(smoke(), tmp_path / "a"),
+        fitted(smoke(), tmp_path / "b", [*SECTIONS[:2], other]),
+    )
     assert torch.equal(one.keys, two.keys)
     assert torch.equal(one.measured, two.measured)
 
 
 def test_validation_sections_are_not_in_the_bank(tmp_path):
-    run = dataclasses.replace(smoke(), split=Split("section-out", ("S1",), ("S2",), ("S3",), "section S3"))
+    run = dataclasses.replace(
+        smoke(), split=Split("section-out", ("S1",), ("S2",), ("S3",), "section S3")
+    )
     train, target = training_set(run, SECTIONS)
-    parts, checks = ([inputs(run, part, target, "cpu", training=True) for part in some] for some in (train, training_set(smoke(), SECTIONS)[0][1:]))
+    parts, checks = (
+        [inputs(run, part, target, "cpu", training=True) for part in some]
+        for some in (train, training_set(smoke(), SECTIONS)[0][1:])
+    )
     assert len(fit(run, parts, checks, 12, "cpu", tmp_path / "c.pt").method.measured) == 24
 
 
@@ -206,7 +303,9 @@ def test_a_bank_of_too_few_spots_is_refused_before_training_and_after():
     parts = [inputs(smoke(), part, target, "cpu", training=True) for part in train]
     assert build(smoke(neighbours=47), parts, 12)
     assert build(smoke(neighbours=48, retrieval="simple"), parts, 12)
-    with pytest.raises(BadInput, match="neighbours=48 of method bleep must be below the 48 training spots") as error:
+    with pytest.raises(
+        BadInput, match="neighbours=48 of method bleep must be below the 48 training spots"
+    ) as error:
         build(smoke(neighbours=48), parts, 12)
     assert "\n" not in str(error.value)
     with pytest.raises(BadInput, match="below the 4 training spots"):
@@ -225,11 +324,20 @@ def test_a_temperature_of_zero_is_refused():
         BLEEP(ModelSpec(3, torch.zeros(3), features=4), temperature=0.0)
 
 
-@pytest.mark.parametrize(("words", "says"), [
-    ({"retrieval": "mean"}, "unknown retrieval 'mean' for method bleep; known: simple, average, weighted"),
-    ({"metric": "manhattan"}, "unknown metric 'manhattan' for method bleep; known: cosine, euclidean"),
-    ({"neighbours": 0}, "at least 1"),
-])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            {"retrieval": "mean"},
+            "unknown retrieval 'mean' for method bleep; known: simple, average, weighted",
+        ),
+        (
+            {"metric": "manhattan"},
+            "unknown metric 'manhattan' for method bleep; known: cosine, euclidean",
+        ),
+        ({"neighbours": 0}, "at least 1"),
+    ],
+)
 def test_words_that_mean_nothing_are_refused(words, says):
     with pytest.raises(BadInput, match=says):
         smoke(**words)

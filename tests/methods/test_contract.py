@@ -13,7 +13,9 @@ from compendium.runs.fit import build, predict
 from compendium.runs.inputs.batches import batch, in_order
 
 TESTED = SECTIONS[2]
-SCATTERED = np.random.default_rng(1).integers(0, 64, (24, 2), dtype=np.int32)  # on a regular array equally near neighbours are told apart by the order of the spots
+SCATTERED = np.random.default_rng(1).integers(
+    0, 64, (24, 2), dtype=np.int32
+)  # on a regular array equally near neighbours are told apart by the order of the spots
 
 
 @pytest.fixture(scope="module", params=names())
@@ -35,7 +37,9 @@ def test_in_chunks_every_spot_is_predicted_once_and_in_order(learned, spots, mon
     run, result, _ = learned
     whole = predict(run, result.method, TESTED, "cpu")
     monkeypatch.setattr("compendium.runs.inputs.batches.PREDICT_SPOTS", spots)
-    np.testing.assert_allclose(predict(run, result.method, TESTED, "cpu"), whole, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        predict(run, result.method, TESTED, "cpu"), whole, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_permuting_spots_permutes_predictions(learned):
@@ -55,12 +59,16 @@ def test_a_method_comes_back_from_its_bytes_bit_by_bit(learned):
     packed.seek(0)
     twin = build(replace(run, seed=run.seed + 1), parts, 12)  # nothing of it is right by itself
     twin.load_state_dict(torch.load(packed, weights_only=True))
-    np.testing.assert_array_equal(predict(run, twin, TESTED, "cpu"), predict(run, result.method, TESTED, "cpu"))
+    np.testing.assert_array_equal(
+        predict(run, twin, TESTED, "cpu"), predict(run, result.method, TESTED, "cpu")
+    )
 
 
 def test_the_bytes_of_another_panel_are_refused(learned):
     run, result, parts = learned
-    fewer = build(run, [replace(part, target=part.target[:, :11], counts=None) for part in parts], 11)
+    fewer = build(
+        run, [replace(part, target=part.target[:, :11], counts=None) for part in parts], 11
+    )
     with pytest.raises(RuntimeError, match="size mismatch"):
         fewer.load_state_dict(result.method.state_dict())
 
@@ -68,4 +76,6 @@ def test_the_bytes_of_another_panel_are_refused(learned):
 def test_another_fit_is_the_same_fit(learned, tmp_path):
     run, result, _ = learned
     _, again, _ = fitted(run.method, tmp_path)
-    np.testing.assert_array_equal(predict(run, again.method, TESTED, "cpu"), predict(run, result.method, TESTED, "cpu"))
+    np.testing.assert_array_equal(
+        predict(run, again.method, TESTED, "cpu"), predict(run, result.method, TESTED, "cpu")
+    )

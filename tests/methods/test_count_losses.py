@@ -32,13 +32,22 @@ def test_zinb_and_its_gradients(golden):
     loss.backward()
     torch.testing.assert_close(loss, golden["zinb"], rtol=5e-6, atol=0)
     for name, parameter in zip(("mean", "disp", "pi"), parameters, strict=True):
-        torch.testing.assert_close(parameter.grad, golden[f"zinb_grad_{name}"], rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(
+            parameter.grad, golden[f"zinb_grad_{name}"], rtol=1e-4, atol=1e-7
+        )
 
 
 def test_ridge_and_size_factors(golden):
     parameters = golden["mean"], golden["disp"], golden["pi"]
-    torch.testing.assert_close(zinb(golden["x"], *parameters, golden["size_factor"], ridge=0.1), golden["zinb_ridge01"], rtol=5e-6, atol=0)
-    torch.testing.assert_close(zinb(golden["x"], *parameters, torch.ones(40)), golden["zinb_sf1"], rtol=5e-6, atol=0)
+    torch.testing.assert_close(
+        zinb(golden["x"], *parameters, golden["size_factor"], ridge=0.1),
+        golden["zinb_ridge01"],
+        rtol=5e-6,
+        atol=0,
+    )
+    torch.testing.assert_close(
+        zinb(golden["x"], *parameters, torch.ones(40)), golden["zinb_sf1"], rtol=5e-6, atol=0
+    )
 
 
 def test_nb_option_and_its_gradients(golden):
@@ -52,7 +61,10 @@ def test_nb_option_and_its_gradients(golden):
 
 def test_stimage_form(shared):
     with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as file:
-        y, n, p, entries, grad = (torch.from_numpy(file[f"stimage_nb.{name}"]) for name in ("y", "n", "p", "elementwise", "grad_params"))
+        y, n, p, entries, grad = (
+            torch.from_numpy(file[f"stimage_nb.{name}"])
+            for name in ("y", "n", "p", "elementwise", "grad_params")
+        )
         mean, total = float(file["stimage_nb.loss_mean"]), float(file["stimage_nb.keras_total"])
     n, p = leaves(n, p)
     found = nb_total_probability(y, n, p)
@@ -66,21 +78,32 @@ def test_stimage_form(shared):
 def test_stimage_form_is_scipys_negative_binomial():
     y = torch.arange(20.0).reshape(4, 5)
     n, p = torch.rand(4, 5) * 30 + 0.1, torch.rand(4, 5) * 0.98 + 0.01
-    np.testing.assert_allclose(nb_total_probability(y, n, p), -stats.nbinom.logpmf(y, n.double(), p.double()), rtol=1e-5)
+    np.testing.assert_allclose(
+        nb_total_probability(y, n, p), -stats.nbinom.logpmf(y, n.double(), p.double()), rtol=1e-5
+    )
 
 
 def test_a_large_dispersion_keeps_its_digits():
     """At dispersion 10,000 and no extra zeros ZINB is nearly Poisson; in single precision ln Gamma alone is off by 0.01."""
     x, theta = torch.arange(30.0)[:, None], torch.full((30, 1), 1e4)
     found = zinb(x, torch.full((30, 1), 10.0), theta, torch.zeros(30, 1), torch.ones(30))
-    assert found.item() == pytest.approx(-stats.nbinom.logpmf(np.arange(30), 1e4, 1e4 / (1e4 + 10)).mean(), rel=5e-6)
+    assert found.item() == pytest.approx(
+        -stats.nbinom.logpmf(np.arange(30), 1e4, 1e4 / (1e4 + 10)).mean(), rel=5e-6
+    )
 
 
 def test_extremes_stay_finite_forward_and_backward():
     pre = leaves(*(torch.tensor([[-500.0, 0.0, 500.0]]).expand(3, 3) for _ in range(3)))
-    counts, size = torch.tensor([[0.0, 0, 0], [0, 5, 1e5], [1e5, 0, 3]]), torch.tensor([0.0, 1, 40])  # the first spot is all zero
+    counts, size = (
+        torch.tensor([[0.0, 0, 0], [0, 5, 1e5], [1e5, 0, 3]]),
+        torch.tensor([0.0, 1, 40]),
+    )  # the first spot is all zero
     total_probability = nb_total_probability(counts, F.softplus(pre[0]), pre[2].sigmoid()).mean()
-    loss = zinb(counts, *zinb_parameters(*pre), size) + nb_log_odds(counts, pre[0], pre[1]) + total_probability
+    loss = (
+        zinb(counts, *zinb_parameters(*pre), size)
+        + nb_log_odds(counts, pre[0], pre[1])
+        + total_probability
+    )
     loss.backward()
     assert torch.isfinite(loss)
     assert all(torch.isfinite(each.grad).all() for each in pre)
@@ -89,7 +112,10 @@ def test_extremes_stay_finite_forward_and_backward():
 @pytest.mark.parametrize("wrong", [-1.0, 0.5, float("nan"), float("inf")])
 def test_only_counts_have_a_likelihood(wrong):
     x, one = torch.full((2, 3), wrong), torch.ones(2, 3)
-    for loss in (lambda: zinb(x, one, one, one / 2, torch.ones(2)), lambda: nb_log_odds(x, one, one)):
+    for loss in (
+        lambda: zinb(x, one, one, one / 2, torch.ones(2)),
+        lambda: nb_log_odds(x, one, one),
+    ):
         with pytest.raises(BadInput, match="not whole"):
             loss()
 

@@ -16,23 +16,36 @@ GRID = torch.zeros(40, 2, dtype=torch.long)
 @pytest.fixture
 def small(monkeypatch):
     """A VGG of one convolution with the published classifier in place of VGG16."""
-    monkeypatch.setattr(encoders, "encoder", lambda name, weights: VGG([2, "M", "M", "M", "M", "M"], num_classes=0))
-    return ModelSpec(3, torch.tensor([0.0, 1.0, 5.0]), "pearson", tile_px=376, encoder="vgg16.tv_in1k")
+    monkeypatch.setattr(
+        encoders, "encoder", lambda name, weights: VGG([2, "M", "M", "M", "M", "M"], num_classes=0)
+    )
+    return ModelSpec(
+        3, torch.tensor([0.0, 1.0, 5.0]), "pearson", tile_px=376, encoder="vgg16.tv_in1k"
+    )
 
 
 def test_the_loss_is_the_published_one(shared):
     with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as stored:
-        outputs, labels, loss = (torch.from_numpy(stored[f"deepspace_smoothl1.{part}"]) for part in ("outputs", "labels", "loss"))
+        outputs, labels, loss = (
+            torch.from_numpy(stored[f"deepspace_smoothl1.{part}"])
+            for part in ("outputs", "labels", "loss")
+        )
     method = DeepSpaCE(ModelSpec(12, torch.zeros(12), features=12))
     with torch.no_grad():
         method.head.weight.copy_(torch.eye(12))
-    torch.testing.assert_close(method.losses(Batch(outputs, GRID[: len(outputs)], labels))["smooth L1"], loss)
+    torch.testing.assert_close(
+        method.losses(Batch(outputs, GRID[: len(outputs)], labels))["smooth L1"], loss
+    )
 
 
-@pytest.mark.parametrize(("transfer", "learning"), [(True, {"head.weight", "head.bias"}), (False, None)])
+@pytest.mark.parametrize(
+    ("transfer", "learning"), [(True, {"head.weight", "head.bias"}), (False, None)]
+)
 def test_transfer_trains_the_last_layer_alone(small, transfer, learning):
     method = DeepSpaCE(small, transfer=transfer).train()
-    method.losses(Batch(torch.randn(2, 3, 224, 224), GRID[:2], torch.ones(2, 3)))["smooth L1"].backward()
+    method.losses(Batch(torch.randn(2, 3, 224, 224), GRID[:2], torch.ones(2, 3)))[
+        "smooth L1"
+    ].backward()
     moved = {name for name, p in method.named_parameters() if p.grad is not None}
     assert moved == (learning or {name for name, _ in method.named_parameters()})
 

@@ -30,7 +30,11 @@ def dense(layer, x, adjacency):
     """The published layer: scores of all pairs of spots, -9e15 where there is no edge."""
     W, b = layer.attention.lin.weight[:, :-1], layer.attention.lin.weight[:, -1]
     z = (x @ W.T + b).unflatten(1, (2, -1))
-    score = F.leaky_relu((layer.attention.att_dst * z).sum(dim=2)[:, None] + (layer.attention.att_src * z).sum(dim=2)[None], 0.2)  # (i, j, head)
+    score = F.leaky_relu(
+        (layer.attention.att_dst * z).sum(dim=2)[:, None]
+        + (layer.attention.att_src * z).sum(dim=2)[None],
+        0.2,
+    )  # (i, j, head)
     share = torch.where(adjacency[..., None] > 0, score, torch.tensor(-9e15)).softmax(dim=1)
     return torch.einsum("ijh,jhw->ihw", share, z).flatten(1)
 
@@ -45,7 +49,11 @@ def test_layer_is_the_published_matrix_form(loops):
     found, expected = layer(x, edges), dense(layer, x, edges.adjacency)
     torch.testing.assert_close(found, expected)
     parameters = [x, *layer.parameters()]
-    for one, other in zip(torch.autograd.grad(found.square().sum(), parameters), torch.autograd.grad(expected.square().sum(), parameters), strict=True):
+    for one, other in zip(
+        torch.autograd.grad(found.square().sum(), parameters),
+        torch.autograd.grad(expected.square().sum(), parameters),
+        strict=True,
+    ):
         torch.testing.assert_close(one, other)
 
 
@@ -56,7 +64,9 @@ def test_without_attention_every_neighbour_counts_the_same():
     with torch.no_grad():
         torch.nn.init.zeros_(layer.attention.att_dst)
         torch.nn.init.zeros_(layer.attention.att_src)
-        layer.attention.lin.weight.copy_(torch.cat([twin.project.weight, twin.project.bias[:, None]], dim=1))
+        layer.attention.lin.weight.copy_(
+            torch.cat([twin.project.weight, twin.project.bias[:, None]], dim=1)
+        )
     edges = nearest(grid, 4, "Grid")
     torch.testing.assert_close(twin(x, edges), layer(x, edges))
     assert {type(part) for part in build(attention=False).graph} == {GraphMean}
@@ -66,15 +76,25 @@ def test_layer_starts_as_published():
     torch.manual_seed(0)
     layer = GraphAttention(64, 2)
     W, b = (part.detach() for part in layer.attention.lin.weight.split([64, 1], dim=1))
-    vectors = torch.cat([layer.attention.att_dst, layer.attention.att_src], dim=2)[0].detach()  # (head, of z_i then of z_j)
-    for drawn, bound in ((W, 1.414 * (6 / 128) ** 0.5), (vectors, 1.414 * (6 / (2 + 64)) ** 0.5), (b, 1 / 8)):
+    vectors = torch.cat([layer.attention.att_dst, layer.attention.att_src], dim=2)[
+        0
+    ].detach()  # (head, of z_i then of z_j)
+    for drawn, bound in (
+        (W, 1.414 * (6 / 128) ** 0.5),
+        (vectors, 1.414 * (6 / (2 + 64)) ** 0.5),
+        (b, 1 / 8),
+    ):
         assert 0.9 * bound < drawn.abs().max() <= bound
         assert drawn.std() == pytest.approx(bound / 3**0.5, rel=0.2)
 
 
 def test_edges_run_from_neighbour_to_spot():
     edges = nearest(GRID, 2, "Grid", loops=True)
-    assert edges.pairs.T.tolist() == [[int(j), i] for i, (row, kept) in enumerate(zip(edges.neighbours, edges.kept, strict=True)) for j in row[kept]]
+    assert edges.pairs.T.tolist() == [
+        [int(j), i]
+        for i, (row, kept) in enumerate(zip(edges.neighbours, edges.kept, strict=True))
+        for j in row[kept]
+    ]
 
 
 def test_without_torch_geometric_one_line_says_what_to_install(monkeypatch):

@@ -9,8 +9,12 @@ import torch
 from compendium.errors import BadInput
 from compendium.methods.graph import Graph, nearest
 
-SQUARE = torch.stack(torch.meshgrid(torch.arange(6), torch.arange(6), indexing="ij"), dim=2).reshape(-1, 2)
-VISIUM = torch.tensor([(column, row) for row in range(7) for column in range(row % 2, 14, 2)])  # (column, row): rows are shifted by one column
+SQUARE = torch.stack(
+    torch.meshgrid(torch.arange(6), torch.arange(6), indexing="ij"), dim=2
+).reshape(-1, 2)
+VISIUM = torch.tensor(
+    [(column, row) for row in range(7) for column in range(row % 2, 14, 2)]
+)  # (column, row): rows are shifted by one column
 INSIDE = 3 * 7 + 3  # a spot in the middle of VISIUM
 
 
@@ -18,13 +22,19 @@ INSIDE = 3 * 7 + 3  # a spot in the middle of VISIUM
 @pytest.mark.parametrize("k", [4, 6, 8])
 def test_adjacency_is_the_published_one(shared, k, prune):
     with np.load(shared / "golden" / "graph.npz", allow_pickle=False) as file:
-        places, expected = torch.from_numpy(file["coords_float"]), torch.from_numpy(file[f"adj_float_k{k}_{prune}"])
+        places, expected = (
+            torch.from_numpy(file["coords_float"]),
+            torch.from_numpy(file[f"adj_float_k{k}_{prune}"]),
+        )
     torch.testing.assert_close(nearest(places, k, prune).adjacency, expected, rtol=0, atol=0)
 
 
 def test_mean_over_neighbours_is_the_matrix_product(shared):
     with np.load(shared / "golden" / "graph.npz", allow_pickle=False) as file:
-        places, matrix = torch.from_numpy(file["coords_float"]), torch.from_numpy(file["adj_float_k6_STD"])
+        places, matrix = (
+            torch.from_numpy(file["coords_float"]),
+            torch.from_numpy(file["adj_float_k6_STD"]),
+        )
     state = torch.randn(50, 7)
     graph = nearest(places, 6, "STD")
     torch.testing.assert_close(graph.mean(state), matrix @ state / matrix.sum(dim=1, keepdim=True))
@@ -33,7 +43,9 @@ def test_mean_over_neighbours_is_the_matrix_product(shared):
 
 
 def test_equal_distances_go_to_the_earlier_spot():
-    corner = nearest(SQUARE, 4).neighbours[0]  # (0, 0): two at 1, one at root 2, and two at 2, of which (0, 2) comes before (2, 0)
+    corner = nearest(SQUARE, 4).neighbours[
+        0
+    ]  # (0, 0): two at 1, one at root 2, and two at 2, of which (0, 2) comes before (2, 0)
     assert corner.tolist() == [1, 6, 7, 2]
 
 
@@ -53,7 +65,9 @@ def test_a_spot_without_neighbours_holds_zero_forward_and_backward():
 
 def test_hexagonal_metric_finds_the_six_adjacent_spots():
     row_mates = {INSIDE - 1, INSIDE + 1}
-    assert row_mates.isdisjoint(nearest(VISIUM, 4).neighbours[INSIDE].tolist())  # as published: the diagonal four only
+    assert row_mates.isdisjoint(
+        nearest(VISIUM, 4).neighbours[INSIDE].tolist()
+    )  # as published: the diagonal four only
     graph = nearest(VISIUM, 6, "STD", "hexagonal")
     assert graph.degree[INSIDE] == 6
     assert row_mates < set(graph.neighbours[INSIDE].tolist())
@@ -61,7 +75,12 @@ def test_hexagonal_metric_finds_the_six_adjacent_spots():
 
 
 def test_what_a_graph_cannot_be_made_of_is_one_line():
-    for grid, words, said in ((SQUARE[:1], {}, "1 spots"), (SQUARE[:4], {"k": 4}, "k=4"), (SQUARE, {"prune": "grid"}, "Grid"), (SQUARE, {"metric": "cube"}, "hexagonal")):
+    for grid, words, said in (
+        (SQUARE[:1], {}, "1 spots"),
+        (SQUARE[:4], {"k": 4}, "k=4"),
+        (SQUARE, {"prune": "grid"}, "Grid"),
+        (SQUARE, {"metric": "cube"}, "hexagonal"),
+    ):
         with pytest.raises(BadInput, match=said):
             nearest(grid, **words)
 
@@ -81,7 +100,11 @@ def test_real_arrays_have_the_published_degrees(her2st):
     for path in sorted((her2st / "data" / "ST-cnts").glob("*.tsv.gz")):
         with gzip.open(path, "rt") as table:
             spots = [line.split("\t", 1)[0] for line in table][1:]
-        degrees.append(nearest(torch.tensor([[int(part) for part in spot.split("x")] for spot in spots]), 4, "Grid").degree)
+        degrees.append(
+            nearest(
+                torch.tensor([[int(part) for part in spot.split("x")] for spot in spots]), 4, "Grid"
+            ).degree
+        )
     degrees = torch.cat(degrees)
     assert len(degrees) == 13_620
     assert degrees.min() > 0
@@ -100,7 +123,10 @@ def two_threads():
 def test_gradients_are_the_same_at_every_repetition(reduce, two_threads):
     """Every spot is a neighbour of many, so that threads would meet at it."""
     torch.manual_seed(0)
-    graph, state = Graph(torch.randint(0, 40, (4000, 4)), torch.rand(4000, 4) > 0.1), torch.randn(4000, 64)
+    graph, state = (
+        Graph(torch.randint(0, 40, (4000, 4)), torch.rand(4000, 4) > 0.1),
+        torch.randn(4000, 64),
+    )
 
     def gradient() -> torch.Tensor:
         leaf = state.clone().requires_grad_()

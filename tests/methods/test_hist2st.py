@@ -19,14 +19,31 @@ from compendium.runs import plan_run
 from conftest import tiny_section
 
 GENES, SPOTS = 5, 12
-SMALL = {"width": 32, "channels": 16, "patch": 8, "mixer_layers": 1, "layers": 1, "heads": 1, "graph_layers": 2, "positions": 8, "views": 3}
+SMALL = {
+    "width": 32,
+    "channels": 16,
+    "patch": 8,
+    "mixer_layers": 1,
+    "layers": 1,
+    "heads": 1,
+    "graph_layers": 2,
+    "positions": 8,
+    "views": 3,
+}
 GRID = torch.cartesian_prod(torch.arange(4), torch.arange(3))
 
 
 def section(spots=SPOTS, grid=GRID):
     torch.manual_seed(1)
     counts = torch.poisson(torch.rand(spots, GENES) * 4)
-    return Batch(torch.rand(spots, 3, 32, 32), grid[:spots], counts.log1p(), counts, counts.sum(1) / counts.sum(1).median().clamp(min=1), torch.full((spots,), -1))
+    return Batch(
+        torch.rand(spots, 3, 32, 32),
+        grid[:spots],
+        counts.log1p(),
+        counts,
+        counts.sum(1) / counts.sum(1).median().clamp(min=1),
+        torch.full((spots,), -1),
+    )
 
 
 def build(**words):
@@ -47,8 +64,12 @@ def test_total_is_error_and_quarter_of_zinb_and_half_of_distillation(monkeypatch
     weight = torch.cat([method.coefficient(each) for each in shown], dim=1).softmax(dim=1)
     mixed = sum(weight[:, v : v + 1] * method.head(each) for v, each in enumerate(shown))
     assert list(terms) == ["mean squared error", "count likelihood", "distillation"]
-    torch.testing.assert_close(terms["mean squared error"], (method(batch) - batch.target).square().mean())
-    torch.testing.assert_close(terms["count likelihood"], 0.25 * zinb(batch.counts, *parameters, batch.size))
+    torch.testing.assert_close(
+        terms["mean squared error"], (method(batch) - batch.target).square().mean()
+    )
+    torch.testing.assert_close(
+        terms["count likelihood"], 0.25 * zinb(batch.counts, *parameters, batch.size)
+    )
     torch.testing.assert_close(terms["distillation"], 0.5 * (mixed - method(batch)).square().mean())
 
 
@@ -78,14 +99,25 @@ def test_views_are_drawn_of_the_tiles_before_they_are_scaled(scale):
     tiles = torch.randint(1, 256, (4, 32, 32, 3), dtype=torch.uint8)
     batch = Batch(encoders.scaled(tiles, scale), GRID[:4])
     for view in ("none", "hist2st", "histogene"):
-        method = Hist2ST(ModelSpec(GENES, torch.zeros(GENES), tile_px=32, scale=scale), **SMALL | {"view": view})
+        method = Hist2ST(
+            ModelSpec(GENES, torch.zeros(GENES), tile_px=32, scale=scale), **SMALL | {"view": view}
+        )
         torch.manual_seed(0)
         seen = list(method.views_of(batch.image, batch))
         torch.manual_seed(0)
-        expected = [encoders.scaled(FAMILIES[view](tiles.permute(0, 3, 1, 2), whole=True).permute(0, 2, 3, 1), scale) for _ in range(3)]
-        assert len(seen) == 3 and all(torch.equal(ours, theirs) for ours, theirs in zip(seen, expected, strict=True))
+        expected = [
+            encoders.scaled(
+                FAMILIES[view](tiles.permute(0, 3, 1, 2), whole=True).permute(0, 2, 3, 1), scale
+            )
+            for _ in range(3)
+        ]
+        assert len(seen) == 3 and all(
+            torch.equal(ours, theirs) for ours, theirs in zip(seen, expected, strict=True)
+        )
         black = -1.0 if scale == encoders.NORMALISED else 0.0
-        assert (view == "none") is not any((image[:, :, 0, 0] == black).all() for image in seen)  # the corner of a turned tile
+        assert (view == "none") is not any(
+            (image[:, :, 0, 0] == black).all() for image in seen
+        )  # the corner of a turned tile
 
 
 def test_switches_leave_terms_and_parts_out():
@@ -95,20 +127,41 @@ def test_switches_leave_terms_and_parts_out():
     assert method.counts is None and method.coefficient is None
     method = build(nb=True, dropout=0.0)
     state = method.state(batch.image, batch, nearest(batch.grid, 4, "Grid"))
-    torch.testing.assert_close(method.losses(batch)["count likelihood"], 0.25 * nb_log_odds(batch.counts, *(output(state) for output in method.counts.outputs)))
+    torch.testing.assert_close(
+        method.losses(batch)["count likelihood"],
+        0.25 * nb_log_odds(batch.counts, *(output(state) for output in method.counts.outputs)),
+    )
 
 
-@pytest.mark.parametrize(("gcn", "policy", "loops"), [(True, "mean", False), (True, "mean", True), (False, "mean", False), (False, "mean", True), (False, "max", False)])
+@pytest.mark.parametrize(
+    ("gcn", "policy", "loops"),
+    [
+        (True, "mean", False),
+        (True, "mean", True),
+        (False, "mean", False),
+        (False, "mean", True),
+        (False, "max", False),
+    ],
+)
 def test_graph_layer_is_its_matrix_form(gcn, policy, loops):
     layer, x = GraphLayer(6, gcn, policy), torch.randn(SPOTS, 6)
     edges = nearest(GRID, 4, "NA", loops=loops)
     matrix = edges.adjacency - (0 if gcn or policy == "max" else torch.eye(SPOTS))
-    near = matrix @ x / matrix.sum(dim=1, keepdim=True) if policy == "mean" else torch.stack([x[row.bool()].amax(dim=0) for row in matrix])
+    near = (
+        matrix @ x / matrix.sum(dim=1, keepdim=True)
+        if policy == "mean"
+        else torch.stack([x[row.bool()].amax(dim=0) for row in matrix])
+    )
     out = ((near if gcn else torch.cat([x, near], dim=1)) @ layer.weight.T).relu()
-    torch.testing.assert_close(layer(x, edges), out / out.norm(dim=1, keepdim=True).clamp(min=1e-12))
+    torch.testing.assert_close(
+        layer(x, edges), out / out.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    )
 
 
-@pytest.mark.parametrize("words", [{}, {"gcn": False}, {"gcn": False, "policy": "max"}, {"gcn": False, "prune": "STD", "k": 1}])
+@pytest.mark.parametrize(
+    "words",
+    [{}, {"gcn": False}, {"gcn": False, "policy": "max"}, {"gcn": False, "prune": "STD", "k": 1}],
+)
 def test_a_lonely_spot_and_an_empty_spot_make_no_nan(words):
     grid = GRID.clone()
     grid[0] = 7  # two steps and more from all others
@@ -137,30 +190,56 @@ def test_a_trained_step_moves_every_part():
     sum(method.losses(batch).values()).backward()
     optimiser.step()
     still = {name for name, value in method.named_parameters() if torch.equal(value, before[name])}
-    assert still <= {f"tokens.mixers.0.space.{i}.bias" for i in (0, 3)}  # a bias before batch normalisation changes nothing
+    assert still <= {
+        f"tokens.mixers.0.space.{i}.bias" for i in (0, 3)
+    }  # a bias before batch normalisation changes nothing
 
 
 def test_frozen_encoder_learns_nothing_and_keeps_its_statistics():
-    shape, batch = ModelSpec(GENES, torch.zeros(GENES), tile_px=32, encoder="test_resnet.r160_in1k", weights="random"), section(6)
+    shape, batch = (
+        ModelSpec(
+            GENES, torch.zeros(GENES), tile_px=32, encoder="test_resnet.r160_in1k", weights="random"
+        ),
+        section(6),
+    )
     for published in (False, True):
         method = Hist2ST(shape, **SMALL | {"distill": 0.0, "batch_statistics": published}).train()
         network = method.tokens.image.network
         before = {name: value.clone() for name, value in network.state_dict().items()}
         sum(method.losses(batch).values()).backward()
         assert all(not p.requires_grad and p.grad is None for p in network.parameters())
-        moved = [name for name, value in network.state_dict().items() if not torch.equal(value, before[name])]
+        moved = [
+            name
+            for name, value in network.state_dict().items()
+            if not torch.equal(value, before[name])
+        ]
         assert bool(moved) is published
         assert all("running" in name or "tracked" in name for name in moved)
 
 
 def test_an_encoder_is_shown_the_middle_of_the_enlarged_tile(monkeypatch):
-    method = Hist2ST(ModelSpec(GENES, torch.zeros(GENES), tile_px=112, encoder="test_resnet.r160_in1k", weights="random"), **SMALL)
+    method = Hist2ST(
+        ModelSpec(
+            GENES,
+            torch.zeros(GENES),
+            tile_px=112,
+            encoder="test_resnet.r160_in1k",
+            weights="random",
+        ),
+        **SMALL,
+    )
     shown = []
-    monkeypatch.setattr(method.tokens.image, "forward", lambda image: shown.append(image) or torch.zeros(len(image), method.tokens.image.width))
+    monkeypatch.setattr(
+        method.tokens.image,
+        "forward",
+        lambda image: shown.append(image) or torch.zeros(len(image), method.tokens.image.width),
+    )
     tiles = torch.rand(70, 3, 112, 112)
     method.tokens(tiles)
     seen = torch.cat(shown)
-    expected = F.interpolate(tiles, size=(256, 256), mode="bilinear", antialias=True)[..., 16:240, 16:240]
+    expected = F.interpolate(tiles, size=(256, 256), mode="bilinear", antialias=True)[
+        ..., 16:240, 16:240
+    ]
     torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -169,15 +248,23 @@ def test_training_starts_from_the_mean_on_every_target(target):
     mean, rates = torch.linspace(1, 6, GENES), torch.linspace(0.5, 40, GENES)
     method = Hist2ST(ModelSpec(GENES, mean, target, tile_px=32, rates=rates), **SMALL)
     assert torch.equal(method.head[1].bias, mean)
-    assert torch.allclose(zinb_parameters(*(output.bias for output in method.counts.outputs))[0], rates)
+    assert torch.allclose(
+        zinb_parameters(*(output.bias for output in method.counts.outputs))[0], rates
+    )
 
 
 def test_frozen_features_are_enlarged_and_not_turned():
     batch = section()
     features = replace(batch, image=torch.rand(SPOTS, 6))
     torch.manual_seed(0)
-    method = Hist2ST(ModelSpec(GENES, torch.zeros(GENES), features=6), **SMALL | {"gain": 3.0, "transposed": True, "dropout": 0.0})
-    torch.testing.assert_close(method.tokens(features.image), 3 * features.image @ method.tokens.project[0].weight.T + method.tokens.project[0].bias)
+    method = Hist2ST(
+        ModelSpec(GENES, torch.zeros(GENES), features=6),
+        **SMALL | {"gain": 3.0, "transposed": True, "dropout": 0.0},
+    )
+    torch.testing.assert_close(
+        method.tokens(features.image),
+        3 * features.image @ method.tokens.project[0].weight.T + method.tokens.project[0].bias,
+    )
     plain = build_on_features(distill=0.0)
     assert list(plain.losses(features)) == ["mean squared error", "count likelihood"]
     assert plain.coefficient is None
@@ -189,19 +276,33 @@ def build_on_features(**words):
 
 def test_on_frozen_features_views_are_drawn_out_of_the_bank_without_repetition():
     bank = torch.arange(8.0)[:, None, None].expand(8, SPOTS, 6).contiguous()
-    method, batch = build_on_features(views=5, dropout=0.0), replace(section(), image=torch.rand(SPOTS, 6), views=bank)
+    method, batch = (
+        build_on_features(views=5, dropout=0.0),
+        replace(section(), image=torch.rand(SPOTS, 6), views=bank),
+    )
     draws = [tuple(method.views_of(batch.image, batch)[:, 0, 0].tolist()) for _ in range(20)]
     assert all(len(set(draw)) == 5 and set(draw) <= set(range(8)) for draw in draws)
     assert len(set(draws)) > 10
     torch.manual_seed(3)
     term = method.losses(batch)["distillation"]
     torch.manual_seed(3)
-    states = torch.stack([method.state(view, batch, nearest(batch.grid, 4, "Grid")) for view in method.views_of(batch.image, batch)])
+    states = torch.stack(
+        [
+            method.state(view, batch, nearest(batch.grid, 4, "Grid"))
+            for view in method.views_of(batch.image, batch)
+        ]
+    )
     torch.testing.assert_close(term, 0.5 * F.mse_loss(method.mixed(states), method(batch)))
     assert "distillation" not in method.eval().losses(batch)
 
 
-@pytest.mark.parametrize(("words", "says"), [({"views": 9}, "views=9 of method hist2st are more than the 8"), ({"tuned": True}, "tuned=True trains the encoder")])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"views": 9}, "views=9 of method hist2st are more than the 8"),
+        ({"tuned": True}, "tuned=True trains the encoder"),
+    ],
+)
 def test_what_frozen_features_cannot_give_is_refused(words, says):
     with pytest.raises(BadInput, match=says):
         build_on_features(**words)
@@ -212,24 +313,52 @@ def test_a_tuned_encoder_learns_and_its_gradient_is_that_of_its_pieces(monkeypat
     from compendium.methods import hist2st_layers as hist2st_parts
 
     monkeypatch.setattr(hist2st_parts, "TUNED_PIECE", 5)
-    shape, batch = ModelSpec(GENES, torch.zeros(GENES), tile_px=32, encoder="test_resnet.r160_in1k", weights="random"), section()
+    shape, batch = (
+        ModelSpec(
+            GENES, torch.zeros(GENES), tile_px=32, encoder="test_resnet.r160_in1k", weights="random"
+        ),
+        section(),
+    )
     torch.manual_seed(0)
-    method = Hist2ST(shape, **SMALL | {"distill": 0.0, "dropout": 0.0, "resized": 32, "tuned": True}).train()
+    method = Hist2ST(
+        shape, **SMALL | {"distill": 0.0, "dropout": 0.0, "resized": 32, "tuned": True}
+    ).train()
     network = method.tokens.image.network
     before = {name: value.clone() for name, value in network.state_dict().items()}
     tokens = method.tokens(batch.image)
-    kept = method.tokens.project(torch.cat([network(piece) for piece in batch.image.tensor_split(3)]))
+    kept = method.tokens.project(
+        torch.cat([network(piece) for piece in batch.image.tensor_split(3)])
+    )
     torch.testing.assert_close(tokens, kept)
     parameters = list(network.parameters())
-    for ours, theirs in zip(*(torch.autograd.grad(some.square().sum(), parameters) for some in (tokens, kept)), strict=True):
+    for ours, theirs in zip(
+        *(torch.autograd.grad(some.square().sum(), parameters) for some in (tokens, kept)),
+        strict=True,
+    ):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
-    assert any("running" in name and not torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert any(
+        "running" in name and not torch.equal(value, before[name])
+        for name, value in network.state_dict().items()
+    )
 
 
 def test_a_tile_that_is_shown_small_is_shown_whole(monkeypatch):
-    method = Hist2ST(ModelSpec(GENES, torch.zeros(GENES), tile_px=112, encoder="test_resnet.r160_in1k", weights="random"), **SMALL | {"resized": 112})
+    method = Hist2ST(
+        ModelSpec(
+            GENES,
+            torch.zeros(GENES),
+            tile_px=112,
+            encoder="test_resnet.r160_in1k",
+            weights="random",
+        ),
+        **SMALL | {"resized": 112},
+    )
     shown, tiles = [], torch.rand(2, 3, 112, 112)
-    monkeypatch.setattr(method.tokens.image, "forward", lambda image: shown.append(image) or torch.zeros(len(image), method.tokens.image.width))
+    monkeypatch.setattr(
+        method.tokens.image,
+        "forward",
+        lambda image: shown.append(image) or torch.zeros(len(image), method.tokens.image.width),
+    )
     method.tokens(tiles)
     assert torch.equal(shown[0], tiles)
 
@@ -242,18 +371,58 @@ def test_width_must_fit_the_patches():
 def test_words_of_the_two_protocols():
     sections = [tiny_section("S1"), tiny_section("S2", patient="P2")]
     clean, published = (
-        plan_run("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "hist2st", sections=sections, panel="all", encoder="own", protocol=name, budget="full")
+        plan_run(
+            "tiny",
+            Split("section-out", ("S1",), (), ("S2",), "section S2"),
+            "hist2st",
+            sections=sections,
+            panel="all",
+            encoder="own",
+            protocol=name,
+            budget="full",
+        )
         for name in ("clean", "published")
     )
-    assert (dict(clean.model)["transposed"], clean.target, clean.scale) == (False, "wide", "normalised")
-    assert (dict(published.model)["transposed"], published.target, published.scale) == (True, "scprep", "0-255")
-    assert (published.lr, published.lr_decay, published.lr_every, published.epochs, published.tile_px) == (1e-5, 0.9, 50, 350, 112)
+    assert (dict(clean.model)["transposed"], clean.target, clean.scale) == (
+        False,
+        "wide",
+        "normalised",
+    )
+    assert (dict(published.model)["transposed"], published.target, published.scale) == (
+        True,
+        "scprep",
+        "0-255",
+    )
+    assert (
+        published.lr,
+        published.lr_decay,
+        published.lr_every,
+        published.epochs,
+        published.tile_px,
+    ) == (1e-5, 0.9, 50, 350, 112)
 
 
-@pytest.mark.parametrize("word", [{"prune": "grid"}, {"policy": "sum"}, {"metric": "cube"}, {"view": "hist2sst"}, {"augment": "symmetries"}, {"zinb": -0.1}, {"k": 0}])
+@pytest.mark.parametrize(
+    "word",
+    [
+        {"prune": "grid"},
+        {"policy": "sum"},
+        {"metric": "cube"},
+        {"view": "hist2sst"},
+        {"augment": "symmetries"},
+        {"zinb": -0.1},
+        {"k": 0},
+    ],
+)
 def test_a_wrong_word_is_refused_before_anything_is_fitted(word):
     with pytest.raises(BadInput, match=next(iter(word))):
-        plan_run("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "hist2st", sections=[tiny_section("S1"), tiny_section("S2")], **word)
+        plan_run(
+            "tiny",
+            Split("section-out", ("S1",), (), ("S2",), "section S2"),
+            "hist2st",
+            sections=[tiny_section("S1"), tiny_section("S2")],
+            **word,
+        )
 
 
 @pytest.mark.parametrize("spots", [1, 4])

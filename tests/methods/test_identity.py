@@ -33,13 +33,32 @@ print(fingerprint.fingerprint(notebook, profiles.load("demo"), {}, Path.cwd()))
 def identities(source: Path) -> str:
     """What a process that imports the package from `source` calls runs, features, checkpoints and a chapter."""
     paths = f"{source}:{ROOT / 'tests'}:{ROOT / 'tests' / 'methods'}"
-    environment = {"PYTHONPATH": paths, "COMPENDIUM_HOME": str(ROOT / "nowhere"), "PATH": "/usr/bin"}
-    return subprocess.run([sys.executable, "-c", IDENTITIES], env=environment, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    environment = {
+        "PYTHONPATH": paths,
+        "COMPENDIUM_HOME": str(ROOT / "nowhere"),
+        "PATH": "/usr/bin",
+    }
+    return subprocess.run(
+        [sys.executable, "-c", IDENTITIES],
+        env=environment,
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
 
 
 def test_a_mended_typo_and_a_renamed_file_change_no_identity(tmp_path):
-    copy = shutil.copytree(PACKAGE, tmp_path / "compendium", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "data", tmp_path / "compendium" / "resources", ignore=shutil.ignore_patterns("runs", "sections", "raw", "tables", "features", "scores", "stained"))
+    copy = shutil.copytree(
+        PACKAGE, tmp_path / "compendium", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copytree(
+        ROOT / "data",
+        tmp_path / "compendium" / "resources",
+        ignore=shutil.ignore_patterns(
+            "runs", "sections", "raw", "tables", "features", "scores", "stained"
+        ),
+    )
     for file in copy.rglob("*.py"):
         file.write_text(file.read_text() + "# a remark\n")
     (copy / "methods" / "stnet.py").rename(copy / "methods" / "spatial_net.py")
@@ -64,12 +83,22 @@ def test_a_stage_that_a_run_does_not_pass_through_leaves_it_alone(monkeypatch):
 
 def test_a_raised_version_makes_new_features_stains_and_pages(home, monkeypatch):
     section = SECTIONS[0]
-    before = cache_path(section, "colour", 32, "", "cpu"), restained(section, [section], "hed-light").digest, _versions_of_a_page()
+    before = (
+        cache_path(section, "colour", 32, "", "cpu"),
+        restained(section, [section], "hed-light").digest,
+        _versions_of_a_page(),
+    )
     monkeypatch.setattr(versions, "FEATURES", 2)
     monkeypatch.setattr(versions, "STAIN", 2)
-    after = cache_path(section, "colour", 32, "", "cpu"), restained(section, [section], "hed-light").digest, _versions_of_a_page()
+    after = (
+        cache_path(section, "colour", 32, "", "cpu"),
+        restained(section, [section], "hed-light").digest,
+        _versions_of_a_page(),
+    )
     assert all(one != other for one, other in zip(before, after, strict=True))
 
 
 def _versions_of_a_page() -> str:
-    return fingerprint(ROOT / "notebooks" / "01_data_review.ipynb", load("demo", ROOT), {}, ROOT)["versions"]
+    return fingerprint(ROOT / "notebooks" / "01_data_review.ipynb", load("demo", ROOT), {}, ROOT)[
+        "versions"
+    ]

@@ -33,30 +33,52 @@ def test_loss_is_finite_and_falls(method, tmp_path):
 # Words with which a method learns 48 spots of two tiny sections; one that is not listed learns them as it comes.
 ALONE = {"loops": True, "prune": "Grid"}  # a spot sees itself, and nobody who is far
 WORDS = {
-    "bleep": {"epochs": 60}, "deepspace": {"epochs": 60}, "stnet": {"epochs": 60, "lr": 1e-2}, "histogene": {"epochs": 150, "lr": 1e-3, "width": 64},
+    "bleep": {"epochs": 60},
+    "deepspace": {"epochs": 60},
+    "stnet": {"epochs": 60, "lr": 1e-2},
+    "histogene": {"epochs": 150, "lr": 1e-3, "width": 64},
     "hist2st": {"epochs": 100, "width": 64, "distill": 0.0} | ALONE,
-    "regclass": {"epochs": 100, "width": 64, "distill": 0.0} | ALONE, "hist2st-gat": {"epochs": 150, "width": 64} | ALONE,
+    "regclass": {"epochs": 100, "width": 64, "distill": 0.0} | ALONE,
+    "hist2st-gat": {"epochs": 150, "width": 64} | ALONE,
 }
-APART = [replace(section, grid=3 * section.grid) for section in SECTIONS]  # the signal is each spot's own: neighbours, who know nothing of it, are too far to be any
+APART = [
+    replace(section, grid=3 * section.grid) for section in SECTIONS
+]  # the signal is each spot's own: neighbours, who know nothing of it, are too far to be any
 SAME = {f"hist2st-{encoder}" for encoder in ENCODERS}  # on given features these are hist2st
-SEEING = [name for name in names() if not recipe(name).permute and recipe(name).frozen not in (NONE, COORDINATES) and name not in SAME]
+SEEING = [
+    name
+    for name in names()
+    if not recipe(name).permute
+    and recipe(name).frozen not in (NONE, COORDINATES)
+    and name not in SAME
+]
 
 
 @pytest.mark.parametrize("method", SEEING)
 def test_planted_signal_is_found_and_lost_when_patches_are_permuted(method, tmp_path):
     found = {}
     for permute in (False, True):
-        run, result, _ = fitted(method, tmp_path / str(permute), APART, permute=permute, **WORDS.get(method, {}) | {"target": "log1p"})  # the signal is planted in counts
+        run, result, _ = fitted(
+            method,
+            tmp_path / str(permute),
+            APART,
+            permute=permute,
+            **WORDS.get(method, {}) | {"target": "log1p"},
+        )  # the signal is planted in counts
         _, target = training_set(run, APART)
         predicted, measured = predict(run, result.method, APART[2], "cpu"), target(APART[2])
-        found[permute] = np.mean([np.corrcoef(predicted[:, g], measured[:, g])[0, 1] for g in (0, 1, 10, 11)])
+        found[permute] = np.mean(
+            [np.corrcoef(predicted[:, g], measured[:, g])[0, 1] for g in (0, 1, 10, 11)]
+        )
     assert found[False] > 0.5
     assert found[True] < found[False] - 0.3
 
 
 def test_stnet_starts_from_the_training_mean_and_averages_eight_views():
     mean = torch.arange(3.0)
-    net = STNet(ModelSpec(3, mean, tile_px=64, encoder="test_resnet.r160_in1k", weights="random")).eval()
+    net = STNet(
+        ModelSpec(3, mean, tile_px=64, encoder="test_resnet.r160_in1k", weights="random")
+    ).eval()
     from compendium.methods.layers import Batch
 
     tiles = Batch(torch.randn(2, 3, 64, 64), torch.zeros(2, 2, dtype=torch.long))
@@ -82,8 +104,12 @@ def test_ridge_is_scikit_learns():
     grid = torch.zeros(50, 2, dtype=torch.long)
     ridge = Ridge(ModelSpec(3, y.mean(0), features=8))
     ridge.fit_closed_form([Batch(x[:20], grid[:20], y[:20]), Batch(x[20:], grid[20:], y[20:])])
-    reference = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(x.double().numpy(), y.double().numpy())
-    np.testing.assert_allclose(ridge(Batch(x, grid)), reference.predict(x.double().numpy()), rtol=1e-4, atol=1e-5)
+    reference = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(
+        x.double().numpy(), y.double().numpy()
+    )
+    np.testing.assert_allclose(
+        ridge(Batch(x, grid)), reference.predict(x.double().numpy()), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_unknown_method_names_the_nearest():
@@ -93,4 +119,6 @@ def test_unknown_method_names_the_nearest():
 
 def test_a_name_is_registered_once():
     with pytest.raises(ValueError, match="twice"):
-        register("ridge", title="", unit="spot", tile_px=1, target="raw", citation="", summary="")(METHODS["ridge"].build)
+        register("ridge", title="", unit="spot", tile_px=1, target="raw", citation="", summary="")(
+            METHODS["ridge"].build
+        )

@@ -29,7 +29,13 @@ def networks_without_weights(monkeypatch):
     """On the meta device a tensor has a shape and nothing else; there, timm cannot work out drop rates, which count nothing."""
     import timm
 
-    monkeypatch.setattr(layers.encoders, "encoder", lambda name, weights: timm.create_model(name, pretrained=False, num_classes=0, **no_drop_path(name)))
+    monkeypatch.setattr(
+        layers.encoders,
+        "encoder",
+        lambda name, weights: timm.create_model(
+            name, pretrained=False, num_classes=0, **no_drop_path(name)
+        ),
+    )
 
 
 def no_drop_path(name):
@@ -38,11 +44,23 @@ def no_drop_path(name):
 
 def counted(build, genes, encoder="", classes=0, **words):
     with torch.device("meta"):
-        method = build(ModelSpec(genes, torch.zeros(genes), classes=classes, tile_px=112, encoder=encoder), **words)
+        method = build(
+            ModelSpec(genes, torch.zeros(genes), classes=classes, tile_px=112, encoder=encoder),
+            **words,
+        )
     return count(method), count(method, trainable=True)
 
 
-@pytest.mark.parametrize(("genes", "positions", "published"), [(785, 64, 75_789_833), (769, 64, 75_724_233), (685, 128, 75_510_905), (12, 64, 72_620_533), (12, 128, 72_751_605)])
+@pytest.mark.parametrize(
+    ("genes", "positions", "published"),
+    [
+        (785, 64, 75_789_833),
+        (769, 64, 75_724_233),
+        (685, 128, 75_510_905),
+        (12, 64, 72_620_533),
+        (12, 128, 72_751_605),
+    ],
+)
 def test_hist2st(genes, positions, published):
     assert counted(Hist2ST, genes, positions=positions) == (published, published)
 
@@ -55,17 +73,33 @@ def test_hist2st_with_switches():
 def test_hist2st_part_by_part():
     with torch.device("meta"):
         whole = Hist2ST(ModelSpec(785, torch.zeros(785), tile_px=112))
-    parts = {name: sum(p.numel() for p in part.parameters()) for name, part in whole.named_children()}
+    parts = {
+        name: sum(p.numel() for p in part.parameters()) for name, part in whole.named_children()
+    }
     assert parts == {
-        "tokens": 4_736 + 5_824 + 132, "position": 2 * 65_536, "blocks": 50_388_992, "graph": 4_194_304, "jump": 16_793_600,
-        "counts": 3 * 804_625, "coefficient": 1_050_625, "head": 806_673,
+        "tokens": 4_736 + 5_824 + 132,
+        "position": 2 * 65_536,
+        "blocks": 50_388_992,
+        "graph": 4_194_304,
+        "jump": 16_793_600,
+        "counts": 3 * 804_625,
+        "coefficient": 1_050_625,
+        "head": 806_673,
     }
 
 
-@pytest.mark.parametrize(("genes", "words", "published"), [
-    (785, {}, 106_648_337), (769, {}, 106_631_937), (685, {}, 106_545_837), (12, {}, 105_856_012), (12, {"positions": 128}, 105_987_084),
-    (785, {"layers": 4}, 73_061_137), (12, {"layers": 4}, 72_268_812),
-])
+@pytest.mark.parametrize(
+    ("genes", "words", "published"),
+    [
+        (785, {}, 106_648_337),
+        (769, {}, 106_631_937),
+        (685, {}, 106_545_837),
+        (12, {}, 105_856_012),
+        (12, {"positions": 128}, 105_987_084),
+        (785, {"layers": 4}, 73_061_137),
+        (12, {"layers": 4}, 72_268_812),
+    ],
+)
 def test_histogene(genes, words, published):
     assert counted(HisToGene, genes, **words) == (published, published)
 
@@ -76,13 +110,21 @@ def test_regclass():
 
 @pytest.mark.parametrize("name", [name for name in ENCODERS if name in MODELS])
 def test_frozen_encoders(name):
-    found = [number for genes in (785, 12) for number in counted(Hist2ST, genes, ENCODERS[name][1], positions=128)]
+    found = [
+        number
+        for genes in (785, 12)
+        for number in counted(Hist2ST, genes, ENCODERS[name][1], positions=128)
+    ]
     assert tuple(found) == MODELS[name]
 
 
 @pytest.mark.parametrize("name", [name for name in ENCODERS if name in MODELS])
 def test_graph_attention(name):
-    found = [number for genes in (785, 12) for number in counted(GAT, genes, ENCODERS[name][1], shared=True)]
+    found = [
+        number
+        for genes in (785, 12)
+        for number in counted(GAT, genes, ENCODERS[name][1], shared=True)
+    ]
     assert tuple(found) == ATTENTION[name]
 
 
@@ -91,4 +133,6 @@ def test_encoders_have_timms_names():
 
     for _, encoder in ENCODERS.values():
         assert encoder in timm.list_pretrained(f"{encoder.partition('.')[0]}.*")
-        assert encoders.weights_id(encoder) == (encoders.sha256(encoders.lite0_file())[:16] if encoder == encoders.FROZEN else encoder)
+        assert encoders.weights_id(encoder) == (
+            encoders.sha256(encoders.lite0_file())[:16] if encoder == encoders.FROZEN else encoder
+        )

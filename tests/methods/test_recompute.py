@@ -17,8 +17,11 @@ from compendium.runs.inputs.batches import class_names, inputs, training
 
 OWN = {"tile_px": 56, "encoder": "own", "dropout": 0.3}
 KINDS = {
-    "histogene": ("histogene", OWN | {"layers": 2}), "hist2st": ("hist2st", OWN | {"distill": 0.5, "views": 2, "width": 8, "layers": 2}),
-    "regclass": ("regclass", OWN | {"width": 8}), "gat": ("hist2st-gat", {"dropout": 0.3}), "frozen": ("hist2st-lite0", {"distill": 0.5, "dropout": 0.3}),
+    "histogene": ("histogene", OWN | {"layers": 2}),
+    "hist2st": ("hist2st", OWN | {"distill": 0.5, "views": 2, "width": 8, "layers": 2}),
+    "regclass": ("regclass", OWN | {"width": 8}),
+    "gat": ("hist2st-gat", {"dropout": 0.3}),
+    "frozen": ("hist2st-lite0", {"distill": 0.5, "dropout": 0.3}),
 }
 
 
@@ -34,8 +37,14 @@ def step(method: str, recompute: bool, **words) -> tuple[dict, dict, dict]:
         terms = network.losses(next(training(run, parts, 0)))
         sum(terms.values()).backward()
         drawn = torch.rand(1)
-    gradients = {name: value.grad for name, value in network.named_parameters() if value.grad is not None}
-    return {name: term.detach() for name, term in terms.items()} | {"next draw": drawn}, gradients, dict(network.named_buffers())
+    gradients = {
+        name: value.grad for name, value in network.named_parameters() if value.grad is not None
+    }
+    return (
+        {name: term.detach() for name, term in terms.items()} | {"next draw": drawn},
+        gradients,
+        dict(network.named_buffers()),
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,7 +103,11 @@ def kept_bytes(stage: Stage, x: torch.Tensor) -> int:
     return sum(kept.values())
 
 
-@pytest.mark.parametrize(("stage", "shape"), [(Block(64, 1, 128, 0.1), (200, 64)), (mixer(), (50, 3, 20, 20))], ids=["transformer block", "mixer"])
+@pytest.mark.parametrize(
+    ("stage", "shape"),
+    [(Block(64, 1, 128, 0.1), (200, 64)), (mixer(), (50, 3, 20, 20))],
+    ids=["transformer block", "mixer"],
+)
 def test_no_more_than_the_input_of_a_stage_is_kept(stage, shape):
     x = torch.randn(shape, requires_grad=True)
     plain = kept_bytes(stage, x)
@@ -108,13 +121,24 @@ def test_every_method_that_sees_a_section_has_stages_and_a_run_says_whether_they
         if recipe(method).unit == "section":
             run = smoke(method, recompute=True)
             train, target = training_set(run, SECTIONS)
-            network = build(run, [inputs(run, part, target, "cpu", True, class_names(train)) for part in train], len(target.genes))
+            network = build(
+                run,
+                [inputs(run, part, target, "cpu", True, class_names(train)) for part in train],
+                len(target.genes),
+            )
             stages = [part for part in network.modules() if isinstance(part, Stage)]
             assert stages and all(stage.recompute for stage in stages), method
 
 
 def test_a_run_that_recomputes_predicts_the_same(home):
-    one, other = (run_once(smoke("hist2st", recompute=recompute, panel="all", **OWN | {"width": 8}), SECTIONS, "cpu") for recompute in (False, True))
+    one, other = (
+        run_once(
+            smoke("hist2st", recompute=recompute, panel="all", **OWN | {"width": 8}),
+            SECTIONS,
+            "cpu",
+        )
+        for recompute in (False, True)
+    )
     assert one.id != other.id
     assert one.facts["curve"] == other.facts["curve"]
     np.testing.assert_array_equal(one.predictions["S3"], other.predictions["S3"])
@@ -125,7 +149,14 @@ def test_a_whole_section_with_batch_statistics_is_predicted_in_pieces(monkeypatc
     import compendium.methods.hist2st_layers as parts_of
 
     monkeypatch.setattr(parts_of, "PIECE", 5)
-    run = smoke("hist2st-lite0", encoder="own", batch_statistics=True, weights="random", tile_px=32, resized=32)
+    run = smoke(
+        "hist2st-lite0",
+        encoder="own",
+        batch_statistics=True,
+        weights="random",
+        tile_px=32,
+        resized=32,
+    )
     train, target = training_set(run, SECTIONS)
     seen = [inputs(run, part, target, "cpu", True) for part in train]
     network = build(run, seen, len(target.genes))

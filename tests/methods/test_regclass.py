@@ -22,7 +22,14 @@ LABELS = torch.tensor([0, 1, 2, -1, 1, 0, -1, 2, 2, 1, 0, 1])
 def section(labels=LABELS):
     torch.manual_seed(1)
     counts = torch.poisson(torch.rand(12, 5) * 4)
-    return Batch(torch.rand(12, 6), torch.cartesian_prod(torch.arange(4), torch.arange(3)), counts.log1p(), counts, torch.ones(12), labels)
+    return Batch(
+        torch.rand(12, 6),
+        torch.cartesian_prod(torch.arange(4), torch.arange(3)),
+        counts.log1p(),
+        counts,
+        torch.ones(12),
+        labels,
+    )
 
 
 def build(**words):
@@ -33,14 +40,22 @@ def build(**words):
 @pytest.mark.parametrize(("double", "value"), [(False, "ce_proper"), (True, "ce_on_softmax")])
 def test_cross_entropy_as_published_and_as_it_should_be(shared, double, value):
     with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as file:
-        probability, label, expected = (torch.from_numpy(np.asarray(file[f"regclass.{name}"])) for name in ("prob", "label", value))
-    torch.testing.assert_close(cross_entropy(probability.log(), label, double), expected, rtol=1e-5, atol=1e-6)
+        probability, label, expected = (
+            torch.from_numpy(np.asarray(file[f"regclass.{name}"]))
+            for name in ("prob", "label", value)
+        )
+    torch.testing.assert_close(
+        cross_entropy(probability.log(), label, double), expected, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_spots_without_a_class_are_left_out():
     logits = torch.randn(12, 3)
     known = LABELS >= 0
-    torch.testing.assert_close(cross_entropy(logits, LABELS), torch.nn.functional.cross_entropy(logits[known], LABELS[known]))
+    torch.testing.assert_close(
+        cross_entropy(logits, LABELS),
+        torch.nn.functional.cross_entropy(logits[known], LABELS[known]),
+    )
     assert cross_entropy(logits, torch.full((12,), -1)) == 0
 
 
@@ -57,7 +72,9 @@ def test_gamma_weighs_the_term_and_an_unlabelled_section_adds_nothing():
 
 
 def test_classifier_reads_the_state_and_gives_probabilities():
-    sides = torch.tensor([0, 0, -1, 1, 1, 1, 1, 1, 1, 2, -1, 2])  # left, middle, right of the section
+    sides = torch.tensor(
+        [0, 0, -1, 1, 1, 1, 1, 1, 1, 2, -1, 2]
+    )  # left, middle, right of the section
     method, batch = build(loops=True, graph_layers=2, width=32, gain=1.0), section(sides)
     optimiser = torch.optim.Adam(method.parameters(), lr=3e-3)
     for _ in range(130):
@@ -86,4 +103,10 @@ def test_without_labels_there_is_nothing_to_learn():
 
 def test_gamma_is_not_negative():
     with pytest.raises(BadInput, match="gamma"):
-        plan_run("tiny", Split("section-out", ("S1",), (), ("S2",), "section S2"), "regclass", sections=[tiny_section("S1"), tiny_section("S2")], gamma=-1.0)
+        plan_run(
+            "tiny",
+            Split("section-out", ("S1",), (), ("S2",), "section S2"),
+            "regclass",
+            sections=[tiny_section("S1"), tiny_section("S2")],
+            gamma=-1.0,
+        )

@@ -9,18 +9,31 @@ from compendium.runs.fit import fit
 from compendium.runs.inputs.batches import class_names, inputs
 from conftest import tiny_section
 
-SECTIONS = [tiny_section("S1", labelled=True), tiny_section("S2", patient="P2", labelled=True), tiny_section("S3", patient="P3", labelled=True)]
+SECTIONS = [
+    tiny_section("S1", labelled=True),
+    tiny_section("S2", patient="P2", labelled=True),
+    tiny_section("S3", patient="P3", labelled=True),
+]
 SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
 
 
 def smoke(method: str, **words):
     """A smoke run on the six colour numbers: real features without a network."""
-    return plan_run("tiny", SPLIT, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+    return plan_run(
+        "tiny",
+        SPLIT,
+        method,
+        sections=SECTIONS,
+        **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words,
+    )
 
 
 def fitted(method: str, folder: Path, sections=SECTIONS, **words):
     """Fit on S1 and S2; the run, what was fitted and its training inputs."""
     run = smoke(method, **words)
     train, target = training_set(run, sections)
-    parts = [inputs(run, part, target, "cpu", training=True, classes=class_names(train)) for part in train]
+    parts = [
+        inputs(run, part, target, "cpu", training=True, classes=class_names(train))
+        for part in train
+    ]
     return run, fit(run, parts, [], len(target.genes), "cpu", folder / "checkpoint.pt"), parts

@@ -21,13 +21,27 @@ CHAPTER = CHECKOUT / "notebooks" / "01_data_review.ipynb"
 
 def slide(name: str, patient: str, labels: tuple[str, ...] = (), **changed) -> Section:
     """A tiny section on a slide of 600 x 600 px."""
-    section = replace(tiny_section(name, patient, spots=9, px=16), thumbnail=np.full((60, 60, 3), 200, np.uint8), thumbnail_scale=0.1)
-    return replace(section, labels=np.array([labels[i % len(labels)] for i in range(9)]) if labels else None, **changed)
+    section = replace(
+        tiny_section(name, patient, spots=9, px=16),
+        thumbnail=np.full((60, 60, 3), 200, np.uint8),
+        thumbnail_scale=0.1,
+    )
+    return replace(
+        section,
+        labels=np.array([labels[i % len(labels)] for i in range(9)]) if labels else None,
+        **changed,
+    )
 
 
 @pytest.fixture
 def sections() -> list[Section]:
-    return [slide("A1", "A"), slide("A2", "A"), slide("B1", "B", ("adipose tissue", "", "undetermined")), replace(slide("B2", "B"), thumbnail=None, patches=None), slide("C1", "C")]
+    return [
+        slide("A1", "A"),
+        slide("A2", "A"),
+        slide("B1", "B", ("adipose tissue", "", "undetermined")),
+        replace(slide("B2", "B"), thumbnail=None, patches=None),
+        slide("C1", "C"),
+    ]
 
 
 def test_every_figure_can_be_published(sections):
@@ -53,7 +67,9 @@ def test_depth_draws_medians_quartiles_and_what_is_not_chosen_hollow(sections):
     numbers = review.section_numbers(sections)
     fig = review_figures.depth(numbers, ["A2"])
     bars, umi = fig.data[0], fig.data[1]
-    assert list(bars.y) == [9, 9] and bars.marker.color[0] == "rgba(0,0,0,0)" != bars.marker.color[1]
+    assert (
+        list(bars.y) == [9, 9] and bars.marker.color[0] == "rgba(0,0,0,0)" != bars.marker.color[1]
+    )
     assert list(umi.marker.symbol) == ["circle-open", "circle"]
     assert list(umi.y) == numbers["umi_median"][:2].tolist()
     assert list(umi.y + umi.error_y.array) == pytest.approx(numbers["umi_q3"][:2].tolist())
@@ -64,8 +80,13 @@ def test_slides_are_chosen_patient_by_patient(sections):
     assert [section.name for section in select(sections, 3)] == ["A1", "B1", "C1"]
     assert [section.name for section in select(sections)] == ["A1", "A2", "B1", "C1"]
     assert select([sections[3]]) == []
-    labs = [slide(name, name[0], lab=lab) for name, lab in (("A1", "L1"), ("B1", "L1"), ("C1", "L1"), ("D1", "L2"), ("D2", "L2"))]
-    assert [section.name for section in select(labs, 3)] == ["A1", "B1", "D1"], "each laboratory before the last patient of the first"
+    labs = [
+        slide(name, name[0], lab=lab)
+        for name, lab in (("A1", "L1"), ("B1", "L1"), ("C1", "L1"), ("D1", "L2"), ("D2", "L2"))
+    ]
+    assert [section.name for section in select(labs, 3)] == ["A1", "B1", "D1"], (
+        "each laboratory before the last patient of the first"
+    )
 
 
 def test_the_gallery_is_at_one_scale_inside_the_slides():
@@ -83,10 +104,19 @@ def test_the_menu_shows_one_section_with_its_slide_and_its_spots(sections):
     drawn = select(sections)
     fig = review_figures.spots(drawn)
     buttons = fig.layout.updatemenus[0].buttons
-    assert [button.label for button in buttons] == ["A1, patient A", "A2, patient A", "B1, patient B", "C1, patient C"]
+    assert [button.label for button in buttons] == [
+        "A1, patient A",
+        "A2, patient A",
+        "B1, patient B",
+        "C1, patient C",
+    ]
     for i, button in enumerate(buttons):
         traces, layout = button.args
-        spots = sum(len(trace.x) for trace, visible in zip(fig.data, traces["visible"], strict=True) if visible)
+        spots = sum(
+            len(trace.x)
+            for trace, visible in zip(fig.data, traces["visible"], strict=True)
+            if visible
+        )
         assert spots == len(drawn[i])
         assert [layout[f"images[{j}].visible"] for j in range(4)] == [j == i for j in range(4)]
     assert [trace.visible for trace in fig.data] == buttons[0].args[0]["visible"]
@@ -98,21 +128,40 @@ def test_colours_are_by_laboratory_where_there_are_several(sections):
     other = replace(sections[4], lab="L2")
     by_patient = review_figures.colours(review.channel_shares(sections), ["A", "B", "C"])
     by_lab = review_figures.colours(review.channel_shares([*sections[:3], other]), ["L1", "L2"])
-    assert [trace.name for trace in by_patient.data if trace.showlegend] == ["patient A", "patient B", "patient C"]
+    assert [trace.name for trace in by_patient.data if trace.showlegend] == [
+        "patient A",
+        "patient B",
+        "patient C",
+    ]
     assert [trace.name for trace in by_lab.data if trace.showlegend] == ["L1", "L2"]
     assert len({trace.line.color for trace in by_lab.data}) == 2 and len(by_lab.data) == 3 * 4
 
 
 def test_the_chapter_says_every_number_that_its_prose_asks_for():
     cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
-    source = {kind: "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == kind) for kind in ("code", "markdown")}
+    source = {
+        kind: "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == kind)
+        for kind in ("code", "markdown")
+    }
     said = set(re.findall(r'page\.say\("(\w+)"', source["code"]))
-    said |= {f"{key}_{what}" for key in ("low", "high") for what in ("section", "umi")} | {"fold", "between", "within"}
-    said |= {f"number_of_{what}" for what in ("patients", "sections", "spots", "shared_genes")} | {"run_time"}  # said with the box of parameters
+    said |= {f"{key}_{what}" for key in ("low", "high") for what in ("section", "umi")} | {
+        "fold",
+        "between",
+        "within",
+    }
+    said |= {f"number_of_{what}" for what in ("patients", "sections", "spots", "shared_genes")} | {
+        "run_time"
+    }  # said with the box of parameters
     assert set(re.findall(r"\{glue:text\}`(\w+)", source["markdown"])) == said
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
     assert all(cell["metadata"].get("tags") for cell in cells if cell["cell_type"] == "code")
-    assert [parameter.name for parameter in declared(CHAPTER)] == ["profile", "sections", "panel", "channel_bins", "slides"]
+    assert [parameter.name for parameter in declared(CHAPTER)] == [
+        "profile",
+        "sections",
+        "panel",
+        "channel_bins",
+        "slides",
+    ]
 
 
 def test_the_conclusions_of_the_chapter_are_those_of_its_run():
@@ -123,9 +172,13 @@ def test_the_conclusions_of_the_chapter_are_those_of_its_run():
 
 
 def test_the_banner_is_seen_and_solutions_are_called_solutions():
-    cells = [cell for cell in json.loads(CHAPTER.read_text())["cells"] if cell["cell_type"] == "code"]
+    cells = [
+        cell for cell in json.loads(CHAPTER.read_text())["cells"] if cell["cell_type"] == "code"
+    ]
     (start,) = [cell for cell in cells if 'start("data-review"' in "".join(cell["source"])]
-    assert not {"hide-cell", "hide-output", "remove-cell", "remove-output"} & set(start["metadata"].get("tags", []))
+    assert not {"hide-cell", "hide-output", "remove-cell", "remove-output"} & set(
+        start["metadata"].get("tags", [])
+    )
     folded = [cell["metadata"] for cell in cells if "hide-cell" in cell["metadata"].get("tags", [])]
     assert len(folded) == 3
     assert all(each["mystnb"]["code_prompt_show"] == "Show the solution" for each in folded)

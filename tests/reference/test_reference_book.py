@@ -25,7 +25,11 @@ def built(request, tmp_path_factory):
         else:
             shutil.copyfile(CHECKOUT / name, root / name)
     done = subprocess.run(
-        [sys.executable, "-m", "compendium", "book", "--profile", request.param], cwd=root, env=os.environ | {"COMPENDIUM_HOME": str(home)}, capture_output=True, text=True
+        [sys.executable, "-m", "compendium", "book", "--profile", request.param],
+        cwd=root,
+        env=os.environ | {"COMPENDIUM_HOME": str(home)},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return request.param, root, home
@@ -35,7 +39,11 @@ def test_every_page_is_drawn_from_kept_tables(built):
     profile, root, home = built
     for name, notebook in chapters(root).items():
         page = nbformat.read(root / "book" / "chapters" / notebook.name, as_version=4)
-        shown = "".join(output.get("data", {}).get("text/html", "") for cell in page.cells for output in cell.get("outputs", []))
+        shown = "".join(
+            output.get("data", {}).get("text/html", "")
+            for cell in page.cells
+            for output in cell.get("outputs", [])
+        )
         assert "drawn from the tables of the reference run" in shown, name
         assert page.metadata["compendium"]["profile"] == profile
     assert not (home / "runs").exists() and not (home / "tables").exists(), "nothing was computed"

@@ -7,8 +7,7 @@ import torch
 from compendium.data.splits import Split
 from compendium.errors import BadInput
 from compendium.images.augment.views import bank
-from compendium.runs import plan_run
-from compendium.runs import run_once
+from compendium.runs import plan_run, run_once
 from compendium.runs.execution import training_set
 from compendium.runs.inputs.batches import banked, batch, inputs, training
 from compendium.runs.study.cost import features_left
@@ -20,7 +19,9 @@ ENCODER = {"encoder": "test_resnet.r160_in1k", "weights": "random", "tile_px": 6
 
 
 def planned(method, **words):
-    return plan_run("tiny", SPLIT, method, sections=SECTIONS, panel="all", budget="smoke", **ENCODER | words)
+    return plan_run(
+        "tiny", SPLIT, method, sections=SECTIONS, panel="all", budget="smoke", **ENCODER | words
+    )
 
 
 def loaded(run):
@@ -28,12 +29,23 @@ def loaded(run):
     return [inputs(run, part, target, "cpu", training=True) for part in parts]
 
 
-@pytest.mark.parametrize(("method", "words", "drawn"), [
-    ("hist2st", {}, ("hist2st", True)), ("hist2st", {"view": "stnet"}, ("stnet", True)), ("hist2st-lite0", {"view": "none"}, ("none", True)),
-    ("hist2st", {"distill": 0.0}, None), ("hist2st", {"distill": 0.0, "augment": "randaugment"}, ("randaugment", False)), ("hist2st", {"encoder": "own", "width": 8}, None),
-    ("regclass", {"view": "bleep"}, ("bleep", True)), ("hist2st-gat", {}, None), ("hist2st-gat", {"augment": "stimage"}, ("stimage", False)),
-    ("stnet", {}, None), ("stnet", {"augment": "stnet"}, ("stnet", False)), ("histogene", {}, None),
-])
+@pytest.mark.parametrize(
+    ("method", "words", "drawn"),
+    [
+        ("hist2st", {}, ("hist2st", True)),
+        ("hist2st", {"view": "stnet"}, ("stnet", True)),
+        ("hist2st-lite0", {"view": "none"}, ("none", True)),
+        ("hist2st", {"distill": 0.0}, None),
+        ("hist2st", {"distill": 0.0, "augment": "randaugment"}, ("randaugment", False)),
+        ("hist2st", {"encoder": "own", "width": 8}, None),
+        ("regclass", {"view": "bleep"}, ("bleep", True)),
+        ("hist2st-gat", {}, None),
+        ("hist2st-gat", {"augment": "stimage"}, ("stimage", False)),
+        ("stnet", {}, None),
+        ("stnet", {"augment": "stnet"}, ("stnet", False)),
+        ("histogene", {}, None),
+    ],
+)
 def test_a_bank_is_loaded_where_it_is_drawn_from(method, words, drawn):
     assert banked(planned(method, **words)) == (bank(*drawn) if drawn else ())
 
@@ -56,7 +68,10 @@ def test_a_spot_is_shown_one_of_its_own_eight_views(home):
     assert (which.sum(dim=0) >= 1).all()
     assert (which.sum(dim=1) > 20).all()  # each of the eight is drawn
     np.testing.assert_array_equal(batch(run, part, rows[:24]).image.numpy(), part.image)
-    assert all(mixed.views is None and len(mixed.image) == len(mixed.target) for mixed in training(run, loaded(run), 0))
+    assert all(
+        mixed.views is None and len(mixed.image) == len(mixed.target)
+        for mixed in training(run, loaded(run), 0)
+    )
 
 
 def test_views_follow_the_spots_when_patches_are_shuffled(home):
@@ -68,7 +83,10 @@ def test_views_follow_the_spots_when_patches_are_shuffled(home):
     assert first.views.shape == (8, 24, 96)
 
 
-@pytest.mark.parametrize(("method", "words"), [("hist2st", {}), ("hist2st", {"view": "deepspace"}), ("stnet", {"augment": "stnet"})])
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [("hist2st", {}), ("hist2st", {"view": "deepspace"}), ("stnet", {"augment": "stnet"})],
+)
 def test_a_run_on_the_bank_is_made_again_bit_for_bit(method, words, tmp_path, monkeypatch):
     found = []
     for place in ("one", "two"):
@@ -83,5 +101,7 @@ def test_input_scale_and_views_reach_the_features_and_their_price(home):
     run = planned("stnet", scale="0-255")
     assert not np.allclose(loaded(run)[0].image, loaded(planned("stnet"))[0].image)
     features_left([planned("hist2st")], SECTIONS, "cpu")  # prices what is left by computing one
-    views = {path for section in SECTIONS for path in (home / "features").rglob(f"*{section.name}-*.npy")}
+    views = {
+        path for section in SECTIONS for path in (home / "features").rglob(f"*{section.name}-*.npy")
+    }
     assert len(views) == 5  # two scales of S1 and S2, and the cheapest of what is left

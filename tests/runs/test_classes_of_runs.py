@@ -6,16 +6,29 @@ import numpy as np
 import pytest
 
 from compendium.data.splits import Split
-from compendium.runs import plan_run
-from compendium.runs import run_once, store
+from compendium.runs import plan_run, run_once, store
 from conftest import tiny_section
 
-SECTIONS = [tiny_section("S1", labelled=True), tiny_section("S2", patient="P2", labelled=True), tiny_section("S3", patient="P3", labelled=True)]
+SECTIONS = [
+    tiny_section("S1", labelled=True),
+    tiny_section("S2", patient="P2", labelled=True),
+    tiny_section("S3", patient="P3", labelled=True),
+]
 SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
 
 
 def smoke(method: str = "regclass", **words):
-    return plan_run("tiny", SPLIT, method, sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, **words)
+    return plan_run(
+        "tiny",
+        SPLIT,
+        method,
+        sections=SECTIONS,
+        panel="all",
+        encoder="colour",
+        budget="smoke",
+        tile_px=32,
+        **words,
+    )
 
 
 def test_a_classifier_leaves_its_probabilities_and_others_none(home):
@@ -50,6 +63,11 @@ def test_a_changed_probability_is_damage(home):
 
 def test_several_fits_answer_with_their_mean(home):
     record = run_once(smoke(members=2), SECTIONS, "cpu")
-    fits = [store.read(record.folder.with_name(name)).probabilities["S3"] for name in record.facts["members"]]
+    fits = [
+        store.read(record.folder.with_name(name)).probabilities["S3"]
+        for name in record.facts["members"]
+    ]
     assert not np.allclose(*fits)
-    np.testing.assert_allclose(store.read(record.folder).probabilities["S3"], np.mean(fits, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        store.read(record.folder).probabilities["S3"], np.mean(fits, axis=0), rtol=1e-6
+    )

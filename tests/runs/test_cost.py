@@ -3,20 +3,25 @@
 import pytest
 
 from compendium.data.splits import folds
-from compendium.runs import execute, run_once
-from compendium.runs import plan_run
+from compendium.runs import execute, plan_run, run_once
 from compendium.runs.execution import device_line
 from compendium.runs.run import Run
 from compendium.runs.study import cost
 from conftest import restate, tiny_section
 
-SECTIONS = [tiny_section("S1", spots=12), tiny_section("S2", patient="P2", spots=16), tiny_section("S3", patient="P3", spots=20)]
+SECTIONS = [
+    tiny_section("S1", spots=12),
+    tiny_section("S2", patient="P2", spots=16),
+    tiny_section("S3", patient="P3", spots=20),
+]
 pytestmark = pytest.mark.usefixtures("home")
 
 
 def planned(method: str, fold: int = 0, **words) -> Run:
     words = {"panel": "all", "encoder": "colour", "tile_px": 32, "budget": "smoke"} | words
-    return plan_run("tiny", folds("section-out", SECTIONS)[fold], method, sections=SECTIONS, **words)
+    return plan_run(
+        "tiny", folds("section-out", SECTIONS)[fold], method, sections=SECTIONS, **words
+    )
 
 
 def test_stored_runs_of_the_same_kind_and_device_tell_the_cost(monkeypatch):
@@ -46,7 +51,9 @@ def test_runs_of_another_kind_or_device_tell_nothing(other, monkeypatch):
 
 @pytest.mark.parametrize("method", ["mean", "ridge", "histogene"])
 def test_what_is_not_known_is_measured_and_leaves_nothing(method, home):
-    once, twice = (cost.estimate([planned(method, epochs=epochs)], SECTIONS, "cpu")[0] for epochs in (1, 2))
+    once, twice = (
+        cost.estimate([planned(method, epochs=epochs)], SECTIONS, "cpu")[0] for epochs in (1, 2)
+    )
     assert once > 0 and twice > 0
     assert not (home / "runs").exists()
 
@@ -60,7 +67,9 @@ def test_features_that_are_cached_cost_nothing(monkeypatch):
     runs = [planned("ridge"), planned("ridge", 1), planned("coordinates"), planned("mean")]
     ticks = iter((100.0, 103.0))
     monkeypatch.setattr(cost.time, "monotonic", lambda: next(ticks))
-    assert cost.features_left(runs, SECTIONS, "cpu") == pytest.approx(3.0 / 12 * (16 + 20))  # S1 has 12 spots and is now cached
+    assert cost.features_left(runs, SECTIONS, "cpu") == pytest.approx(
+        3.0 / 12 * (16 + 20)
+    )  # S1 has 12 spots and is now cached
     monkeypatch.undo()
     execute(runs[:1], SECTIONS, device="cpu")
     assert cost.features_left(runs, SECTIONS, "cpu") == 0.0

@@ -56,21 +56,53 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder, self.contact, self.processes = folder, folder / "scheduler.json", []
         self.start("scheduler", "--port", "0", "--scheduler-file", str(self.contact))
-        self.workers = [self.start("worker", "--nthreads", "1", "--no-nanny", "--scheduler-file", str(self.contact), "--local-directory", str(folder)) for _ in range(2)]
+        self.workers = [
+            self.start(
+                "worker",
+                "--nthreads",
+                "1",
+                "--no-nanny",
+                "--scheduler-file",
+                str(self.contact),
+                "--local-directory",
+                str(folder),
+            )
+            for _ in range(2)
+        ]
 
     def start(self, what: str, *options: str) -> subprocess.Popen:
         """In another folder and home than the test's, as on another machine."""
-        environment = os.environ | {"COMPENDIUM_HOME": str(self.folder / "elsewhere"), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
-        command = [sys.executable, "-m", f"distributed.cli.dask_{what}", "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0", *options]
+        environment = os.environ | {
+            "COMPENDIUM_HOME": str(self.folder / "elsewhere"),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(TESTS),
+        }
+        command = [
+            sys.executable,
+            "-m",
+            f"distributed.cli.dask_{what}",
+            "--host",
+            "127.0.0.1",
+            "--dashboard-address",
+            "127.0.0.1:0",
+            *options,
+        ]
         with (self.folder / "log").open("a") as log:
-            self.processes.append(subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log))
+            self.processes.append(
+                subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)
+            )
         return self.processes[-1]
 
     def address(self, workers: int = 2) -> str:
         """Where the scheduler is, once so many workers have come."""
         from distributed import Client
 
-        address = watched.until(lambda: self.contact.exists() and json.loads(self.contact.read_text() or "{}").get("address"))
+        address = watched.until(
+            lambda: (
+                self.contact.exists()
+                and json.loads(self.contact.read_text() or "{}").get("address")
+            )
+        )
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(workers, timeout=60)
         return address
@@ -97,15 +129,29 @@ def test_threads_of_one_process_do_not_mix_their_draws(serial, home):
 def test_two_engines_on_one_home_make_each_run_once(dask, serial, watch):
     sections = saved()
     runs, bad = planned(sections), planned(sections, ["stnet"], lr=1e30)
-    with engine("local", workers=2) as (local, two), engine("dask", address=dask.address()) as (remote, count), ThreadPoolExecutor(2) as both:
+    with (
+        engine("local", workers=2) as (local, two),
+        engine("dask", address=dask.address()) as (remote, count),
+        ThreadPoolExecutor(2) as both,
+    ):
         assert (two, count) == (2, 2)
-        for study in [both.submit(predictions, runs + bad, sections, executor=each) for each in (local, remote)]:
-            with pytest.raises(RunsFailed, match="3 of 12 runs failed, the others are stored; first stnet .*lower lr") as error:
+        for study in [
+            both.submit(predictions, runs + bad, sections, executor=each)
+            for each in (local, remote)
+        ]:
+            with pytest.raises(
+                RunsFailed,
+                match="3 of 12 runs failed, the others are stored; first stnet .*lower lr",
+            ) as error:
                 study.result()
             assert "\n" not in str(error.value)
     same(predictions(runs, sections), serial)
-    assert sorted(line for line in watched.made(watch) if "stnet" not in line) == sorted(f"{run.method} {run.split.name} 0" for run in runs)
-    assert [(now.word, "lower lr" in now.reason) for now in states(runs + bad, sections)] == [("done", False)] * 9 + [("failed", True)] * 3
+    assert sorted(line for line in watched.made(watch) if "stnet" not in line) == sorted(
+        f"{run.method} {run.split.name} 0" for run in runs
+    )
+    assert [(now.word, "lower lr" in now.reason) for now in states(runs + bad, sections)] == [
+        ("done", False)
+    ] * 9 + [("failed", True)] * 3
     assert not (dask.folder / "elsewhere").exists()
     assert not list(watch.rglob("*.partial"))
 
@@ -116,7 +162,9 @@ def test_a_dask_worker_that_is_killed_is_replaced_from_its_checkpoint(dask, seri
     (watch / "gate").touch()
     with engine("dask", address=dask.address()) as (remote, _), ThreadPoolExecutor(1) as beside:
         study = beside.submit(predictions, runs, sections, executor=remote)
-        killed = watched.until(lambda: {run: process for run in runs if (process := watched.held(watch, run))})
+        killed = watched.until(
+            lambda: {run: process for run in runs if (process := watched.held(watch, run))}
+        )
         run, process = killed.popitem()
         assert process in [worker.pid for worker in dask.workers]
         os.kill(process, signal.SIGKILL)
@@ -124,8 +172,12 @@ def test_a_dask_worker_that_is_killed_is_replaced_from_its_checkpoint(dask, seri
         same(study.result(), serial)
     trained = watched.epochs(watch, run)
     assert [epoch for _, epoch in trained] == list(range(watched.EPOCHS))
-    assert {at for at, epoch in trained if epoch > watched.HELD} == {worker.pid for worker in dask.workers} - {process}
-    assert sorted(watched.made(watch)) == sorted([*(f"{r.method} {r.split.name} 0" for r in runs), f"{run.method} {run.split.name} 0"])
+    assert {at for at, epoch in trained if epoch > watched.HELD} == {
+        worker.pid for worker in dask.workers
+    } - {process}
+    assert sorted(watched.made(watch)) == sorted(
+        [*(f"{r.method} {r.split.name} 0" for r in runs), f"{run.method} {run.split.name} 0"]
+    )
 
 
 def test_a_local_worker_that_is_killed_is_told_and_the_next_call_goes_on(serial, watch):
@@ -136,7 +188,9 @@ def test_a_local_worker_that_is_killed_is_told_and_the_next_call_goes_on(serial,
         study = beside.submit(predictions, runs, sections, executor=pool)
         run = watched.until(lambda: next((run for run in runs if watched.held(watch, run)), None))
         os.kill(watched.held(watch, run), signal.SIGKILL)
-        with pytest.raises(RunsFailed, match="the engine gave up .* run the same again to continue") as error:
+        with pytest.raises(
+            RunsFailed, match="the engine gave up .* run the same again to continue"
+        ) as error:
             study.result()
     assert "\n" not in str(error.value)
     (watch / "gate").unlink()
@@ -149,9 +203,29 @@ def test_a_local_worker_that_is_killed_is_told_and_the_next_call_goes_on(serial,
 def local_study(home: Path) -> Iterator[subprocess.Popen]:
     """The command, with one worker, in a session of its own that is gone at the end."""
     (home / "gate").touch()
-    words = ["--methods", "histogene", "--splits", "section-out", "--engine", "local", "--workers", "1", *(f"-p{key}={value}" for key, value in WORDS.items())]
-    command, environment = [sys.executable, "-c", "import watched; watched.main()", "study", "her2st", *words], os.environ | {"PYTHONPATH": str(TESTS)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    words = [
+        "--methods",
+        "histogene",
+        "--splits",
+        "section-out",
+        "--engine",
+        "local",
+        "--workers",
+        "1",
+        *(f"-p{key}={value}" for key, value in WORDS.items()),
+    ]
+    command, environment = (
+        [sys.executable, "-c", "import watched; watched.main()", "study", "her2st", *words],
+        os.environ | {"PYTHONPATH": str(TESTS)},
+    )
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     try:
         yield process
     finally:
@@ -170,13 +244,18 @@ def test_local_workers_end_with_the_command(tmp_path, monkeypatch):
         (run, *_) = planned(sections, ["histogene"])
         for how, process in begun.items():
             watched.until(lambda home=tmp_path / how.name: watched.held(home, run))
-            (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)  # Ctrl-C reaches the workers too
+            (os.killpg if how == signal.SIGINT else os.kill)(
+                process.pid, how
+            )  # Ctrl-C reaches the workers too
             _, err = process.communicate(timeout=30)  # returns when all that write there have ended
             monkeypatch.setenv("COMPENDIUM_HOME", str(tmp_path / how.name))
             assert [now.word for now in states([run], sections)] == ["interrupted"]
             if how == signal.SIGINT:
                 assert process.returncode == 130
-                assert err.splitlines()[-1] == "compendium: interrupted; what was finished is kept, run the same command to continue"
+                assert (
+                    err.splitlines()[-1]
+                    == "compendium: interrupted; what was finished is kept, run the same command to continue"
+                )
                 assert "Traceback" not in err
 
 
@@ -211,38 +290,57 @@ def test_a_section_that_is_prepared_anew_in_between_is_refused(home):
     assert not list(home.rglob("run.json"))
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:8786", "tcp://[::1]:8786", "tcp://localhost:8786", "tls://10.1.2.3:8786", "tls://gpu-7:8786"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "tcp://127.0.0.1:8786",
+        "tcp://[::1]:8786",
+        "tcp://localhost:8786",
+        "tls://10.1.2.3:8786",
+        "tls://gpu-7:8786",
+    ],
+)
 def test_addresses_that_nobody_else_can_talk_to(address):
     check_address(address)
 
 
-@pytest.mark.parametrize(("address", "says"), [
-    ("tcp://10.1.2.3:8786", "unprotected"),
-    ("tcp://0.0.0.0:8786", "unprotected"),
-    ("tcp://localhost.evil.org:8786", "unprotected"),
-    ("", "is no address"),
-    ("127.0.0.1:8786", "is no address"),
-    ("tcp://127.0.0.1", "is no address"),
-    ("tcp://127.0.0.1:port", "is no address"),
-    ("tcp://[::1:8786", "is no address"),
-    ("http://127.0.0.1:8786", "is no address"),
-])
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("tcp://10.1.2.3:8786", "unprotected"),
+        ("tcp://0.0.0.0:8786", "unprotected"),
+        ("tcp://localhost.evil.org:8786", "unprotected"),
+        ("", "is no address"),
+        ("127.0.0.1:8786", "is no address"),
+        ("tcp://127.0.0.1", "is no address"),
+        ("tcp://127.0.0.1:port", "is no address"),
+        ("tcp://[::1:8786", "is no address"),
+        ("http://127.0.0.1:8786", "is no address"),
+    ],
+)
 def test_addresses_that_are_refused(address, says):
     with pytest.raises(BadInput, match=says) as error:
         check_address(address)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("word", "words", "says"), [
-    ("ray", {}, "unknown engine 'ray'; known: serial, local, dask, slurm"),
-    ("local", {"workers": -1}, "workers is -1"),
-    ("serial", {"workers": 2}, "--workers goes with engine local or slurm, not with serial"),
-    ("dask", {"workers": 2}, "--workers goes with engine local or slurm, not with dask"),
-    ("local", {"address": "tcp://127.0.0.1:8786"}, "--address goes with engine dask, not with local"),
-    ("dask", {"slurm": {"timeout_min": 5}}, "--slurm goes with engine slurm, not with dask"),
-    ("dask", {}, "is no address of a Dask scheduler"),
-    ("dask", {"address": "tls://127.0.0.1:8786"}, "TLS"),
-])
+@pytest.mark.parametrize(
+    ("word", "words", "says"),
+    [
+        ("ray", {}, "unknown engine 'ray'; known: serial, local, dask, slurm"),
+        ("local", {"workers": -1}, "workers is -1"),
+        ("serial", {"workers": 2}, "--workers goes with engine local or slurm, not with serial"),
+        ("dask", {"workers": 2}, "--workers goes with engine local or slurm, not with dask"),
+        (
+            "local",
+            {"address": "tcp://127.0.0.1:8786"},
+            "--address goes with engine dask, not with local",
+        ),
+        ("dask", {"slurm": {"timeout_min": 5}}, "--slurm goes with engine slurm, not with dask"),
+        ("dask", {}, "is no address of a Dask scheduler"),
+        ("dask", {"address": "tls://127.0.0.1:8786"}, "TLS"),
+    ],
+)
 def test_engines_that_are_refused(word, words, says):
     with pytest.raises(BadInput, match=says) as error, engine(word, **words):
         pass
@@ -254,6 +352,9 @@ def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(BadInput, match=f"no Dask scheduler answers at {address}") as error, engine("dask", address=address):
+        with (
+            pytest.raises(BadInput, match=f"no Dask scheduler answers at {address}") as error,
+            engine("dask", address=address),
+        ):
             pass
     assert "\n" not in str(error.value)

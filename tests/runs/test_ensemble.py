@@ -7,8 +7,7 @@ import pytest
 
 from compendium.data.splits import folds
 from compendium.errors import BadInput
-from compendium.runs import plan_run
-from compendium.runs import run_once, store
+from compendium.runs import plan_run, run_once, store
 from compendium.runs.ensemble import members
 from compendium.runs.study import cost
 from conftest import tiny_section
@@ -18,7 +17,13 @@ SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("
 
 def smoke(method: str = "stimage", **words):
     split = folds("section-out", SECTIONS)[0]
-    return plan_run("tiny", split, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+    return plan_run(
+        "tiny",
+        split,
+        method,
+        sections=SECTIONS,
+        **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words,
+    )
 
 
 def test_the_record_holds_the_mean_and_the_spread_of_fits_that_stand_alone(home):
@@ -31,7 +36,9 @@ def test_the_record_holds_the_mean_and_the_spread_of_fits_that_stand_alone(home)
     np.testing.assert_allclose(record.predictions["S1"], alone.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(record.spread["S1"], alone.std(axis=0, ddof=1), rtol=1e-4)
     assert record.facts["parameters"] == 3 * fits[0].facts["parameters"]
-    assert record.facts["curve"][-1]["smooth L1"] == pytest.approx(np.mean([fit.facts["curve"][-1]["smooth L1"] for fit in fits]))
+    assert record.facts["curve"][-1]["smooth L1"] == pytest.approx(
+        np.mean([fit.facts["curve"][-1]["smooth L1"] for fit in fits])
+    )
     again = store.read(record.folder)
     np.testing.assert_array_equal(again.spread["S1"], record.spread["S1"])
     assert list(again.predictions) == ["S1"]
@@ -41,15 +48,18 @@ def test_the_first_fit_is_the_run_of_one(home):
     one = run_once(smoke(), SECTIONS, "cpu")
     assert one.spread == {}
     assert run_once(smoke(members=2), SECTIONS, "cpu").facts["members"][0] == one.id
-    assert [each.seed for each in members(smoke(seed=7, members=3))] != [each.seed for each in members(smoke(seed=8, members=3))]
+    assert [each.seed for each in members(smoke(seed=7, members=3))] != [
+        each.seed for each in members(smoke(seed=8, members=3))
+    ]
 
 
 def test_fits_that_are_there_are_not_made_again(home, monkeypatch):
     run_once(smoke(members=3), SECTIONS, "cpu")
-    monkeypatch.setattr("compendium.runs.execution.fit", lambda *a, **k: pytest.fail("fitted again"))
+    monkeypatch.setattr(
+        "compendium.runs.execution.fit", lambda *a, **k: pytest.fail("fitted again")
+    )
     record = run_once(smoke(members=2), SECTIONS, "cpu")
     assert len(record.facts["members"]) == 2
-
 
 
 def test_a_row_and_its_line_say_that_it_is_a_mean():

@@ -14,8 +14,21 @@ from forked import KILLED_AFTER, KILLED_AT, LOGGED
 
 SEED, ROUNDS, KILLS = 20, 4, 4  # in each round the study is killed that often
 EPOCHS = 60
-WORDS = tuple(f"-p={word}" for word in ("panel=all", "encoder=colour", "tile_px=32", "budget=smoke", f"epochs={EPOCHS}"))
-STUDY = ("study", "her2st", "--methods", "mean", "ridge", "histogene", "--splits", "section-out", *WORDS)
+WORDS = tuple(
+    f"-p={word}"
+    for word in ("panel=all", "encoder=colour", "tile_px=32", "budget=smoke", f"epochs={EPOCHS}")
+)
+STUDY = (
+    "study",
+    "her2st",
+    "--methods",
+    "mean",
+    "ridge",
+    "histogene",
+    "--splits",
+    "section-out",
+    *WORDS,
+)
 
 
 @pytest.fixture
@@ -54,18 +67,27 @@ def assert_same(home: Path, undisturbed: Path) -> None:
     assert one.keys() == two.keys()
     for name, record in one.items():
         assert record.facts["curve"] == two[name].facts["curve"]
-        assert all(np.array_equal(values, two[name].predictions[section]) for section, values in record.predictions.items())
+        assert all(
+            np.array_equal(values, two[name].predictions[section])
+            for section, values in record.predictions.items()
+        )
     assert everything(home) == everything(undisturbed)
 
 
-def test_a_study_that_is_killed_at_any_moment_ends_with_the_same_numbers(commands, prepared, undisturbed, tmp_path):
+def test_a_study_that_is_killed_at_any_moment_ends_with_the_same_numbers(
+    commands, prepared, undisturbed, tmp_path
+):
     whole = new_home(tmp_path / "whole", prepared)
-    lasts, starts = (commands.run(*STUDY, home=whole, first=LOGGED).seconds for _ in range(2))  # the second time nothing is left to do
+    lasts, starts = (
+        commands.run(*STUDY, home=whole, first=LOGGED).seconds for _ in range(2)
+    )  # the second time nothing is left to do
     rng = np.random.default_rng(SEED)
     kills = resumed = 0
     for each in range(ROUNDS):
         home, moments = new_home(tmp_path / str(each), prepared), np.sort(rng.random(KILLS))
-        print(f"seed {SEED}, round {each}: killed at {', '.join(f'{moment:.0%}' for moment in moments)} of a study of {lasts:.2f} s")
+        print(
+            f"seed {SEED}, round {each}: killed at {', '.join(f'{moment:.0%}' for moment in moments)} of a study of {lasts:.2f} s"
+        )
         for wait in starts + (lasts - starts) * np.diff(moments, prepend=0.0):
             child = commands.start(*STUDY, home=home, first=LOGGED + KILLED_AFTER.format(wait))
             kills += child.wait().status == -signal.SIGPROF
@@ -104,7 +126,9 @@ def flip(path: Path, at: int, bit: int = 0) -> None:
 
 def change_a_digit(record: Path) -> None:
     facts = json.loads((record / "run.json").read_text())
-    (record / "run.json").write_text(json.dumps(facts | {"training_spots": facts["training_spots"] + 1}))
+    (record / "run.json").write_text(
+        json.dumps(facts | {"training_spots": facts["training_spots"] + 1})
+    )
 
 
 DAMAGE = {
@@ -131,9 +155,15 @@ def test_a_damaged_record_is_reported_and_made_again(commands, undisturbed, tmp_
 
 
 def test_any_changed_bit_of_a_record_is_found(undisturbed, tmp_path):
-    shutil.copytree(undisturbed / next(name for name in records(undisturbed) if "mean" in name), tmp_path / "record")
+    shutil.copytree(
+        undisturbed / next(name for name in records(undisturbed) if "mean" in name),
+        tmp_path / "record",
+    )
     rng = np.random.default_rng(SEED)
-    for path, step in ((tmp_path / "record" / "run.json", 3), (tmp_path / "record" / "predictions.npz", 50)):
+    for path, step in (
+        (tmp_path / "record" / "run.json", 3),
+        (tmp_path / "record" / "predictions.npz", 50),
+    ):
         good = path.read_bytes()
         for at in range(0, len(good), step):
             flip(path, at, int(rng.integers(8)))

@@ -15,23 +15,30 @@ import torch
 from compendium.data.splits import Split, folds
 from compendium.errors import BadInput
 from compendium.methods import names, recipe
-from compendium.runs import execute, run_once, store
-from compendium.runs import plan_run
+from compendium.runs import execute, plan_run, plan_runs, run_once, store
 from compendium.runs.execution import training_set
 from compendium.runs.fit import fit, pick_device
 from compendium.runs.inputs.batches import inputs
-from compendium.runs import plan_runs
 from compendium.runs.study.runs import distinct
 from compendium.storage import read_checksummed, write_checksummed
 from conftest import tiny_section
 
-SECTIONS = [tiny_section(name, patient, labelled=True) for name, patient in (("S1", "P1"), ("S2", "P1"), ("S3", "P2"), ("S4", "P3"))]
+SECTIONS = [
+    tiny_section(name, patient, labelled=True)
+    for name, patient in (("S1", "P1"), ("S2", "P1"), ("S3", "P2"), ("S4", "P3"))
+]
 GENES = list(SECTIONS[0].genes)
 
 
 def smoke(method: str = "histogene", **words):
     split = folds("section-out", SECTIONS)[0]
-    return plan_run("tiny", split, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+    return plan_run(
+        "tiny",
+        split,
+        method,
+        sections=SECTIONS,
+        **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words,
+    )
 
 
 class Interrupted(Exception):
@@ -48,7 +55,9 @@ def interrupt_at(last: int):
     return interrupt
 
 
-@pytest.mark.parametrize("method", [name for name in names() if recipe(name).optimiser != "closed form"])
+@pytest.mark.parametrize(
+    "method", [name for name in names() if recipe(name).optimiser != "closed form"]
+)
 def test_an_interrupted_fit_continues_to_identical_numbers(method, home, monkeypatch):
     run = smoke(method, epochs=6)
     straight = run_once(run, SECTIONS, "cpu").predictions["S1"]
@@ -66,7 +75,9 @@ def test_an_interrupted_fit_continues_to_identical_numbers(method, home, monkeyp
 
 def test_a_finished_run_is_never_repeated(home, monkeypatch):
     first = run_once(smoke("ridge"), SECTIONS, "cpu")
-    monkeypatch.setattr("compendium.runs.execution.fit", lambda *a, **k: pytest.fail("fitted again"))
+    monkeypatch.setattr(
+        "compendium.runs.execution.fit", lambda *a, **k: pytest.fail("fitted again")
+    )
     again = run_once(smoke("ridge"), SECTIONS, "cpu")
     np.testing.assert_array_equal(first.predictions["S1"], again.predictions["S1"])
     assert not list(home.rglob("*.partial"))
@@ -83,11 +94,18 @@ def test_a_damaged_record_is_reported_and_done_again(home, caplog):
     assert store.read(first.folder) is not None
 
 
-
 def test_identity_follows_every_field_and_the_data():
     run = smoke()
     ids = {run.identity(SECTIONS)}
-    for change in ({"seed": 1}, {"lr": 0.5}, {"panel": "hvg(3)"}, {"epochs": 4}, {"width": 16}, {"permute": True}, {"tile_px": 16}):
+    for change in (
+        {"seed": 1},
+        {"lr": 0.5},
+        {"panel": "hvg(3)"},
+        {"epochs": 4},
+        {"width": 16},
+        {"permute": True},
+        {"tile_px": 16},
+    ):
         ids.add(smoke(**change).identity(SECTIONS))
     ids.add(run.identity([dataclasses.replace(SECTIONS[0], digest="other"), *SECTIONS[1:]]))
     assert len(ids) == 9
@@ -97,7 +115,9 @@ def test_identity_follows_every_field_and_the_data():
 def test_a_distinct_fold_is_planned_once():
     splits = distinct(["section-out", "patient-out"], SECTIONS)
     assert [(s.rule, s.test) for s in splits if "S3" in s.test] == [("section-out", ("S3",))]
-    assert [(s.rule, s.test) for s in splits if s.rule == "patient-out"] == [("patient-out", ("S1", "S2"))]
+    assert [(s.rule, s.test) for s in splits if s.rule == "patient-out"] == [
+        ("patient-out", ("S1", "S2"))
+    ]
     assert len(plan_runs("tiny", SECTIONS, ["section-out"], ["mean", "colour"], panel="all")) == 8
 
 
@@ -109,12 +129,37 @@ def test_a_patient_on_both_sides_is_refused_under_clean():
 
 
 def test_the_protocol_line_names_what_was_overridden():
-    assert smoke("ridge").line == "clean, except split = section-out, panel = all, encoder = colour, budget = smoke"
+    assert (
+        smoke("ridge").line
+        == "clean, except split = section-out, panel = all, encoder = colour, budget = smoke"
+    )
     patient = folds("patient-out", SECTIONS)[0]
     assert plan_run("tiny", patient, "ridge", sections=SECTIONS, budget="full").line == "clean"
-    published = plan_run("tiny", folds("section-out", SECTIONS)[0], "histogene", sections=SECTIONS, protocol="published", budget="full")
-    assert (published.line, published.target, published.scale, published.encoder) == ("published", "scprep", "0-255", "own")
-    assert plan_run("tiny", folds("section-out", SECTIONS)[0], "ridge", sections=SECTIONS, protocol="published", budget="full").line == "published"
+    published = plan_run(
+        "tiny",
+        folds("section-out", SECTIONS)[0],
+        "histogene",
+        sections=SECTIONS,
+        protocol="published",
+        budget="full",
+    )
+    assert (published.line, published.target, published.scale, published.encoder) == (
+        "published",
+        "scprep",
+        "0-255",
+        "own",
+    )
+    assert (
+        plan_run(
+            "tiny",
+            folds("section-out", SECTIONS)[0],
+            "ridge",
+            sections=SECTIONS,
+            protocol="published",
+            budget="full",
+        ).line
+        == "published"
+    )
 
 
 def test_a_head_on_frozen_features_is_called_what_it_is():
@@ -123,21 +168,24 @@ def test_a_head_on_frozen_features_is_called_what_it_is():
     assert smoke("histogene").title == "HisToGene on frozen features"
 
 
-@pytest.mark.parametrize(("words", "says"), [
-    ({"epoch": 3}, "did you mean epochs"),
-    ({"epochs": "3"}, "takes a int"),
-    ({"epochs": True}, "takes a int"),
-    ({"lr": 0.0}, "lr above 0"),
-    ({"batch": 0}, "at least 1"),
-    ({"budget": "big"}, "unknown budget"),
-    ({"protocol": "dirty"}, "unknown protocol"),
-    ({"optimiser": "adagrad"}, "unknown optimiser"),
-    ({"optimiser": "closed form"}, "unknown optimiser"),
-    ({"dropout": 1.5}, "below 1"),
-    ({"width": 0}, "at least 1"),
-    ({"encoder": "none"}, "cannot learn without an image"),
-    ({"method": "ridge", "encoder": "own"}, "no encoder of its own"),
-])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"epoch": 3}, "did you mean epochs"),
+        ({"epochs": "3"}, "takes a int"),
+        ({"epochs": True}, "takes a int"),
+        ({"lr": 0.0}, "lr above 0"),
+        ({"batch": 0}, "at least 1"),
+        ({"budget": "big"}, "unknown budget"),
+        ({"protocol": "dirty"}, "unknown protocol"),
+        ({"optimiser": "adagrad"}, "unknown optimiser"),
+        ({"optimiser": "closed form"}, "unknown optimiser"),
+        ({"dropout": 1.5}, "below 1"),
+        ({"width": 0}, "at least 1"),
+        ({"encoder": "none"}, "cannot learn without an image"),
+        ({"method": "ridge", "encoder": "own"}, "no encoder of its own"),
+    ],
+)
 def test_misspelt_and_mistyped_words_are_errors(words, says):
     with pytest.raises(BadInput, match=says) as error:
         smoke(**words)
@@ -146,7 +194,9 @@ def test_misspelt_and_mistyped_words_are_errors(words, says):
 
 def test_frozen_features_are_the_same_for_every_method():
     split = folds("section-out", SECTIONS)[0]
-    runs = [plan_run("tiny", split, name, sections=SECTIONS) for name in ("ridge", "stnet", "histogene")]
+    runs = [
+        plan_run("tiny", split, name, sections=SECTIONS) for name in ("ridge", "stnet", "histogene")
+    ]
     assert len({(run.encoder, run.tile_px, run.augment) for run in runs}) == 1
     assert plan_run("tiny", split, "histogene", sections=SECTIONS, encoder="own").tile_px == 112
 
@@ -186,7 +236,10 @@ def flip(checkpoint: Path, part: float) -> None:
 
 def restated(checkpoint: Path, **words) -> None:
     """Let a checkpoint say something else, undamaged."""
-    state, packed = torch.load(io.BytesIO(read_checksummed(checkpoint)), weights_only=True), io.BytesIO()
+    state, packed = (
+        torch.load(io.BytesIO(read_checksummed(checkpoint)), weights_only=True),
+        io.BytesIO(),
+    )
     assert words.keys() <= state.keys() and all(state[key] != word for key, word in words.items())
     torch.save(state | words, packed)
     write_checksummed(checkpoint, packed.getbuffer())
@@ -196,7 +249,9 @@ DAMAGE = {
     "text": lambda path: path.write_bytes(b"not a checkpoint"),
     "empty": lambda path: path.write_bytes(b""),
     "cut off": lambda path: path.write_bytes(path.read_bytes()[:-1]),
-    **{f"a bit at {part:.0%}": lambda path, part=part: flip(path, part) for part in (0.3, 0.5, 0.7)},
+    **{
+        f"a bit at {part:.0%}": lambda path, part=part: flip(path, part) for part in (0.3, 0.5, 0.7)
+    },
     "other code": lambda path: restated(path, maker="other code"),
 }
 
@@ -215,7 +270,9 @@ def interrupted(home, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_checkpoint_that_cannot_be_continued_is_reported_and_left_behind(interrupted, caplog, damage):
+def test_a_checkpoint_that_cannot_be_continued_is_reported_and_left_behind(
+    interrupted, caplog, damage
+):
     run, checkpoint, straight = interrupted
     DAMAGE[damage](checkpoint)
     seen = []
@@ -230,9 +287,13 @@ def test_a_checkpoint_of_another_device_is_left_behind(interrupted, caplog, monk
     checkpoint.unlink()
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr("compendium.runs.execution.pick_device", lambda word: word)
-        run_once(run, SECTIONS, "cpu:0", after_epoch=interrupt_at(2))  # another name stands for another device
+        run_once(
+            run, SECTIONS, "cpu:0", after_epoch=interrupt_at(2)
+        )  # another name stands for another device
     seen = []
-    np.testing.assert_array_equal(run_once(run, SECTIONS, "cpu", after_epoch=seen.append).predictions["S1"], straight)
+    np.testing.assert_array_equal(
+        run_once(run, SECTIONS, "cpu", after_epoch=seen.append).predictions["S1"], straight
+    )
     assert seen == [0, 1, 2, 3]
     assert "another kind of device" in caplog.text
 
@@ -243,8 +304,12 @@ def test_a_fit_knows_the_seconds_of_earlier_legs(home, tmp_path, monkeypatch):
     parts = [inputs(run, part, target, "cpu", training=True) for part in train]
 
     def leg(stop: int) -> float:
-        ticks = count(step=10)  # the clock is looked at when a leg begins, after each epoch, and after each checkpoint
-        monkeypatch.setattr("compendium.runs.fit.time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+        ticks = count(
+            step=10
+        )  # the clock is looked at when a leg begins, after each epoch, and after each checkpoint
+        monkeypatch.setattr(
+            "compendium.runs.fit.time", SimpleNamespace(monotonic=lambda: float(next(ticks)))
+        )
         return fit(run, parts, [], len(target.genes), "cpu", checkpoint, interrupt_at(stop)).earlier
 
     monkeypatch.setattr("compendium.runs.fit.CHECKPOINT_SECONDS", 0.0)
@@ -254,7 +319,6 @@ def test_a_fit_knows_the_seconds_of_earlier_legs(home, tmp_path, monkeypatch):
     assert leg(99) == 30 + 30  # two epochs and the checkpoint between them, twice
     checkpoint.unlink()
     assert leg(99) == 0
-
 
 
 def test_an_executor_gives_the_same_records(home):

@@ -10,7 +10,17 @@ from forked import LOGGED, UNPRIVILEGED
 from raw_files import files_below, write_raw
 from small_disk import is_refused
 
-STUDY = ("study", "her2st", "--splits", "section-out", "-p", "panel=all", "-p", "tile_px=32", "--methods")
+STUDY = (
+    "study",
+    "her2st",
+    "--splits",
+    "section-out",
+    "-p",
+    "panel=all",
+    "-p",
+    "tile_px=32",
+    "--methods",
+)
 SLOW = (*STUDY, "histogene", "-p", "encoder=colour", "-p", "budget=smoke", "-p", "epochs=40")
 
 
@@ -24,7 +34,11 @@ def home(disk, prepared, monkeypatch) -> Path:
 
 def content(home: Path) -> dict[str, bytes]:
     """Every file of a home but the notes why runs failed."""
-    return {name: (home / name).read_bytes() for name in files_below(home) if not name.endswith(".failed")}
+    return {
+        name: (home / name).read_bytes()
+        for name in files_below(home)
+        if not name.endswith(".failed")
+    }
 
 
 def records(home: Path) -> list[store.Record]:
@@ -33,7 +47,11 @@ def records(home: Path) -> list[store.Record]:
 
 @pytest.mark.parametrize("what", ["record", "features", "section"])
 def test_a_full_disk_is_one_line_and_leaves_what_was_there(what, commands, disk, home):
-    wanted = {"record": (*STUDY, "mean", "colour"), "features": (*STUDY, "ridge"), "section": ("prepare", "her2st", "--tile-px", "64")}[what]
+    wanted = {
+        "record": (*STUDY, "mean", "colour"),
+        "features": (*STUDY, "ridge"),
+        "section": ("prepare", "her2st", "--tile-px", "64"),
+    }[what]
     write_raw(home / "raw" / "her2st")
     assert commands.run(*STUDY, "colour", home=home).status == 0
     before, made = content(home), records(home)
@@ -44,7 +62,11 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(what, commands, disk,
     assert [record.id for record in records(home)] == [record.id for record in made]
     assert commands.run(*wanted, home=home).status == 0
     assert content(home) != before
-    assert not [name for name in files_below(home) if "/." in name or ".partial" in name or ".failed" in name]
+    assert not [
+        name
+        for name in files_below(home)
+        if "/." in name or ".partial" in name or ".failed" in name
+    ]
 
 
 def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(commands, disk, home):
@@ -68,7 +90,11 @@ def locked_up(home):
 
     def change(writable: bool) -> None:
         for path in (home, *home.rglob("*")):
-            path.chmod((0o755 if path.is_dir() else 0o644) if writable else (0o555 if path.is_dir() else 0o444))
+            path.chmod(
+                (0o755 if path.is_dir() else 0o644)
+                if writable
+                else (0o555 if path.is_dir() else 0o444)
+            )
 
     yield change
     change(True)
@@ -93,11 +119,18 @@ def test_a_store_that_may_not_be_written_is_read(commands, home, locked_up):
     held = content(home)
     for wanted, where in (((*STUDY, "ridge"), "runs"), (("prepare", "her2st"), "sections")):
         line = commands.run(*wanted, home=home, first=UNPRIVILEGED).line
-        assert f"{home / where}" in line and "cannot be read or written (Permission denied); check the disk and its permissions" in line
+        assert (
+            f"{home / where}" in line
+            and "cannot be read or written (Permission denied); check the disk and its permissions"
+            in line
+        )
     assert content(home) == held
 
 
 def test_too_little_memory_is_one_line(commands, home):
     bound = "import resource; resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))\n"
     said = commands.run(*SLOW, "-p", "width=1000000000", home=home, first=bound)
-    assert "out of memory; lower batch, width" in said.line and said.out.count("failed  histogene") == 2
+    assert (
+        "out of memory; lower batch, width" in said.line
+        and said.out.count("failed  histogene") == 2
+    )

@@ -12,7 +12,10 @@ from compendium.runs.inputs.matching import TrainingSubset, matched, size, subse
 from compendium.runs.run import plan_run
 from conftest import tiny_section
 
-SECTIONS = [tiny_section(name, patient, labelled=True) for name, patient in (("S1", "P1"), ("S2", "P1"), ("S3", "P2"), ("S4", "P3"))]
+SECTIONS = [
+    tiny_section(name, patient, labelled=True)
+    for name, patient in (("S1", "P1"), ("S2", "P1"), ("S3", "P2"), ("S4", "P3"))
+]
 GENES = list(SECTIONS[0].genes)
 
 
@@ -27,9 +30,15 @@ def test_both_arms_are_matched_in_spots_and_depth():
 
 
 def test_features_of_a_cut_section_are_those_of_the_whole():
-    (part,) = matched(uncut(SECTIONS[:1]), uncut([tiny_section("S9", patient="P9", spots=9)]), GENES, seed=0)
-    run = plan_run("tiny", folds("section-out", SECTIONS)[0], "coordinates", sections=SECTIONS, panel="all")
-    whole, cut = (inputs(run, each, None, "cpu") for each in (TrainingSubset(SECTIONS[0], SECTIONS[0]), part))
+    (part,) = matched(
+        uncut(SECTIONS[:1]), uncut([tiny_section("S9", patient="P9", spots=9)]), GENES, seed=0
+    )
+    run = plan_run(
+        "tiny", folds("section-out", SECTIONS)[0], "coordinates", sections=SECTIONS, panel="all"
+    )
+    whole, cut = (
+        inputs(run, each, None, "cpu") for each in (TrainingSubset(SECTIONS[0], SECTIONS[0]), part)
+    )
     assert len(cut) == 9
     np.testing.assert_array_equal(cut.image, whole.image[part.rows])
 
@@ -39,7 +48,9 @@ def test_matching_is_deterministic_and_used_by_the_arms():
     run = plan_run("tiny", arm, "ridge", sections=SECTIONS, panel="all")
     one, two = (training_set(run, SECTIONS)[0] for _ in range(2))
     assert [len(part.section) for part in one] == [24]
-    assert all((a.section.counts != b.section.counts).nnz == 0 for a, b in zip(one, two, strict=True))
+    assert all(
+        (a.section.counts != b.section.counts).nnz == 0 for a, b in zip(one, two, strict=True)
+    )
 
 
 def test_thinning_keeps_molecules_and_subset_keeps_rows():

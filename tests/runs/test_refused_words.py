@@ -17,19 +17,43 @@ SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2")]
 SPLIT = folds("section-out", SECTIONS)[0]
 PLANNED = [
     ("stnet", {"encoder": "resnet999"}, "unknown encoder 'resnet999'"),
-    ("stnet", {"encoder": "tf_efficientnet_lite0.nowhere"}, "unknown encoder 'tf_efficientnet_lite0.nowhere'"),
+    (
+        "stnet",
+        {"encoder": "tf_efficientnet_lite0.nowhere"},
+        "unknown encoder 'tf_efficientnet_lite0.nowhere'",
+    ),
     ("ridge", {"weights": "absent.pth"}, "no weights file absent.pth"),
-    ("stnet", {"encoder": "own", "weights": "absent.pth"}, "no weights file absent.pth for encoder densenet121"),
+    (
+        "stnet",
+        {"encoder": "own", "weights": "absent.pth"},
+        "no weights file absent.pth for encoder densenet121",
+    ),
     ("bleep", {"temperature": 0}, "temperature=0 of method bleep must be above 0"),
-    ("bleep", {"retrieval": "best"}, "unknown retrieval 'best' for method bleep; known: simple, average, weighted"),
-    ("stnet", {"augment": "hist2sst"}, "unknown augment 'hist2sst' for method stnet; did you mean hist2st? known: none, stnet, histogene, hist2st, stimage, deepspace, bleep, "),
-    ("hist2st", {"view": "bleeep"}, "unknown view 'bleeep' for method hist2st; did you mean bleep? known: none, stnet,"),
+    (
+        "bleep",
+        {"retrieval": "best"},
+        "unknown retrieval 'best' for method bleep; known: simple, average, weighted",
+    ),
+    (
+        "stnet",
+        {"augment": "hist2sst"},
+        "unknown augment 'hist2sst' for method stnet; did you mean hist2st? known: none, stnet, histogene, hist2st, stimage, deepspace, bleep, ",
+    ),
+    (
+        "hist2st",
+        {"view": "bleeep"},
+        "unknown view 'bleeep' for method hist2st; did you mean bleep? known: none, stnet,",
+    ),
     ("hist2st-gat", {"view": "bleep"}, "method hist2st-gat has no parameter 'view'"),
     ("regclass", {"gamma": -1}, "parameter gamma of method regclass is -1"),
     ("hist2st", {"k": 0}, "parameter k of method hist2st is 0"),
     ("hist2st", {"views": 9, "distill": 0.5}, "views=9"),
     ("hist2st", {"encoder": "own", "width": 100}, "width=100 does not fit"),
-    ("hist2st-gat", {"heads": 3}, "width=256 of method hist2st-gat cannot be divided among heads=3"),
+    (
+        "hist2st-gat",
+        {"heads": 3},
+        "width=256 of method hist2st-gat cannot be divided among heads=3",
+    ),
     ("stimage", {"target": "pearson"}, "no likelihood for target pearson"),
 ]
 BUILT = [
@@ -40,7 +64,11 @@ BUILT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("method", "words", "line"), PLANNED, ids=[f"{method} {next(iter(words))}" for method, words, _ in PLANNED])
+@pytest.mark.parametrize(
+    ("method", "words", "line"),
+    PLANNED,
+    ids=[f"{method} {next(iter(words))}" for method, words, _ in PLANNED],
+)
 def test_a_run_that_cannot_be_is_not_planned(method, words, line):
     with pytest.raises(BadInput) as refused:
         plan_run("tiny", SPLIT, method, sections=SECTIONS, panel="all", **words)
@@ -48,12 +76,27 @@ def test_a_run_that_cannot_be_is_not_planned(method, words, line):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("words", [{"method": "hist2st-lite0", "tuned": True, "distill": 0.0}, {"method": "stimage"}, {"method": "deepspace"}, {"method": "histogene"}])
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"method": "hist2st-lite0", "tuned": True, "distill": 0.0},
+        {"method": "stimage"},
+        {"method": "deepspace"},
+        {"method": "histogene"},
+    ],
+)
 def test_what_only_an_encoder_of_its_own_can_be_is_planned_with_it(words):
-    assert plan_run("tiny", SPLIT, sections=SECTIONS, panel="all", encoder="own", **words).encoder == "own"
+    assert (
+        plan_run("tiny", SPLIT, sections=SECTIONS, panel="all", encoder="own", **words).encoder
+        == "own"
+    )
 
 
-@pytest.mark.parametrize(("method", "words", "line"), BUILT, ids=[f"{method} {next(iter(words))}" for method, words, _ in BUILT])
+@pytest.mark.parametrize(
+    ("method", "words", "line"),
+    BUILT,
+    ids=[f"{method} {next(iter(words))}" for method, words, _ in BUILT],
+)
 def test_a_class_refuses_its_own_words(method, words, line):
     with pytest.raises(BadInput, match=line):
         recipe(method).build(ModelSpec(2, torch.zeros(2), classes=2, features=8), **words)
@@ -84,7 +127,10 @@ def test_weights_that_cannot_be_had_are_asked_for_once(monkeypatch, caplog):
         lines.add(str(refused.value))
     assert asked == ["resnet50.tv_in1k"]
     (line,) = lines
-    assert "the weights of encoder resnet50.tv_in1k are not here and cannot be downloaded (OSError: no connection); give weights=FILE" in line
+    assert (
+        "the weights of encoder resnet50.tv_in1k are not here and cannot be downloaded (OSError: no connection); give weights=FILE"
+        in line
+    )
     assert caplog.text == ""
 
 

@@ -12,18 +12,20 @@ from pathlib import Path
 import pytest
 
 from compendium.data.splits import folds
-from compendium.runs import plan_run
-from compendium.runs import run_once, store
+from compendium.runs import plan_run, plan_runs, run_once, store
 from compendium.runs.execution import RunsFailed
 from compendium.runs.executors.local import Serial
 from compendium.runs.run import Run
-from compendium.runs import plan_runs
-from compendium.runs.study.progress import Progress, run_study, duration, report
+from compendium.runs.study.progress import Progress, duration, report, run_study
 from compendium.runs.study.status import State, folders, states
 from conftest import tiny_section
 from forked import until
 
-SECTIONS = [tiny_section("S1", spots=12), tiny_section("S2", patient="P2", spots=16), tiny_section("S3", patient="P3", spots=20)]
+SECTIONS = [
+    tiny_section("S1", spots=12),
+    tiny_section("S2", patient="P2", spots=16),
+    tiny_section("S3", patient="P3", spots=20),
+]
 WORDS = {"panel": "all", "encoder": "colour", "tile_px": 32, "budget": "smoke"}
 # Holds a lock file until its standard input ends.
 HOLD = "import fcntl, sys; lock = open(sys.argv[1], 'a'); fcntl.flock(lock, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
@@ -36,7 +38,9 @@ def quick(home, monkeypatch):
 
 
 def planned(method: str = "mean", fold: int = 0, **words) -> Run:
-    return plan_run("tiny", folds("section-out", SECTIONS)[fold], method, sections=SECTIONS, **WORDS | words)
+    return plan_run(
+        "tiny", folds("section-out", SECTIONS)[fold], method, sections=SECTIONS, **WORDS | words
+    )
 
 
 def means() -> list[Run]:
@@ -56,7 +60,9 @@ def now(run: Run) -> State:
 def held(lock: Path) -> Iterator[None]:
     """Somebody else holds the lock."""
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with subprocess.Popen([sys.executable, "-c", HOLD, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout.readline() == "held\n"
         yield
         other.stdin.close()
@@ -70,7 +76,11 @@ def test_a_run_waits_runs_and_is_done():
         assert now(run).word == "running"
     assert now(run).word == "waiting"  # the file of a lock that nobody holds is nothing
     record = run_once(run, SECTIONS, "cpu")
-    assert (now(run).word, now(run).seconds, now(run).reason) == ("done", record.facts["seconds"], "")
+    assert (now(run).word, now(run).seconds, now(run).reason) == (
+        "done",
+        record.facts["seconds"],
+        "",
+    )
 
 
 def test_how_long_a_run_has_run_is_read_off_its_lock():
@@ -126,7 +136,10 @@ def test_a_watch_counts_tells_and_foresees(monkeypatch):
     watch = Progress([done, failed, waiting], SECTIONS, workers=2)
     assert watch.due == [1, 2]
     watch.seconds, watch.features = [0.0, 40.0, 10.0], 20.0
-    assert watch.announcement() == "3 runs: 1 stored, 2 to do; about 40 s on 2 workers (histogene 1 x 40 s, mean 1 x 10 s, features of the frozen encoder 20 s)"
+    assert (
+        watch.announcement()
+        == "3 runs: 1 stored, 2 to do; about 40 s on 2 workers (histogene 1 x 40 s, mean 1 x 10 s, features of the frozen encoder 20 s)"
+    )
     assert watch.line() == "1 done, 2 waiting; about 40 s left"
     with pytest.raises(ValueError):
         run_once(failed, SECTIONS, "cpu")
@@ -135,7 +148,10 @@ def test_a_watch_counts_tells_and_foresees(monkeypatch):
     for _ in range(2):
         watch.tell_failures([(failed, "too far")], told.append)
     assert told == ["failed: histogene section-out-S2 seed 0: too far"]
-    monkeypatch.setattr("compendium.runs.study.status.store.read", lambda folder: pytest.fail("read again") if "S1" in str(folder) else None)
+    monkeypatch.setattr(
+        "compendium.runs.study.status.store.read",
+        lambda folder: pytest.fail("read again") if "S1" in str(folder) else None,
+    )
     assert watch.line().startswith("1 done")
 
 
@@ -146,8 +162,6 @@ def test_the_longest_run_bounds_the_time_and_a_cluster_of_unknown_size_is_named_
     watch.workers = 0
     watch.seconds = [30.0, 4.0]
     assert "about 34 s of computing in all" in watch.announcement()
-
-
 
 
 def test_workers_are_sent_the_word_for_the_device(monkeypatch):
@@ -165,11 +179,16 @@ def test_workers_are_sent_the_word_for_the_device(monkeypatch):
 def test_a_running_run_has_less_left(monkeypatch):
     watch = Progress([planned()], SECTIONS)
     watch.seconds = [50.0]
-    monkeypatch.setattr("compendium.runs.study.progress.state", lambda run, target: State(run, target, "running", seconds=20.0))
+    monkeypatch.setattr(
+        "compendium.runs.study.progress.state",
+        lambda run, target: State(run, target, "running", seconds=20.0),
+    )
     assert watch.line() == "1 running; about 30 s left"
-    monkeypatch.setattr("compendium.runs.study.progress.state", lambda run, target: State(run, target, "running", seconds=70.0))
+    monkeypatch.setattr(
+        "compendium.runs.study.progress.state",
+        lambda run, target: State(run, target, "running", seconds=70.0),
+    )
     assert watch.line() == "1 running; about 0.0 s left"
-
 
 
 def test_the_cost_is_told_before_anything_is_fitted(home):
@@ -181,7 +200,9 @@ def test_the_cost_is_told_before_anything_is_fitted(home):
     records = run_study(means(), SECTIONS, Serial(), tell, device="cpu")
     assert re.fullmatch(r"3 runs: 0 stored, 3 to do; about \S+ s \(mean 3 x \S+ s\)", told[0][0])
     assert (told[0][1], told[-1]) == (0, ("3 done", 3))
-    assert [record.id for record in records] == [target.name for target in folders(means(), SECTIONS)]
+    assert [record.id for record in records] == [
+        target.name for target in folders(means(), SECTIONS)
+    ]
 
 
 class Hesitant(Executor):
@@ -194,7 +215,9 @@ class Hesitant(Executor):
         """The results, in order."""
         (target, *_) = folders(means(), SECTIONS)
         with held(store.workplace(target) / store.LOCK):
-            until(lambda: any(line.startswith("1 running, 2 waiting; about ") for line in self.told))
+            until(
+                lambda: any(line.startswith("1 running, 2 waiting; about ") for line in self.told)
+            )
         return Serial().map(fn, *iterables, **words)
 
 
@@ -215,28 +238,57 @@ def test_a_second_study_does_nothing(monkeypatch):
 
 def test_failures_are_told_with_their_reason_and_stop_nothing():
     runs, told = [failing(0), failing(1), planned()], []
-    with pytest.raises(RunsFailed, match=r"2 of 3 runs failed, the others are stored; first histogene section-out-S1: .* lower lr"):
+    with pytest.raises(
+        RunsFailed,
+        match=r"2 of 3 runs failed, the others are stored; first histogene section-out-S1: .* lower lr",
+    ):
         run_study(runs, SECTIONS, Serial(), told.append, device="cpu")
     assert [line.split(": the loss is")[0] for line in told if line.startswith("failed")] == [
-        "failed: histogene section-out-S1 seed 0: method histogene on section-out-S1", "failed: histogene section-out-S2 seed 0: method histogene on section-out-S2",
+        "failed: histogene section-out-S1 seed 0: method histogene on section-out-S1",
+        "failed: histogene section-out-S2 seed 0: method histogene on section-out-S2",
     ]
     assert told[-1] == "1 done, 2 failed"
     rows = report(runs, SECTIONS)
-    assert [row.split()[:2] for row in rows] == [["failed", "histogene"], ["failed", "histogene"], ["done", "mean"]]
+    assert [row.split()[:2] for row in rows] == [
+        ["failed", "histogene"],
+        ["failed", "histogene"],
+        ["done", "mean"],
+    ]
     assert "lower lr (now 1e+30)" in rows[0] and rows[2].endswith(folders(runs, SECTIONS)[2].name)
-    assert len({row.index("section-out") for row in rows}) == len({row.index("seed 0") for row in rows}) == 1
+    assert (
+        len({row.index("section-out") for row in rows})
+        == len({row.index("seed 0") for row in rows})
+        == 1
+    )
 
 
 def test_a_run_whose_trial_fails_is_no_reason_to_leave_out_the_others(monkeypatch):
-    counts_only = tiny_section("S4", patient="P4", spots=9)  # the smallest: the one that a trial takes
+    counts_only = tiny_section(
+        "S4", patient="P4", spots=9
+    )  # the smallest: the one that a trial takes
     object.__setattr__(counts_only, "patches", None)
     sections = [*SECTIONS, counts_only]
     runs = plan_runs("tiny", sections, ["section-out"], ["mean", "ridge"], **WORDS)
     with pytest.raises(RunsFailed, match="4 of 8 runs failed"):
         run_study(runs, sections, Serial(), print, device="cpu")
-    assert {(s.run.method, s.word) for s in states(runs, sections)} == {("mean", "done"), ("ridge", "failed")}
+    assert {(s.run.method, s.word) for s in states(runs, sections)} == {
+        ("mean", "done"),
+        ("ridge", "failed"),
+    }
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0, "0.0 s"), (0.96, "1.0 s"), (1, "1 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (360_000, "100.0 h")])
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0.0 s"),
+        (0.96, "1.0 s"),
+        (1, "1 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (5399, "90 min"),
+        (5400, "1.5 h"),
+        (360_000, "100.0 h"),
+    ],
+)
 def test_a_duration_in_words(seconds, said):
     assert duration(seconds) == said

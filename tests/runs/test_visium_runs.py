@@ -9,8 +9,7 @@ import torch
 from compendium.data.splits import Split
 from compendium.methods import names, recipe
 from compendium.methods.graph import nearest
-from compendium.runs import plan_run
-from compendium.runs import run_once
+from compendium.runs import plan_run, run_once
 from conftest import tiny_section
 from space_ranger import section, write
 
@@ -21,26 +20,55 @@ WITH_GRAPH = [name for name in names() if "prune" in recipe(name).model]
 @pytest.fixture(scope="module")
 def slides(tmp_path_factory) -> list:
     """Three sections of two patients."""
-    read = [section(write(tmp_path_factory.mktemp(name), seed=i)) for i, name in enumerate(("S1", "S2", "S3"))]
-    return [replace(each, cohort="tiny", name=f"S{i}", patient=f"P{i}", digest=f"visium {i}", labels=np.resize(["red", "pale"], len(each))) for i, each in enumerate(read, 1)]
+    read = [
+        section(write(tmp_path_factory.mktemp(name), seed=i))
+        for i, name in enumerate(("S1", "S2", "S3"))
+    ]
+    return [
+        replace(
+            each,
+            cohort="tiny",
+            name=f"S{i}",
+            patient=f"P{i}",
+            digest=f"visium {i}",
+            labels=np.resize(["red", "pale"], len(each)),
+        )
+        for i, each in enumerate(read, 1)
+    ]
 
 
 def smoke(method: str, sections: list, **words):
-    return plan_run("tiny", SPLIT, method, sections=sections, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+    return plan_run(
+        "tiny",
+        SPLIT,
+        method,
+        sections=sections,
+        **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words,
+    )
 
 
 @pytest.mark.parametrize("method", WITH_GRAPH)
-def test_neighbours_are_the_six_adjacent_spots_in_the_clean_protocol_and_four_as_published(method, slides):
-    clean, published = (dict(smoke(method, slides, protocol=protocol).model) for protocol in ("clean", "published"))
+def test_neighbours_are_the_six_adjacent_spots_in_the_clean_protocol_and_four_as_published(
+    method, slides
+):
+    clean, published = (
+        dict(smoke(method, slides, protocol=protocol).model) for protocol in ("clean", "published")
+    )
     assert (clean["metric"], clean["k"]) == ("hexagonal", 6)
     assert (published["metric"], published["k"], published["prune"]) == ("square", 4, "NA")
     assert {words.get("positions", 128) for words in (clean, published)} == {128}
     graph = nearest(torch.tensor(slides[0].grid), clean["k"], clean["prune"], clean["metric"])
     pixels, near = slides[0].pixels, (graph.degree == 6).nonzero()[:, 0]
-    inside = [spot for spot in near.tolist() if np.sum(np.linalg.norm(pixels - pixels[spot], axis=1) < 66) == 7]  # the spot itself and six 60 px away
+    inside = [
+        spot
+        for spot in near.tolist()
+        if np.sum(np.linalg.norm(pixels - pixels[spot], axis=1) < 66) == 7
+    ]  # the spot itself and six 60 px away
     assert inside, "no spot lies inside the array"
     for spot in inside:
-        assert np.allclose(np.linalg.norm(pixels[graph.neighbours[spot]] - pixels[spot], axis=1), 60, atol=1.5)
+        assert np.allclose(
+            np.linalg.norm(pixels[graph.neighbours[spot]] - pixels[spot], axis=1), 60, atol=1.5
+        )
 
 
 @pytest.mark.parametrize("method", ["histogene", *WITH_GRAPH])
@@ -57,9 +85,13 @@ def test_other_words_are_asked_for_as_ever_and_other_arrays_keep_their_own(slide
     for sections in (mixed, [tiny_section(name) for name in ("S1", "S2", "S3")]):
         words = dict(smoke("hist2st", sections).model)
         assert (words["metric"], words["k"], words["positions"]) == ("square", 4, 64)
-    assert dict(smoke("hist2st", [*slides, tiny_section("S4")]).model)["k"] == 6, "a section that the run does not touch says nothing"
+    assert dict(smoke("hist2st", [*slides, tiny_section("S4")]).model)["k"] == 6, (
+        "a section that the run does not touch says nothing"
+    )
 
 
 def test_the_array_is_no_departure_from_the_protocol(slides):
-    lines = {smoke("hist2st", slides, protocol=protocol).line for protocol in ("clean", "published")}
+    lines = {
+        smoke("hist2st", slides, protocol=protocol).line for protocol in ("clean", "published")
+    }
     assert not any(word in line for line in lines for word in ("metric", "positions", "prune"))

@@ -13,8 +13,7 @@ from compendium.data.windows import half_open, published
 from compendium.evaluation.classification import answers
 from compendium.evaluation.scores import pcc, score, scoring_target
 from compendium.methods.layers import Batch, Method
-from compendium.runs import plan_run
-from compendium.runs import run_once, store
+from compendium.runs import plan_run, run_once, store
 from compendium.runs.execution import training_set
 from compendium.runs.export import prediction
 from compendium.runs.fit import predict
@@ -27,9 +26,16 @@ from raw_files import refusal
 
 def wide(name: str, patient: str, lost: int = 3) -> Section:
     """7 x 7 spots from 0 to 7,776 px, of which the fourth row and column lie on the border of windows, at 4,000 - 112 px; and `lost` spots far away."""
-    places = np.array([(x, y) for y in range(7) for x in range(7)] + [(23 + i, 23) for i in range(lost)])
+    places = np.array(
+        [(x, y) for y in range(7) for x in range(7)] + [(23 + i, 23) for i in range(lost)]
+    )
     made = tiny_section(name, patient, spots=len(places), labelled=True)
-    return replace(made, grid=places.astype(np.int32), pixels=(places * 1296).astype(np.float32), digest=f"{made.digest} wide")
+    return replace(
+        made,
+        grid=places.astype(np.int32),
+        pixels=(places * 1296).astype(np.float32),
+        digest=f"{made.digest} wide",
+    )
 
 
 class Places(Method):
@@ -46,12 +52,27 @@ TESTED = SECTIONS[2]
 
 
 def smoke(method: str = "histogene", **words):
-    return plan_run("tiny", SPLIT, method, sections=SECTIONS, **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words)
+    return plan_run(
+        "tiny",
+        SPLIT,
+        method,
+        sections=SECTIONS,
+        **{"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32} | words,
+    )
 
 
 def seen(run):
     train, target = training_set(run, SECTIONS)
-    return train, target, windowed(run, train, [inputs(run, part, target, "cpu", True, ("pale", "red")) for part in train], target)
+    return (
+        train,
+        target,
+        windowed(
+            run,
+            train,
+            [inputs(run, part, target, "cpu", True, ("pale", "red")) for part in train],
+            target,
+        ),
+    )
 
 
 def test_the_made_up_slide_has_spots_on_borders_and_spots_that_are_lost():
@@ -86,7 +107,10 @@ def test_whole_sections_and_clean_windows_are_stored_as_ever(home):
 
 
 def test_what_is_predicted_in_windows_stands_where_its_spots_are():
-    found = {word: predict(smoke(windows=word), Places(), TESTED, "cpu") for word in ("none", "clean", "published")}
+    found = {
+        word: predict(smoke(windows=word), Places(), TESTED, "cpu")
+        for word in ("none", "clean", "published")
+    }
     assert np.array_equal(found["none"], TESTED.grid)
     assert np.array_equal(found["clean"], TESTED.grid)
     assert np.array_equal(found["published"], TESTED.grid[np.concatenate(published(TESTED.pixels))])
@@ -101,7 +125,9 @@ def test_a_published_prediction_has_a_row_for_each_spot_of_each_window(home):
         assert kept.probabilities["S3"].shape == (len(rows), 2)
     assert record.facts["training_spots"] == 2 * len(rows)
     assert len(answers(record, TESTED).truth) == len(rows)
-    assert np.array_equal(answers(record, TESTED).truth, [["pale", "red"].index(TESTED.labels[i]) for i in rows])
+    assert np.array_equal(
+        answers(record, TESTED).truth, [["pale", "red"].index(TESTED.labels[i]) for i in rows]
+    )
 
 
 def test_doubled_spots_count_twice_in_a_score_and_lost_ones_not_at_all(home):
@@ -109,7 +135,10 @@ def test_doubled_spots_count_twice_in_a_score_and_lost_ones_not_at_all(home):
     record = run_once(run, SECTIONS, "cpu")
     table, rows = score(run, record, SECTIONS), np.concatenate(published(TESTED.pixels))
     assert (table["spots"] == len(rows)).all()
-    np.testing.assert_allclose(table["pcc"], pcc(record.predictions["S3"], scoring_target(record.genes, SECTIONS)(TESTED)[rows]))
+    np.testing.assert_allclose(
+        table["pcc"],
+        pcc(record.predictions["S3"], scoring_target(record.genes, SECTIONS)(TESTED)[rows]),
+    )
     counts = TESTED.counts.toarray()
     counts[49:] = 1  # of lost spots: no score may move
     changed = [*SECTIONS[:2], replace(TESTED, counts=csr_matrix(counts))]
@@ -121,7 +150,9 @@ def test_by_spot_is_the_mean_of_what_was_predicted_and_nan_for_the_lost(home):
     found, rows = record.by_spot(TESTED), record.rows["S3"]
     assert np.isnan(found[49:]).all() and np.isfinite(found[:49]).all()
     for spot in (0, 3, 24):
-        np.testing.assert_allclose(found[spot], record.predictions["S3"][rows == spot].mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(
+            found[spot], record.predictions["S3"][rows == spot].mean(axis=0), rtol=1e-5
+        )
     assert np.array_equal(prediction(record, TESTED).X, found, equal_nan=True)
 
 
@@ -134,15 +165,30 @@ def test_several_fits_are_averaged_row_by_row(home):
 def test_validation_is_in_windows_too_and_the_cost_can_be_told(home):
     split = Split("section-out", ("S1",), ("S2",), ("S3",), "section S3")
     for word in ("published", "clean"):
-        run = plan_run("tiny", split, "hist2st", sections=SECTIONS, panel="all", encoder="colour", budget="smoke", tile_px=32, windows=word)
-        assert all(np.isfinite(row["validation"]) for row in run_once(run, SECTIONS, "cpu").facts["curve"])
+        run = plan_run(
+            "tiny",
+            split,
+            "hist2st",
+            sections=SECTIONS,
+            panel="all",
+            encoder="colour",
+            budget="smoke",
+            tile_px=32,
+            windows=word,
+        )
+        assert all(
+            np.isfinite(row["validation"]) for row in run_once(run, SECTIONS, "cpu").facts["curve"]
+        )
         assert cost.estimate([run], SECTIONS, "cpu")[0] > 0
 
 
 def test_the_line_names_windows_where_the_protocol_has_others():
     assert "windows = clean" in smoke(windows="clean").line
     assert "windows" not in smoke().line
-    assert ["windows" in smoke(protocol="published", windows=word).line for word in ("none", "published", "clean")] == [False, False, True]
+    assert [
+        "windows" in smoke(protocol="published", windows=word).line
+        for word in ("none", "published", "clean")
+    ] == [False, False, True]
 
 
 @pytest.mark.parametrize(("method", "words", "says"), [

@@ -25,7 +25,9 @@ MADE_UP = "The cohort is made up: nothing follows for tissue."
 def claims(chapter: str, found: Results) -> dict[str, Claim]:
     """Key -> claim, in the order of the chapter's page; of a cohort that is made up each ends by saying so."""
     ending = f" {MADE_UP}" if made_up(found) else ""
-    return {key: replace(claim, why=claim.why + ending) for key, claim in CLAIMS[chapter](found).items()}
+    return {
+        key: replace(claim, why=claim.why + ending) for key, claim in CLAIMS[chapter](found).items()
+    }
 
 
 def made_up(found: Results) -> bool:

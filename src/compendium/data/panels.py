@@ -24,16 +24,28 @@ def panel(word: str, train: list[Section], shared: list[str]) -> list[str]:
     Genes that are not in `shared` are left out.
     """
     measured = set(shared)
-    genes = dict.fromkeys(gene for part in word.split("+") for gene in _part(part, train, shared) if gene in measured)
+    genes = dict.fromkeys(
+        gene for part in word.split("+") for gene in _part(part, train, shared) if gene in measured
+    )
     if not genes:
-        raise BadInput(f"panel {word} shares no gene with the sections of {train[0].cohort}; choose another panel, e.g. hvg(100)")
+        raise BadInput(
+            f"panel {word} shares no gene with the sections of {train[0].cohort}; choose another panel, e.g. hvg(100)"
+        )
     return list(genes)
 
 
 def _part(word: str, train: list[Section], shared: list[str]) -> list[str]:
     if chosen := CHOSEN.fullmatch(word):
         n = int(chosen[2])
-        return [gene for section in train for gene in highly_variable([section], n, shared, depth=None)] if chosen[1] else highly_variable(train, n, shared)
+        return (
+            [
+                gene
+                for section in train
+                for gene in highly_variable([section], n, shared, depth=None)
+            ]
+            if chosen[1]
+            else highly_variable(train, n, shared)
+        )
     if word == "all":
         return shared
     return list(published(word))
@@ -43,7 +55,9 @@ def _part(word: str, train: list[Section], shared: list[str]) -> list[str]:
 def published(name: str) -> tuple[str, ...]:
     """A gene list that travels with the package."""
     if name not in PUBLISHED:
-        raise BadInput(f"unknown panel {name!r}; known: {', '.join(PUBLISHED)}, hvg(N), hvg_union(N), all, joined by +")
+        raise BadInput(
+            f"unknown panel {name!r}; known: {', '.join(PUBLISHED)}, hvg(N), hvg_union(N), all, joined by +"
+        )
     return tuple(resource(f"genes/{name}.txt").read_text().split())
 
 
@@ -54,19 +68,27 @@ def shared_genes(sections: list[Section]) -> list[str]:
     if known is not None and known.shared_genes:
         common &= set(resource(f"genes/{known.shared_genes}.txt").read_text().split())
     if not common:
-        raise BadInput(f"sections {', '.join(s.name for s in sections)} of {sections[0].cohort} share no gene; check that they name genes alike")
+        raise BadInput(
+            f"sections {', '.join(s.name for s in sections)} of {sections[0].cohort} share no gene; check that they name genes alike"
+        )
     return [gene for gene in sections[0].genes if gene in common]
 
 
-def highly_variable(sections: list[Section], n: int, shared: list[str], depth: float | None = 1e4) -> list[str]:
+def highly_variable(
+    sections: list[Section], n: int, shared: list[str], depth: float | None = 1e4
+) -> list[str]:
     """The `n` most variable of the shared genes over all spots of the sections, most variable first.
 
     Seurat's dispersion on counts normalised to `depth` a spot (None: to the median of the spots, as BLEEP does), z-scored within 20 bins of
     mean expression, as scanpy.pp.highly_variable_genes(flavor="seurat").
     """
     if not 0 < n <= len(shared):
-        raise BadInput(f"panel hvg({n}) asks for {n} of {len(shared)} shared genes; give 1 to {len(shared)}")
-    stacked = vstack([section.counts[:, _columns(section, shared)] for section in sections]).astype(np.float64)
+        raise BadInput(
+            f"panel hvg({n}) asks for {n} of {len(shared)} shared genes; give 1 to {len(shared)}"
+        )
+    stacked = vstack([section.counts[:, _columns(section, shared)] for section in sections]).astype(
+        np.float64
+    )
     totals = np.asarray(stacked.sum(axis=1)).ravel()
     stacked, totals = stacked[totals > 0], totals[totals > 0]
     stacked = stacked.multiply(((depth or np.median(totals)) / totals)[:, None]).tocsr()

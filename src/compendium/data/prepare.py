@@ -17,8 +17,14 @@ from compendium.errors import BadInput
 from compendium.storage import home, locked
 
 TILE_PX = 224
-READERS = {"her2st": her2st, "tenx": tenx, "wu": wu}  # of the measured cohorts: each has `read` and `counted`
-SOURCES: dict[str, dict[str, str]] = {"demo": synthetic.SOURCES}  # of the sections of each generated cohort
+READERS = {
+    "her2st": her2st,
+    "tenx": tenx,
+    "wu": wu,
+}  # of the measured cohorts: each has `read` and `counted`
+SOURCES: dict[str, dict[str, str]] = {
+    "demo": synthetic.SOURCES
+}  # of the sections of each generated cohort
 
 
 def folder(cohort_name: str, name: str) -> Path:
@@ -26,7 +32,13 @@ def folder(cohort_name: str, name: str) -> Path:
     return home() / "sections" / cohort_name / name
 
 
-def prepare(cohort_name: str, names: list[str] | None = None, tile_px: int = TILE_PX, raw: Path | None = None, spots: str = "") -> list[Section]:
+def prepare(
+    cohort_name: str,
+    names: list[str] | None = None,
+    tile_px: int = TILE_PX,
+    raw: Path | None = None,
+    spots: str = "",
+) -> list[Section]:
     """Read, check and write sections (by default all whose counts are there); each is written whole or not at all.
 
     raw: folder of the raw files, by default where fetch puts them; a cohort of the user's own is the one that the cohort.yaml there states.
@@ -45,14 +57,20 @@ def _facts(name: str, raw: Path | None) -> Cohort:
     """The cohort to prepare: a published one, or the user's own."""
     if name in published():
         if raw and (raw / own.COHORT).exists():
-            raise BadInput(f"{name} is a published cohort and {raw} holds a {own.COHORT} of your own; prepare it under another name, e.g. my-{name}")
+            raise BadInput(
+                f"{name} is a published cohort and {raw} holds a {own.COHORT} of your own; prepare it under another name, e.g. my-{name}"
+            )
         return cohort(name)
     if raw:
         return own.facts(name, raw)
-    raise BadInput(f"{single(name).name} is a cohort of your own; give --from FOLDER, the folder that holds its {own.COHORT}")  # an unknown name, or several, end in single()
+    raise BadInput(
+        f"{single(name).name} is a cohort of your own; give --from FOLDER, the folder that holds its {own.COHORT}"
+    )  # an unknown name, or several, end in single()
 
 
-def reader(facts: Cohort, raw: Path | None = None, spots: str = "") -> Callable[[str, int], Section]:
+def reader(
+    facts: Cohort, raw: Path | None = None, spots: str = ""
+) -> Callable[[str, int], Section]:
     """How a section of a cohort is read, from its name and the side of its patches in px: generated, as published, or from a folder of the user's own."""
     if spots and facts.name != "wu":
         raise BadInput(f"cohort {facts.name} has one set of spots; leave out --spots")
@@ -61,13 +79,19 @@ def reader(facts: Cohort, raw: Path | None = None, spots: str = "") -> Callable[
     if facts.generator:
         return synthetic.make
     if facts.name in READERS:
-        return partial(READERS[facts.name].read, raw or raw_folder(facts.name), **({"spots": spots} if spots else {}))
+        return partial(
+            READERS[facts.name].read,
+            raw or raw_folder(facts.name),
+            **({"spots": spots} if spots else {}),
+        )
     return partial(own.read, raw, facts)
 
 
 def _countable(facts: Cohort, raw: Path | None) -> list[str]:
     """Sections whose counts lie under the folder of raw files; all of them where none do, so that the reader says what is missing."""
-    counted = READERS[facts.name].counted(raw or raw_folder(facts.name)) if facts.name in READERS else []
+    counted = (
+        READERS[facts.name].counted(raw or raw_folder(facts.name)) if facts.name in READERS else []
+    )
     return counted or list(facts.sections)
 
 
@@ -81,7 +105,12 @@ def _store(facts: Cohort, read: Section) -> Section:
 def prepared_names(cohort_name: str) -> list[str]:
     """Sections of a cohort, or of several joined by +, that lie prepared on this machine, in the catalogue's order; all of a cohort that is generated on first use."""
     listed = cohort(cohort_name).sections.values()
-    return [source.name for source in listed if source.cohort in SOURCES or (folder(source.cohort, source.name) / "section.json").exists()]
+    return [
+        source.name
+        for source in listed
+        if source.cohort in SOURCES
+        or (folder(source.cohort, source.name) / "section.json").exists()
+    ]
 
 
 def one_by_one(cohort_name: str, names: list[str]) -> Iterator[Section]:
@@ -124,7 +153,11 @@ def generate(cohort_name: str, names: list[str] | None = None) -> None:
 
 def _outdated(cohort_name: str, names: list[str]) -> list[str]:
     """The named sections whose sources are not stated as today's generator states them."""
-    return [name for name in names if _sources(folder(cohort_name, name) / "section.json") != SOURCES[cohort_name]]
+    return [
+        name
+        for name in names
+        if _sources(folder(cohort_name, name) / "section.json") != SOURCES[cohort_name]
+    ]
 
 
 def _sources(path: Path) -> dict[str, str] | None:

@@ -68,17 +68,25 @@ class Cohort:
 
     def catalogued(self, names: Sequence[str] | None = None) -> dict[str, str | None]:
         """Path -> checksum of the named sections' files; without names, of all sections and of the cohort itself."""
-        files = {path: check for section in self._chosen(names) for path, check in (section.files | dict.fromkeys(section.by_hand)).items()}
+        files = {
+            path: check
+            for section in self._chosen(names)
+            for path, check in (section.files | dict.fromkeys(section.by_hand)).items()
+        }
         return files if names else files | self.files
 
     def urls(self, names: Sequence[str] | None = None) -> dict[str, str]:
         """Path -> address of each of these files that has one."""
-        templates = {path: section.url for section in self._chosen(names) for path in section.files} | ({} if names else dict.fromkeys(self.files, self.url))
+        templates = {
+            path: section.url for section in self._chosen(names) for path in section.files
+        } | ({} if names else dict.fromkeys(self.files, self.url))
         return {path: url.format(path=path) for path, url in templates.items() if url}
 
     def by_hand(self, names: Sequence[str] | None = None) -> dict[str, str]:
         """Path -> page of each of these files that a person has to take from there."""
-        return {path: page for section in self._chosen(names) for path, page in section.by_hand.items()}
+        return {
+            path: page for section in self._chosen(names) for path, page in section.by_hand.items()
+        }
 
     def _chosen(self, names: Sequence[str] | None) -> list[SectionSource]:
         return [self.section(name) for name in names] if names else list(self.sections.values())
@@ -93,7 +101,9 @@ def published() -> dict[str, Cohort]:
 
 def catalogue() -> dict[str, Cohort]:
     """Every cohort by name: the published ones, and those of the user's own that were prepared on this machine."""
-    return {path.parent.name: _own(path) for path in sorted((home() / "sections").glob("*/cohort.yaml"))} | published()
+    return {
+        path.parent.name: _own(path) for path in sorted((home() / "sections").glob("*/cohort.yaml"))
+    } | published()
 
 
 def _own(path: Path) -> Cohort:
@@ -101,7 +111,9 @@ def _own(path: Path) -> Cohort:
     try:
         return as_cohort(path.parent.name, yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BadInput(f"{path} is damaged ({' '.join(str(error).split())}): delete it and run compendium prepare {path.parent.name} --from FOLDER again") from error
+        raise BadInput(
+            f"{path} is damaged ({' '.join(str(error).split())}): delete it and run compendium prepare {path.parent.name} --from FOLDER again"
+        ) from error
 
 
 def cohort(name: str) -> Cohort:
@@ -117,17 +129,33 @@ def _joined(name: str, parts: Sequence[Cohort]) -> Cohort:
     sections: dict[str, SectionSource] = {}
     for part in parts:
         if twice := [section for section in part.sections if section in sections]:
-            raise BadInput(f"cohorts {name} cannot be joined: {sections[twice[0]].cohort} and {part.name} both have a section {twice[0]}; name other cohorts")
+            raise BadInput(
+                f"cohorts {name} cannot be joined: {sections[twice[0]].cohort} and {part.name} both have a section {twice[0]}; name other cohorts"
+            )
         sections |= part.sections
-    told = {word: "; ".join(dict.fromkeys(getattr(part, word).rstrip(".") for part in parts)) for word in ("title", "technology", "licence", "attribution")}
+    told = {
+        word: "; ".join(dict.fromkeys(getattr(part, word).rstrip(".") for part in parts))
+        for word in ("title", "technology", "licence", "attribution")
+    }
     made_up = next((part.generator for part in parts if part.generator), "")
-    return Cohort(name=name, **told, address="", citation="", shared_genes="", generator=made_up, sections=sections, files={})
+    return Cohort(
+        name=name,
+        **told,
+        address="",
+        citation="",
+        shared_genes="",
+        generator=made_up,
+        sections=sections,
+        files={},
+    )
 
 
 def single(name: str) -> Cohort:
     """The named cohort, which must be one: raw files are fetched and prepared of each cohort by itself."""
     if "+" in name:
-        raise BadInput(f"{name} names {len(name.split('+'))} cohorts; fetch and prepare them one by one: {', '.join(name.split('+'))}")
+        raise BadInput(
+            f"{name} names {len(name.split('+'))} cohorts; fetch and prepare them one by one: {', '.join(name.split('+'))}"
+        )
     return cohort(name)
 
 
@@ -138,9 +166,26 @@ def raw_folder(name: str) -> Path:
 
 def as_cohort(name: str, facts: dict) -> Cohort:
     """One entry of sources.yaml, or of a cohort.yaml in its form; sections inherit lab, technology, address and url."""
-    facts = {"address": "", "url": "", "citation": "", "shared_genes": "", "generator": "", "files": {}} | facts
-    inherited = {"cohort": name, "lab": facts.pop("lab", ""), "technology": facts["technology"], "address": facts["address"], "url": facts["url"], "files": {}}
-    facts["sections"] = {section: SectionSource(name=section, **(inherited | own)) for section, own in facts["sections"].items()}
+    facts = {
+        "address": "",
+        "url": "",
+        "citation": "",
+        "shared_genes": "",
+        "generator": "",
+        "files": {},
+    } | facts
+    inherited = {
+        "cohort": name,
+        "lab": facts.pop("lab", ""),
+        "technology": facts["technology"],
+        "address": facts["address"],
+        "url": facts["url"],
+        "files": {},
+    }
+    facts["sections"] = {
+        section: SectionSource(name=section, **(inherited | own))
+        for section, own in facts["sections"].items()
+    }
     return Cohort(name=name, **facts)
 
 

@@ -16,7 +16,12 @@ class Placed(Protocol):
     lab: str
 
 
-PUBLISHED_OOD = (("1142243F", "CID4465", "CID44971", "CID4535"), ("1160920F", "CID4290"), ("block1", "block2", "FFPE"))  # train, valid, test
+ARMS = ("section-out", "patient-out", "siblings", "strangers")  # compared in chapter 2
+PUBLISHED_OOD = (
+    ("1142243F", "CID4465", "CID44971", "CID4535"),
+    ("1160920F", "CID4290"),
+    ("block1", "block2", "FFPE"),
+)  # train, valid, test
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,28 @@ class Split:
 
 def section_out(sections: Sequence[Placed]) -> list[Split]:
     """Leave one section out: the published protocol; other sections of the test patient stay in training."""
-    return [_fold("section-out", sections, [s], [t for t in sections if t.name != s.name], f"section {s.name}") for s in sections]
+    return [
+        _fold(
+            "section-out",
+            sections,
+            [s],
+            [t for t in sections if t.name != s.name],
+            f"section {s.name}",
+        )
+        for s in sections
+    ]
 
 
 def patient_out(sections: Sequence[Placed]) -> list[Split]:
     """Leave one patient out, one fold a patient."""
     return [
-        _fold("patient-out", sections, [s for s in sections if s.patient == p], [s for s in sections if s.patient != p], f"patient {p}")
+        _fold(
+            "patient-out",
+            sections,
+            [s for s in sections if s.patient == p],
+            [s for s in sections if s.patient != p],
+            f"patient {p}",
+        )
         for p in dict.fromkeys(s.patient for s in sections)
     ]
 
@@ -57,24 +77,51 @@ def one_patient(sections: Sequence[Placed]) -> list[Split]:
     """Train on one patient only and test on all others, one fold a patient: many sections tested for a short fit."""
     patients = list(dict.fromkeys(s.patient for s in sections))
     return [
-        _fold("one-patient", sections, [s for s in sections if s.patient != p], [s for s in sections if s.patient == p], f"every patient but {p}")
-        for p in patients if len(patients) > 1
+        _fold(
+            "one-patient",
+            sections,
+            [s for s in sections if s.patient != p],
+            [s for s in sections if s.patient == p],
+            f"every patient but {p}",
+        )
+        for p in patients
+        if len(patients) > 1
     ]
 
 
 def siblings(sections: Sequence[Placed]) -> list[Split]:
     """Train on the other sections of the test patient only, matched in spots and depth to `strangers`."""
-    return [_fold("siblings", sections, [s], own, f"section {s.name} and every other patient", match=others) for s, own, others in _arms(sections)]
+    return [
+        _fold(
+            "siblings",
+            sections,
+            [s],
+            own,
+            f"section {s.name} and every other patient",
+            match=others,
+        )
+        for s, own, others in _arms(sections)
+    ]
 
 
 def strangers(sections: Sequence[Placed]) -> list[Split]:
     """Train on other patients only, matched in spots and depth to `siblings`: the other arm of the leakage dial."""
-    return [_fold("strangers", sections, [s], others, f"patient {s.patient}", match=own) for s, own, others in _arms(sections)]
+    return [
+        _fold("strangers", sections, [s], others, f"patient {s.patient}", match=own)
+        for s, own, others in _arms(sections)
+    ]
 
 
 def _arms(sections: Sequence[Placed]) -> list[tuple[Placed, list[Placed], list[Placed]]]:
     """Each section that has both, with the other sections of its patient and the sections of other patients."""
-    arms = [(s, [t for t in sections if t.patient == s.patient and t.name != s.name], [t for t in sections if t.patient != s.patient]) for s in sections]
+    arms = [
+        (
+            s,
+            [t for t in sections if t.patient == s.patient and t.name != s.name],
+            [t for t in sections if t.patient != s.patient],
+        )
+        for s in sections
+    ]
     return [(s, own, others) for s, own, others in arms if own and others]
 
 
@@ -85,7 +132,16 @@ def wang_four(sections: Sequence[Placed]) -> list[Split]:
         groups = [[s for s in sections if s.patient in patients] for patients in (test, valid)]
         train = [s for s in sections if s.patient not in test + valid]
         if groups[0] and train:
-            folds.append(_fold("wang-four", sections, groups[0], train, f"patients {' and '.join(test)}", valid=groups[1]))
+            folds.append(
+                _fold(
+                    "wang-four",
+                    sections,
+                    groups[0],
+                    train,
+                    f"patients {' and '.join(test)}",
+                    valid=groups[1],
+                )
+            )
     return folds
 
 
@@ -95,13 +151,34 @@ def ood(sections: Sequence[Placed]) -> list[Split]:
     if all(name in by_name for names in PUBLISHED_OOD for name in names):
         train, valid, test = ([by_name[name] for name in names] for names in PUBLISHED_OOD)
         return [_fold("ood", sections, test, train, "10x Genomics", valid=valid)]
-    return [_fold("ood", sections, [s for s in sections if s.lab == lab], [s for s in sections if s.lab != lab], lab) for lab in dict.fromkeys(s.lab for s in sections)]
+    return [
+        _fold(
+            "ood",
+            sections,
+            [s for s in sections if s.lab == lab],
+            [s for s in sections if s.lab != lab],
+            lab,
+        )
+        for lab in dict.fromkeys(s.lab for s in sections)
+    ]
 
 
 RULES: dict[str, Callable[[Sequence[Placed]], list[Split]]] = {
-    "section-out": section_out, "patient-out": patient_out, "one-patient": one_patient, "siblings": siblings, "strangers": strangers, "wang-four": wang_four, "ood": ood,
+    "section-out": section_out,
+    "patient-out": patient_out,
+    "one-patient": one_patient,
+    "siblings": siblings,
+    "strangers": strangers,
+    "wang-four": wang_four,
+    "ood": ood,
 }
-APART = ("patient-out", "one-patient", "strangers", "wang-four", "ood")  # rules that promise that no patient is on both sides
+APART = (
+    "patient-out",
+    "one-patient",
+    "strangers",
+    "wang-four",
+    "ood",
+)  # rules that promise that no patient is on both sides
 
 
 def folds(rule: str, sections: Sequence[Placed]) -> list[Split]:
@@ -110,23 +187,37 @@ def folds(rule: str, sections: Sequence[Placed]) -> list[Split]:
         raise BadInput(f"unknown split {rule!r}; known: {', '.join(RULES)}")
     made = RULES[rule](sections)
     if not made:
-        raise BadInput(f"split {rule} has no fold over sections {', '.join(s.name for s in sections)}: it needs sections of more patients or laboratories")
+        raise BadInput(
+            f"split {rule} has no fold over sections {', '.join(s.name for s in sections)}: it needs sections of more patients or laboratories"
+        )
     return made
 
 
 def check_apart(split: Split, sections: Sequence[Placed]) -> None:
     """Refuse a split in which a patient is both trained on and tested."""
     patient = {s.name: s.patient for s in sections}
-    both = {patient[name] for name in split.train + split.valid} & {patient[name] for name in split.test}
+    both = {patient[name] for name in split.train + split.valid} & {
+        patient[name] for name in split.test
+    }
     if both:
-        raise BadInput(f"split {split.name}: patient {sorted(both)[0]} is in training and in test; the clean protocol keeps patients apart, use split=patient-out")
+        raise BadInput(
+            f"split {split.name}: patient {sorted(both)[0]} is in training and in test; the clean protocol keeps patients apart, use split=patient-out"
+        )
 
 
 def _fold(
-    rule: str, sections: Sequence[Placed], test: Sequence[Placed], train: Sequence[Placed], left_out: str, valid: Sequence[Placed] = (), match: Sequence[Placed] = ()
+    rule: str,
+    sections: Sequence[Placed],
+    test: Sequence[Placed],
+    train: Sequence[Placed],
+    left_out: str,
+    valid: Sequence[Placed] = (),
+    match: Sequence[Placed] = (),
 ) -> Split:
     if not train:
-        raise BadInput(f"split {rule}: leaving out {left_out} leaves no section to train on; add sections")
+        raise BadInput(
+            f"split {rule}: leaving out {left_out} leaves no section to train on; add sections"
+        )
     names = [tuple(s.name for s in group) for group in (train, valid, test)]
     split = Split(rule, *names, left_out=left_out, match=tuple(s.name for s in match))
     if rule in APART:

@@ -16,9 +16,15 @@ Rows = list[Int64[np.ndarray, "some"]]
 
 def windows(section: Section, word: str) -> Rows:
     """Rows of the spots of each window of a section; under `none` the whole section is one."""
-    found = {WHOLE: lambda pixels: [np.arange(len(pixels))], PUBLISHED: published, CLEAN: half_open}[word](section.pixels)
+    found = {
+        WHOLE: lambda pixels: [np.arange(len(pixels))],
+        PUBLISHED: published,
+        CLEAN: half_open,
+    }[word](section.pixels)
     if not found:
-        raise BadInput(f"windows={word} drops all {len(section)} spots of {section.cohort} section {section.name}; leave the section out, or give windows={CLEAN}")
+        raise BadInput(
+            f"windows={word} drops all {len(section)} spots of {section.cohort} section {section.name}; leave the section out, or give windows={CLEAN}"
+        )
     return found
 
 
@@ -29,7 +35,9 @@ def published(pixels: Float32[np.ndarray, "spot 2"], side: int = SIDE_PX) -> Row
     for y in range(count[1]):  # row-major, from the top left
         for x in range(count[0]):
             corner = low + np.array([x, y]) * side
-            found.append(np.flatnonzero(((pixels >= corner) & (pixels <= corner + side)).all(axis=1)))
+            found.append(
+                np.flatnonzero(((pixels >= corner) & (pixels <= corner + side)).all(axis=1))
+            )
     return [rows for rows in found if len(rows) > FEWEST]
 
 
@@ -49,5 +57,8 @@ def half_open(pixels: Float32[np.ndarray, "spot 2"], side: int = SIDE_PX) -> Row
 
 def _grid(pixels: Float32[np.ndarray, "spot 2"], side: int) -> tuple[np.ndarray, np.ndarray]:
     """The top left corner of the spots with their margin, and how many windows there are in x and y."""
-    low, high = pixels.min(axis=0).astype(np.float64) - MARGIN_PX, pixels.max(axis=0).astype(np.float64) + MARGIN_PX
+    low, high = (
+        pixels.min(axis=0).astype(np.float64) - MARGIN_PX,
+        pixels.max(axis=0).astype(np.float64) + MARGIN_PX,
+    )
     return low, np.ceil((high - low) / side).astype(int)

@@ -7,16 +7,28 @@ import pandas as pd
 
 from compendium import versions
 from compendium.data.section import Section
+from compendium.data.splits import folds
 from compendium.errors import BadInput
 from compendium.evaluation.scores import scores, summary
 from compendium.methods import recipe
 from compendium.runs import execute
-from compendium.runs.run import Run
+from compendium.runs.run import Run, plan_run
 from compendium.runs.store import Record
 
 Job = tuple[str, Run]  # the key of a row, and one of its runs
 SCORES = ("pcc", "spearman", "rmse", "pcc_native")
-KEPT = ("row", "method", "split", "fold", "section", "patient", "gene", "panels", "spots", "pcc")  # of scores, where a chapter keeps those of every gene
+KEPT = (
+    "row",
+    "method",
+    "split",
+    "fold",
+    "section",
+    "patient",
+    "gene",
+    "panels",
+    "spots",
+    "pcc",
+)  # of scores, where a chapter keeps those of every gene
 
 
 @dataclass(frozen=True)
@@ -38,35 +50,69 @@ class Fitted:
     @property
     def once(self) -> "Fitted":
         """Without the fits that repeat one of an earlier seed."""
-        first = dict(reversed([((key, replace(run, seed=0)), i) for i, (key, run) in enumerate(self.jobs)]))
-        return Fitted([self.jobs[i] for i in sorted(first.values())], [self.records[i] for i in sorted(first.values())])
+        first = dict(
+            reversed([((key, replace(run, seed=0)), i) for i, (key, run) in enumerate(self.jobs)])
+        )
+        return Fitted(
+            [self.jobs[i] for i in sorted(first.values())],
+            [self.records[i] for i in sorted(first.values())],
+        )
 
     def scores(self, sections: Sequence[Section]) -> pd.DataFrame:
         """Scores with the key of the row in the columns `row` and `method`, since one method may have several rows, and `fold`; a line a seed."""
-        tables = [scores([run], [record], sections).assign(row=key, method=key, fold=run.split.name) for (key, run), record in zip(self.jobs, self.records, strict=True)]
-        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["row", "method", "split", "section", "pcc"])
+        tables = [
+            scores([run], [record], sections).assign(row=key, method=key, fold=run.split.name)
+            for (key, run), record in zip(self.jobs, self.records, strict=True)
+        ]
+        return (
+            pd.concat(tables, ignore_index=True)
+            if tables
+            else pd.DataFrame(columns=["row", "method", "split", "section", "pcc"])
+        )
 
     def curves(self) -> pd.DataFrame:
         """Training loss by epoch, the sum of its terms, and relative to the first epoch; one line a row (`method`), fold and epoch."""
         lines = [
-            {"method": key, "split": run.split.rule, "fold": run.split.name, "epoch": epoch, "loss": sum(value for name, value in terms.items() if name != "validation")}
-            for (key, run), record in zip(self.jobs, self.records, strict=True) for epoch, terms in enumerate(record.facts["curve"])
+            {
+                "method": key,
+                "split": run.split.rule,
+                "fold": run.split.name,
+                "epoch": epoch,
+                "loss": sum(value for name, value in terms.items() if name != "validation"),
+            }
+            for (key, run), record in zip(self.jobs, self.records, strict=True)
+            for epoch, terms in enumerate(record.facts["curve"])
         ]
         table = pd.DataFrame(lines, columns=["method", "split", "fold", "epoch", "loss"])
-        return table.assign(relative=table["loss"] / table.groupby(["method", "fold"])["loss"].transform("first"))
+        return table.assign(
+            relative=table["loss"] / table.groupby(["method", "fold"])["loss"].transform("first")
+        )
 
     def cost(self, by: Sequence[str] = ("row",)) -> pd.DataFrame:
         """What the fits took, over the folds: trainable and all parameters, epochs, training spots (median), fits, seconds of fit and prediction (sum)."""
         lines = [
             {
-                "row": key, "split": run.split.rule, "trainable": record.facts["trainable"], "parameters": record.facts["parameters"],
-                "epochs": run.epochs if record.facts["curve"] else 0, "training spots": record.facts["training_spots"], "seconds": record.facts["seconds"],
+                "row": key,
+                "split": run.split.rule,
+                "trainable": record.facts["trainable"],
+                "parameters": record.facts["parameters"],
+                "epochs": run.epochs if record.facts["curve"] else 0,
+                "training spots": record.facts["training_spots"],
+                "seconds": record.facts["seconds"],
             }
             for (key, run), record in zip(self.jobs, self.records, strict=True)
         ]
         columns = ["row", "split", "trainable", "parameters", "epochs", "training spots", "seconds"]
         groups = pd.DataFrame(lines, columns=columns).groupby(list(by), sort=False)
-        table = groups.agg({"trainable": "max", "parameters": "max", "epochs": "max", "training spots": "median", "seconds": ["size", "sum"]})
+        table = groups.agg(
+            {
+                "trainable": "max",
+                "parameters": "max",
+                "epochs": "max",
+                "training spots": "median",
+                "seconds": ["size", "sum"],
+            }
+        )
         table.columns = ["trainable", "parameters", "epochs", "training spots", "fits", "seconds"]
         return table.reset_index().astype({"training spots": int})
 
@@ -75,8 +121,16 @@ def testing(runs: Sequence[Run], tested: Sequence[str]) -> list[Run]:
     """Those of some planned runs whose fold tests one of the sections `tested`, all where none is named."""
     found = [run for run in runs if not tested or set(tested) & set(run.split.test)]
     if not found:
-        rules, tests = (", ".join(dict.fromkeys(names)) for names in ((run.split.rule for run in runs), (name for run in runs for name in run.split.test)))
-        raise BadInput(f"tested names {', '.join(tested)}, but the folds of {rules} test {tests}; name one of these, or other splits")
+        rules, tests = (
+            ", ".join(dict.fromkeys(names))
+            for names in (
+                (run.split.rule for run in runs),
+                (name for run in runs for name in run.split.test),
+            )
+        )
+        raise BadInput(
+            f"tested names {', '.join(tested)}, but the folds of {rules} test {tests}; name one of these, or other splits"
+        )
     return found
 
 
@@ -88,7 +142,9 @@ def repeated(jobs: Sequence[Job], seeds: Mapping[str, int]) -> list[Job]:
     def times(run: Run) -> int:
         return 1 if recipe(run.method).control else seeds.get(recipe(run.method).unit, 1)
 
-    return [(key, replace(run, seed=run.seed + more)) for key, run in jobs for more in range(times(run))]
+    return [
+        (key, replace(run, seed=run.seed + more)) for key, run in jobs for more in range(times(run))
+    ]
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +153,12 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     if not table.duplicated(key).any():
         return table
     groups, means = table.groupby(key, sort=False), table.drop_duplicates(key).set_index(key)
-    return means.assign(**{name: groups[name].mean().where(groups[name].count() == groups.size()) for name in SCORES}).reset_index()[list(table)]
+    return means.assign(
+        **{
+            name: groups[name].mean().where(groups[name].count() == groups.size())
+            for name in SCORES
+        }
+    ).reset_index()[list(table)]
 
 
 def by_seed(table: pd.DataFrame) -> pd.DataFrame:
@@ -118,18 +179,26 @@ def seeds_told(seeds: pd.DataFrame) -> str:
     )
 
 
-def fitted(groups: Mapping[str, Sequence[Job]], sections: Sequence[Section], device: str) -> dict[str, Fitted]:
+def fitted(
+    groups: Mapping[str, Sequence[Job]], sections: Sequence[Section], device: str
+) -> dict[str, Fitted]:
     """Groups of jobs, all executed as one: what is done already is read."""
-    records = iter(execute([run for jobs in groups.values() for _, run in jobs], sections, device=device))
-    return {name: Fitted(list(jobs), [next(records) for _ in jobs]) for name, jobs in groups.items()}
+    records = iter(
+        execute([run for jobs in groups.values() for _, run in jobs], sections, device=device)
+    )
+    return {
+        name: Fitted(list(jobs), [next(records) for _ in jobs]) for name, jobs in groups.items()
+    }
 
 
 def made(groups: Mapping[str, Fitted]) -> dict[str, object]:
     """What the records say of their making, for the facts of a chapter: device, number of records, versions of their stages."""
     records = [record for group in groups.values() for record in group.records]
     return {
-        "device": ", ".join(dict.fromkeys(record.facts["device"] for record in records)), "records": len(records),
-        "seconds": round(sum(record.facts["seconds"] for record in records)), "versions": records[0].facts["versions"] if records else {},
+        "device": ", ".join(dict.fromkeys(record.facts["device"] for record in records)),
+        "records": len(records),
+        "seconds": round(sum(record.facts["seconds"] for record in records)),
+        "versions": records[0].facts["versions"] if records else {},
         "stages": stages(records),
     }
 
@@ -138,7 +207,10 @@ def stages(records: Sequence[Record]) -> dict[str, int]:
     """The version of every stage that some records passed through, and of every method, as method NAME."""
     found = {"scores": versions.SCORES} if records else {}
     for record in records:
-        found |= {f"method {record.facts['run']['method']}" if stage == "method" else stage: number for stage, number in record.facts["stages"].items()}
+        found |= {
+            f"method {record.facts['run']['method']}" if stage == "method" else stage: number
+            for stage, number in record.facts["stages"].items()
+        }
     return found
 
 
@@ -147,10 +219,23 @@ def floor(own: pd.DataFrame, twins: pd.DataFrame, jobs: Sequence[Job]) -> pd.Dat
 
     The twin is the same model, trained on patches shuffled within each section. Without one a row passes by its training alone, if it has a score.
     """
-    lines = pd.DataFrame({"pcc": own.groupby("row")["pcc"].median(), "twin": twins.groupby("row")["pcc"].median()}).reindex(dict.fromkeys(key for key, _ in jobs)).astype(float)
+    lines = (
+        pd.DataFrame(
+            {
+                "pcc": own.groupby("row")["pcc"].median(),
+                "twin": twins.groupby("row")["pcc"].median(),
+            }
+        )
+        .reindex(dict.fromkeys(key for key, _ in jobs))
+        .astype(float)
+    )
     enough = {key: all(run.result for name, run in jobs if name == key) for key in lines.index}
     above = (lines["pcc"] > lines["twin"]) | ~lines.index.isin(twins["row"].unique())
-    return lines.assign(trained=lines.index.map(enough), result=above & lines.index.map(enough)).rename_axis("row").reset_index()
+    return (
+        lines.assign(trained=lines.index.map(enough), result=above & lines.index.map(enough))
+        .rename_axis("row")
+        .reset_index()
+    )
 
 
 def marks(smoke: Sequence[str], facts: Mapping[str, object]) -> str:
@@ -161,7 +246,43 @@ def marks(smoke: Sequence[str], facts: Mapping[str, object]) -> str:
 def changed(run: Run) -> Mapping[str, str]:
     """Word -> `now instead of published`, of the words in which a run differs from its method's recipe."""
     facts = recipe(run.method)
-    words = {"learning rate": (facts.lr, run.lr), "epochs": (facts.epochs, run.epochs), "batch": (facts.batch, run.batch), "optimiser": (facts.optimiser, run.optimiser)}
-    words |= {"tile px": (facts.tile_px, run.tile_px)} | {word: (facts.model[word], value) for word, value in run.model if word != "gamma"}
+    words = {
+        "learning rate": (facts.lr, run.lr),
+        "epochs": (facts.epochs, run.epochs),
+        "batch": (facts.batch, run.batch),
+        "optimiser": (facts.optimiser, run.optimiser),
+    }
+    words |= {"tile px": (facts.tile_px, run.tile_px)} | {
+        word: (facts.model[word], value) for word, value in run.model if word != "gamma"
+    }
     words["encoder"] = (facts.encoder or "raw tiles", run.encoder)
-    return {word: f"{now} instead of {published}" for word, (published, now) in words.items() if published != now}
+    return {
+        word: f"{now} instead of {published}"
+        for word, (published, now) in words.items()
+        if published != now
+    }
+
+
+def one_patient_jobs(
+    row: Row, cohort: str, sections: Sequence[Section], patients: Sequence[str], **words
+) -> list[Job]:
+    """The runs of a row, one for each patient that is trained on alone."""
+    if unknown := set(patients) - {section.patient for section in sections}:
+        raise BadInput(
+            f"patient {sorted(unknown)[0]} has no section here; patients are {', '.join(dict.fromkeys(section.patient for section in sections))}"
+        )
+    of = {section.name: section.patient for section in sections}
+    splits = [split for split in folds("one-patient", sections) if of[split.train[0]] in patients]
+    return [
+        (row.key, plan_run(cohort, split, sections=list(sections), **words | row.words))
+        for split in splits
+    ]
+
+
+def permuted_controls(planned: Sequence[Job]) -> list[Job]:
+    """The same runs on patches shuffled within each training section, of those that are trained long enough to be a result."""
+    return [
+        (key, replace(run, permute=True))
+        for key, run in planned
+        if run.result and not recipe(run.method).control
+    ]

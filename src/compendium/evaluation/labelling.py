@@ -30,9 +30,24 @@ def labelling(sections: Sequence[Section]) -> pd.DataFrame:
         known = pd.Series(labels[~np.isin(labels, (NO_LABEL, UNDETERMINED))], dtype=str)
         share = known.value_counts(normalize=True)
         own = "none" if section.labels is None else "its own"
-        facts = {"section": section.name, "patient": section.patient, "labels": section.labels_line or own, "spots": len(section), "with a class": len(known)}
-        facts |= {"undetermined": int((labels == UNDETERMINED).sum()), "commonest class": share.index[0] if len(share) else ""}
-        rows.append(facts | {"its share": share.iloc[0] if len(share) else np.nan, "cancer": known.isin(CANCER).mean() if len(known) else np.nan})
+        facts = {
+            "section": section.name,
+            "patient": section.patient,
+            "labels": section.labels_line or own,
+            "spots": len(section),
+            "with a class": len(known),
+        }
+        facts |= {
+            "undetermined": int((labels == UNDETERMINED).sum()),
+            "commonest class": share.index[0] if len(share) else "",
+        }
+        rows.append(
+            facts
+            | {
+                "its share": share.iloc[0] if len(share) else np.nan,
+                "cancer": known.isin(CANCER).mean() if len(known) else np.nan,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -44,10 +59,32 @@ def transfer(sections: Sequence[Section], root: Path) -> pd.DataFrame:
     rows = []
     for section in (section for section in sections if section.labels_from):
         facts = {"section": section.name, "from": section.labels_from}
-        if all((root / path_of(name, ALIGNMENT)).exists() for name in (section.name, section.labels_from)):
-            whole, near = (agreement(root, section.name, reach) for reach in (np.inf, PITCH_UM / section.um_per_px / 2))
-            facts |= {"aligned spots": whole["spots"], "agreement": whole["agreement"], "chance": whole["chance"]}
-            facts |= {"spots within reach": near["spots"], "agreement within reach": near["agreement"]}
+        if all(
+            (root / path_of(name, ALIGNMENT)).exists()
+            for name in (section.name, section.labels_from)
+        ):
+            whole, near = (
+                agreement(root, section.name, reach)
+                for reach in (np.inf, PITCH_UM / section.um_per_px / 2)
+            )
+            facts |= {
+                "aligned spots": whole["spots"],
+                "agreement": whole["agreement"],
+                "chance": whole["chance"],
+            }
+            facts |= {
+                "spots within reach": near["spots"],
+                "agreement within reach": near["agreement"],
+            }
         rows.append(facts | {"labelled spots": int((section.labels != NO_LABEL).sum())})
-    columns = ["section", "from", "aligned spots", "agreement", "chance", "spots within reach", "agreement within reach", "labelled spots"]
+    columns = [
+        "section",
+        "from",
+        "aligned spots",
+        "agreement",
+        "chance",
+        "spots within reach",
+        "agreement within reach",
+        "labelled spots",
+    ]
     return pd.DataFrame(rows, columns=columns)

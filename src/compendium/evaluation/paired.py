@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from compendium.chapters.encoders.results import short
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import FAILS, HOLDS, Claim, decided, too_few
 from compendium.evaluation.verdict import UNDECIDED as OPEN
+from compendium.images.encoders import short
 
 BETTER, WORSE, UNDECIDED, SMOKE = "better", "worse", "undecided", "smoke"
 
@@ -25,7 +25,9 @@ class Comparison:
 
 
 COMPARISONS = (
-    Comparison("frozen pre-trained − ConvMixer, both 0–255 as published", "frozen-raw", "convmixer-raw"),
+    Comparison(
+        "frozen pre-trained − ConvMixer, both 0–255 as published", "frozen-raw", "convmixer-raw"
+    ),
     Comparison("frozen pre-trained − ConvMixer, both normalised", "frozen", "convmixer"),
     Comparison("frozen: pre-trained − random start", "frozen", "frozen-random"),
     Comparison("tuned: pre-trained − random start", "tuned", "tuned-random"),
@@ -37,7 +39,13 @@ COMPARISONS = (
 
 def comparisons(others: Sequence[str]) -> list[Comparison]:
     """Those of EfficientNet-Lite0, and each further encoder against the ConvMixer."""
-    return [*COMPARISONS, *(Comparison(f"{short(name)} frozen − ConvMixer, both normalised", name, "convmixer") for name in others)]
+    return [
+        *COMPARISONS,
+        *(
+            Comparison(f"{short(name)} frozen − ConvMixer, both normalised", name, "convmixer")
+            for name in others
+        ),
+    ]
 
 
 def differences(table: pd.DataFrame, compared: Sequence[Comparison]) -> pd.DataFrame:
@@ -47,9 +55,19 @@ def differences(table: pd.DataFrame, compared: Sequence[Comparison]) -> pd.DataF
     """
     found = []
     for comparison in compared:
-        first, second = (table[table["row"] == key].set_index(["patient", "section", "fold", "gene"])["pcc"] for key in (comparison.first, comparison.second))
-        by_fold = (first - second).dropna().groupby(["patient", "section", "fold"]).agg(["mean", "size"])
-        by_section = by_fold.groupby(["patient", "section"]).mean().reset_index().rename(columns={"mean": "difference", "size": "genes"})
+        first, second = (
+            table[table["row"] == key].set_index(["patient", "section", "fold", "gene"])["pcc"]
+            for key in (comparison.first, comparison.second)
+        )
+        by_fold = (
+            (first - second).dropna().groupby(["patient", "section", "fold"]).agg(["mean", "size"])
+        )
+        by_section = (
+            by_fold.groupby(["patient", "section"])
+            .mean()
+            .reset_index()
+            .rename(columns={"mean": "difference", "size": "genes"})
+        )
         found.append(by_section.assign(comparison=comparison.title))
     return pd.concat(found, ignore_index=True)
 
@@ -68,10 +86,17 @@ def verdicts(found: pd.DataFrame, compared: Sequence[Comparison], smoke: set[str
     for comparison in compared:
         values = found[found["comparison"] == comparison.title]
         said = SMOKE if {comparison.first, comparison.second} & smoke else verdict(values)
-        lines.append({
-            "comparison": comparison.title, "sections": len(values), "patients": values["patient"].nunique(), "mean difference": values["difference"].mean(),
-            "first is above in": int((values["difference"] > 0).sum()), "verdict": said, "claim": comparison.claim,
-        })
+        lines.append(
+            {
+                "comparison": comparison.title,
+                "sections": len(values),
+                "patients": values["patient"].nunique(),
+                "mean difference": values["difference"].mean(),
+                "first is above in": int((values["difference"] > 0).sum()),
+                "verdict": said,
+                "claim": comparison.claim,
+            }
+        )
     return pd.DataFrame(lines)
 
 
@@ -79,7 +104,12 @@ def claims(found: Results) -> dict[str, Claim]:
     """The claim of chapter 7, from the tables `scores` and `floor` of encoder_rows.study."""
     pairs = comparisons(found.facts["others"])
     apart = differences(found["scores"], pairs)
-    return {"claim": claim(verdicts(apart, pairs, below(found)), apart[apart["comparison"].isin([pair.title for pair in pairs if pair.claim])])}
+    return {
+        "claim": claim(
+            verdicts(apart, pairs, below(found)),
+            apart[apart["comparison"].isin([pair.title for pair in pairs if pair.claim])],
+        )
+    }
 
 
 def below(found: Results) -> set[str]:
@@ -90,27 +120,47 @@ def below(found: Results) -> set[str]:
 def claim(lines: pd.DataFrame, apart: pd.DataFrame) -> Claim:
     """What the comparisons together say of the claim that pre-trained encoders transfer negatively: it holds where each above the floor is worse. apart: their `differences`."""
     said = lines[lines["claim"] & (lines["verdict"] != SMOKE)]
-    worse, better, undecided = (int((said["verdict"] == word).sum()) for word in (WORSE, BETTER, UNDECIDED))
-    word = HOLDS if len(said) and worse == len(said) else FAILS if len(said) and better == len(said) else OPEN
+    worse, better, undecided = (
+        int((said["verdict"] == word).sum()) for word in (WORSE, BETTER, UNDECIDED)
+    )
+    word = (
+        HOLDS
+        if len(said) and worse == len(said)
+        else FAILS
+        if len(said) and better == len(said)
+        else OPEN
+    )
     left = int((lines["claim"] & (lines["verdict"] == SMOKE)).sum())
     why = (
         f"Of {len(said)} comparisons above the floor {worse} {'is' if worse == 1 else 'are'} decided against the pre-trained encoder and {better} for it; "
-        f"in {undecided} the sections disagree or are too few." + (f" Smoke, deciding nothing: {left}." if left else "")
+        f"in {undecided} the sections disagree or are too few."
+        + (f" Smoke, deciding nothing: {left}." if left else "")
     )
     return decided("Pre-trained encoders transfer negatively", word, why, apart)
 
 
 def on_scale(lines: pd.DataFrame) -> str:
     """What the comparisons of input scales say."""
-    return "Input scale: " + "; ".join(_line(line) for line in lines[~lines["claim"]].itertuples(index=False)) + "."
+    return (
+        "Input scale: "
+        + "; ".join(_line(line) for line in lines[~lines["claim"]].itertuples(index=False))
+        + "."
+    )
 
 
 def told(lines: pd.DataFrame) -> str:
     """The comparisons that are decided, in words for a caption."""
-    decided = [_line(line) for line in lines.itertuples(index=False) if line.verdict in (BETTER, WORSE)]
+    decided = [
+        _line(line) for line in lines.itertuples(index=False) if line.verdict in (BETTER, WORSE)
+    ]
     return f"Decided: {'; '.join(decided)}." if decided else "None is decided."
 
 
 def _line(line) -> str:
-    ending = {BETTER: "above 0 in all", WORSE: "below 0 in all", UNDECIDED: "undecided over", SMOKE: "smoke, over"}[line.verdict]
+    ending = {
+        BETTER: "above 0 in all",
+        WORSE: "below 0 in all",
+        UNDECIDED: "undecided over",
+        SMOKE: "smoke, over",
+    }[line.verdict]
     return f"{line.comparison}, {ending} {line.sections} sections"

@@ -16,15 +16,31 @@ SOURCE = "authors' tables · data/published/scores.csv"  # the line under what d
 SIX = ("ST-Net", "HisToGene", "Hist2ST", "STimage", "DeepSpaCE", "BLEEP")
 SECTION_OUT = "leave-one-section-out"
 # What each was scored on in the HER2+ tables: the panel, and the transform of the counts, by our words.
-HER2 = {"BLEEP": ("hvg_769", "raw"), "Hist2ST": ("hvg_769", "scprep"), "HisToGene": ("hvg_769", "scprep"), "ST-Net": ("hvg_769", "log1p"), "STimage": ("hvg_785", "log1p")}
-HER2_NOTES = {"ST-Net": "trained towards one gene only, encoder frozen: not the published method", "STimage": "other genes and fewer sections than the rest"}
+HER2 = {
+    "BLEEP": ("hvg_769", "raw"),
+    "Hist2ST": ("hvg_769", "scprep"),
+    "HisToGene": ("hvg_769", "scprep"),
+    "ST-Net": ("hvg_769", "log1p"),
+    "STimage": ("hvg_785", "log1p"),
+}
+HER2_NOTES = {
+    "ST-Net": "trained towards one gene only, encoder frozen: not the published method",
+    "STimage": "other genes and fewer sections than the rest",
+}
 
 
 def read() -> pd.DataFrame:
     """Every row of data/published/scores.csv, with the patient and the laboratory of its section."""
-    places = {source.name: (source.patient, source.lab) for name in ("her2st", "wu", "tenx") for source in catalogue()[name].sections.values()}
+    places = {
+        source.name: (source.patient, source.lab)
+        for name in ("her2st", "wu", "tenx")
+        for source in catalogue()[name].sections.values()
+    }
     table = pd.read_csv(resource("published/scores.csv"))
-    return table.assign(patient=[places[name][0] for name in table["section"]], lab=[places[name][1] for name in table["section"]])
+    return table.assign(
+        patient=[places[name][0] for name in table["section"]],
+        lab=[places[name][1] for name in table["section"]],
+    )
 
 
 def her2() -> pd.DataFrame:
@@ -49,7 +65,9 @@ def regclass() -> pd.DataFrame:
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    return table.sort_values("method", key=lambda names: names.map(SIX.index), kind="stable", ignore_index=True)
+    return table.sort_values(
+        "method", key=lambda names: names.map(SIX.index), kind="stable", ignore_index=True
+    )
 
 
 def lacking(methods: Iterable[str]) -> list[str]:
@@ -67,7 +85,10 @@ def by_patient(rows: pd.DataFrame, by: str = "method", value: str = "median") ->
 def highest(table: pd.DataFrame) -> str:
     """How many patients each method is the highest in, most first: "BLEEP in 5 of 8 patients, Hist2ST in 3"."""
     wins = table.idxmax(axis=1).value_counts(sort=True)
-    return ", ".join(f"{method} in {n}" + (f" of {len(table)} patients" if i == 0 else "") for i, (method, n) in enumerate(wins.items()))
+    return ", ".join(
+        f"{method} in {n}" + (f" of {len(table)} patients" if i == 0 else "")
+        for i, (method, n) in enumerate(wins.items())
+    )
 
 
 def against(table: pd.DataFrame, one: str, other: str) -> str:
@@ -94,16 +115,25 @@ def her2_told(rows: pd.DataFrame) -> str:
 
 def visium_told(rows: pd.DataFrame) -> str:
     """What the Visium rows say when patients are counted, a sentence a panel."""
-    told = [f"{panel}: the highest median is that of {highest(by_patient(part))}" for panel, part in rows.groupby("panel", sort=False)]
+    told = [
+        f"{panel}: the highest median is that of {highest(by_patient(part))}"
+        for panel, part in rows.groupby("panel", sort=False)
+    ]
     return f"{rows['section'].nunique()} sections are {rows['patient'].nunique()} patients, since block1 and block2 are one donor. {'; '.join(told)}."
 
 
 def regclass_told(rows: pd.DataFrame) -> str:
     """What Figure S3b's rows say of each gamma above 0, beside what Hist2ST and gamma = 0 differ by, which have the same loss."""
     wide = rows.pivot(index="section", columns="model", values="median")
-    untrained, others = "γ = 0", [model for model in dict.fromkeys(rows["model"]) if model not in ("Hist2ST", "γ = 0")]
+    untrained, others = (
+        "γ = 0",
+        [model for model in dict.fromkeys(rows["model"]) if model not in ("Hist2ST", "γ = 0")],
+    )
     moved = {model: wide[model] - wide[untrained] for model in others}
-    told = ", ".join(f"{model} by {change.mean():+.3f} (higher in {int((change > 0).sum())} of {len(change)} sections)" for model, change in moved.items())
+    told = ", ".join(
+        f"{model} by {change.mean():+.3f} (higher in {int((change > 0).sum())} of {len(change)} sections)"
+        for model, change in moved.items()
+    )
     chance = (wide["Hist2ST"] - wide[untrained]).abs().mean()
     return (
         f"Against γ = 0 the median changes for {told}; Hist2ST and γ = 0, whose losses are the same, lie {chance:.3f} apart. "
@@ -121,7 +151,16 @@ def beside(rows: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
     table = []
     for method, part in rows.groupby("method", sort=False):
         panel, target = HER2[method]
-        agree = {"genes agree": panel in panels, "split agrees": set(part["section"]) == ours, "target agrees": target == SCORING}
-        facts = {"method": method, "genes": part["genes"].max(), "sections": part["section"].nunique(), "target": target}
+        agree = {
+            "genes agree": panel in panels,
+            "split agrees": set(part["section"]) == ours,
+            "target agrees": target == SCORING,
+        }
+        facts = {
+            "method": method,
+            "genes": part["genes"].max(),
+            "sections": part["section"].nunique(),
+            "target": target,
+        }
         table.append(facts | agree | {"beside ours": all(agree.values())})
     return pd.DataFrame(table)

@@ -15,7 +15,12 @@ from compendium.storage import resource
 
 CHANNELS = ("red", "green", "blue")
 # Side of the square cut from the image, px: Table S1 of the benchmark, which gives DeepSpaCE the 224 to which its code shrinks what it cuts, 2.5 radii of 75 px each way.
-TILES = {112: "HisToGene, Hist2ST", 224: "ST-Net, BLEEP", 299: "STimage", 376: "DeepSpaCE (shrunk to 224)"}
+TILES = {
+    112: "HisToGene, Hist2ST",
+    224: "ST-Net, BLEEP",
+    299: "STimage",
+    376: "DeepSpaCE (shrunk to 224)",
+}
 CHANCE = 0.6  # below this share of comparisons won (half is chance) colours are not said to tell anything
 
 
@@ -30,7 +35,11 @@ def section_numbers(sections: Iterable[Section]) -> pd.DataFrame:
 
 def _numbers(section: Section) -> dict[str, object]:
     totals = np.asarray(section.counts.sum(axis=1)).ravel()
-    found = np.diff(section.counts.indptr) if section.counts.data.all() else np.asarray((section.counts > 0).sum(axis=1)).ravel()
+    found = (
+        np.diff(section.counts.indptr)
+        if section.counts.data.all()
+        else np.asarray((section.counts > 0).sum(axis=1)).ravel()
+    )
     quartiles = _quartiles("umi", totals) | _quartiles("genes", found)
     return {
         "section": section.name, "patient": section.patient, "lab": section.lab, "spots": len(section), "spot_set": section.spot_set,
@@ -48,7 +57,13 @@ def spot_sets(numbers: pd.DataFrame) -> str:
 
 
 def _quartiles(what: str, values: np.ndarray) -> dict[str, float]:
-    return dict(zip((f"{what}_q1", f"{what}_median", f"{what}_q3"), np.quantile(values, [0.25, 0.5, 0.75]).tolist(), strict=True))
+    return dict(
+        zip(
+            (f"{what}_q1", f"{what}_median", f"{what}_q3"),
+            np.quantile(values, [0.25, 0.5, 0.75]).tolist(),
+            strict=True,
+        )
+    )
 
 
 def measured_everywhere(sections: Iterable[Section]) -> list[str]:
@@ -66,7 +81,9 @@ def constant_pairs(sections: Iterable[Section], genes: list[str]) -> pd.DataFram
     for section in sections:
         counts = section.matrix(genes)
         still = np.flatnonzero(counts.max(axis=0) == counts.min(axis=0))
-        rows += [{"section": section.name, "gene": genes[i], "count": int(counts[0, i])} for i in still]
+        rows += [
+            {"section": section.name, "gene": genes[i], "count": int(counts[0, i])} for i in still
+        ]
     return pd.DataFrame(rows, columns=["section", "gene", "count"])
 
 
@@ -76,7 +93,9 @@ def printed(cohort_name: str, tissue: str = "") -> dict[str, object]:
     tissue: frozen or FFPE, to have the rows of that alone.
     """
     table, names = pd.read_csv(resource("published/table1.csv")), cohort_name.split("+")
-    rows = table[table["cohort"].isin(names) & table["tissue"].isin([tissue] if tissue else table["tissue"])]
+    rows = table[
+        table["cohort"].isin(names) & table["tissue"].isin([tissue] if tissue else table["tissue"])
+    ]
     if set(rows["cohort"]) != set(names):
         return {}
     return rows.iloc[0].to_dict() | rows[["patients", "sections", "spots"]].sum().to_dict()
@@ -87,22 +106,42 @@ def missing_in_print(cohort_name: str, genes: int) -> dict[str, int]:
     stated = printed(cohort_name)
     table = published.read()
     rows = table[(table["cohort"] == stated.get("dataset")) & (table["genes"] == genes)]
-    whole = rows.groupby("method").filter(lambda group: group["section"].nunique() == stated["sections"])
+    whole = rows.groupby("method").filter(
+        lambda group: group["section"].nunique() == stated["sections"]
+    )
     return {method: int(count) for method, count in whole.groupby("method")["nan"].sum().items()}
 
 
-def cohort_table(numbers: pd.DataFrame, shared: list[str], catalogued: int, stated: dict[str, object]) -> pd.DataFrame:
+def cohort_table(
+    numbers: pd.DataFrame, shared: list[str], catalogued: int, stated: dict[str, object]
+) -> pd.DataFrame:
     """Table 1's row recomputed: [row, patients, sections, spots, shared genes]; with a `stated` row its numbers before it and the differences after.
 
     catalogued: how many sections the cohort has; where fewer are in `numbers`, the row says of how many it was computed.
     """
-    ours = {"patients": numbers["patient"].nunique(), "sections": len(numbers), "spots": int(numbers["spots"].sum()), "shared genes": len(shared)}
-    name = "recomputed" if len(numbers) == catalogued else f"recomputed from {len(numbers)} of {catalogued} sections"
+    ours = {
+        "patients": numbers["patient"].nunique(),
+        "sections": len(numbers),
+        "spots": int(numbers["spots"].sum()),
+        "shared genes": len(shared),
+    }
+    name = (
+        "recomputed"
+        if len(numbers) == catalogued
+        else f"recomputed from {len(numbers)} of {catalogued} sections"
+    )
     if not stated:
         return pd.DataFrame([{"row": name} | ours])
-    theirs = {"patients": int(stated["patients"]), "sections": int(stated["sections"]), "spots": int(stated["spots"]), "shared genes": int(stated["genes"])}
+    theirs = {
+        "patients": int(stated["patients"]),
+        "sections": int(stated["sections"]),
+        "spots": int(stated["spots"]),
+        "shared genes": int(stated["genes"]),
+    }
     gap = {key: ours[key] - theirs[key] for key in ours}
-    return pd.DataFrame([{"row": "printed"} | theirs, {"row": name} | ours, {"row": "difference"} | gap])
+    return pd.DataFrame(
+        [{"row": "printed"} | theirs, {"row": name} | ours, {"row": "difference"} | gap]
+    )
 
 
 def patients_of(cohort_name: str, names: list[str]) -> int:
@@ -115,7 +154,12 @@ def scale_by_patient(numbers: pd.DataFrame, tiles: Iterable[int] = TILES) -> pd.
     rows = []
     for patient, group in numbers.groupby("patient", sort=False):
         spot_px = group["spot_px"].mean()
-        row = {"patient": patient, "sections": span(group["section"].tolist()), "µm per px": group["um_per_px"].mean(), "spot, px": round(spot_px)}
+        row = {
+            "patient": patient,
+            "sections": span(group["section"].tolist()),
+            "µm per px": group["um_per_px"].mean(),
+            "spot, px": round(spot_px),
+        }
         rows.append(row | {f"{px} px tile": px / spot_px for px in tiles})
     return pd.DataFrame(rows)
 
@@ -150,10 +194,15 @@ def _fold(high: float, low: float) -> float:
 
 def typical_folds(numbers: pd.DataFrame) -> tuple[float, float]:
     """Geometric mean of the fold between the median UMIs of two sections, of one patient and of different ones; NaN where there is no such pair."""
-    log, patient = np.log(numbers["umi_median"].clip(lower=1)).to_numpy(), numbers["patient"].to_numpy()
+    log, patient = (
+        np.log(numbers["umi_median"].clip(lower=1)).to_numpy(),
+        numbers["patient"].to_numpy(),
+    )
     one, other = np.triu_indices(len(numbers), k=1)
     fold, same = np.abs(log[one] - log[other]), patient[one] == patient[other]
-    within, between = (float(np.exp(fold[pairs].mean())) if pairs.any() else np.nan for pairs in (same, ~same))
+    within, between = (
+        float(np.exp(fold[pairs].mean())) if pairs.any() else np.nan for pairs in (same, ~same)
+    )
     return within, between
 
 
@@ -171,7 +220,10 @@ def depth_words(numbers: pd.DataFrame) -> str:
 def colour_words(overlaps: pd.DataFrame, kind: str, word: str) -> str:
     """Whether colour tells where a section comes from. overlaps: channel_overlap; kind: patient or lab, called `word` in the sentence."""
     alike = overlaps[f"same_{kind}"].astype(bool)
-    same, other = overlaps.loc[alike, "overlap"].to_numpy(), overlaps.loc[~alike, "overlap"].to_numpy()
+    same, other = (
+        overlaps.loc[alike, "overlap"].to_numpy(),
+        overlaps.loc[~alike, "overlap"].to_numpy(),
+    )
     if not (len(same) and len(other)):
         return f"Whether colour tells one {word} from another cannot be seen on these sections."
     won = float((np.sign(same[:, None] - other).mean() + 1) / 2)
@@ -190,7 +242,18 @@ def image_sides(section: Section) -> tuple[int, int]:
 def image_facts(sections: list[Section]) -> pd.DataFrame:
     """One row a section with an image: [section, patient, lab, image_width_px, image_height_px, um_per_px]."""
     columns = ("image_width_px", "image_height_px")
-    return pd.DataFrame([{"section": s.name, "patient": s.patient, "lab": s.lab, **dict(zip(columns, image_sides(s), strict=True)), "um_per_px": s.um_per_px} for s in sections])
+    return pd.DataFrame(
+        [
+            {
+                "section": s.name,
+                "patient": s.patient,
+                "lab": s.lab,
+                **dict(zip(columns, image_sides(s), strict=True)),
+                "um_per_px": s.um_per_px,
+            }
+            for s in sections
+        ]
+    )
 
 
 def spot_facts(section: Section) -> pd.DataFrame:
@@ -198,7 +261,17 @@ def spot_facts(section: Section) -> pd.DataFrame:
     umi = np.asarray(section.counts.sum(axis=1)).ravel()
     labels = "" if section.labels is None else section.labels
     x, y = section.pixels.T
-    return pd.DataFrame({"section": section.name, "spot": section.spots, "x": x, "y": y, "umi": umi, "class": labels, "class_from": section.labels_from})
+    return pd.DataFrame(
+        {
+            "section": section.name,
+            "spot": section.spots,
+            "x": x,
+            "y": y,
+            "umi": umi,
+            "class": labels,
+            "class_from": section.labels_from,
+        }
+    )
 
 
 def depth_and_darkness(sections: list[Section], step: int = 8) -> pd.DataFrame:
@@ -206,9 +279,18 @@ def depth_and_darkness(sections: list[Section], step: int = 8) -> pd.DataFrame:
     rows = []
     for section in sections:
         if section.patches is not None:
-            brightness = np.asarray(section.patches[:, step // 2 :: step, step // 2 :: step]).reshape(len(section), -1).mean(axis=1)
+            brightness = (
+                np.asarray(section.patches[:, step // 2 :: step, step // 2 :: step])
+                .reshape(len(section), -1)
+                .mean(axis=1)
+            )
             totals = np.asarray(section.counts.sum(axis=1)).ravel()
-            rows.append({"section": section.name, "spearman": float(spearmanr(totals, 255 - brightness).statistic)})
+            rows.append(
+                {
+                    "section": section.name,
+                    "spearman": float(spearmanr(totals, 255 - brightness).statistic),
+                }
+            )
     return pd.DataFrame(rows, columns=["section", "spearman"])
 
 
@@ -218,7 +300,9 @@ def channel_shares(sections: Iterable[Section], bins: int = 32, step: int = 8) -
     Every `step`-th row and column of every stored patch is counted; level is the middle of its bin, 0 (dark) to 255. Sections without image are left out.
     """
     if not 2 <= bins <= 256:
-        raise BadInput(f"channel_bins {bins} is out of range: colours have 256 levels; give 2 to 256")
+        raise BadInput(
+            f"channel_bins {bins} is out of range: colours have 256 levels; give 2 to 256"
+        )
     rows = []
     for section in sections:
         if section.patches is None:
@@ -226,8 +310,18 @@ def channel_shares(sections: Iterable[Section], bins: int = 32, step: int = 8) -
         pixels = np.asarray(section.patches[:, step // 2 :: step, step // 2 :: step]).reshape(-1, 3)
         for channel, values in zip(CHANNELS, pixels.T, strict=True):
             counts, edges = np.histogram(values, bins=bins, range=(0, 256))
-            facts = {"section": section.name, "patient": section.patient, "lab": section.lab, "channel": channel}
-            rows += [facts | {"level": level, "share": share} for level, share in zip((edges[:-1] + edges[1:] - 1) / 2, counts / counts.sum(), strict=True)]
+            facts = {
+                "section": section.name,
+                "patient": section.patient,
+                "lab": section.lab,
+                "channel": channel,
+            }
+            rows += [
+                facts | {"level": level, "share": share}
+                for level, share in zip(
+                    (edges[:-1] + edges[1:] - 1) / 2, counts / counts.sum(), strict=True
+                )
+            ]
     return pd.DataFrame(rows, columns=["section", "patient", "lab", "channel", "level", "share"])
 
 
@@ -239,6 +333,9 @@ def channel_overlap(shares: pd.DataFrame) -> pd.DataFrame:
     for i, one in enumerate(facts.index):
         for other in facts.index[i + 1 :]:
             overlap = float(np.minimum(wide[one], wide[other]).sum() / len(CHANNELS))
-            same = {f"same_{what}": bool(facts[what][one] == facts[what][other]) for what in ("patient", "lab")}
+            same = {
+                f"same_{what}": bool(facts[what][one] == facts[what][other])
+                for what in ("patient", "lab")
+            }
             rows.append({"one": one, "other": other, **same, "overlap": overlap})
     return pd.DataFrame(rows, columns=["one", "other", "same_patient", "same_lab", "overlap"])

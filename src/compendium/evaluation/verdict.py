@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 HOLDS, FAILS, UNDECIDED = "holds here", "fails here", "undecided here"
-FEWEST, PATIENTS = 3, 2  # sections, and patients they must come from, before anything is decided about these sections
+FEWEST, PATIENTS = (
+    3,
+    2,
+)  # sections, and patients they must come from, before anything is decided about these sections
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,9 @@ class Claim:
     @property
     def rests(self) -> str:
         """What it is judged on."""
-        return counted(self.sections, self.patients) if self.patients else "Not a question of patients"
+        return (
+            counted(self.sections, self.patients) if self.patients else "Not a question of patients"
+        )
 
 
 def others(patients: int) -> str:
@@ -51,13 +56,34 @@ def counted(sections: int, patients: int) -> str:
 def too_few(of: pd.DataFrame) -> str:
     """Why the sections of a table [section, patient] decide nothing, in a sentence; "" where there are enough, of enough patients."""
     sections, patients = of["section"].nunique(), of["patient"].nunique()
-    return f"{counted(sections, patients)} cannot decide." if sections < FEWEST or patients < PATIENTS else ""
+    return (
+        f"{counted(sections, patients)} cannot decide."
+        if sections < FEWEST or patients < PATIENTS
+        else ""
+    )
 
 
-def decided(claim: str, verdict: str, why: str, of: pd.DataFrame, smoke: Sequence[str] = (), hindered: Sequence[str] = ()) -> Claim:
+def decided(
+    claim: str,
+    verdict: str,
+    why: str,
+    of: pd.DataFrame,
+    smoke: Sequence[str] = (),
+    hindered: Sequence[str] = (),
+) -> Claim:
     """The claim with the verdict of its numbers, unless something hinders: rows below the floor (their titles), too few sections or patients, or what `hindered` says.
 
     of: table [section, patient] of what the verdict was taken from.
     """
-    reasons = [*hindered, *([f"Below the floor of a result: {', '.join(smoke)}."] if smoke else []), *([few] if (few := too_few(of)) else [])]
-    return Claim(claim, UNDECIDED if reasons else verdict, " ".join([*reasons, why]).strip(), of["section"].nunique(), of["patient"].nunique())
+    reasons = [
+        *hindered,
+        *([f"Below the floor of a result: {', '.join(smoke)}."] if smoke else []),
+        *([few] if (few := too_few(of)) else []),
+    ]
+    return Claim(
+        claim,
+        UNDECIDED if reasons else verdict,
+        " ".join([*reasons, why]).strip(),
+        of["section"].nunique(),
+        of["patient"].nunique(),
+    )

@@ -18,7 +18,9 @@ from compendium.runs.run import Run
 from compendium.runs.store import Record
 
 
-def centred(values: Float[np.ndarray, "spot gene"], labels: np.ndarray) -> Float[np.ndarray, "spot gene"]:
+def centred(
+    values: Float[np.ndarray, "spot gene"], labels: np.ndarray
+) -> Float[np.ndarray, "spot gene"]:
     """The values less the mean of their class, gene by gene; exactly 0 in a class of one spot."""
     values = values.astype(np.float64)
     for name in np.unique(labels):
@@ -27,24 +29,37 @@ def centred(values: Float[np.ndarray, "spot gene"], labels: np.ndarray) -> Float
     return values
 
 
-def within_pcc(predicted: Float[np.ndarray, "spot gene"], measured: Float[np.ndarray, "spot gene"], labels: np.ndarray) -> Float[np.ndarray, "gene"]:
+def within_pcc(
+    predicted: Float[np.ndarray, "spot gene"],
+    measured: Float[np.ndarray, "spot gene"],
+    labels: np.ndarray,
+) -> Float[np.ndarray, "gene"]:
     """Correlation of each gene over all spots once the mean of each class is taken from both sides: the partial correlation given the class.
 
     Every spot counts once, so a class counts by its spots and its spread. NaN where one side does not vary within any class.
     """
     rest = centred(predicted, labels), centred(measured, labels)
-    level = [np.abs(side).max(axis=0, initial=0) <= 1e-6 * np.abs(whole).max(axis=0, initial=0) for side, whole in zip(rest, (predicted, measured), strict=True)]
-    return np.where(level[0] | level[1], np.nan, pcc(*rest))  # rounding leaves a residue where a class is constant
+    level = [
+        np.abs(side).max(axis=0, initial=0) <= 1e-6 * np.abs(whole).max(axis=0, initial=0)
+        for side, whole in zip(rest, (predicted, measured), strict=True)
+    ]
+    return np.where(
+        level[0] | level[1], np.nan, pcc(*rest)
+    )  # rounding leaves a residue where a class is constant
 
 
-def class_means(train: Float[np.ndarray, "spot gene"], labels: np.ndarray, asked: np.ndarray) -> Float[np.ndarray, "asked gene"]:
+def class_means(
+    train: Float[np.ndarray, "spot gene"], labels: np.ndarray, asked: np.ndarray
+) -> Float[np.ndarray, "asked gene"]:
     """For each asked label the mean over the training spots of that class; over all of them for a class that training lacks. labels: of the training spots."""
     train = train.astype(np.float64)
     means = {name: train[labels == name].mean(axis=0) for name in np.unique(labels)}
     return np.stack([means.get(label, train.mean(axis=0)) for label in asked])
 
 
-def within_class(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
+def within_class(
+    runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]
+) -> pd.DataFrame:
     """One row a run and test section that has at least two classes; medians over genes, over the spots with a class; a mean over runs that differ in their seed alone.
 
     [method, title, split, section, patient, labels, spots, classes, unlearned, pcc, within, control]: pcc of the prediction, its PCC within classes, and the
@@ -60,23 +75,63 @@ def within_class(runs: Sequence[Run], records: Sequence[Record], sections: Seque
             labels = section.labels[shown][spots] if spots.any() else np.zeros(0, dtype=str)
             if len(np.unique(labels)) < 2:
                 continue
-            measured, key = wide(section)[shown][spots], (run.split, name, tuple(record.genes), run.windows)
+            measured, key = (
+                wide(section)[shown][spots],
+                (run.split, name, tuple(record.genes), run.windows),
+            )
             if key not in controls:
-                controls[key] = _control([by_name[each] for each in run.split.train], wide, labels, measured)
-            facts = {"method": run.method, "title": run.title, "split": run.split.rule, "section": name, "patient": section.patient, "labels": section.labels_line}
+                controls[key] = _control(
+                    [by_name[each] for each in run.split.train], wide, labels, measured
+                )
+            facts = {
+                "method": run.method,
+                "title": run.title,
+                "split": run.split.rule,
+                "section": name,
+                "patient": section.patient,
+                "labels": section.labels_line,
+            }
             facts |= {"spots": len(labels), "classes": len(np.unique(labels))} | controls[key]
-            rows.append(facts | {"pcc": _median(pcc(predicted[spots], measured)), "within": _median(within_pcc(predicted[spots], measured, labels))})
-    columns, values = ["method", "title", "split", "section", "patient", "labels", "spots", "classes", "unlearned"], ["pcc", "within", "control"]
+            rows.append(
+                facts
+                | {
+                    "pcc": _median(pcc(predicted[spots], measured)),
+                    "within": _median(within_pcc(predicted[spots], measured, labels)),
+                }
+            )
+    columns, values = (
+        [
+            "method",
+            "title",
+            "split",
+            "section",
+            "patient",
+            "labels",
+            "spots",
+            "classes",
+            "unlearned",
+        ],
+        ["pcc", "within", "control"],
+    )
     table = pd.DataFrame(rows, columns=columns + values)
     return table.groupby(columns, sort=False)[values].mean().reset_index() if rows else table
 
 
-def _control(train: Sequence[Section], wide: Target, labels: np.ndarray, measured: np.ndarray) -> dict[str, float]:
-    taught = [(wide(section)[known(section)], section.labels[known(section)]) for section in train if known(section).any()]
+def _control(
+    train: Sequence[Section], wide: Target, labels: np.ndarray, measured: np.ndarray
+) -> dict[str, float]:
+    taught = [
+        (wide(section)[known(section)], section.labels[known(section)])
+        for section in train
+        if known(section).any()
+    ]
     if not taught:
         return {"unlearned": len(labels), "control": np.nan}
     values, names = (np.concatenate(parts) for parts in zip(*taught, strict=True))
-    return {"unlearned": int((~np.isin(labels, names)).sum()), "control": _median(pcc(class_means(values, names, labels), measured))}
+    return {
+        "unlearned": int((~np.isin(labels, names)).sum()),
+        "control": _median(pcc(class_means(values, names, labels), measured)),
+    }
 
 
 def _median(values: Float[np.ndarray, "gene"]) -> float:
@@ -86,15 +141,24 @@ def _median(values: Float[np.ndarray, "gene"]) -> float:
 def by_method(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean over sections of the medians, a row a split and method: [split, method, title, sections, pcc, within, control]."""
     groups = rows.groupby(["split", "method", "title"], sort=False)
-    return groups[["pcc", "within", "control"]].mean().assign(sections=groups["section"].nunique()).reset_index()
+    return (
+        groups[["pcc", "within", "control"]]
+        .mean()
+        .assign(sections=groups["section"].nunique())
+        .reset_index()
+    )
 
 
 def told(rows: pd.DataFrame) -> str:
     """Per split: what is left within classes of the highest PCC, and how many rows exceed the control; rows of `within_class`."""
     if rows.empty:
-        return "No section here has two classes of labelled spots, so nothing can be said of classes."
+        return (
+            "No section here has two classes of labelled spots, so nothing can be said of classes."
+        )
     sentences = []
-    for split, part in by_method(rows).dropna(subset=["pcc", "within"]).groupby("split", sort=False):
+    for split, part in (
+        by_method(rows).dropna(subset=["pcc", "within"]).groupby("split", sort=False)
+    ):
         best, deeper = part.loc[part["pcc"].idxmax()], part.loc[part["within"].idxmax()]
         above = part[part["pcc"] > part["control"]]
         sentences.append(
@@ -108,7 +172,10 @@ def told(rows: pd.DataFrame) -> str:
 
 def sections_told(rows: pd.DataFrame) -> str:
     """How many sections each split tests: "section-out 5, patient-out 2"."""
-    return ", ".join(f"{split} {count}" for split, count in rows.groupby("split", sort=False)["section"].nunique().items())
+    return ", ".join(
+        f"{split} {count}"
+        for split, count in rows.groupby("split", sort=False)["section"].nunique().items()
+    )
 
 
 def labels_told(rows: pd.DataFrame) -> str:
@@ -119,7 +186,10 @@ def labels_told(rows: pd.DataFrame) -> str:
         whose = "; ".join(f"{', '.join(names)} {line}" for line, names in carried.items())
         said += f" Labels: {whose}; a wrong label lowers the control and leaves a difference of classes within them."
     if tests["unlearned"].any():
-        unlearned = ", ".join(f"{row.section}, {row.split}: {row.unlearned} of {row.spots}" for row in tests[tests["unlearned"] > 0].itertuples())
+        unlearned = ", ".join(
+            f"{row.section}, {row.split}: {row.unlearned} of {row.spots}"
+            for row in tests[tests["unlearned"] > 0].itertuples()
+        )
         said += f" Spots of a class that no training section has, for which the control answers with the mean of all: {unlearned}."
     return said
 

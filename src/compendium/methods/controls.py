@@ -13,7 +13,16 @@ from compendium.methods.registry import NONE, register
 
 
 @register(
-    "mean", title="Training mean", unit="spot", tile_px=224, target="wide", citation="", control=True, optimiser="closed form", epochs=0, frozen=NONE,
+    "mean",
+    title="Training mean",
+    unit="spot",
+    tile_px=224,
+    target="wide",
+    citation="",
+    control=True,
+    optimiser="closed form",
+    epochs=0,
+    frozen=NONE,
     summary="Every spot gets each gene's training mean; its PCC is undefined, its RMSE is the bar to beat.",
 )
 class Mean(Method):
@@ -28,13 +37,27 @@ class Mean(Method):
         return self.mean.expand(len(batch.grid), -1)
 
 
-CONTROL = {"unit": "spot", "tile_px": 224, "target": "wide", "citation": "", "control": True, "optimiser": "closed form", "epochs": 0}
+CONTROL = {
+    "unit": "spot",
+    "tile_px": 224,
+    "target": "wide",
+    "citation": "",
+    "control": True,
+    "optimiser": "closed form",
+    "epochs": 0,
+}
 PENALTIES = tuple(10.0**k for k in range(-2, 7))
 
 
 @register(
-    "coordinates", title="Coordinates only", frozen=COORDINATES, model={"neighbours": 30}, **CONTROL,
-    deviations=("Thirty neighbours were chosen among 10 to 60 on the scores of five real sections, where they differ by about 0.02.",),
+    "coordinates",
+    title="Coordinates only",
+    frozen=COORDINATES,
+    model={"neighbours": 30},
+    **CONTROL,
+    deviations=(
+        "Thirty neighbours were chosen among 10 to 60 on the scores of five real sections, where they differ by about 0.02.",
+    ),
     summary="Mean of the 30 training spots nearest in position, scaled to each section's extent: tissue layout without any image.",
 )
 class Neighbours(Method):
@@ -51,22 +74,42 @@ class Neighbours(Method):
     def fit_closed_form(self, batches: Iterable[Batch]) -> None:
         """Keep every training spot."""
         seen = list(batches)
-        self.places, self.targets = (torch.cat([getattr(batch, part) for batch in seen]) for part in ("image", "target"))
+        self.places, self.targets = (
+            torch.cat([getattr(batch, part) for batch in seen]) for part in ("image", "target")
+        )
         if self.neighbours > len(self.places):
-            raise BadInput(f"neighbours={self.neighbours} is more than the {len(self.places)} training spots; lower it")
+            raise BadInput(
+                f"neighbours={self.neighbours} is more than the {len(self.places)} training spots; lower it"
+            )
 
     def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
         """Average over the nearest."""
-        distance = torch.cdist(batch.image, self.places, compute_mode="donot_use_mm_for_euclid_dist")
+        distance = torch.cdist(
+            batch.image, self.places, compute_mode="donot_use_mm_for_euclid_dist"
+        )
         return self.targets[distance.argsort(dim=1, stable=True)[:, : self.neighbours]].mean(dim=1)
 
 
 @register(
-    "permuted", title="Ridge, patches permuted", permute=True, **CONTROL,
+    "permuted",
+    title="Ridge, patches permuted",
+    permute=True,
+    **CONTROL,
     summary="Ridge on frozen features whose patches were shuffled within each training section: what section averages alone give.",
 )
-@register("colour", title="Six colour numbers", frozen=COLOUR, **CONTROL, summary="Ridge on the mean and standard deviation of red, green and blue over the tile.")
-@register("ridge", title="Ridge on frozen features", **CONTROL, summary="Ridge regression on the features of a frozen pre-trained encoder.")
+@register(
+    "colour",
+    title="Six colour numbers",
+    frozen=COLOUR,
+    **CONTROL,
+    summary="Ridge on the mean and standard deviation of red, green and blue over the tile.",
+)
+@register(
+    "ridge",
+    title="Ridge on frozen features",
+    **CONTROL,
+    summary="Ridge regression on the features of a frozen pre-trained encoder.",
+)
 class Ridge(Method):
     """Y = mean + Z W with standardised features Z, W the L2-penalised least-squares solution.
 
@@ -84,7 +127,10 @@ class Ridge(Method):
         from sklearn.preprocessing import StandardScaler
 
         seen = list(batches)
-        x, y = (torch.cat([getattr(batch, part) for batch in seen]).cpu().double().numpy() for part in ("image", "target"))
+        x, y = (
+            torch.cat([getattr(batch, part) for batch in seen]).cpu().double().numpy()
+            for part in ("image", "target")
+        )
         scaler = StandardScaler().fit(x)
         solved = RidgeCV(PENALTIES).fit(scaler.transform(x), y)
         weight = solved.coef_.reshape(y.shape[1], -1) / scaler.scale_  # (gene, feature)

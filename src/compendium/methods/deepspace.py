@@ -13,16 +13,36 @@ DROPOUT = 0.5  # behind either hidden layer of the classifier, as in VGG16
 
 
 @register(
-    "deepspace", title="DeepSpaCE", unit="spot", tile_px=376, target="pearson", citation="monjo2022deepspace", encoder="vgg16.tv_in1k",
-    optimiser="adam", lr=1e-4, weight_decay=1e-4, batch=128, epochs=100, augment="deepspace", model={"transfer": True}, published={"spots": "deepspace"},
-    laptop={"lr": 1e-3, "epochs": 50}, smoke={"lr": 1e-2, "epochs": 3, "batch": 32},
+    "deepspace",
+    title="DeepSpaCE",
+    unit="spot",
+    tile_px=376,
+    target="pearson",
+    citation="monjo2022deepspace",
+    encoder="vgg16.tv_in1k",
+    optimiser="adam",
+    lr=1e-4,
+    weight_decay=1e-4,
+    batch=128,
+    epochs=100,
+    augment="deepspace",
+    model={"transfer": True},
+    published={"spots": "deepspace"},
+    laptop={"lr": 1e-3, "epochs": 50},
+    smoke={"lr": 1e-2, "epochs": 3, "batch": 32},
     summary="VGG16 pre-trained on ImageNet with its classifier of two layers of 4,096 units; the last layer, to the genes, is the only one trained. Smooth-L1 loss.",
     loss="smooth L1",
     flow=(
-        Step("encoder", "VGG16", "tile resized to 224 px; convolutions and two layers of 4,096 units, ImageNet weights", frozen=True),
+        Step(
+            "encoder",
+            "VGG16",
+            "tile resized to 224 px; convolutions and two layers of 4,096 units, ImageNet weights",
+            frozen=True,
+        ),
         Step("head", "linear layer", "4,096 features to the genes"),
     ),
-    evaluated="six breast cancer sections, Visium (JGAS000202, JGAS000290)", compared=("stnet",),
+    evaluated="six breast cancer sections, Visium (JGAS000202, JGAS000290)",
+    compared=("stnet",),
     deviations=(
         "The target is the analytic Pearson residual of each count; the original takes SCTransform's corrected counts, log10(1 + x), then min-max scaling of each gene over the "
         "samples loaded together, the test samples among themselves. target=sct is that, of counts that Seurat corrected beforehand, but scaled by the training spots alone.",
@@ -43,7 +63,9 @@ class DeepSpaCE(Method):
 
     def __init__(self, shape: ModelSpec, transfer: bool = True):
         super().__init__()
-        self.image = ImageEncoder(shape).requires_grad_(not transfer)  # in training mode: VGG16 has dropout to keep, and no batch statistics
+        self.image = ImageEncoder(shape).requires_grad_(
+            not transfer
+        )  # in training mode: VGG16 has dropout to keep, and no batch statistics
         self.tiles = not shape.features
         if self.tiles:
             self.image.network.pre_logits.drop.p = DROPOUT
@@ -54,7 +76,11 @@ class DeepSpaCE(Method):
 
     def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
         """One linear layer on the features of the resized tile."""
-        image = F.interpolate(batch.image, size=SEEN_PX, mode="bilinear", align_corners=False) if self.tiles else batch.image
+        image = (
+            F.interpolate(batch.image, size=SEEN_PX, mode="bilinear", align_corners=False)
+            if self.tiles
+            else batch.image
+        )
         return self.head(self.dropout(self.image(image)))
 
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:

@@ -9,7 +9,18 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods.graph import METRICS, PRUNING, Graph, check_words, nearest
-from compendium.methods.hist2st_layers import HEAD, LSTM, VARIANT, ZINB, CountHead, Encoded, Jump, coefficient_head, gene_head, start_at_mean
+from compendium.methods.hist2st_layers import (
+    HEAD,
+    LSTM,
+    VARIANT,
+    ZINB,
+    CountHead,
+    Encoded,
+    Jump,
+    coefficient_head,
+    gene_head,
+    start_at_mean,
+)
 from compendium.methods.layers import Batch, Method, ModelSpec, Stage
 from compendium.methods.registry import Step, register
 
@@ -18,20 +29,53 @@ GAIN = 1.414  # of the layers' first weights
 
 
 @register(
-    "hist2st-gat", title="Hist2ST, graph attention", unit="section", tile_px=112, target="scprep", citation="jiang2023benchmark", encoder="resnet50.tv_in1k",
-    optimiser="adam", lr=1e-4, batch=1, epochs=350, scale="0-255",
+    "hist2st-gat",
+    title="Hist2ST, graph attention",
+    unit="section",
+    tile_px=112,
+    target="scprep",
+    citation="jiang2023benchmark",
+    encoder="resnet50.tv_in1k",
+    optimiser="adam",
+    lr=1e-4,
+    batch=1,
+    epochs=350,
+    scale="0-255",
     model={
-        "width": 1024, "heads": 2, "graph_layers": 4, "dropout": 0.2, "k": 4, "prune": "NA", "metric": "square", "loops": True, "shared": False, "attention": True,
-        "zinb": 0.25, "gain": 4.0, "batch_statistics": False,
+        "width": 1024,
+        "heads": 2,
+        "graph_layers": 4,
+        "dropout": 0.2,
+        "k": 4,
+        "prune": "NA",
+        "metric": "square",
+        "loops": True,
+        "shared": False,
+        "attention": True,
+        "zinb": 0.25,
+        "gain": 4.0,
+        "batch_statistics": False,
     },
-    choices={"prune": PRUNING, "metric": METRICS}, published={"loops": False, "shared": True, "batch_statistics": True},
-    laptop={"lr": 3e-4, "epochs": 50, "width": 256}, smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
+    choices={"prune": PRUNING, "metric": METRICS},
+    published={"loops": False, "shared": True, "batch_statistics": True},
+    laptop={"lr": 3e-4, "epochs": 50, "width": 256},
+    smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
     summary="ResNet-50 pre-trained on ImageNet, not trained further, and one linear layer; four layers of graph attention over the neighbours of a spot, "
     "an LSTM over these four; neither transformer, positions nor distillation.",
-    loss="mean squared error + {zinb:g} ZINB", evaluated=VARIANT["evaluated"], compared=VARIANT["compared"],
+    loss="mean squared error + {zinb:g} ZINB",
+    evaluated=VARIANT["evaluated"],
+    compared=VARIANT["compared"],
     flow=(
-        Step("encoder", "ResNet-50", "ImageNet weights", frozen=True), Step("encoder", "linear layer", "to {width:,} numbers"),
-        Step("context", "{graph_layers} graph attention layers", "{heads} heads; a spot attends to its {k} nearest spots and itself"), LSTM, ZINB, HEAD,
+        Step("encoder", "ResNet-50", "ImageNet weights", frozen=True),
+        Step("encoder", "linear layer", "to {width:,} numbers"),
+        Step(
+            "context",
+            "{graph_layers} graph attention layers",
+            "{heads} heads; a spot attends to its {k} nearest spots and itself",
+        ),
+        LSTM,
+        ZINB,
+        HEAD,
     ),
     deviations=(
         "Four separate layers; the published code applies one layer four times (shared=True, as in the published protocol).",
@@ -53,15 +97,31 @@ class GAT(Method):
     resized = 224
 
     def __init__(
-        self, shape: ModelSpec, width: int = 1024, heads: int = 2, graph_layers: int = 4, dropout: float = 0.2, k: int = 4, prune: str = "NA", metric: str = "square",
-        loops: bool = True, shared: bool = False, attention: bool = True, zinb: float = 0.25, gain: float = 4.0, batch_statistics: bool = False,
+        self,
+        shape: ModelSpec,
+        width: int = 1024,
+        heads: int = 2,
+        graph_layers: int = 4,
+        dropout: float = 0.2,
+        k: int = 4,
+        prune: str = "NA",
+        metric: str = "square",
+        loops: bool = True,
+        shared: bool = False,
+        attention: bool = True,
+        zinb: float = 0.25,
+        gain: float = 4.0,
+        batch_statistics: bool = False,
     ):
         super().__init__()
         check_words(k, prune, metric)
         self.edges = {"k": k, "prune": prune, "metric": metric, "loops": loops}
         self.zinb, self.repeats = zinb, graph_layers if shared else 1
         self.tokens = Encoded(shape, width, dropout, self.resized, batch_statistics, gain)
-        layers = (GraphAttention(width, heads) if attention else GraphMean(width) for _ in range(1 if shared else graph_layers))
+        layers = (
+            GraphAttention(width, heads) if attention else GraphMean(width)
+            for _ in range(1 if shared else graph_layers)
+        )
         self.graph = nn.ModuleList(layers)
         self.jump = Jump(width)
         self.counts = CountHead(width, shape.genes) if zinb else None
@@ -86,7 +146,9 @@ class GAT(Method):
         """Mean squared error and the count likelihood."""
         state = self.state(batch)
         terms = {"mean squared error": F.mse_loss(self.head(state), batch.target)}
-        return terms | ({"count likelihood": self.zinb * self.counts.loss(state, batch)} if self.counts else {})
+        return terms | (
+            {"count likelihood": self.zinb * self.counts.loss(state, batch)} if self.counts else {}
+        )
 
 
 class GraphAttention(Stage):
@@ -99,8 +161,12 @@ class GraphAttention(Stage):
     def __init__(self, width: int, heads: int):
         super().__init__()
         if width % heads:
-            raise BadInput(f"width={width} of method hist2st-gat cannot be divided among heads={heads}; set width to a multiple")
-        self.attention = gat_conv()(width + 1, width // heads, heads, negative_slope=SLOPE, add_self_loops=False, bias=False)
+            raise BadInput(
+                f"width={width} of method hist2st-gat cannot be divided among heads={heads}; set width to a multiple"
+            )
+        self.attention = gat_conv()(
+            width + 1, width // heads, heads, negative_slope=SLOPE, add_self_loops=False, bias=False
+        )
         self.start(width, heads)
 
     @torch.no_grad()
@@ -117,7 +183,11 @@ class GraphAttention(Stage):
     def forward(self, x: Float[Tensor, "spot width"], edges: Graph) -> Float[Tensor, "spot width"]:
         """Heads one after the other, as they lie in the width."""
         x = F.pad(x, (0, 1), value=1.0)
-        return torch.where(edges.degree[:, None] > 0, self.attention(x, edges.pairs), self.attention.lin(x.mean(dim=0)))
+        return torch.where(
+            edges.degree[:, None] > 0,
+            self.attention(x, edges.pairs),
+            self.attention.lin(x.mean(dim=0)),
+        )
 
 
 class GraphMean(Stage):
@@ -138,8 +208,12 @@ def gat_conv() -> type[nn.Module]:
     """torch-geometric's layer; BadInput where the library is not installed."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of torch.jit.script, which torch-geometric calls when it is imported
+            warnings.simplefilter(
+                "ignore", FutureWarning
+            )  # of torch.jit.script, which torch-geometric calls when it is imported
             from torch_geometric.nn import GATConv
     except ImportError as error:
-        raise BadInput(f"method hist2st-gat is built of {error.name}, which is not installed; run pip install 'compendium[graph]'") from error
+        raise BadInput(
+            f"method hist2st-gat is built of {error.name}, which is not installed; run pip install 'compendium[graph]'"
+        ) from error
     return GATConv

@@ -37,12 +37,17 @@ class Graph:
     @property
     def adjacency(self) -> Float[Tensor, "spot spot"]:
         """The same as a matrix: 1 in row i at its neighbours. For looking at; no method uses it."""
-        return torch.zeros(len(self.kept), len(self.kept)).scatter_(1, self.neighbours.cpu(), self.kept.float().cpu())
+        return torch.zeros(len(self.kept), len(self.kept)).scatter_(
+            1, self.neighbours.cpu(), self.kept.float().cpu()
+        )
 
     def with_loops(self) -> "Graph":
         """Every spot is its own neighbour too, first in its row."""
         own = torch.arange(len(self.kept), device=self.kept.device)[:, None]
-        return Graph(torch.cat([own, self.neighbours], dim=1), torch.cat([torch.ones_like(own, dtype=torch.bool), self.kept], dim=1))
+        return Graph(
+            torch.cat([own, self.neighbours], dim=1),
+            torch.cat([torch.ones_like(own, dtype=torch.bool), self.kept], dim=1),
+        )
 
     def sum(self, state: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
         """Sum over the neighbours; 0 for a spot that has none."""
@@ -62,7 +67,13 @@ class Graph:
         return F.embedding(self.neighbours, state)
 
 
-def nearest(grid: Num[Tensor, "spot 2"], k: int = 4, prune: str = "NA", metric: str = "square", loops: bool = False) -> Graph:
+def nearest(
+    grid: Num[Tensor, "spot 2"],
+    k: int = 4,
+    prune: str = "NA",
+    metric: str = "square",
+    loops: bool = False,
+) -> Graph:
     """The k nearest other spots of each spot, ties in the order of the spots, then pruned. A spot is never its own neighbour unless `loops`.
 
     prune: NA keeps all, Grid those at most 2 away, STD those at most one standard deviation farther than the mean of the k (both limits included).
@@ -71,12 +82,21 @@ def nearest(grid: Num[Tensor, "spot 2"], k: int = 4, prune: str = "NA", metric: 
     """
     check_words(k, prune, metric)
     if k >= len(grid):
-        raise BadInput(f"k={k} neighbours asked for in a section of {len(grid)} spots; set k to at least 1 and below the number of spots, or leave the section out")
+        raise BadInput(
+            f"k={k} neighbours asked for in a section of {len(grid)} spots; set k to at least 1 and below the number of spots, or leave the section out"
+        )
     places = double(grid)
-    scale = torch.tensor([1.0, 3.0 if metric == "hexagonal" else 1.0], dtype=torch.float64, device=places.device)  # of squares, so that whole numbers stay exact
-    found = [_nearest_of(rows, places, scale, k) for rows in torch.arange(len(grid), device=places.device).split(ROWS)]
+    scale = torch.tensor(
+        [1.0, 3.0 if metric == "hexagonal" else 1.0], dtype=torch.float64, device=places.device
+    )  # of squares, so that whole numbers stay exact
+    found = [
+        _nearest_of(rows, places, scale, k)
+        for rows in torch.arange(len(grid), device=places.device).split(ROWS)
+    ]
     distance, neighbours = (torch.cat(parts) for parts in zip(*found, strict=True))
-    within = distance <= _limit(distance, prune) * (1 + 1e-12)  # equal distances may differ in their last digit
+    within = distance <= _limit(distance, prune) * (
+        1 + 1e-12
+    )  # equal distances may differ in their last digit
     graph = Graph(neighbours.to(grid.device), within.to(grid.device))
     return graph.with_loops() if loops else graph
 
@@ -85,12 +105,16 @@ def check_words(k: int, prune: str, metric: str) -> None:
     """Refuse words that are none of a neighbour graph."""
     for what, word, known in (("prune", prune, PRUNING), ("metric", metric, METRICS)):
         if word not in known:
-            raise BadInput(f"unknown {what} {word!r} of a neighbour graph; known: {', '.join(known)}")
+            raise BadInput(
+                f"unknown {what} {word!r} of a neighbour graph; known: {', '.join(known)}"
+            )
     if k < 1:
         raise BadInput(f"k={k} neighbours asked for; set k to at least 1")
 
 
-def _nearest_of(rows: Int[Tensor, "some"], places: Float[Tensor, "spot 2"], scale: Float[Tensor, "2"], k: int) -> tuple[Float[Tensor, "some k"], Int[Tensor, "some k"]]:
+def _nearest_of(
+    rows: Int[Tensor, "some"], places: Float[Tensor, "spot 2"], scale: Float[Tensor, "2"], k: int
+) -> tuple[Float[Tensor, "some k"], Int[Tensor, "some k"]]:
     distance = ((places[rows, None] - places).square() @ scale).sqrt()
     distance[torch.arange(len(rows)), rows] = torch.inf
     distance, order = distance.sort(dim=1, stable=True)

@@ -10,20 +10,57 @@ from compendium.methods.registry import Step, register
 
 
 @register(
-    "histogene", title="HisToGene", unit="section", tile_px=112, target="scprep", citation="pang2021histogene",
-    optimiser="adam", lr=1e-5, batch=1, epochs=100, scale="0-255",
-    model={"width": 1024, "layers": 8, "heads": 16, "hidden": 2048, "dropout": 0.1, "positions": 64, "gain": 4.0},
-    laptop={"lr": 3e-4, "epochs": 50, "dropout": 0.3, "width": 256, "layers": 2, "heads": 4, "hidden": 512},
+    "histogene",
+    title="HisToGene",
+    unit="section",
+    tile_px=112,
+    target="scprep",
+    citation="pang2021histogene",
+    optimiser="adam",
+    lr=1e-5,
+    batch=1,
+    epochs=100,
+    scale="0-255",
+    model={
+        "width": 1024,
+        "layers": 8,
+        "heads": 16,
+        "hidden": 2048,
+        "dropout": 0.1,
+        "positions": 64,
+        "gain": 4.0,
+    },
+    laptop={
+        "lr": 3e-4,
+        "epochs": 50,
+        "dropout": 0.3,
+        "width": 256,
+        "layers": 2,
+        "heads": 4,
+        "hidden": 512,
+    },
     smoke={"lr": 1e-3, "epochs": 3, "width": 32, "layers": 1, "heads": 1, "hidden": 32},
     summary="Linear patch embedding plus learned tables for array x and y, eight transformer blocks over the spots of a section, one linear layer.",
     loss="mean squared error",
     flow=(
-        Step("encoder", "linear patch embedding", "all pixel values of the tile to {width:,} numbers"),
-        Step("context", "{layers} transformer blocks", "{heads} heads; every spot attends to every spot of its section"),
-        Step("context", "position tables", "a learned vector for array x and one for array y, added", side="in"),
+        Step(
+            "encoder", "linear patch embedding", "all pixel values of the tile to {width:,} numbers"
+        ),
+        Step(
+            "context",
+            "{layers} transformer blocks",
+            "{heads} heads; every spot attends to every spot of its section",
+        ),
+        Step(
+            "context",
+            "position tables",
+            "a learned vector for array x and one for array y, added",
+            side="in",
+        ),
         Step("head", "linear layer", "behind layer normalisation"),
     ),
-    evaluated="HER2+ (BC1); squamous cell carcinoma (GSE144240)", compared=("stnet",),
+    evaluated="HER2+ (BC1); squamous cell carcinoma (GSE144240)",
+    compared=("stnet",),
     deviations=(
         "Tiles are read in natural orientation; the published code flattens them transposed, which no score can notice.",
         "Frozen features in place of tiles are multiplied by 4 (gain=4): as they come their tokens are far smaller than the position tables, where those of the published tiles, "
@@ -37,7 +74,17 @@ from compendium.methods.registry import Step, register
 class HisToGene(Method):
     """tokens = patch W + X[x] + Y[y]; then transformer blocks; prediction = Linear(LayerNorm(token))."""
 
-    def __init__(self, shape: ModelSpec, width: int = 1024, layers: int = 8, heads: int = 16, hidden: int = 2048, dropout: float = 0.1, positions: int = 64, gain: float = 4.0):
+    def __init__(
+        self,
+        shape: ModelSpec,
+        width: int = 1024,
+        layers: int = 8,
+        heads: int = 16,
+        hidden: int = 2048,
+        dropout: float = 0.1,
+        positions: int = 64,
+        gain: float = 4.0,
+    ):
         super().__init__()
         self.gain = gain if shape.features else 1.0
         self.patch = nn.Linear(shape.features or 3 * shape.tile_px**2, width)

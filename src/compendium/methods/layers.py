@@ -37,7 +37,9 @@ class Batch:
     def to(self, device: str) -> "Batch":
         """The same batch on another device."""
         parts = {each.name: getattr(self, each.name) for each in fields(self)}
-        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
+        return replace(
+            self, **{name: part.to(device) for name, part in parts.items() if part is not None}
+        )
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,21 @@ class Method(nn.Module):
 
 def recomputed(part: nn.Module, *seen) -> Tensor:
     """part(*seen), of which no more than that is kept: for the gradient it is computed again, with the same draws, and batch normalisation counts the batch once."""
-    return checkpoint(nn.Module.__call__, part, *seen, use_reentrant=False, context_fn=lambda: (nullcontext(), _counted_once(part)))
+    return checkpoint(
+        nn.Module.__call__,
+        part,
+        *seen,
+        use_reentrant=False,
+        context_fn=lambda: (nullcontext(), _counted_once(part)),
+    )
 
 
 @contextmanager
 def _counted_once(part: nn.Module) -> Iterator[None]:
     """Batch normalisation goes by the batch, and its running statistics stay as they are."""
-    norms = [each for each in part.modules() if isinstance(each, _BatchNorm) and each.track_running_stats]
+    norms = [
+        each for each in part.modules() if isinstance(each, _BatchNorm) and each.track_running_stats
+    ]
     was = [(each.momentum, each.num_batches_tracked.clone()) for each in norms]
     for each in norms:
         each.momentum = 0.0
@@ -119,7 +129,11 @@ class Stage(nn.Module):
 
     def __call__(self, *seen) -> Tensor:
         """As of any module."""
-        return recomputed(self, *seen) if self.recompute and torch.is_grad_enabled() else super().__call__(*seen)
+        return (
+            recomputed(self, *seen)
+            if self.recompute and torch.is_grad_enabled()
+            else super().__call__(*seen)
+        )
 
 
 class ImageEncoder(nn.Module):
@@ -130,8 +144,12 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, shape: ModelSpec, frozen: bool = False):
         super().__init__()
-        self.network = nn.Identity() if shape.features else encoders.encoder(shape.encoder, shape.weights)
-        self.width = shape.features or self.network.head_hidden_size  # what is left without the classifier; num_features is narrower in VGG
+        self.network = (
+            nn.Identity() if shape.features else encoders.encoder(shape.encoder, shape.weights)
+        )
+        self.width = (
+            shape.features or self.network.head_hidden_size
+        )  # what is left without the classifier; num_features is narrower in VGG
         self.frozen = frozen
         self.network.requires_grad_(not frozen)
 
@@ -155,7 +173,10 @@ class Attention(nn.Module):
 
     def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
         """Every spot attends to every spot."""
-        q, k, v = (part.unflatten(1, (self.heads, HEAD_WIDTH)).transpose(0, 1) for part in self.qkv(x).chunk(3, dim=1))  # (heads, spot, 64)
+        q, k, v = (
+            part.unflatten(1, (self.heads, HEAD_WIDTH)).transpose(0, 1)
+            for part in self.qkv(x).chunk(3, dim=1)
+        )  # (heads, spot, 64)
         mixed = F.scaled_dot_product_attention(q[None], k[None], v[None])[0]
         return self.out(mixed.transpose(0, 1).flatten(1))
 
@@ -167,7 +188,13 @@ class Block(Stage):
         super().__init__()
         self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads, dropout)
         self.norm2 = nn.LayerNorm(width)
-        self.feed = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, width), nn.Dropout(dropout))
+        self.feed = nn.Sequential(
+            nn.Linear(width, hidden),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, width),
+            nn.Dropout(dropout),
+        )
 
     def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
         """Residual attention, residual feed-forward."""

@@ -39,12 +39,21 @@ HIST2ST = (
     (r"blocks\.(\d+)\.feed\.", r"vit.transformer.layer2.\1.ff.fn.net."),
     (r"graph\.", "vit.transformer.layer3."),
     (r"jump\.lstm\.", "vit.transformer.jknet.0."),
-    (r"counts\.outputs\.0\.", "mean.0."), (r"counts\.outputs\.1\.", "disp.0."), (r"counts\.outputs\.2\.", "pi.0."),
+    (r"counts\.outputs\.0\.", "mean.0."),
+    (r"counts\.outputs\.1\.", "disp.0."),
+    (r"counts\.outputs\.2\.", "pi.0."),
     (r"coefficient\.", "coef."),
 )
 
 
-def load(state_dict: object, *, transposed: bool = True, k: int = 4, prune: str = "Grid", policy: str = "mean") -> Method:
+def load(
+    state_dict: object,
+    *,
+    transposed: bool = True,
+    k: int = 4,
+    prune: str = "Grid",
+    policy: str = "mean",
+) -> Method:
     """The network of a checkpoint, ready to predict: given the same spots it returns what the authors' network does.
 
     transposed: the authors show it tiles as (x, y); it then expects natural tiles [spot 3 y x] here, and gives what theirs gives of the transposed ones.
@@ -52,24 +61,43 @@ def load(state_dict: object, *, transposed: bool = True, k: int = 4, prune: str 
     a checkpoint does not tell. BadInput where a name is missing, unknown or of another shape.
     """
     if not isinstance(state_dict, Mapping) or not all(isinstance(name, str) for name in state_dict):
-        raise BadInput("a checkpoint is a mapping of names to tensors; give the state dict of the authors' HisToGene or Hist2ST, as torch.load reads it")
+        raise BadInput(
+            "a checkpoint is a mapping of names to tensors; give the state dict of the authors' HisToGene or Hist2ST, as torch.load reads it"
+        )
     if strange := [name for name, value in state_dict.items() if not isinstance(value, Tensor)]:
-        raise BadInput(f"{strange[0]} of the checkpoint is no tensor; give the state dict of the authors' HisToGene or Hist2ST")
-    state = _with_output_layers({name: value.detach().clone() for name, value in state_dict.items()})
+        raise BadInput(
+            f"{strange[0]} of the checkpoint is no tensor; give the state dict of the authors' HisToGene or Hist2ST"
+        )
+    state = _with_output_layers(
+        {name: value.detach().clone() for name, value in state_dict.items()}
+    )
     if _shape(state, "patch_embedding.weight", 2, 4)[2:]:
-        return _filled(_hist2st(state, transposed=transposed, k=k, prune=prune, policy=policy), state, HIST2ST)
+        return _filled(
+            _hist2st(state, transposed=transposed, k=k, prune=prune, policy=policy), state, HIST2ST
+        )
     method = _histogene(state)
-    weight = state["patch_embedding.weight"].unflatten(1, (isqrt(method.patch.in_features // 3), -1, 3))  # (width, x, y, channel), or (width, y, x, channel)
-    state["patch_embedding.weight"] = weight.permute(0, 3, *((2, 1) if transposed else (1, 2))).flatten(1)
+    weight = state["patch_embedding.weight"].unflatten(
+        1, (isqrt(method.patch.in_features // 3), -1, 3)
+    )  # (width, x, y, channel), or (width, y, x, channel)
+    state["patch_embedding.weight"] = weight.permute(
+        0, 3, *((2, 1) if transposed else (1, 2))
+    ).flatten(1)
     return _filled(method, state, HISTOGENE)
 
 
 def _with_output_layers(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """One head that is as wide as the network may come without the layer behind it; the identity is the same."""
-    for name in [name for name, value in state.items() if name.endswith("to_qkv.weight") and value.shape == (3 * HEAD_WIDTH, HEAD_WIDTH)]:
+    for name in [
+        name
+        for name, value in state.items()
+        if name.endswith("to_qkv.weight") and value.shape == (3 * HEAD_WIDTH, HEAD_WIDTH)
+    ]:
         layer = name.replace("to_qkv.weight", "to_out.0.")
         if not any(other.startswith(layer) for other in state):
-            state |= {f"{layer}weight": torch.eye(HEAD_WIDTH), f"{layer}bias": torch.zeros(HEAD_WIDTH)}
+            state |= {
+                f"{layer}weight": torch.eye(HEAD_WIDTH),
+                f"{layer}bias": torch.zeros(HEAD_WIDTH),
+            }
     return state
 
 
@@ -78,11 +106,20 @@ def _histogene(state: dict[str, Tensor]) -> HisToGene:
     width, inputs = _shape(state, "patch_embedding.weight", 2)
     tile_px = isqrt(inputs // 3)
     if inputs != 3 * tile_px**2:
-        raise BadInput(f"patch_embedding.weight of the checkpoint has {inputs} inputs, which are no square tile of three channels; give HisToGene's state dict")
+        raise BadInput(
+            f"patch_embedding.weight of the checkpoint has {inputs} inputs, which are no square tile of three channels; give HisToGene's state dict"
+        )
     first = "vit.transformer.layers.0"
-    words = {"width": width, "layers": _count(state, r"vit\.transformer\.layers\.(\d+)\."), "positions": _shape(state, "x_embed.weight", 2)[0]}
+    words = {
+        "width": width,
+        "layers": _count(state, r"vit\.transformer\.layers\.(\d+)\."),
+        "positions": _shape(state, "x_embed.weight", 2)[0],
+    }
     if words["layers"]:
-        words |= {"heads": _heads(state, f"{first}.0.fn."), "hidden": _shape(state, f"{first}.1.fn.net.0.weight", 2)[0]}
+        words |= {
+            "heads": _heads(state, f"{first}.0.fn."),
+            "hidden": _shape(state, f"{first}.1.fn.net.0.weight", 2)[0],
+        }
     with torch.device("meta"):
         return HisToGene(_genes(state, tile_px), **words)
 
@@ -92,10 +129,27 @@ def _hist2st(state: dict[str, Tensor], **graph) -> Hist2ST:
     channels, _, patch, _ = _shape(state, "patch_embedding.weight", 4)
     positions, width = _shape(state, "x_embed.weight", 2)
     side = isqrt(width // _shape(state, "vit.transformer.down.0.weight", 4)[0])
-    counts = {word: _count(state, rf"vit\.transformer\.{layer}\.(\d+)\.") for word, layer in (("mixer_layers", "layer1"), ("layers", "layer2"), ("graph_layers", "layer3"))}
-    words = {"width": width, "channels": channels, "patch": patch, "positions": positions, **counts, **graph}
+    counts = {
+        word: _count(state, rf"vit\.transformer\.{layer}\.(\d+)\.")
+        for word, layer in (
+            ("mixer_layers", "layer1"),
+            ("layers", "layer2"),
+            ("graph_layers", "layer3"),
+        )
+    }
+    words = {
+        "width": width,
+        "channels": channels,
+        "patch": patch,
+        "positions": positions,
+        **counts,
+        **graph,
+    }
     words["gcn"] = _shape(state, "vit.transformer.layer3.0.weight", 2)[1] == width
-    words |= {word: MODEL[word] if any(name.startswith(part) for name in state) else 0.0 for word, part in (("zinb", "mean."), ("distill", "coef."))}
+    words |= {
+        word: MODEL[word] if any(name.startswith(part) for name in state) else 0.0
+        for word, part in (("zinb", "mean."), ("distill", "coef."))
+    }
     if counts["mixer_layers"]:
         words["kernel"] = _shape(state, "vit.transformer.layer1.0.dw.0.weight", 4)[3]
     if counts["layers"]:
@@ -120,25 +174,38 @@ def _count(state: Iterable[str], layer: str) -> int:
 
 def _shape(state: dict[str, Tensor], name: str, *dimensions: int) -> torch.Size:
     if name not in state:
-        raise BadInput(f"the checkpoint lacks {name}; give the state dict of the authors' HisToGene or Hist2ST")
+        raise BadInput(
+            f"the checkpoint lacks {name}; give the state dict of the authors' HisToGene or Hist2ST"
+        )
     if state[name].dim() not in dimensions:
         expected = " or ".join(map(str, dimensions))
-        raise BadInput(f"{name} of the checkpoint has {state[name].dim()} dimensions, expected {expected}; give the state dict of the authors' HisToGene or Hist2ST")
+        raise BadInput(
+            f"{name} of the checkpoint has {state[name].dim()} dimensions, expected {expected}; give the state dict of the authors' HisToGene or Hist2ST"
+        )
     if 0 in state[name].shape:
-        raise BadInput(f"{name} of the checkpoint is empty, {tuple(state[name].shape)}; give the state dict of the authors' HisToGene or Hist2ST")
+        raise BadInput(
+            f"{name} of the checkpoint is empty, {tuple(state[name].shape)}; give the state dict of the authors' HisToGene or Hist2ST"
+        )
     return state[name].shape
 
 
 def _filled(method: Method, state: dict[str, Tensor], names: tuple[tuple[str, str], ...]) -> Method:
     """The network with the checkpoint's values, each name and each shape accounted for."""
-    theirs = {own: next(re.sub(f"^{here}", there, own) for here, there in names if re.match(here, own)) for own in method.state_dict()}
+    theirs = {
+        own: next(re.sub(f"^{here}", there, own) for here, there in names if re.match(here, own))
+        for own in method.state_dict()
+    }
     for own, value in method.state_dict().items():
         name = theirs[own]
         if name not in state:
             raise BadInput(f"the checkpoint lacks {name}; give the whole state dict")
         if state[name].shape != value.shape:
-            raise BadInput(f"{name} of the checkpoint is {tuple(state[name].shape)}, expected {tuple(value.shape)} by its other shapes; give an unchanged state dict")
+            raise BadInput(
+                f"{name} of the checkpoint is {tuple(state[name].shape)}, expected {tuple(value.shape)} by its other shapes; give an unchanged state dict"
+            )
     if unknown := sorted(state.keys() - set(theirs.values())):
-        raise BadInput(f"the checkpoint holds {len(unknown)} names that are not of {type(method).__name__}, first {unknown[0]}; give the authors' own state dict")
+        raise BadInput(
+            f"the checkpoint holds {len(unknown)} names that are not of {type(method).__name__}, first {unknown[0]}; give the authors' own state dict"
+        )
     method.load_state_dict({own: state[name] for own, name in theirs.items()}, assign=True)
     return method.float().eval()

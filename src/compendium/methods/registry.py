@@ -20,7 +20,9 @@ class Step:
     itself. frozen: keeps the weights it came with. side: "out" for a branch fed by the step on the main way before it, "in" for one that feeds that step.
     """
 
-    part: Literal["encoder", "context", "distribution", "head", "training", "loss", "tile", "expression"]
+    part: Literal[
+        "encoder", "context", "distribution", "head", "training", "loss", "tile", "expression"
+    ]
     words: str
     detail: str = ""
     frozen: bool = False
@@ -108,5 +110,7 @@ def names() -> list[str]:
 def recipe(name: str) -> Recipe:
     """The recipe of a method; an unknown name lists the known ones."""
     if name not in METHODS:
-        raise BadInput(f"unknown method {name!r}; {did_you_mean(name, METHODS)}known: {', '.join(names())}")
+        raise BadInput(
+            f"unknown method {name!r}; {did_you_mean(name, METHODS)}known: {', '.join(names())}"
+        )
     return METHODS[name]

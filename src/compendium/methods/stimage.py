@@ -17,17 +17,34 @@ RATE_SCALE = {"wide": 1.0, "logcpm": 100.0}
 
 
 @register(
-    "stimage", title="STimage", unit="spot", tile_px=299, target="log1p", citation="tan2023stimage", encoder="resnet50.tv_in1k",
-    optimiser="adam", lr=1e-5, batch=128, epochs=100, scale="0-255", model={"freeze": True}, published={"spots": "stimage"},
-    laptop={"lr": 1e-4, "epochs": 50}, smoke={"lr": 1e-2, "epochs": 3, "batch": 32},
+    "stimage",
+    title="STimage",
+    unit="spot",
+    tile_px=299,
+    target="log1p",
+    citation="tan2023stimage",
+    encoder="resnet50.tv_in1k",
+    optimiser="adam",
+    lr=1e-5,
+    batch=128,
+    epochs=100,
+    scale="0-255",
+    model={"freeze": True},
+    published={"spots": "stimage"},
+    laptop={"lr": 1e-4, "epochs": 50},
+    smoke={"lr": 1e-2, "epochs": 3, "batch": 32},
     summary="ResNet-50 pre-trained on ImageNet and kept as it is, two units a gene: the number n and the probability p of a negative binomial, whose mean is the prediction.",
     loss="-ln NB, summed over genes",
     flow=(
         Step("encoder", "ResNet-50", "ImageNet weights", frozen=True),
-        Step("distribution", "two units a gene", "number n and probability p of a negative binomial"), LOSS,
+        Step(
+            "distribution", "two units a gene", "number n and probability p of a negative binomial"
+        ),
+        LOSS,
         Step("head", "mean of the distribution", "n (1 - p) / p; its variance is the uncertainty"),
     ),
-    evaluated="HER2+ (BC1); Visium breast (BC2, BC3)", compared=("stnet", "histogene", "hist2st"),
+    evaluated="HER2+ (BC1); Visium breast (BC2, BC3)",
+    compared=("stnet", "histogene", "hist2st"),
     deviations=(
         "As published the likelihood of a negative binomial is taken of ln(1 + count), which is no whole number. On the targets wide and logcpm it is taken of the counts "
         "themselves: mean = size x n (1 - p) / p with dispersion n, size = total over the shared genes / 10,000, and the prediction is ln(1 + n (1 - p) / p).",
@@ -52,16 +69,26 @@ class STimage(Method):
     def __init__(self, shape: ModelSpec, freeze: bool = True):
         super().__init__()
         if shape.target in SIGNED:
-            raise BadInput(f"method stimage has no likelihood for target {shape.target}, which goes below 0; give target=wide, or target=log1p as published")
+            raise BadInput(
+                f"method stimage has no likelihood for target {shape.target}, which goes below 0; give target=wide, or target=log1p as published"
+            )
         self.scale = RATE_SCALE.get(shape.target)
         self.image = ImageEncoder(shape, frozen=freeze)
         self.head = nn.Linear(self.image.width, 2 * shape.genes)
         nn.init.zeros_(self.head.weight)
         with torch.no_grad():
-            mean = shape.mean.clamp(min=1e-3) if self.scale is None else shape.mean.clamp(min=1e-3).expm1() / self.scale
-            self.head.bias.copy_(torch.cat([inverse_softplus(mean), torch.zeros_like(mean)]))  # p = 1/2, where the mean is n
+            mean = (
+                shape.mean.clamp(min=1e-3)
+                if self.scale is None
+                else shape.mean.clamp(min=1e-3).expm1() / self.scale
+            )
+            self.head.bias.copy_(
+                torch.cat([inverse_softplus(mean), torch.zeros_like(mean)])
+            )  # p = 1/2, where the mean is n
 
-    def parameters_of(self, batch: Batch) -> tuple[Float[Tensor, "spot gene"], Float[Tensor, "spot gene"]]:
+    def parameters_of(
+        self, batch: Batch
+    ) -> tuple[Float[Tensor, "spot gene"], Float[Tensor, "spot gene"]]:
         """n and the logit of p of every gene."""
         number, logit = self.head(self.image(batch.image)).chunk(2, dim=1)
         return F.softplus(number), logit
@@ -87,12 +114,16 @@ class STimage(Method):
         return nb_mean(n, logit) * (1 + torch.exp(-logit))
 
 
-def nb_mean(n: Float[Tensor, "spot gene"], logit: Float[Tensor, "spot gene"]) -> Float[Tensor, "spot gene"]:
+def nb_mean(
+    n: Float[Tensor, "spot gene"], logit: Float[Tensor, "spot gene"]
+) -> Float[Tensor, "spot gene"]:
     """n (1 - p) / p."""
     return n * torch.exp(-logit)
 
 
-def sized(logit: Float[Tensor, "spot gene"], size: Float[Tensor, "spot"]) -> Float[Tensor, "spot gene"]:
+def sized(
+    logit: Float[Tensor, "spot gene"], size: Float[Tensor, "spot"]
+) -> Float[Tensor, "spot gene"]:
     """p of a spot of that size factor: with the odds (1 - p) / p times it the mean is too, and n stays. A spot of size 0 has p = 1, count 0 and mean 0."""
     return torch.sigmoid(double(logit) - double(size).clamp(min=1e-8).log()[:, None])
 

@@ -10,12 +10,28 @@ from compendium.methods.registry import Step, register
 
 
 @register(
-    "stnet", title="ST-Net", unit="spot", tile_px=224, target="log1p", citation="he2020stnet", encoder="densenet121.tv_in1k",
-    optimiser="sgd", lr=1e-6, momentum=0.9, batch=32, epochs=50, augment="stnet",
-    laptop={"optimiser": "adam", "lr": 1e-4, "momentum": 0.0, "batch": 128, "epochs": 50}, smoke={"optimiser": "adam", "lr": 1e-2, "momentum": 0.0, "epochs": 3},
+    "stnet",
+    title="ST-Net",
+    unit="spot",
+    tile_px=224,
+    target="log1p",
+    citation="he2020stnet",
+    encoder="densenet121.tv_in1k",
+    optimiser="sgd",
+    lr=1e-6,
+    momentum=0.9,
+    batch=32,
+    epochs=50,
+    augment="stnet",
+    laptop={"optimiser": "adam", "lr": 1e-4, "momentum": 0.0, "batch": 128, "epochs": 50},
+    smoke={"optimiser": "adam", "lr": 1e-2, "momentum": 0.0, "epochs": 3},
     summary="DenseNet-121 pre-trained on ImageNet, all layers trained, one linear layer to the genes.",
-    loss="squared error, mean over genes, summed over spots", augmentation="mean over the eight symmetries at test",
-    flow=(Step("encoder", "DenseNet-121", "ImageNet weights, all layers trained on"), Step("head", "linear layer", "1,024 features to the genes; starts at their training means")),
+    loss="squared error, mean over genes, summed over spots",
+    augmentation="mean over the eight symmetries at test",
+    flow=(
+        Step("encoder", "DenseNet-121", "ImageNet weights, all layers trained on"),
+        Step("head", "linear layer", "1,024 features to the genes; starts at their training means"),
+    ),
     evaluated="breast cancer, legacy array (BC0)",
     deviations=(
         "Target ln(1 + count) as in the benchmark; the original divides by the spot's total over all genes first.",

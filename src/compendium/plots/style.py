@@ -12,7 +12,9 @@ from compendium.data.section import Section
 
 # Okabe and Ito's palette without its black, in an order of contrast.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999", "#B8A800")
-ROLE_COLOUR = dict(zip(("training", "validation", "test"), COLOURS, strict=False))  # of sections, on every page
+ROLE_COLOUR = dict(
+    zip(("training", "validation", "test"), COLOURS, strict=False)
+)  # of sections, on every page
 SEQUENTIAL = "Viridis"
 DIVERGING = "RdBu_r"
 SLIDE_PX = 360
@@ -27,32 +29,62 @@ def data_uri(image: UInt8[np.ndarray, "height width 3"], longest: int = SLIDE_PX
     """The image as a small WebP inside the figure."""
     picture = Image.fromarray(image)
     scale = min(1.0, longest / max(picture.size))
-    picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+    picture = picture.resize(
+        (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS
+    )
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=72, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def lay_slide(fig: go.Figure, section: Section, row: int = 1, col: int = 1, opacity: float = 1.0) -> None:
+def lay_slide(
+    fig: go.Figure, section: Section, row: int = 1, col: int = 1, opacity: float = 1.0
+) -> None:
     """Put the section's thumbnail under a panel whose axes are pixels of the full image, y down, equal scales."""
-    lay_axes(fig, section.pixels, 1.5 * 200 / section.um_per_px if section.um_per_px else 0, row, col)
+    lay_axes(
+        fig, section.pixels, 1.5 * 200 / section.um_per_px if section.um_per_px else 0, row, col
+    )
     if section.thumbnail is not None:
         x, y = (axis.plotly_name.replace("axis", "") for axis in fig.get_subplot(row, col))
-        height, width = (float(side) / section.thumbnail_scale for side in section.thumbnail.shape[:2])
+        height, width = (
+            float(side) / section.thumbnail_scale for side in section.thumbnail.shape[:2]
+        )
         fig.add_layout_image(
-            source=data_uri(section.thumbnail, 520), x=0, y=0, sizex=width, sizey=height, xref=x, yref=y, sizing="stretch", layer="below", opacity=opacity
+            source=data_uri(section.thumbnail, 520),
+            x=0,
+            y=0,
+            sizex=width,
+            sizey=height,
+            xref=x,
+            yref=y,
+            sizing="stretch",
+            layer="below",
+            opacity=opacity,
         )
 
 
-def lay_axes(fig: go.Figure, pixels: Float[np.ndarray, "spot 2"], margin: float, row: int = 1, col: int = 1) -> None:
+def lay_axes(
+    fig: go.Figure, pixels: Float[np.ndarray, "spot 2"], margin: float, row: int = 1, col: int = 1
+) -> None:
     """Axes of a panel as pixels of the full image, y down, equal scales, around the spots."""
     x = fig.get_subplot(row, col)[0].plotly_name.replace("axis", "")
     low, high = pixels.min(axis=0) - margin, pixels.max(axis=0) + margin
-    fig.update_xaxes(range=[float(low[0]), float(high[0])], visible=False, constrain="domain", row=row, col=col)
-    fig.update_yaxes(range=[float(high[1]), float(low[1])], visible=False, scaleanchor=x, constrain="domain", row=row, col=col)
+    fig.update_xaxes(
+        range=[float(low[0]), float(high[0])], visible=False, constrain="domain", row=row, col=col
+    )
+    fig.update_yaxes(
+        range=[float(high[1]), float(low[1])],
+        visible=False,
+        scaleanchor=x,
+        constrain="domain",
+        row=row,
+        col=col,
+    )
 
 
 def plain(fig: go.Figure, height: int = 440, **layout) -> go.Figure:
     """Margins and hover of the house; the page adds colours for its theme."""
     fig.update_xaxes(automargin=True).update_yaxes(automargin=True)
-    return fig.update_layout(height=height, margin={"l": 60, "r": 20, "t": 40, "b": 60}, hovermode="closest", **layout)
+    return fig.update_layout(
+        height=height, margin={"l": 60, "r": 20, "t": 40, "b": 60}, hovermode="closest", **layout
+    )

@@ -43,7 +43,13 @@ class RunsFailed(BadInput):
         self.failed = list(failed)
 
 
-def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "auto", executor: Executor | None = None) -> list[Record]:
+def execute(
+    runs: Sequence[Run],
+    sections: Sequence[Section],
+    *,
+    device: str = "auto",
+    executor: Executor | None = None,
+) -> list[Record]:
     """The record of every run, in order: computed wherever the executor computes (see compendium.runs.executors.local), without one here, one after the other.
 
     A run that fails does not stop the others; RunsFailed then says how many failed, and why.
@@ -54,12 +60,21 @@ def execute(runs: Sequence[Run], sections: Sequence[Section], *, device: str = "
     try:
         ends = list((executor or Serial()).map(attempt, *zip(*calls, strict=True)))
     except Exception as error:  # whatever an engine raises when it loses its workers; what a run raises is an end of that run
-        why = "a worker was killed, often for want of memory: use fewer workers" if isinstance(error, BrokenExecutor) else store.reason(error)
-        raise RunsFailed(f"the engine gave up ({why}); finished runs are stored, run the same again to continue") from error
+        why = (
+            "a worker was killed, often for want of memory: use fewer workers"
+            if isinstance(error, BrokenExecutor)
+            else store.reason(error)
+        )
+        raise RunsFailed(
+            f"the engine gave up ({why}); finished runs are stored, run the same again to continue"
+        ) from error
     failed = [(run, end) for run, end in zip(runs, ends, strict=True) if isinstance(end, str)]
     if failed:
         run, why = failed[0]
-        raise RunsFailed(f"{len(failed)} of {len(runs)} runs failed, the others are stored; {'first ' if failed[1:] else ''}{run.method} {run.split.name}: {why}", failed)
+        raise RunsFailed(
+            f"{len(failed)} of {len(runs)} runs failed, the others are stored; {'first ' if failed[1:] else ''}{run.method} {run.split.name}: {why}",
+            failed,
+        )
     return [_read(end) for end in ends]
 
 
@@ -70,7 +85,10 @@ class PackedSections:
         self.sections, self.packed = sections, packed
 
     def __reduce__(self) -> tuple:
-        return PackedSections, ((), self.packed or pickle.dumps(self.sections))  # it may pass through many hands
+        return PackedSections, (
+            (),
+            self.packed or pickle.dumps(self.sections),
+        )  # it may pass through many hands
 
     def open(self) -> Sequence[Section]:
         """The sections; BadInput where one of them has changed on disk."""
@@ -93,10 +111,17 @@ def attempt(run: Run, sections: PackedSections, device: str, at: str) -> Path | 
 def _read(folder: Path) -> Record:
     if record := store.read(folder):
         return record
-    raise RunsFailed(f"a worker stored its record in {folder}, which is not there; all workers must see the same COMPENDIUM_HOME")
+    raise RunsFailed(
+        f"a worker stored its record in {folder}, which is not there; all workers must see the same COMPENDIUM_HOME"
+    )
 
 
-def run_once(run: Run, sections: Sequence[Section], device: str = "auto", after_epoch: Callable[[int], None] | None = None) -> Record:
+def run_once(
+    run: Run,
+    sections: Sequence[Section],
+    device: str = "auto",
+    after_epoch: Callable[[int], None] | None = None,
+) -> Record:
     """The stored record if there is a good one; else fit, predict and store. An interrupted fit goes on from its checkpoint."""
     device = pick_device(device)
     target = store.folder(run, run.identity(used(run, sections)))
@@ -107,8 +132,17 @@ def run_once(run: Run, sections: Sequence[Section], device: str = "auto", after_
         with store.failure_noted(target):
             record = _stored(target)
             if not record and run.members > 1:
-                record = ensemble.average(run, [run_once(each, sections, device, after_epoch) for each in ensemble.members(run)], target)
-            record = record or _make(run, sections, device, target, work / store.CHECKPOINT, after_epoch)
+                record = ensemble.average(
+                    run,
+                    [
+                        run_once(each, sections, device, after_epoch)
+                        for each in ensemble.members(run)
+                    ],
+                    target,
+                )
+            record = record or _make(
+                run, sections, device, target, work / store.CHECKPOINT, after_epoch
+            )
         (work / store.CHECKPOINT).unlink(missing_ok=True)
     return record
 
@@ -122,31 +156,81 @@ def _stored(target: Path, quiet: bool = False) -> Record | None:
         return None
 
 
-def _make(run: Run, sections: Sequence[Section], device: str, target: Path, checkpoint: Path, after_epoch: Callable[[int], None] | None) -> Record:
+def _make(
+    run: Run,
+    sections: Sequence[Section],
+    device: str,
+    target: Path,
+    checkpoint: Path,
+    after_epoch: Callable[[int], None] | None,
+) -> Record:
     train, expression = training_set(run, sections)
     images = stained(run, used(run, sections))
     train = [replace(part, whole=images[part.whole.name]) for part in train]
-    valid, test = (uncut([images[name] for name in names]) for names in (run.split.valid, run.split.test))
+    valid, test = (
+        uncut([images[name] for name in names]) for names in (run.split.valid, run.split.test)
+    )
     classes = class_names(train)
-    parts = windowed(run, train, learned(run, [inputs(run, part, expression, device, True, classes) for part in train]), expression)
+    parts = windowed(
+        run,
+        train,
+        learned(run, [inputs(run, part, expression, device, True, classes) for part in train]),
+        expression,
+    )
     valid = [replace(part, section=counted(part.section, run.target)) for part in valid]
-    checks = windowed(run, valid, [inputs(run, part, expression, device, classes=classes) for part in valid], expression)
+    checks = windowed(
+        run,
+        valid,
+        [inputs(run, part, expression, device, classes=classes) for part in valid],
+        expression,
+    )
     for part in test:
-        inputs(run, part, None, device)  # frozen features are computed once a section and are no cost of this run
+        inputs(
+            run, part, None, device
+        )  # frozen features are computed once a section and are no cost of this run
     began = time.monotonic()
     fitted = fit(run, parts, checks, len(expression.genes), device, checkpoint, after_epoch)
-    predictions = {part.whole.name: predict(run, fitted.method, part.whole, device) for part in test}
-    probabilities = {part.whole.name: classify(run, fitted.method, part.whole, device) for part in test} if hasattr(fitted.method, "classify") else {}
-    rows = {part.whole.name: found for part in test if (found := rows_predicted(run, part.whole)) is not None}
-    size = {"training_spots": sum(len(part) for part in parts), "parameters": count(fitted.method), "trainable": count(fitted.method, trainable=True)}
-    facts = {
-        "run": asdict(run), "line": run.line, "data": {s.name: s.digest for s in used(run, sections)}, "stages": run.versions(),
-        "classes": classes, "curve": fitted.curve, "best_epoch": fitted.best_epoch, "seconds": round(fitted.earlier + time.monotonic() - began, 4),
-        "process_peak_memory_mb": peak_memory_mb(), "device": device_line(device), "precision": "float32",
-        "threads": torch.get_num_threads(), "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in ("compendium", "torch", "numpy", "scipy", "scikit-learn", "timm")},
+    predictions = {
+        part.whole.name: predict(run, fitted.method, part.whole, device) for part in test
     }
-    return store.write(target, facts | size, expression.genes, predictions, probabilities=probabilities, rows=rows)
+    probabilities = (
+        {part.whole.name: classify(run, fitted.method, part.whole, device) for part in test}
+        if hasattr(fitted.method, "classify")
+        else {}
+    )
+    rows = {
+        part.whole.name: found
+        for part in test
+        if (found := rows_predicted(run, part.whole)) is not None
+    }
+    size = {
+        "training_spots": sum(len(part) for part in parts),
+        "parameters": count(fitted.method),
+        "trainable": count(fitted.method, trainable=True),
+    }
+    facts = {
+        "run": asdict(run),
+        "line": run.line,
+        "data": {s.name: s.digest for s in used(run, sections)},
+        "stages": run.versions(),
+        "classes": classes,
+        "curve": fitted.curve,
+        "best_epoch": fitted.best_epoch,
+        "seconds": round(fitted.earlier + time.monotonic() - began, 4),
+        "process_peak_memory_mb": peak_memory_mb(),
+        "device": device_line(device),
+        "precision": "float32",
+        "threads": torch.get_num_threads(),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version()}
+        | {
+            name: version(name)
+            for name in ("compendium", "torch", "numpy", "scipy", "scikit-learn", "timm")
+        },
+    }
+    return store.write(
+        target, facts | size, expression.genes, predictions, probabilities=probabilities, rows=rows
+    )
 
 
 def count(method: Method, trainable: bool = False) -> int:
@@ -162,9 +246,14 @@ def used(run: Run, sections: Sequence[Section]) -> list[Section]:
 
 def training_set(run: Run, sections: Sequence[Section]) -> tuple[list[TrainingSubset], Target]:
     """The training sections (only the spots that the run keeps, matched where the split says so) and the target fitted on them; the same at every call."""
-    touched = {section.name: TrainingSubset(section, counted(section, run.target)) for section in used(run, sections)}
+    touched = {
+        section.name: TrainingSubset(section, counted(section, run.target))
+        for section in used(run, sections)
+    }
     shared = shared_genes([part.section for part in touched.values()])
-    train, others = ([kept(run, touched[name]) for name in names] for names in (run.split.train, run.split.match))
+    train, others = (
+        [kept(run, touched[name]) for name in names] for names in (run.split.train, run.split.match)
+    )
     parts = matched(train, others, shared, run.seed) if others else train
     trained = [part.section for part in parts]
     return parts, fit_target(run.target, panel(run.panel, trained, shared), trained, shared)
@@ -174,4 +263,8 @@ def device_line(device: str) -> str:
     """Device as a page prints it."""
     if device == "cuda":
         return torch.cuda.get_device_name()
-    return f"Apple GPU ({platform.machine()})" if device == "mps" else f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+    return (
+        f"Apple GPU ({platform.machine()})"
+        if device == "mps"
+        else f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+    )

@@ -22,19 +22,27 @@ def find(cohort: str, identity: str) -> Record:
     root = home() / "runs" / cohort
     found = [folder for folder in root.glob("*/*/*") if folder.name == identity]
     if not found:
-        raise BadInput(f"no run {identity!r} of cohort {cohort} in {root}; give the name of a folder METHOD/SPLIT/ID there, the ID alone")
+        raise BadInput(
+            f"no run {identity!r} of cohort {cohort} in {root}; give the name of a folder METHOD/SPLIT/ID there, the ID alone"
+        )
     try:
         return store.read(found[0])
     except store.Damaged as error:
-        raise BadInput(f"the record in {found[0]} is damaged and its prediction cannot be exported; run again what made it") from error
+        raise BadInput(
+            f"the record in {found[0]} is damaged and its prediction cannot be exported; run again what made it"
+        ) from error
 
 
 def prediction(record: Record, section: Section) -> "AnnData":
     """What a run predicted for a section, the section's counts of the same genes beside it."""
     if section.name not in record.predictions:
-        raise BadInput(f"run {record.id} holds no prediction of section {section.name}; it has {', '.join(record.predictions)}")
+        raise BadInput(
+            f"run {record.id} holds no prediction of section {section.name}; it has {', '.join(record.predictions)}"
+        )
     if record.facts["data"][section.name] != section.digest:
-        raise BadInput(f"run {record.id} predicted section {section.name} as it was before it was prepared anew; run it again on the section of now")
+        raise BadInput(
+            f"run {record.id} predicted section {section.name} as it was before it was prepared anew; run it again on the section of now"
+        )
     return to_anndata(section, record.by_spot(section), record.genes, provenance(record))
 
 
@@ -53,10 +61,21 @@ def _run(record: Record) -> Run:
     """The run as it was planned."""
     try:
         words = record.facts["run"]
-        split = {word: tuple(value) if isinstance(value, list) else value for word, value in words["split"].items()}
-        return Run(**words | {"split": Split(**split), "model": tuple((word, value) for word, value in words["model"])})
+        split = {
+            word: tuple(value) if isinstance(value, list) else value
+            for word, value in words["split"].items()
+        }
+        return Run(
+            **words
+            | {
+                "split": Split(**split),
+                "model": tuple((word, value) for word, value in words["model"]),
+            }
+        )
     except (TypeError, KeyError) as error:
-        raise BadInput(f"run {record.id} was planned by another version of compendium, whose words this one does not know; export it with that one, or run it again") from error
+        raise BadInput(
+            f"run {record.id} was planned by another version of compendium, whose words this one does not know; export it with that one, or run it again"
+        ) from error
 
 
 def formula(transform: str) -> str:

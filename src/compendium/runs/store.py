@@ -16,11 +16,16 @@ from compendium import storage as disk
 from compendium.data.section import Section
 from compendium.errors import BadInput, cause
 from compendium.runs.run import Run
-from compendium.storage import home, sha256, atomic_folder
+from compendium.storage import atomic_folder, home, sha256
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 SEAL = "facts_sha256"
-ARRAYS = ("section", "spread", "class", "rows")  # what the arrays of predictions.npz are, each named after it and a test section
+ARRAYS = (
+    "section",
+    "spread",
+    "class",
+    "rows",
+)  # what the arrays of predictions.npz are, each named after it and a test section
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,15 @@ class Record:
         """The prediction of each spot of a test section: the mean where it was predicted twice, NaN where not at all."""
         if section.name not in self.rows:
             return self.predictions[section.name]
-        rows, times = self.rows[section.name], np.bincount(self.rows[section.name], minlength=len(section))
+        rows, times = (
+            self.rows[section.name],
+            np.bincount(self.rows[section.name], minlength=len(section)),
+        )
         total = np.zeros((len(section), len(self.genes)), dtype=np.float32)
         np.add.at(total, rows, self.predictions[section.name])
-        return np.divide(total, times[:, None], out=np.full_like(total, np.nan), where=times[:, None] > 0)
+        return np.divide(
+            total, times[:, None], out=np.full_like(total, np.nan), where=times[:, None] > 0
+        )
 
 
 class Damaged(BadInput):
@@ -68,12 +78,21 @@ def folder(run: Run, identity: str) -> Path:
 
 
 def write(
-    target: Path, facts: dict, genes: list[str], predictions: dict[str, np.ndarray], spread: dict[str, np.ndarray] | None = None,
-    probabilities: dict[str, np.ndarray] | None = None, rows: dict[str, np.ndarray] | None = None,
+    target: Path,
+    facts: dict,
+    genes: list[str],
+    predictions: dict[str, np.ndarray],
+    spread: dict[str, np.ndarray] | None = None,
+    probabilities: dict[str, np.ndarray] | None = None,
+    rows: dict[str, np.ndarray] | None = None,
 ) -> Record:
     """Store a finished run, whole or not at all."""
     kept = (predictions, spread or {}, probabilities or {}, rows or {})
-    arrays = {f"{what} {name}": values for what, part in zip(ARRAYS, kept, strict=True) for name, values in part.items()}
+    arrays = {
+        f"{what} {name}": values
+        for what, part in zip(ARRAYS, kept, strict=True)
+        for name, values in part.items()
+    }
     with atomic_folder(target) as aside:
         np.savez(aside / "predictions.npz", genes=np.array(genes), **arrays)
         facts = checksummed(facts | {"predictions_sha256": sha256(aside / "predictions.npz")})
@@ -96,10 +115,19 @@ def read(target: Path) -> Record | None:
         if facts["predictions_sha256"] != sha256(target / "predictions.npz"):
             raise ValueError("predictions.npz has changed since it was written")
         with np.load(target / "predictions.npz", allow_pickle=False) as stored:
-            kept = [{name.removeprefix(f"{what} "): stored[name] for name in stored.files if name.startswith(f"{what} ")} for what in ARRAYS]
+            kept = [
+                {
+                    name.removeprefix(f"{what} "): stored[name]
+                    for name in stored.files
+                    if name.startswith(f"{what} ")
+                }
+                for what in ARRAYS
+            ]
             genes = stored["genes"].tolist()
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise Damaged(f"the record in {target} is damaged ({error}); it will be made again") from error
+        raise Damaged(
+            f"the record in {target} is damaged ({error}); it will be made again"
+        ) from error
     return Record(target, facts, genes, *kept)
 
 
@@ -128,7 +156,10 @@ def failure_noted(target: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        with suppress(OSError), disk.atomic_file(failure(target)) as aside:  # a disk that is full must not hide the reason
+        with (
+            suppress(OSError),
+            disk.atomic_file(failure(target)) as aside,
+        ):  # a disk that is full must not hide the reason
             aside.write_text(reason(error))
         raise
 

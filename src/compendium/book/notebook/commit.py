@@ -5,7 +5,19 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy", "scikit-learn", "scikit-image", "plotly", "papermill", "jupyter-book")
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "scikit-image",
+    "plotly",
+    "papermill",
+    "jupyter-book",
+)
 
 
 def versions() -> dict[str, str]:
@@ -23,4 +35,6 @@ def commit(folder: Path) -> str:
 
 
 def _git(folder: Path, *words: str) -> str:
-    return subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(folder), *words], check=True, capture_output=True, text=True
+    ).stdout.strip()

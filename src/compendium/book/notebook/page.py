@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from compendium.data.section import Section
-    from compendium.evaluation.results import Results
 
 RECORD = "application/papermill.record/"
 
@@ -50,7 +49,9 @@ def start(name: str, namespace: dict[str, Any]) -> "Page":
     page = Page(name, notebook, profile, Choices(profiles.resolve(known, values, profile, name)))
     usual = profiles.resolve(known, {"profile": profile.name}, profile, name)
     usual = {p.name: usual.get(p.name, p.default) for p in known}
-    page.overrides = {word: value for word, value in page.parameters.items() if value != usual[word]}
+    page.overrides = {
+        word: value for word, value in page.parameters.items() if value != usual[word]
+    }
     page.show_banner()
     return page
 
@@ -62,12 +63,21 @@ class Page:
     parameter of that name if it has one and it is given, else the profile's; sections is None for all. device: set by the chapter.
     """
 
-    def __init__(self, name: str, notebook: Path, profile: profiles.Profile, parameters: Choices) -> None:
-        self.name, self.notebook, self.profile, self.parameters = name, notebook, profile, parameters
+    def __init__(
+        self, name: str, notebook: Path, profile: profiles.Profile, parameters: Choices
+    ) -> None:
+        self.name, self.notebook, self.profile, self.parameters = (
+            name,
+            notebook,
+            profile,
+            parameters,
+        )
         self.cohort: str = parameters.get("cohort") or profile.cohort
         self.sections: list[str] | None = parameters.get("sections") or profile.sections
         self.device = self.protocol = self.data_digest = ""
-        self.overrides: dict[str, Any] = {}  # parameters that are neither the profile's nor the notebook's own
+        self.overrides: dict[
+            str, Any
+        ] = {}  # parameters that are neither the profile's nor the notebook's own
         self._commit, self._began, self._fits = commit(notebook.parent), time.monotonic(), 0
 
     def results(self, make: "Callable[[], Found]") -> "Found":
@@ -75,22 +85,35 @@ class Page:
 
         How many stored fits they rest on is noted for the status page.
         """
-        needed = [name for role in ROLES for name in self.parameters.get(role) or ()] or self.sections  # a chapter may name its sections by role
-        found, line = drawn(self.profile, self.name, self.parameters, self.cohort, needed, self._commit, make)
+        needed = [
+            name for role in ROLES for name in self.parameters.get(role) or ()
+        ] or self.sections  # a chapter may name its sections by role
+        found, line = drawn(
+            self.profile, self.name, self.parameters, self.cohort, needed, self._commit, make
+        )
         if line:
             publish({"text/html": rerun.banner(line), "text/plain": line})
-        publish({RECORDS: {"records": found.facts["records"]}, "text/plain": f"{found.facts['records']} records"})
+        publish(
+            {
+                RECORDS: {"records": found.facts["records"]},
+                "text/plain": f"{found.facts['records']} records",
+            }
+        )
         self._fits = found.facts.get("seconds", 0)
         if found.facts["commit"] != self._commit:
             self._commit = f"computed at {found.facts['commit']}, drawn at {self._commit}"
-        self.made_from(found.facts["data"].partition(" ")[2], found.facts["protocol"], found.facts["device"])
+        self.made_from(
+            found.facts["data"].partition(" ")[2], found.facts["protocol"], found.facts["device"]
+        )
         return found
 
     def slide(self, name: str) -> "Section | None":
         """The section, for pictures of it; None where it is not prepared on this machine, since images are not kept."""
         from compendium.data.prepare import open_sections, prepared_names
 
-        return open_sections(self.cohort, [name])[0] if name in prepared_names(self.cohort) else None
+        return (
+            open_sections(self.cohort, [name])[0] if name in prepared_names(self.cohort) else None
+        )
 
     def made_from(self, data_digest: str = "", protocol: str = "", device: str = "") -> None:
         """Say what the following figures rest on; words left out keep what was said before. The device is also noted for the status page."""
@@ -105,10 +128,25 @@ class Page:
         """One line: profile, data, protocol, device, commit, version; what has not been said is left out."""
         data = f"data {self.cohort} {self.data_digest[:10]}".strip()
         other = ", ".join(f"{word} = {value}" for word, value in self.overrides.items())
-        parts = [f"profile {self.profile.name}{other and f', except {other}'}", data, self.protocol and f"protocol {self.protocol}", self.device and f"device {self.device}"]
-        return " · ".join(part for part in [*parts, self._commit, f"compendium {__version__}"] if part)
+        parts = [
+            f"profile {self.profile.name}{other and f', except {other}'}",
+            data,
+            self.protocol and f"protocol {self.protocol}",
+            self.device and f"device {self.device}",
+        ]
+        return " · ".join(
+            part for part in [*parts, self._commit, f"compendium {__version__}"] if part
+        )
 
-    def show(self, fig: "go.Figure", name: str, alt: str, caption: str, data: "pd.DataFrame", source: str = "") -> None:
+    def show(
+        self,
+        fig: "go.Figure",
+        name: str,
+        alt: str,
+        caption: str,
+        data: "pd.DataFrame",
+        source: str = "",
+    ) -> None:
         """Publish a figure (see compendium.book.notebook.show.show) with this page's provenance, or with that of another `source`."""
         show(fig, name, alt, caption, data, source or self.provenance)
 
@@ -119,15 +157,26 @@ class Page:
     def say(self, key: str, value: Any) -> None:
         """Name a number or a text for the prose, here (glue:text role, key) and on other pages (chapters/FILE.ipynb::key)."""
         plain = value.item() if isinstance(value, np.generic) else value
-        publish({f"{RECORD}text/plain": repr(plain)}, {"scrapbook": {"name": key, "mime_prefix": RECORD}})
+        publish(
+            {f"{RECORD}text/plain": repr(plain)},
+            {"scrapbook": {"name": key, "mime_prefix": RECORD}},
+        )
 
     def show_banner(self) -> None:
         """Publish the profile's banner, so that neither page nor notebook can be mistaken for another cohort's."""
         if self.profile.banner:
-            publish({"text/html": rerun.banner(self.profile.banner), "text/plain": self.profile.banner})
+            publish(
+                {"text/html": rerun.banner(self.profile.banner), "text/plain": self.profile.banner}
+            )
 
     def parameters_table(self) -> None:
         """Publish the box that tells how to run this chapter again, and say as `run_time` how long this run took."""
         self.say("run_time", rerun.took(time.monotonic() - self._began, self._fits, cores()))
-        box = rerun.box(self.name, self.notebook.name, declared(self.notebook), self.parameters, self.profile.name)
+        box = rerun.box(
+            self.name,
+            self.notebook.name,
+            declared(self.notebook),
+            self.parameters,
+            self.profile.name,
+        )
         publish({"text/html": box, "text/plain": f"parameters: {dict(self.parameters)}"})

@@ -47,11 +47,15 @@ class Parameter:
         from pydantic import TypeAdapter, ValidationError
 
         try:
-            return TypeAdapter(_type(ast.parse(self.type, mode="eval").body)).validate_python(value, strict=True)
+            return TypeAdapter(_type(ast.parse(self.type, mode="eval").body)).validate_python(
+                value, strict=True
+            )
         except ValidationError as error:
             first = error.errors()[0]
             where = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
-            raise BadInput(f"parameter {self.name} must be {self.type}, not {value!r}: {self.name}{where}: {first['msg'].lower()}") from None
+            raise BadInput(
+                f"parameter {self.name} must be {self.type}, not {value!r}: {self.name}{where}: {first['msg'].lower()}"
+            ) from None
 
 
 def declared(notebook: Path) -> list[Parameter]:
@@ -59,13 +63,19 @@ def declared(notebook: Path) -> list[Parameter]:
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{notebook} is no notebook that can be read ({error.__class__.__name__}): restore the file") from error
+        raise BadInput(
+            f"{notebook} is no notebook that can be read ({error.__class__.__name__}): restore the file"
+        ) from error
     tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
     if len(tagged) != 1:
-        raise BadInput(f"{notebook.name} has {len(tagged)} cells tagged parameters, expected one: tag the cell that holds name: type = default  # help")
+        raise BadInput(
+            f"{notebook.name} has {len(tagged)} cells tagged parameters, expected one: tag the cell that holds name: type = default  # help"
+        )
     found = parse("".join(tagged[0]["source"]), notebook.name)
     if not any(parameter.name == "profile" for parameter in found):
-        raise BadInput(f"{notebook.name} declares no profile: add profile: str = \"demo\"  # what to run with, to its parameters cell")
+        raise BadInput(
+            f'{notebook.name} declares no profile: add profile: str = "demo"  # what to run with, to its parameters cell'
+        )
     return found
 
 
@@ -74,26 +84,44 @@ def parse(source: str, where: str) -> list[Parameter]:
     try:
         lines = ast.parse(source).body
     except SyntaxError as error:
-        raise BadInput(f"{where}: the parameters cell is not Python (line {error.lineno}: {error.msg})") from error
-    notes = {token.start[0]: token.string.lstrip("# ") for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type == tokenize.COMMENT}
+        raise BadInput(
+            f"{where}: the parameters cell is not Python (line {error.lineno}: {error.msg})"
+        ) from error
+    notes = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
     found = []
     for line in lines:
         match line:
             case ast.ImportFrom(module="typing"):
                 continue
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
-                found.append(_parameter(name, annotation, value, notes.get(line.end_lineno, ""), where))
+            case ast.AnnAssign(
+                target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value
+            ):
+                found.append(
+                    _parameter(name, annotation, value, notes.get(line.end_lineno, ""), where)
+                )
             case _:
-                raise BadInput(f"{where}: line {line.lineno} of the parameters cell is not name: type = default  # help")
+                raise BadInput(
+                    f"{where}: line {line.lineno} of the parameters cell is not name: type = default  # help"
+                )
     return found
 
 
-def _parameter(name: str, annotation: ast.expr, value: ast.expr, note: str, where: str) -> Parameter:
+def _parameter(
+    name: str, annotation: ast.expr, value: ast.expr, note: str, where: str
+) -> Parameter:
     try:
         _type(annotation)
-        parameter = Parameter(name, ast.unparse(annotation).replace("'", '"'), ast.literal_eval(value), note)
+        parameter = Parameter(
+            name, ast.unparse(annotation).replace("'", '"'), ast.literal_eval(value), note
+        )
     except ValueError as error:
-        raise BadInput(f"{where}: parameter {name} has a type or a default that cannot be used: {ast.unparse(annotation)} = {ast.unparse(value)}") from error
+        raise BadInput(
+            f"{where}: parameter {name} has a type or a default that cannot be used: {ast.unparse(annotation)} = {ast.unparse(value)}"
+        ) from error
     if not parameter.is_open:
         parameter.check(parameter.default)
     return parameter
@@ -119,8 +147,15 @@ def check(known: list[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
     for name in values:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
-            raise BadInput(f"unknown parameter {name}{f'; did you mean {near[0]}?' if near else ''} (known: {', '.join(names)})")
-    return {p.name: p.check(values[p.name]) if p.name in values and p.is_given(values[p.name]) else copy.copy(p.default) for p in known}
+            raise BadInput(
+                f"unknown parameter {name}{f'; did you mean {near[0]}?' if near else ''} (known: {', '.join(names)})"
+            )
+    return {
+        p.name: p.check(values[p.name])
+        if p.name in values and p.is_given(values[p.name])
+        else copy.copy(p.default)
+        for p in known
+    }
 
 
 def from_text(known: list[Parameter], texts: Mapping[str, str]) -> dict[str, Any]:
@@ -138,7 +173,9 @@ def from_text(known: list[Parameter], texts: Mapping[str, str]) -> dict[str, Any
             try:
                 by_name[name].check(values[name])
             except BadInput:
-                values[name] = text if by_name[name].type.startswith(("str", "Literal")) else values[name]
+                values[name] = (
+                    text if by_name[name].type.startswith(("str", "Literal")) else values[name]
+                )
     check(known, values)
     return values
 
@@ -150,10 +187,16 @@ def given(namespace: dict[str, Any]) -> dict[str, Any]:
     """
     if ASKED not in namespace:
         names = [name for name in namespace.get("__annotations__", {}) if name in namespace]
-        names += [name for name, value in namespace.items() if name not in names and _is_parameter(name, value)]
+        names += [
+            name
+            for name, value in namespace.items()
+            if name not in names and _is_parameter(name, value)
+        ]
         namespace[ASKED] = tuple(names)
     return {name: namespace[name] for name in namespace[ASKED]}
 
 
 def _is_parameter(name: str, value: Any) -> bool:
-    return not (name.startswith("_") or name in SHELL or isinstance(value, ModuleType) or callable(value))
+    return not (
+        name.startswith("_") or name in SHELL or isinstance(value, ModuleType) or callable(value)
+    )

@@ -33,14 +33,18 @@ def root() -> Path:
     for folder in (here, *here.parents, disk.CHECKOUT):
         if (folder / "notebooks" / "profiles").is_dir():
             return folder
-    raise BadInput(f"no notebooks/profiles at or above {here}: run from a clone of the compendium's repository")
+    raise BadInput(
+        f"no notebooks/profiles at or above {here}: run from a clone of the compendium's repository"
+    )
 
 
 def path(name: str, folder: Path | None = None) -> Path:
     """The file of a profile."""
     where = (folder or root()) / "notebooks" / "profiles"
     if not (where / f"{name}.yaml").is_file():
-        raise BadInput(f"unknown profile {name} (known: {', '.join(sorted(file.stem for file in where.glob('*.yaml')))})")
+        raise BadInput(
+            f"unknown profile {name} (known: {', '.join(sorted(file.stem for file in where.glob('*.yaml')))})"
+        )
     return where / f"{name}.yaml"
 
 
@@ -54,15 +58,24 @@ def load(name: str, folder: Path | None = None) -> Profile:
         raise BadInput(f"profile {name} is not YAML: {str(error).splitlines()[0]}") from error
     known = {each.name for each in fields(Profile)} - {"name"}
     if not isinstance(stated, dict) or set(stated) - known:
-        raise BadInput(f"profile {name} may hold only {', '.join(sorted(known))}, found {', '.join(map(str, stated or ['nothing']))}")
+        raise BadInput(
+            f"profile {name} may hold only {', '.join(sorted(known))}, found {', '.join(map(str, stated or ['nothing']))}"
+        )
     try:
-        return TypeAdapter(Profile).validate_python({"name": name, "banner": "", "chapters": {}} | {k: v for k, v in stated.items() if v is not None})
+        return TypeAdapter(Profile).validate_python(
+            {"name": name, "banner": "", "chapters": {}}
+            | {k: v for k, v in stated.items() if v is not None}
+        )
     except ValidationError as error:
         first = error.errors()[0]
-        raise BadInput(f"profile {name}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from error
+        raise BadInput(
+            f"profile {name}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
+        ) from error
 
 
-def resolve(known: list[Parameter], values: dict[str, Any], profile: Profile, chapter: str) -> dict[str, Any]:
+def resolve(
+    known: list[Parameter], values: dict[str, Any], profile: Profile, chapter: str
+) -> dict[str, Any]:
     """What a chapter runs with. First the value given by the reader, then the profile's, then the notebook's default.
 
     A profile may set only parameters whose default is open (None, "" or []), so that a value which happens to equal the default is
@@ -76,6 +89,14 @@ def resolve(known: list[Parameter], values: dict[str, Any], profile: Profile, ch
         raise BadInput(f"{where}: {error}") from None
     for parameter in known:
         if parameter.name in from_profile and not parameter.is_open:
-            raise BadInput(f"{where}: parameter {parameter.name} has the default {parameter.default!r}; give it None or [] in the notebook for a profile to set it")
+            raise BadInput(
+                f"{where}: parameter {parameter.name} has the default {parameter.default!r}; give it None or [] in the notebook for a profile to set it"
+            )
     check(known, values)
-    return check(known, from_profile | {p.name: values[p.name] for p in known if p.name in values and p.is_given(values[p.name])})
+    return check(
+        known,
+        from_profile
+        | {
+            p.name: values[p.name] for p in known if p.name in values and p.is_given(values[p.name])
+        },
+    )

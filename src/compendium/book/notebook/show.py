@@ -24,10 +24,25 @@ DEVICE = "application/vnd.compendium.device+json"
 RECORDS = "application/vnd.compendium.records+json"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # Drawn as SVG, without WebGL and without fetching maps.
-TRACES = {"bar", "box", "contour", "heatmap", "histogram", "histogram2d", "histogram2dcontour", "image", "pie", "scatter", "scatterternary", "violin"}
+TRACES = {
+    "bar",
+    "box",
+    "contour",
+    "heatmap",
+    "histogram",
+    "histogram2d",
+    "histogram2dcontour",
+    "image",
+    "pie",
+    "scatter",
+    "scatterternary",
+    "violin",
+}
 
 
-def show(fig: "go.Figure", name: str, alt: str, caption: str, data: "pd.DataFrame", provenance: str = "") -> None:
+def show(
+    fig: "go.Figure", name: str, alt: str, caption: str, data: "pd.DataFrame", provenance: str = ""
+) -> None:
     """Publish a plotly figure.
 
     name: slug, unique in the chapter; it becomes the anchor `fig-NAME` and the file name of the data.
@@ -38,7 +53,13 @@ def show(fig: "go.Figure", name: str, alt: str, caption: str, data: "pd.DataFram
     bundle = compact(fig.to_dict())
     check_bundle(bundle, name)
     height = bundle["layout"].setdefault("height", 440)
-    bundle["layout"]["meta"] = {"name": name, "alt": alt, "caption": caption, "csv": to_csv(data), "provenance": provenance}
+    bundle["layout"]["meta"] = {
+        "name": name,
+        "alt": alt,
+        "caption": caption,
+        "csv": to_csv(data),
+        "provenance": provenance,
+    }
     bundle["config"] = {"responsive": True, "displaylogo": False, "plotlyServerURL": ""}
     publish({PLOTLY: bundle, "text/plain": f"Figure {name} ({height} px): {alt}"})
 
@@ -47,12 +68,26 @@ def show_table(df: "pd.DataFrame", name: str, caption: str, provenance: str = ""
     """Publish a table without its index; numbers are set right, missing ones as a dash. The CSV holds them unrounded to six digits."""
     _check_words(name, caption=caption)
     table = to_html(df)
-    publish({TABLE: {"name": name, "caption": caption, "html": table, "csv": to_csv(df), "provenance": provenance}, "text/html": table, "text/plain": df.to_string(index=False)})
+    publish(
+        {
+            TABLE: {
+                "name": name,
+                "caption": caption,
+                "html": table,
+                "csv": to_csv(df),
+                "provenance": provenance,
+            },
+            "text/html": table,
+            "text/plain": df.to_string(index=False),
+        }
+    )
 
 
 def _check_words(name: str, **words: str) -> None:
     if not SLUG.fullmatch(name):
-        raise BadInput(f"figure or table name {name!r} is no slug: use lower-case letters, digits and single hyphens")
+        raise BadInput(
+            f"figure or table name {name!r} is no slug: use lower-case letters, digits and single hyphens"
+        )
     for what, text in words.items():
         if not text.strip():
             raise BadInput(f"figure or table {name} has no {what}: say in words what it shows")
@@ -70,13 +105,24 @@ def check_bundle(bundle: dict[str, Any], name: str) -> None:
     for trace in bundle["data"]:
         kind = trace.get("type", "scatter")
         if kind not in TRACES:
-            raise BadInput(f"figure {name}: traces of type {kind} are not drawn in the book; use one of {', '.join(sorted(TRACES))} (plotly.express: render_mode='svg')")
-    for text in strings({**bundle, "layout": {key: value for key, value in bundle["layout"].items() if key != "meta"}}):
+            raise BadInput(
+                f"figure {name}: traces of type {kind} are not drawn in the book; use one of {', '.join(sorted(TRACES))} (plotly.express: render_mode='svg')"
+            )
+    for text in strings(
+        {
+            **bundle,
+            "layout": {key: value for key, value in bundle["layout"].items() if key != "meta"},
+        }
+    ):
         if "$" in text:
-            raise BadInput(f"figure {name}: formulas are not set inside figures, found {text!r}; write Unicode or <i>, <sub>, <sup>")
+            raise BadInput(
+                f"figure {name}: formulas are not set inside figures, found {text!r}; write Unicode or <i>, <sub>, <sup>"
+            )
     for image in bundle["layout"].get("images", []):
         if not str(image.get("source", "")).startswith("data:image/"):
-            raise BadInput(f"figure {name}: an image is not embedded; give it as a data:image/... address, so that the page needs no network")
+            raise BadInput(
+                f"figure {name}: an image is not embedded; give it as a data:image/... address, so that the page needs no network"
+            )
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -135,13 +181,25 @@ def to_html(df: "pd.DataFrame") -> str:
 
     numeric = [is_numeric_dtype(kind) and not is_bool_dtype(kind) for kind in df.dtypes]
     side = [' class="number"' if number else "" for number in numeric]
-    head = "".join(f'<th scope="col"{how}>{html.escape(str(name))}</th>' for name, how in zip(df.columns, side, strict=True))
+    head = "".join(
+        f'<th scope="col"{how}>{html.escape(str(name))}</th>'
+        for name, how in zip(df.columns, side, strict=True)
+    )
     digits = [places(df.iloc[:, i]) if number else None for i, number in enumerate(numeric)]
     first = ("td", "td") if not numeric or numeric[0] else ('th scope="row"', "th")
     rows = []
     for values in df.itertuples(index=False, name=None):
-        cells = [(first if i == 0 else ("td", "td"), side[i], cell_text(value, digits[i])) for i, value in enumerate(values)]
-        rows.append("<tr>" + "".join(f"<{start}{how}>{html.escape(text)}</{end}>" for (start, end), how, text in cells) + "</tr>")
+        cells = [
+            (first if i == 0 else ("td", "td"), side[i], cell_text(value, digits[i]))
+            for i, value in enumerate(values)
+        ]
+        rows.append(
+            "<tr>"
+            + "".join(
+                f"<{start}{how}>{html.escape(text)}</{end}>" for (start, end), how, text in cells
+            )
+            + "</tr>"
+        )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 

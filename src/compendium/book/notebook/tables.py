@@ -18,7 +18,13 @@ FREE = ("device",)  # parameters that change no number
 
 
 def drawn(
-    profile: Profile, chapter: str, parameters: Mapping[str, Any], cohort: str, sections: Sequence[str] | None, commit: str, make: Callable[[], Results]
+    profile: Profile,
+    chapter: str,
+    parameters: Mapping[str, Any],
+    cohort: str,
+    sections: Sequence[str] | None,
+    commit: str,
+    make: Callable[[], Results],
 ) -> tuple[Results, str]:
     """The tables of a chapter, and a line for its page: whether they were kept, or whether they are what was kept.
 
@@ -37,7 +43,10 @@ def drawn(
         )
     line = f"Raw data are not on this machine: this page is drawn from the tables of the reference run, made at {kept.facts['commit']}."
     older = superseded(kept.facts["stages"])
-    return kept, f"{line} They were made by an older version of: {', '.join(older)}." if older else line
+    return (
+        kept,
+        f"{line} They were made by an older version of: {', '.join(older)}." if older else line,
+    )
 
 
 def superseded(made_by: Mapping[str, int]) -> list[str]:
@@ -46,14 +55,27 @@ def superseded(made_by: Mapping[str, int]) -> list[str]:
     return [stage for stage, number in made_by.items() if today.get(stage) != number]
 
 
-def _made(profile: str, chapter: str, asked: Mapping[str, Any], commit: str, make: Callable[[], Results], kept: Results | None) -> tuple[Results, str]:
+def _made(
+    profile: str,
+    chapter: str,
+    asked: Mapping[str, Any],
+    commit: str,
+    make: Callable[[], Results],
+    kept: Results | None,
+) -> tuple[Results, str]:
     """Tables as they are read again, so that pages drawn from made and from kept tables are alike."""
     folder, made = computed(profile) / chapter, make()
-    tables.write(folder, Results(made.tables, dict(made.facts) | {"parameters": dict(asked), "commit": commit}))
+    tables.write(
+        folder,
+        Results(made.tables, dict(made.facts) | {"parameters": dict(asked), "commit": commit}),
+    )
     again = tables.read(folder)
     if kept is None or kept.facts["parameters"] != again.facts["parameters"]:
         return again, ""
-    return again, f"Computed here; against the reference run (made at {kept.facts['commit']}) {tables.told(tables.differences(again, kept))}."
+    return (
+        again,
+        f"Computed here; against the reference run (made at {kept.facts['commit']}) {tables.told(tables.differences(again, kept))}.",
+    )
 
 
 def reference(profile: str, chapter: str) -> Results:
@@ -72,7 +94,11 @@ def computed(profile: str) -> Path:
 
 
 def _kept(profile: str, chapter: str) -> Results | None:
-    return reference(profile, chapter) if profile in references() and chapter in chapters_of(profile) else None
+    return (
+        reference(profile, chapter)
+        if profile in references() and chapter in chapters_of(profile)
+        else None
+    )
 
 
 def references() -> list[str]:
@@ -82,7 +108,9 @@ def references() -> list[str]:
 
 def chapters_of(profile: str) -> list[str]:
     """Chapters of which a profile's tables are kept."""
-    return sorted(path.name for path in (disk.resource("reference") / profile).iterdir() if path.is_dir())
+    return sorted(
+        path.name for path in (disk.resource("reference") / profile).iterdir() if path.is_dir()
+    )
 
 
 def keep(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> list[Path]:
@@ -91,14 +119,24 @@ def keep(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> list[Path]:
     usual: chapter -> what the profile runs it with; tables of another run are none of the profile.
     """
     if not (disk.CHECKOUT / "data" / "sources.yaml").exists():
-        raise BadInput(f"reference tables belong into a checkout, and {disk.CHECKOUT} is none; run from a clone of the repository")
+        raise BadInput(
+            f"reference tables belong into a checkout, and {disk.CHECKOUT} is none; run from a clone of the repository"
+        )
     if missing := [name for name in usual if not (computed(profile) / name).is_dir()]:
-        raise BadInput(f"chapter {missing[0]} of profile {profile} has not been computed here; run compendium book --profile {profile} first")
+        raise BadInput(
+            f"chapter {missing[0]} of profile {profile} has not been computed here; run compendium book --profile {profile} first"
+        )
     found = {name: tables.read(computed(profile) / name) for name in usual}
     for name, words in usual.items():
-        if other := [word for word, value in words.items() if word not in FREE and found[name].facts["parameters"].get(word) != value]:
+        if other := [
+            word
+            for word, value in words.items()
+            if word not in FREE and found[name].facts["parameters"].get(word) != value
+        ]:
             again = f"run compendium chapter {name} --profile {profile}"
-            raise BadInput(f"chapter {name} was last computed with other {', '.join(other)} than profile {profile} has; {again}")
+            raise BadInput(
+                f"chapter {name} was last computed with other {', '.join(other)} than profile {profile} has; {again}"
+            )
     folders = {name: disk.CHECKOUT / "data" / "reference" / profile / name for name in usual}
     for name, folder in folders.items():
         tables.write(folder, found[name])

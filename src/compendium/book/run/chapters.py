@@ -48,7 +48,13 @@ def page_path(name: str, root: Path | None = None) -> Path:
     return root / "book" / "chapters" / find(name, root).name
 
 
-def run_chapter(name: str, profile: str = "demo", overrides: dict[str, str] | None = None, out: Path | None = None, root: Path | None = None) -> Path:
+def run_chapter(
+    name: str,
+    profile: str = "demo",
+    overrides: dict[str, str] | None = None,
+    out: Path | None = None,
+    root: Path | None = None,
+) -> Path:
     """Run one chapter and put it into the book, or at `out`.
 
     overrides: parameter -> text as given on a command line (YAML). An unknown chapter, profile or parameter, or a value of another
@@ -58,14 +64,24 @@ def run_chapter(name: str, profile: str = "demo", overrides: dict[str, str] | No
     notebook = find(name, root)
     chosen, resolved, stated = _resolve(notebook, name, profile, overrides or {}, root)
     facts = {
-        "chapter": name, "notebook": notebook.name, "profile": stated.name, "banner": stated.banner, "cohort": stated.cohort, "parameters": resolved,
-        "commit": commit(root), "version": __version__, "versions": versions(), "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "chapter": name,
+        "notebook": notebook.name,
+        "profile": stated.name,
+        "banner": stated.banner,
+        "cohort": stated.cohort,
+        "parameters": resolved,
+        "commit": commit(root),
+        "version": __version__,
+        "versions": versions(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "fingerprint": fingerprint(notebook, stated, resolved, root),
     }
     began = time.monotonic()
     done = execute(notebook, name, chosen, root)
     facts["seconds"] = round(time.monotonic() - began, 1)
-    facts["fingerprint"] |= prepared_sections(stated)  # a chapter may have prepared its cohort itself
+    facts["fingerprint"] |= prepared_sections(
+        stated
+    )  # a chapter may have prepared its cohort itself
     try:
         done = executed.clean(done, facts, executed.machine_paths(root))
     except BadInput as error:
@@ -73,7 +89,9 @@ def run_chapter(name: str, profile: str = "demo", overrides: dict[str, str] | No
     return _write(done, out or page_path(name, root))
 
 
-def _resolve(notebook: Path, name: str, profile: str, overrides: dict[str, str], root: Path) -> tuple[dict[str, Any], dict[str, Any], profiles.Profile]:
+def _resolve(
+    notebook: Path, name: str, profile: str, overrides: dict[str, str], root: Path
+) -> tuple[dict[str, Any], dict[str, Any], profiles.Profile]:
     """What the reader chose, what the chapter will run with, and the profile."""
     known = parameters.declared(notebook)
     chosen = parameters.from_text(known, {"profile": profile} | overrides)
@@ -86,7 +104,9 @@ def usual(name: str, profile: str, root: Path | None = None) -> dict[str, Any]:
     root = root or profiles.root()
     notebook = find(name, root)
     resolved = _resolve(notebook, name, profile, {}, root)[1]
-    return {each.name: resolved.get(each.name, each.default) for each in parameters.declared(notebook)}
+    return {
+        each.name: resolved.get(each.name, each.default) for each in parameters.declared(notebook)
+    }
 
 
 def _write(notebook: "NotebookNode", target: Path) -> Path:
@@ -109,18 +129,27 @@ def outdated(name: str, profile: str = "demo", root: Path | None = None) -> str:
     if facts.get("profile") != profile:
         return f"it was run with profile {facts.get('profile')}"
     now = fingerprint(notebook, stated, resolved, root)
-    changed = [part for part, value in now.items() if facts.get("fingerprint", {}).get(part) != value]
+    changed = [
+        part for part, value in now.items() if facts.get("fingerprint", {}).get(part) != value
+    ]
     return f"changed: {', '.join(changed)}" if changed else ""
 
 
-def build(profile: str = "demo", strict: bool = True, root: Path | None = None, report: Callable[[str], None] = to_stderr) -> Path:
+def build(
+    profile: str = "demo",
+    strict: bool = True,
+    root: Path | None = None,
+    report: Callable[[str], None] = to_stderr,
+) -> Path:
     """Run the chapters that are out of date, then build the site; the path of its first page."""
     root = root or profiles.root()
     run_outdated(profile, root, report)
     return site.render(root, strict)
 
 
-def run_outdated(profile: str = "demo", root: Path | None = None, report: Callable[[str], None] = to_stderr) -> list[str]:
+def run_outdated(
+    profile: str = "demo", root: Path | None = None, report: Callable[[str], None] = to_stderr
+) -> list[str]:
     """Run every chapter of the profile that is out of date, side by side, and name them. If some fail, the others still become pages.
 
     A chapter that the profile does not name keeps the page that it has.
@@ -131,15 +160,23 @@ def run_outdated(profile: str = "demo", root: Path | None = None, report: Callab
     stated = profiles.load(profile, root)
     others = [name for name in chapters(root) if name not in stated.chapters]
     if pageless := [name for name in others if not page_path(name, root).exists()]:
-        raise BadInput(f"profile {profile} does not name chapter {pageless[0]}, which has no page yet; name it there, or run compendium book first")
-    due = {name: reason for name in chapters(root) if name not in others and (reason := outdated(name, profile, root))}
+        raise BadInput(
+            f"profile {profile} does not name chapter {pageless[0]}, which has no page yet; name it there, or run compendium book first"
+        )
+    due = {
+        name: reason
+        for name in chapters(root)
+        if name not in others and (reason := outdated(name, profile, root))
+    }
     for name, reason in due.items():
         report(f"{name}: {reason}; running it")
     if due:
         generate(stated.cohort)  # before any chapter notes which sections it was run on
     failures = []
     with workers(max(1, min(len(due), cores()))) as pool:
-        for name, task in {name: pool.submit(run_chapter, name, profile, None, None, root) for name in due}.items():
+        for name, task in {
+            name: pool.submit(run_chapter, name, profile, None, None, root) for name in due
+        }.items():
             try:
                 task.result()
                 report(f"{name}: done")

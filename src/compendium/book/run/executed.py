@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
-MINUS_ZERO = re.compile(r"(?<![\w.])[-−](?=0(?:\.0+)?(?!\.?\d|\w))")  # what rounding leaves of a small negative number
+MINUS_ZERO = re.compile(
+    r"(?<![\w.])[-−](?=0(?:\.0+)?(?!\.?\d|\w))"
+)  # what rounding leaves of a small negative number
 
 
 def clean(notebook: "NotebookNode", facts: dict[str, Any], paths: dict[str, str]) -> "NotebookNode":
@@ -31,21 +33,40 @@ def clean(notebook: "NotebookNode", facts: dict[str, Any], paths: dict[str, str]
         shown = {key: cell.metadata[key] for key in SHOWN if key in cell.metadata}
         cell.metadata = shown | ({"tags": tags} if tags else {})
         if cell.cell_type == "code":
-            cell.outputs = [_without(paths, output) for output in cell.outputs if output.get("name") != "stderr" and not {DEVICE, RECORDS} & set(output.get("data", {}))]
-    notebook.metadata = {key: notebook.metadata[key] for key in ("kernelspec", "language_info") if key in notebook.metadata} | {"compendium": facts}
+            cell.outputs = [
+                _without(paths, output)
+                for output in cell.outputs
+                if output.get("name") != "stderr"
+                and not {DEVICE, RECORDS} & set(output.get("data", {}))
+            ]
+    notebook.metadata = {
+        key: notebook.metadata[key]
+        for key in ("kernelspec", "language_info")
+        if key in notebook.metadata
+    } | {"compendium": facts}
     check(notebook)
     return notebook
 
 
 def device(notebook: "NotebookNode") -> str:
     """Every device that the chapter said it computed on (page.made_from), or "" if it named none."""
-    said = [output["data"][DEVICE]["device"] for cell in notebook.cells for output in cell.get("outputs", []) if DEVICE in output.get("data", {})]
+    said = [
+        output["data"][DEVICE]["device"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if DEVICE in output.get("data", {})
+    ]
     return ", ".join(dict.fromkeys(said))
 
 
 def records(notebook: "NotebookNode") -> dict[str, int]:
     """How many stored fits the chapter said it rests on (page.results); {} if it named none."""
-    said = [output["data"][RECORDS] for cell in notebook.cells for output in cell.get("outputs", []) if RECORDS in output.get("data", {})]
+    said = [
+        output["data"][RECORDS]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if RECORDS in output.get("data", {})
+    ]
     return {word: sum(count[word] for count in said) for word in said[0]} if said else {}
 
 
@@ -65,7 +86,12 @@ def _without(paths: dict[str, str], value: Any, key: str = "") -> Any:
         return type(value)({name: _without(paths, inner, name) for name, inner in value.items()})
     if isinstance(value, list):
         return [_without(paths, inner, key) for inner in value]
-    if isinstance(value, str) and key != "bdata" and not key.startswith("image/") and not value.startswith("data:"):
+    if (
+        isinstance(value, str)
+        and key != "bdata"
+        and not key.startswith("image/")
+        and not value.startswith("data:")
+    ):
         for path, instead in paths.items():
             value = value.replace(path, instead)
         return MINUS_ZERO.sub("", value)
@@ -81,7 +107,9 @@ def check(notebook: "NotebookNode") -> None:
     names = Counter(name for output in outputs for name in names_of(output))
     twice = [name for name, times in names.items() if times > 1]
     if twice:
-        raise BadInput(f"{len(twice)} names stand twice, first {twice[0]!r}: give each figure, table and number of a chapter its own")
+        raise BadInput(
+            f"{len(twice)} names stand twice, first {twice[0]!r}: give each figure, table and number of a chapter its own"
+        )
 
 
 def names_of(output: "NotebookNode") -> list[str]:
@@ -91,7 +119,11 @@ def names_of(output: "NotebookNode") -> list[str]:
         return [data[PLOTLY]["layout"].get("meta", {}).get("name", "")]
     if TABLE in data:
         return [data[TABLE]["name"]]
-    return [output["metadata"]["scrapbook"]["name"]] if "scrapbook" in output.get("metadata", {}) else []
+    return (
+        [output["metadata"]["scrapbook"]["name"]]
+        if "scrapbook" in output.get("metadata", {})
+        else []
+    )
 
 
 def machine_paths(root: Path) -> dict[str, str]:

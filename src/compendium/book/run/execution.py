@@ -30,21 +30,32 @@ def execute(notebook: Path, name: str, values: dict[str, Any], folder: Path) -> 
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of every parameter whose type it cannot read; they have been checked
+    logging.getLogger("papermill").setLevel(
+        logging.ERROR
+    )  # it warns of every parameter whose type it cannot read; they have been checked
 
     with tempfile.TemporaryDirectory(prefix="compendium-") as aside:
         half = Path(aside) / notebook.name
         try:
             return papermill.execute_notebook(
-                notebook, half, parameters=values, kernel_name="python3", language="python", progress_bar=False, cwd=folder,
-                kernel_manager_class=_this_interpreter(), store_widget_state=False,
+                notebook,
+                half,
+                parameters=values,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                cwd=folder,
+                kernel_manager_class=_this_interpreter(),
+                store_widget_state=False,
             )
         except PapermillExecutionError as error:
             reason = f"cell [{error.exec_count}] ended in {error.ename}: {_one_line(error.evalue)}"
         except Exception as error:  # noqa: BLE001  # a dead kernel, lost output or full disk fails the chapter, not the program
             reason = f"{error.__class__.__name__}: {_one_line(str(error))}"
         kept = _keep(half)
-    raise ChapterFailed(f"chapter {name} failed, {reason}{f' (half-run notebook: {kept})' if kept else ''}")
+    raise ChapterFailed(
+        f"chapter {name} failed, {reason}{f' (half-run notebook: {kept})' if kept else ''}"
+    )
 
 
 def _this_interpreter() -> type:
@@ -55,8 +66,17 @@ def _this_interpreter() -> type:
     class ThisInterpreter(AsyncKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
-            start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
-            return KernelSpec(argv=start, display_name="Python 3", language="python", env=SIDE_BY_SIDE)
+            start = [
+                sys.executable,
+                "-m",
+                "ipykernel_launcher",
+                "-f",
+                "{connection_file}",
+                "--log-level=ERROR",
+            ]
+            return KernelSpec(
+                argv=start, display_name="Python 3", language="python", env=SIDE_BY_SIDE
+            )
 
     return ThisInterpreter
 

@@ -14,11 +14,17 @@ from compendium.methods import names, recipe
 SHOWN = ("tags", "mystnb")  # metadata of a cell that decide how the page shows it
 
 
-def fingerprint(notebook: Path, profile: profiles.Profile, parameters: dict[str, Any], root: Path) -> dict[str, str]:
+def fingerprint(
+    notebook: Path, profile: profiles.Profile, parameters: dict[str, Any], root: Path
+) -> dict[str, str]:
     """Part -> hash: the notebook's own text, the versions of stages and methods, the files shipped with the package, the profile, the parameters, the cohort's prepared sections."""
     return {
         "notebook": _hash(source(notebook)),
-        "versions": _hash(json.dumps(versions.stages() | {name: recipe(name).version for name in names()}, sort_keys=True)),
+        "versions": _hash(
+            json.dumps(
+                versions.stages() | {name: recipe(name).version for name in names()}, sort_keys=True
+            )
+        ),
         "shipped data": _shipped(),
         "profile": _hash(profiles.path(profile.name, root).read_text(encoding="utf-8")),
         "parameters": _hash(json.dumps(parameters, sort_keys=True)),
@@ -28,7 +34,16 @@ def fingerprint(notebook: Path, profile: profiles.Profile, parameters: dict[str,
 def source(notebook: Path) -> str:
     """What a notebook says, without what a run or an editor adds to it."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return json.dumps([[cell["cell_type"], "".join(cell["source"]), *(cell.get("metadata", {}).get(key) for key in SHOWN)] for cell in cells])
+    return json.dumps(
+        [
+            [
+                cell["cell_type"],
+                "".join(cell["source"]),
+                *(cell.get("metadata", {}).get(key) for key in SHOWN),
+            ]
+            for cell in cells
+        ]
+    )
 
 
 def prepared_sections(profile: profiles.Profile) -> dict[str, str]:
@@ -36,8 +51,16 @@ def prepared_sections(profile: profiles.Profile) -> dict[str, str]:
 
     A profile's own sections are not enough: the data review counts every prepared one.
     """
-    found = sorted(file for cohort in profile.cohort.split("+") for file in (disk.home() / "sections" / cohort).glob("[!.]*/section.json"))
-    return {"prepared sections": _hash(json.dumps({file.parent.name: json.loads(file.read_text())["digest"] for file in found}))}
+    found = sorted(
+        file
+        for cohort in profile.cohort.split("+")
+        for file in (disk.home() / "sections" / cohort).glob("[!.]*/section.json")
+    )
+    return {
+        "prepared sections": _hash(
+            json.dumps({file.parent.name: json.loads(file.read_text())["digest"] for file in found})
+        )
+    }
 
 
 def _shipped() -> str:
@@ -52,7 +75,11 @@ def _shipped() -> str:
 
 
 def _hash_files(folder: Path, pattern: str) -> str:
-    each = [f"{file.relative_to(folder).as_posix()} {disk.sha256(file)}" for file in sorted(folder.glob(pattern)) if file.is_file() and "__pycache__" not in file.parts]
+    each = [
+        f"{file.relative_to(folder).as_posix()} {disk.sha256(file)}"
+        for file in sorted(folder.glob(pattern))
+        if file.is_file() and "__pycache__" not in file.parts
+    ]
     return _hash("\n".join(each))
 
 

@@ -21,22 +21,59 @@ def links(address: str, source: str, notebook: str) -> list[tuple[str, str, str]
     found = [("Repository", "fa-solid fa-code-branch", address)]
     if inner is None:
         return found
-    found.append(("Open an issue", "fa-solid fa-circle-exclamation", f"{address}{inner}/issues/new"))
+    found.append(
+        ("Open an issue", "fa-solid fa-circle-exclamation", f"{address}{inner}/issues/new")
+    )
     if source:
-        found.append(("Suggest an edit", "fa-solid fa-pencil", f"{address}{inner}/edit/{BRANCH}/{source}"))
+        found.append(
+            ("Suggest an edit", "fa-solid fa-pencil", f"{address}{inner}/edit/{BRANCH}/{source}")
+        )
     if notebook and host == "github.com":
         project = urlsplit(address).path.strip("/")
-        found.append(("Open in Binder", "fa-solid fa-rocket", f"https://mybinder.org/v2/gh/{project}/{BRANCH}?urlpath={quote(f'lab/tree/{notebook}', safe='')}"))
-        found.append(("Open in Colab", "fa-solid fa-rocket", f"https://colab.research.google.com/github/{project}/blob/{BRANCH}/{notebook}"))
+        found.append(
+            (
+                "Open in Binder",
+                "fa-solid fa-rocket",
+                f"https://mybinder.org/v2/gh/{project}/{BRANCH}?urlpath={quote(f'lab/tree/{notebook}', safe='')}",
+            )
+        )
+        found.append(
+            (
+                "Open in Colab",
+                "fa-solid fa-rocket",
+                f"https://colab.research.google.com/github/{project}/blob/{BRANCH}/{notebook}",
+            )
+        )
     return found
 
 
-def add_buttons(app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+def add_buttons(
+    app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
     """Put the links of a page into the theme's header as one menu."""
     address = app.config.compendium_address
     if not address or "header_buttons" not in context:
         return
     notebook = f"notebooks/{pagename.rsplit('/', 1)[-1]}.ipynb" if context.get("compendium") else ""
-    source = notebook or (f"book/{pagename}.md" if context.get("page_source_suffix") == ".md" else "")
-    buttons = [{"type": "link", "text": text, "icon": icon, "url": url, "label": text.lower().replace(" ", "-")} for text, icon, url in links(address, source, notebook)]
-    context["header_buttons"].append({"type": "group", "tooltip": "Repository and launch", "icon": "fa-solid fa-code-branch", "label": "repository", "buttons": buttons})
+    source = notebook or (
+        f"book/{pagename}.md" if context.get("page_source_suffix") == ".md" else ""
+    )
+    buttons = [
+        {
+            "type": "link",
+            "text": text,
+            "icon": icon,
+            "url": url,
+            "label": text.lower().replace(" ", "-"),
+        }
+        for text, icon, url in links(address, source, notebook)
+    ]
+    context["header_buttons"].append(
+        {
+            "type": "group",
+            "tooltip": "Repository and launch",
+            "icon": "fa-solid fa-code-branch",
+            "label": "repository",
+            "buttons": buttons,
+        }
+    )

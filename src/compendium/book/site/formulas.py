@@ -15,11 +15,24 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 SPACE = "{http://www.w3.org/1998/Math/MathML}"
-CHILDREN = {"mfrac": 2, "mroot": 2, "msub": 2, "msup": 2, "munder": 2, "mover": 2, "msubsup": 3, "munderover": 3}
+CHILDREN = {
+    "mfrac": 2,
+    "mroot": 2,
+    "msub": 2,
+    "msup": 2,
+    "munder": 2,
+    "mover": 2,
+    "msubsup": 3,
+    "munderover": 3,
+}
 LIMITS = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
 # Environments whose rows are aligned at &: the translator knows split; numbers are Sphinx's business.
-ALIGNED = re.compile(r"\\(begin|end)\{(?:aligned|align|align\*|alignat\*?|eqnarray\*?|gather\*?|gathered)\}")
-PLAIN = re.compile(r"\\(?:begin|end)\{(?:equation|equation\*|displaymath)\}|\\(?:label\{[^}]*\}|nonumber|notag)")
+ALIGNED = re.compile(
+    r"\\(begin|end)\{(?:aligned|align|align\*|alignat\*?|eqnarray\*?|gather\*?|gathered)\}"
+)
+PLAIN = re.compile(
+    r"\\(?:begin|end)\{(?:equation|equation\*|displaymath)\}|\\(?:label\{[^}]*\}|nonumber|notag)"
+)
 
 
 def to_mathml(tex: str, display: bool) -> str:
@@ -66,7 +79,14 @@ def _translate(node: nodes.Element, display: bool) -> str:
     try:
         return to_mathml(node.astext(), display)
     except ValueError as error:
-        LOGGER.warning("formula cannot be set as MathML: %s: %s", error, " ".join(node.astext().split()), location=node, type="compendium", subtype="formula")
+        LOGGER.warning(
+            "formula cannot be set as MathML: %s: %s",
+            error,
+            " ".join(node.astext().split()),
+            location=node,
+            type="compendium",
+            subtype="formula",
+        )
         return nodes.unescape(node.astext()).replace("&", "&amp;").replace("<", "&lt;")
 
 

@@ -36,12 +36,23 @@ SHARED = (
 class RegistryDirective(SphinxDirective):
     """What both have in common: a figure from the registry, noted anew at every build."""
 
-    def _plate(self, figure: nodes.figure, kind: str, name: str, body: str, caption: str, csv: str) -> nodes.figure:
+    def _plate(
+        self, figure: nodes.figure, kind: str, name: str, body: str, caption: str, csv: str
+    ) -> nodes.figure:
         self.env.note_reread()
         provenance = f"registry of methods · {commit(Path(self.env.srcdir).parent)} · compendium {__version__}"
         inline, messages = self.state.inline_text(caption, self.lineno)
         facts = {"name": name, "csv": csv, "provenance": provenance}
-        return plate(figure, kind, body, nodes.caption(caption, "", *inline, *messages), {}, facts, self.env.docname, self.state.document)
+        return plate(
+            figure,
+            kind,
+            body,
+            nodes.caption(caption, "", *inline, *messages),
+            {},
+            facts,
+            self.env.docname,
+            self.state.document,
+        )
 
 
 class TableDirective(RegistryDirective):
@@ -54,7 +65,16 @@ class TableDirective(RegistryDirective):
         name = self.arguments[0]
         frame = method_tables.table(name)
         body = scrolled(to_html(frame), f"Table {name.replace('-', ' ')}", "compendium-methods")
-        return [self._plate(TableFigure(), "table", name, body, CAPTIONS[name].format(sources=sources()), to_csv(frame))]
+        return [
+            self._plate(
+                TableFigure(),
+                "table",
+                name,
+                body,
+                CAPTIONS[name].format(sources=sources()),
+                to_csv(frame),
+            )
+        ]
 
 
 class DrawingDirective(RegistryDirective):
@@ -66,12 +86,36 @@ class DrawingDirective(RegistryDirective):
         """The numbered drawings."""
         asked = self.arguments[0] if self.arguments else ""
         if asked == STRUCTURE:
-            return [self._drawing(STRUCTURE, "The common structure", method_drawings.structure(), SHARED)]
-        found = [recipe(asked)] if asked else [facts for facts in method_tables.reviewed() if f"fig-{facts.name}" not in self.state.document.ids]
-        return [self._drawing(facts.name, facts.title, method_drawings.boxes(facts), drawing_caption(facts)) for facts in found]
+            return [
+                self._drawing(
+                    STRUCTURE, "The common structure", method_drawings.structure(), SHARED
+                )
+            ]
+        found = (
+            [recipe(asked)]
+            if asked
+            else [
+                facts
+                for facts in method_tables.reviewed()
+                if f"fig-{facts.name}" not in self.state.document.ids
+            ]
+        )
+        return [
+            self._drawing(
+                facts.name, facts.title, method_drawings.boxes(facts), drawing_caption(facts)
+            )
+            for facts in found
+        ]
 
     def _drawing(self, name: str, title: str, drawn: list[Step], caption: str) -> nodes.figure:
-        return self._plate(nodes.figure(), "figure", name, method_drawings.to_html(title, drawn), caption, to_csv(method_drawings.frame(drawn)))
+        return self._plate(
+            nodes.figure(),
+            "figure",
+            name,
+            method_drawings.to_html(title, drawn),
+            caption,
+            to_csv(method_drawings.frame(drawn)),
+        )
 
 
 def drawing_caption(facts: Recipe) -> str:

@@ -32,13 +32,18 @@ def items() -> list[Item]:
     found = [Item(**facts | {"here": tuple(facts["here"])}) for facts in listed]
     for each in found:
         if not each.here and not each.words:
-            raise BadInput(f"paper_items.yaml: {each.item} has neither a counterpart nor a reason; give one of them")
+            raise BadInput(
+                f"paper_items.yaml: {each.item} has neither a counterpart nor a reason; give one of them"
+            )
     return found
 
 
 def markdown(found: list[Item], pages: dict[str, str]) -> str:
     """The table in MyST. pages: name of each page in the book by the first part of its labels."""
-    return HEAD + "".join(f"| **{each.item}** {each.shows} | {f'{links(each, pages)}. {each.words}' if each.here else f'None. {each.words}'} |\n" for each in found)
+    return HEAD + "".join(
+        f"| **{each.item}** {each.shows} | {f'{links(each, pages)}. {each.words}' if each.here else f'None. {each.words}'} |\n"
+        for each in found
+    )
 
 
 def links(each: Item, pages: dict[str, str]) -> str:
@@ -46,8 +51,14 @@ def links(each: Item, pages: dict[str, str]) -> str:
     by_page: dict[str, list[str]] = {}
     for label in each.here:
         page, _, name = label.partition(":")
-        by_page.setdefault(page, []).append(f"{{numref}}`{label}`" if name else f"{{doc}}`/{pages[page]}`")
-    return ", ".join(("" if pages[page].startswith("chapters/") else f"{{doc}}`/{pages[page]}` ") + ", ".join(shown) for page, shown in by_page.items())
+        by_page.setdefault(page, []).append(
+            f"{{numref}}`{label}`" if name else f"{{doc}}`/{pages[page]}`"
+        )
+    return ", ".join(
+        ("" if pages[page].startswith("chapters/") else f"{{doc}}`/{pages[page]}` ")
+        + ", ".join(shown)
+        for page, shown in by_page.items()
+    )
 
 
 class PaperMapDirective(SphinxDirective):
@@ -56,4 +67,6 @@ class PaperMapDirective(SphinxDirective):
     def run(self) -> "list[nodes.Node]":
         """The table, its links resolved like those of the page's own text."""
         self.env.note_dependency(str(resource("published/paper_items.yaml")))
-        return self.parse_text_to_nodes(markdown(items(), {chapter_of(name): name for name in sorted(self.env.found_docs)}))
+        return self.parse_text_to_nodes(
+            markdown(items(), {chapter_of(name): name for name in sorted(self.env.found_docs)})
+        )

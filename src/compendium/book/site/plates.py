@@ -31,14 +31,29 @@ class PlotlyRenderer:
     mime_priority_overrides = [("html", PLOTLY, 0), ("html", TABLE, 0)]
 
     @staticmethod
-    def handle_mime(renderer: "NbElementRenderer", data: "MimeData", inline: bool) -> list[nodes.Element] | None:
+    def handle_mime(
+        renderer: "NbElementRenderer", data: "MimeData", inline: bool
+    ) -> list[nodes.Element] | None:
         """The nodes of a figure or a table; None leaves any other output to myst-nb."""
         if data.mime_type == PLOTLY:
             facts = data.content["layout"].get("meta")
             if not isinstance(facts, dict) or "caption" not in facts:
-                renderer.logger.warning("a figure was displayed without page.show: it has no caption, alternative text or data", subtype="figure", line=data.line)
+                renderer.logger.warning(
+                    "a figure was displayed without page.show: it has no caption, alternative text or data",
+                    subtype="figure",
+                    line=data.line,
+                )
                 return []
-            return [_shown(nodes.figure(), "figure", *plot(data.content, renderer.renderer.sphinx_env.docname), facts, renderer, data)]
+            return [
+                _shown(
+                    nodes.figure(),
+                    "figure",
+                    *plot(data.content, renderer.renderer.sphinx_env.docname),
+                    facts,
+                    renderer,
+                    data,
+                )
+            ]
         if data.mime_type == TABLE:
             body = scrolled(data.content["html"], f"Table {data.content['name'].replace('-', ' ')}")
             return [_shown(TableFigure(), "table", body, {}, data.content, renderer, data)]
@@ -50,7 +65,15 @@ def chapter_of(docname: str) -> str:
     return re.sub(r"^\d+_", "", docname.rsplit("/", 1)[-1]).replace("_", "-").lower()
 
 
-def _shown(figure: nodes.figure, kind: str, body: str, files: dict[str, bytes], facts: dict[str, Any], renderer: "NbElementRenderer", data: "MimeData") -> nodes.figure:
+def _shown(
+    figure: nodes.figure,
+    kind: str,
+    body: str,
+    files: dict[str, bytes],
+    facts: dict[str, Any],
+    renderer: "NbElementRenderer",
+    data: "MimeData",
+) -> nodes.figure:
     page = renderer.renderer
     caption = nodes.caption()
     with page.current_node_context(caption):
@@ -59,7 +82,14 @@ def _shown(figure: nodes.figure, kind: str, body: str, files: dict[str, bytes], 
 
 
 def plate(
-    figure: nodes.figure, kind: str, body: str, caption: nodes.caption, files: dict[str, bytes], facts: Mapping[str, Any], docname: str, document: nodes.document
+    figure: nodes.figure,
+    kind: str,
+    body: str,
+    caption: nodes.caption,
+    files: dict[str, bytes],
+    facts: Mapping[str, Any],
+    docname: str,
+    document: nodes.document,
 ) -> nodes.figure:
     """Body, caption and the line below it, from the facts name, csv and provenance. The anchor is fig-NAME or table-NAME; the label for numref is CHAPTER:NAME."""
     name = facts["name"]
@@ -69,7 +99,11 @@ def plate(
         f'<p class="compendium-source"><a class="compendium-csv" href="{escape(up(docname) + csv)}" download="{chapter_of(docname)}-{name}.csv">'
         f'Data (CSV, {max(1, round(len(content) / 1000))} kB)</a> <span class="compendium-provenance">{escape(facts["provenance"])}</span></p>'
     )
-    figure += [nodes.raw(body, body, format="html"), caption, nodes.legend("", nodes.raw(below, below, format="html"))]
+    figure += [
+        nodes.raw(body, body, format="html"),
+        caption,
+        nodes.legend("", nodes.raw(below, below, format="html")),
+    ]
     figure["classes"].append(f"compendium-{kind}")
     figure["ids"].append(f"{'fig' if kind == 'figure' else kind}-{name}")
     figure["names"].append(f"{chapter_of(docname)}:{name}")
@@ -85,7 +119,10 @@ def plot(bundle: dict[str, Any], docname: str) -> tuple[str, dict[str, bytes]]:
     files: dict[str, bytes] = {}
     if "images" in layout:
         layout["images"] = [_unembed(image, docname, files) for image in layout["images"]]
-    spec = json.dumps({"data": bundle["data"], "layout": layout, "config": bundle.get("config", {})}, separators=(",", ":")).replace("</", "<\\/")
+    spec = json.dumps(
+        {"data": bundle["data"], "layout": layout, "config": bundle.get("config", {})},
+        separators=(",", ":"),
+    ).replace("</", "<\\/")
     return (
         f'<div class="compendium-plot" role="group" aria-label="{escape(facts["alt"])}" style="min-height:{int(layout.get("height", 440))}px" '
         f'data-engine="vendor/plotly.min.js?v={version("plotly")}"><p class="compendium-alt">{escape(facts["alt"])}</p></div>'

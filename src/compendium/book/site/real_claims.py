@@ -28,24 +28,43 @@ SHORT, LACKING = "short", "Not computed yet on these sections"
 def kept(profile: profiles.Profile, root: Path) -> dict[str, Results | None]:
     """Chapter of the profile -> its kept tables, None where there are none, in the order of the book."""
     there = results.chapters_of(profile.name)
-    return {name: results.reference(profile.name, name) if name in there else None for name in chapters.chapters(root) if name in profile.chapters}
+    return {
+        name: results.reference(profile.name, name) if name in there else None
+        for name in chapters.chapters(root)
+        if name in profile.chapters
+    }
 
 
 def brief(said: Iterable[Claim]) -> str:
     """The claims of a chapter by what is decided of them: Fails here: “...”; undecided here: “...”."""
     listed = list(said)
-    groups = {verdict: ", ".join(f"“{each.claim}”" for each in listed if each.verdict == verdict) for verdict in (HOLDS, FAILS, UNDECIDED)}
+    groups = {
+        verdict: ", ".join(f"“{each.claim}”" for each in listed if each.verdict == verdict)
+        for verdict in (HOLDS, FAILS, UNDECIDED)
+    }
     return "; ".join(f"{verdict}: {names}" for verdict, names in groups.items() if names)
 
 
-def short(profile: profiles.Profile, found: Mapping[str, Results | None], name: Callable[[str], str]) -> str:
+def short(
+    profile: profiles.Profile, found: Mapping[str, Results | None], name: Callable[[str], str]
+) -> str:
     """A list in MyST: a line for each chapter that has tables, and one that names the others. name: chapter -> how it is called."""
-    lines = [f"- {name(chapter)}: {brief(claims(chapter, tables).values())}." for chapter, tables in found.items() if tables]
+    lines = [
+        f"- {name(chapter)}: {brief(claims(chapter, tables).values())}."
+        for chapter, tables in found.items()
+        if tables
+    ]
     lacking = ", ".join(name(chapter) for chapter, tables in found.items() if not tables)
-    return f"{profile.title}:\n\n" + "\n".join([*lines, *([f"- {LACKING}: {lacking}."] if lacking else [])]) + "\n"
+    return (
+        f"{profile.title}:\n\n"
+        + "\n".join([*lines, *([f"- {LACKING}: {lacking}."] if lacking else [])])
+        + "\n"
+    )
 
 
-def whole(profile: profiles.Profile, found: Mapping[str, Results | None], name: Callable[[str], str]) -> str:
+def whole(
+    profile: profiles.Profile, found: Mapping[str, Results | None], name: Callable[[str], str]
+) -> str:
     """In MyST, for each chapter: every claim, what is decided of it and why, what that rests on, and what made the tables."""
     said = {chapter: claims(chapter, tables) for chapter, tables in found.items() if tables}
     most = max((claim.patients for each in said.values() for claim in each.values()), default=0)
@@ -54,9 +73,16 @@ def whole(profile: profiles.Profile, found: Mapping[str, Results | None], name: 
         if not tables:
             parts.append(f"**{name(chapter)}.** {LACKING}.")
             continue
-        lines = [f"- “{each.claim}”: **{each.verdict[0].upper()}{each.verdict[1:]}.** {each.why} ({each.rests}.)" for each in said[chapter].values()]
+        lines = [
+            f"- “{each.claim}”: **{each.verdict[0].upper()}{each.verdict[1:]}.** {each.why} ({each.rests}.)"
+            for each in said[chapter].values()
+        ]
         made = f"{results.made_from(profile.name, tables)}.{marks([], tables.facts)}"
-        parts += [f"**{name(chapter)}**", "\n".join(lines), f'<p class="compendium-tables">{escape(made)}</p>']
+        parts += [
+            f"**{name(chapter)}**",
+            "\n".join(lines),
+            f'<p class="compendium-tables">{escape(made)}</p>',
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,7 +95,10 @@ class RealClaimsDirective(SphinxDirective):
         """Read at every build: tables may have been kept since."""
         self.env.note_reread()
         root, form = Path(self.env.srcdir).parent, short if SHORT in self.arguments else whole
-        told = [form(profile, kept(profile, root), self._named) for profile in (profiles.load(name, root) for name in results.references())]
+        told = [
+            form(profile, kept(profile, root), self._named)
+            for profile in (profiles.load(name, root) for name in results.references())
+        ]
         return self.parse_text_to_nodes("\n".join(told))
 
     def _named(self, chapter: str) -> str:

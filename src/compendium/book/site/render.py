@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from compendium.errors import BadInput
-from compendium.storage import beside, atomic_folder
+from compendium.storage import atomic_folder, beside
 
 BUILDER = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 
@@ -17,11 +17,26 @@ def render(root: Path, strict: bool = True) -> Path:
     target.parent.mkdir(exist_ok=True)
     log = target.parent / "build.log"
     with beside(target.parent / "book") as aside:
-        words = ["build", "book", "--all", "--path-output", str(aside), *(["-W", "-n", "--keep-going"] if strict else [])]
-        done = subprocess.run([sys.executable, "-c", BUILDER, *words], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        words = [
+            "build",
+            "book",
+            "--all",
+            "--path-output",
+            str(aside),
+            *(["-W", "-n", "--keep-going"] if strict else []),
+        ]
+        done = subprocess.run(
+            [sys.executable, "-c", BUILDER, *words],
+            cwd=root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         log.write_text(done.stdout.replace(str(aside), str(target.parent)), encoding="utf-8")
         if done.returncode:
-            raise BadInput(f"the book was not built: {_first_complaint(done.stdout)} (all of it: {log})")
+            raise BadInput(
+                f"the book was not built: {_first_complaint(done.stdout)} (all of it: {log})"
+            )
         with atomic_folder(target) as new:
             new.rmdir()
             (aside / "_build" / "html").rename(new)
@@ -34,4 +49,7 @@ def _first_complaint(log: str) -> str:
     warnings = [line for line in lines if "WARNING:" in line or "ERROR:" in line]
     if warnings:
         return f"{len(warnings)} warnings, first {warnings[0]}"
-    return next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "the builder said nothing")
+    return next(
+        (line for line in reversed(lines) if "Error" in line),
+        lines[-1] if lines else "the builder said nothing",
+    )

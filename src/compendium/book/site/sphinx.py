@@ -76,7 +76,9 @@ def origin(app: "Sphinx", docname: str) -> dict[str, Any]:
     return json.loads(stated) if isinstance(stated, str) else dict(stated)
 
 
-def tell_origin(app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+def tell_origin(
+    app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
     """Give templates `compendium`, end a chapter with what made it and its notebook, and repeat the chapters' banner where prose cites them."""
     context["compendium"] = facts = origin(app, pagename)
     if "body" not in context or doctree is None:
@@ -84,10 +86,16 @@ def tell_origin(app: "Sphinx", pagename: str, templatename: str, context: dict[s
     if facts:
         notebook = context["pathto"](f"_sources/{context['sourcename']}", 1)
         context["body"] += made_by(facts, notebook)
-    elif pagename == app.config.root_doc or "chapters/" in Path(app.env.doc2path(pagename)).read_text(encoding="utf-8"):
-        chapters = [other for docname in sorted(app.env.found_docs) if (other := origin(app, docname))]
+    elif pagename == app.config.root_doc or "chapters/" in Path(
+        app.env.doc2path(pagename)
+    ).read_text(encoding="utf-8"):
+        chapters = [
+            other for docname in sorted(app.env.found_docs) if (other := origin(app, docname))
+        ]
         banners = sorted({other.get("banner") for other in chapters} - {"", None})
-        context["body"] = context["body"].replace("</h1>", "</h1>" + "".join(map(banner, banners)), 1)
+        context["body"] = context["body"].replace(
+            "</h1>", "</h1>" + "".join(map(banner, banners)), 1
+        )
 
 
 def made_by(facts: dict[str, Any], notebook: str) -> str:
@@ -106,6 +114,8 @@ def finish(app: "Sphinx", error: Exception | None) -> None:
         if str(file) == "plotly/package_data/plotly.min.js":
             shutil.copyfile(file.locate(), static / "vendor" / "plotly.min.js")
         elif file.name.startswith("LICENSE") and ".dist-info" in str(file):
-            shutil.copyfile(file.locate(), static / "vendor" / f"plotly-{version('plotly')}-LICENSE.txt")
+            shutil.copyfile(
+                file.locate(), static / "vendor" / f"plotly-{version('plotly')}-LICENSE.txt"
+            )
     for unused in (static / "scripts").glob("fontawesome.js*"):
         unused.unlink()

@@ -66,7 +66,11 @@ def fill(app: "Sphinx", doctree: nodes.document, docname: str) -> None:
     root = Path(app.srcdir).parent
     found = statuses(root)
     titles = {status.page: title(app, status.page) for status in found}
-    links = {page: app.builder.get_relative_uri(docname, page) for page in titles if page in app.env.found_docs}
+    links = {
+        page: app.builder.get_relative_uri(docname, page)
+        for page in titles
+        if page in app.env.found_docs
+    }
     markup = to_html(found, titles, links, commit(root))
     for place in places:
         place.replace_self(nodes.raw(markup, markup, format="html"))
@@ -83,9 +87,16 @@ def title(app: "Sphinx", page: str) -> str:
 def to_html(found: list[Status], titles: dict[str, str], links: dict[str, str], today: str) -> str:
     """The table, and below it a fold-out for each chapter that was run. titles, links: by page. today: the commit that the chapters are compared with."""
     head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
-    rows = "".join(_row(status, titles[status.page], links.get(status.page, "")) for status in found)
+    rows = "".join(
+        _row(status, titles[status.page], links.get(status.page, "")) for status in found
+    )
     return (
-        scrolled(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>", "Status of the chapters", "compendium-status") + "\n"
+        scrolled(
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>",
+            "Status of the chapters",
+            "compendium-status",
+        )
+        + "\n"
         f'<p class="compendium-today">Compared with {escape(today)}, from which these pages were built.</p>\n'
         + "".join(_details(status, titles[status.page]) for status in found if status.facts)
     )
@@ -93,12 +104,33 @@ def to_html(found: list[Status], titles: dict[str, str], links: dict[str, str], 
 
 def _row(status: Status, title: str, link: str) -> str:
     facts = status.facts
-    state = f'<span class="compendium-due">{escape("out of date" if facts else status.due)}</span>' if status.due else "up to date"
+    state = (
+        f'<span class="compendium-due">{escape("out of date" if facts else status.due)}</span>'
+        if status.due
+        else "up to date"
+    )
     made_by = _noted(facts, "commit").removeprefix("commit ")
-    values = [_noted(facts, "date"), took(facts.get("seconds")), _noted(facts, "profile"), _noted(facts, "device", "none named"), made_by]
-    cells = [state, fits(facts) if facts else "–", *(escape(value).replace("+", "<wbr>+") if facts else "–" for value in values)]
+    values = [
+        _noted(facts, "date"),
+        took(facts.get("seconds")),
+        _noted(facts, "profile"),
+        _noted(facts, "device", "none named"),
+        made_by,
+    ]
+    cells = [
+        state,
+        fits(facts) if facts else "–",
+        *(escape(value).replace("+", "<wbr>+") if facts else "–" for value in values),
+    ]
     head = f'<a href="{escape(link)}">{escape(title)}</a>' if link else escape(title)
-    return f'<tr><th scope="row">{head}</th>' + "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in zip(COLUMNS[1:], cells, strict=True)) + "</tr>\n"
+    return (
+        f'<tr><th scope="row">{head}</th>'
+        + "".join(
+            f'<td data-label="{name}">{cell}</td>'
+            for name, cell in zip(COLUMNS[1:], cells, strict=True)
+        )
+        + "</tr>\n"
+    )
 
 
 def fits(facts: dict[str, Any]) -> str:
@@ -131,5 +163,11 @@ def _details(status: Status, title: str) -> str:
 
 def _pairs(left: str, right: str, values: dict[str, str]) -> str:
     head = f'<th scope="col">{left}</th><th scope="col">{right}</th>'
-    rows = "".join(f'<tr><th scope="row"><code>{escape(name)}</code></th><td><code>{escape(value)}</code></td></tr>' for name, value in values.items())
-    return scrolled(f'<table class="compendium-pairs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>', f"Table of {left} and {right}")
+    rows = "".join(
+        f'<tr><th scope="row"><code>{escape(name)}</code></th><td><code>{escape(value)}</code></td></tr>'
+        for name, value in values.items()
+    )
+    return scrolled(
+        f'<table class="compendium-pairs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>',
+        f"Table of {left} and {right}",
+    )

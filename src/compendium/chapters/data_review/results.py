@@ -15,7 +15,10 @@ from compendium.evaluation.labelling import carried
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim
 
-LISTS = {"HER2+": "hvg_769", "Visium": "hvg_685"}  # of the benchmark, by what its Table 1 calls the data
+LISTS = {
+    "HER2+": "hvg_769",
+    "Visium": "hvg_685",
+}  # of the benchmark, by what its Table 1 calls the data
 
 
 def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slides: int) -> Results:
@@ -23,7 +26,11 @@ def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slide
 
     panel: genes searched for missing variance; "" takes the benchmark's list where it has the cohort, else all.
     """
-    prepared, shown, stated = prepared_names(cohort), open_sections(cohort, names), review.printed(cohort)
+    prepared, shown, stated = (
+        prepared_names(cohort),
+        open_sections(cohort, names),
+        review.printed(cohort),
+    )
 
     def counted() -> Iterator[Section]:
         return one_by_one(cohort, prepared)
@@ -33,16 +40,32 @@ def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slide
     genes, drawn = panel_genes(word, shown, shared), select(shown, slides)
     sets = review.spot_sets(numbers)
     facts = {
-        "data": f"{cohort} {digest(counted())}", "protocol": f"counts and images as deposited, no transform{sets and f', {sets}'}", "spot_sets": sets,
-        "device": "CPU", "records": 0, "stages": {},
-        "prepared": prepared, "shown": [section.name for section in shown], "drawn": [section.name for section in drawn], "panel": word, "panel_genes": len(genes),
-        "spot_um": shown[0].spot_um, "sides": {section.name: review.image_sides(section) for section in drawn}, "labels": carried(drawn),
+        "data": f"{cohort} {digest(counted())}",
+        "protocol": f"counts and images as deposited, no transform{sets and f', {sets}'}",
+        "spot_sets": sets,
+        "device": "CPU",
+        "records": 0,
+        "stages": {},
+        "prepared": prepared,
+        "shown": [section.name for section in shown],
+        "drawn": [section.name for section in drawn],
+        "panel": word,
+        "panel_genes": len(genes),
+        "spot_um": shown[0].spot_um,
+        "sides": {section.name: review.image_sides(section) for section in drawn},
+        "labels": carried(drawn),
         "classed": [section.name for section in drawn if section.labels is not None],
     }
     tables = {
-        "numbers": numbers, "table_1": review.cohort_table(numbers, shared, len(listed(cohort).sections), stated), "constant_pairs": review.constant_pairs(counted(), genes),
-        "images": review.image_facts(drawn), "colours": review.channel_shares(drawn, bins), "darkness": review.depth_and_darkness(drawn),
-        "thinned": thinned(next(one_by_one(cohort, [review.depth_contrast(numbers)["high"]])), genes),
+        "numbers": numbers,
+        "table_1": review.cohort_table(numbers, shared, len(listed(cohort).sections), stated),
+        "constant_pairs": review.constant_pairs(counted(), genes),
+        "images": review.image_facts(drawn),
+        "colours": review.channel_shares(drawn, bins),
+        "darkness": review.depth_and_darkness(drawn),
+        "thinned": thinned(
+            next(one_by_one(cohort, [review.depth_contrast(numbers)["high"]])), genes
+        ),
     }
     return Results(tables, facts)
 
@@ -55,11 +78,21 @@ def claims(found: Results) -> dict[str, Claim]:
     name, gap = rows.index[1], rows.loc["difference"]
     missed = [key for key in gap.index if gap[key]]
     agree = ", ".join(key for key in gap.index if key not in missed) or "nothing"
-    told = [f"{key}, printed {rows.loc['printed', key]:,}, counted {rows.loc[name, key]:,}" for key in missed]
-    verdict, why = FAILS if missed else HOLDS, f"Reproduced: {agree}; not reproduced: {'; '.join(told) or 'nothing'}."
+    told = [
+        f"{key}, printed {rows.loc['printed', key]:,}, counted {rows.loc[name, key]:,}"
+        for key in missed
+    ]
+    verdict, why = (
+        FAILS if missed else HOLDS,
+        f"Reproduced: {agree}; not reproduced: {'; '.join(told) or 'nothing'}.",
+    )
     if name != "recomputed":
         verdict, why = UNDECIDED, f"The row can be {name} only, so it cannot be compared."
-    return {"table_claim": Claim("The numbers that Table 1 prints of this cohort are those of its files", verdict, why)}
+    return {
+        "table_claim": Claim(
+            "The numbers that Table 1 prints of this cohort are those of its files", verdict, why
+        )
+    }
 
 
 def select(sections: Sequence[Section], most: int = 6) -> list[Section]:
@@ -78,7 +111,14 @@ def thinned(section: Section, genes: list[str], share: float = 0.1) -> pd.DataFr
     """Counts as measured and with only a share of them left, drawn at random: [counts, UMIs, genes without variance, genes seen at all]."""
     counts = section.matrix(genes).astype(int)
     fewer = np.random.default_rng(0).binomial(counts, share)
-    return pd.DataFrame([
-        {"counts": name, "UMIs": int(each.sum()), "genes without variance": int((np.ptp(each, axis=0) == 0).sum()), "genes seen at all": int((each > 0).any(axis=0).sum())}
-        for name, each in (("as measured", counts), (f"thinned to {share:.0%}", fewer))
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "counts": name,
+                "UMIs": int(each.sum()),
+                "genes without variance": int((np.ptp(each, axis=0) == 0).sum()),
+                "genes seen at all": int((each > 0).any(axis=0).sum()),
+            }
+            for name, each in (("as measured", counts), (f"thinned to {share:.0%}", fewer))
+        ]
+    )

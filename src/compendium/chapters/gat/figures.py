@@ -8,14 +8,21 @@ from compendium.plots.style import COLOURS, colour_of, plain
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
 
 
-def accuracy_by_cost(medians: pd.DataFrame, steps: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+def accuracy_by_cost(
+    medians: pd.DataFrame, steps: pd.DataFrame, titles: dict[str, str]
+) -> go.Figure:
     """Median PCC of each section against the time of a step relative to the reference row; rows without steps are left out."""
     fig = go.Figure()
     timed = steps.dropna(subset="relative").set_index("row")["relative"]
     for (row, relative), colour in zip(timed.items(), COLOURS, strict=False):
         part = medians[medians["method"] == row]
         fig.add_scatter(
-            x=[relative] * len(part), y=part["median"], mode="markers", name=titles[row], text=part["section"], marker={"color": colour, "size": 9, "opacity": 0.8},
+            x=[relative] * len(part),
+            y=part["median"],
+            mode="markers",
+            name=titles[row],
+            text=part["section"],
+            marker={"color": colour, "size": 9, "opacity": 0.8},
             hovertemplate="%{text}: median PCC %{y:.3f}<br>step %{x:.2f} times as long<extra></extra>",
         )
     axis = {"title": "time of a step, relative to Hist2ST", "rangemode": "tozero"}
@@ -28,8 +35,15 @@ def growth(lines: pd.DataFrame) -> go.Figure:
     for layer, colour in colour_of(list(dict.fromkeys(lines["layer"]))).items():
         part = lines[lines["layer"] == layer]
         fig.add_scatter(
-            x=part["spots"], y=1000 * part["seconds"], mode="lines+markers", name=layer, line={"color": colour, "width": 2},
+            x=part["spots"],
+            y=1000 * part["seconds"],
+            mode="lines+markers",
+            name=layer,
+            line={"color": colour, "width": 2},
             hovertemplate=f"{layer}, %{{x}} spots: %{{y:.1f}} ms<extra></extra>",
         )
-    axes = {"xaxis": {"title": "spots", "type": "log", "tickvals": sorted(set(lines["spots"]))}, "yaxis": {"title": "ms forward and backward", "type": "log", "dtick": 1}}
+    axes = {
+        "xaxis": {"title": "spots", "type": "log", "tickvals": sorted(set(lines["spots"]))},
+        "yaxis": {"title": "ms forward and backward", "type": "log", "dtick": 1},
+    }
     return plain(fig, 380, **axes, legend=LEGEND)

@@ -5,7 +5,9 @@ import pandas as pd
 from jaxtyping import Float
 
 BAR = 0.5  # share of the image-attainable PCC that a method is expected to reach
-SETTLED = 0.02  # a loss that fell by less than this share in the last tenth of its epochs has settled
+SETTLED = (
+    0.02  # a loss that fell by less than this share in the last tenth of its epochs has settled
+)
 
 
 def reached(table: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
@@ -14,7 +16,11 @@ def reached(table: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     table: scores of one split. known: section, gene, image_attainable, learnable (see compendium.data.synthetic.expression). A missing PCC counts in neither mean.
     """
     rows = table.dropna(subset="pcc").merge(known[known["learnable"]], on=["section", "gene"])
-    return rows.groupby(["method", "gene"], sort=False)[["pcc", "image_attainable"]].mean().reset_index()
+    return (
+        rows.groupby(["method", "gene"], sort=False)[["pcc", "image_attainable"]]
+        .mean()
+        .reset_index()
+    )
 
 
 def bar(rows: pd.DataFrame) -> pd.DataFrame:
@@ -36,4 +42,6 @@ def reason(loss: Float[np.ndarray, "epoch"]) -> str:
 def told(below: int, trained: int, linear: float) -> str:
     """In a sentence how many trained methods stay below the bar, and what ridge on the same features and sections reaches (NaN where it was not fitted)."""
     beside = f"; ridge on the same features reaches {linear:.0%}" if np.isfinite(linear) else ""
-    return f"{below} of {trained} trained methods stay below {BAR:.0%} of what can be reached{beside}."
+    return (
+        f"{below} of {trained} trained methods stay below {BAR:.0%} of what can be reached{beside}."
+    )

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from compendium.data.splits import ARMS
 from compendium.evaluation.scores import summary
-
-ARMS = ("section-out", "patient-out", "siblings", "strangers")
 
 
 def dial(table: pd.DataFrame) -> pd.DataFrame:
@@ -17,12 +16,18 @@ def dial(table: pd.DataFrame) -> pd.DataFrame:
     removed = 1 - matched_gap / gap, NaN where gap is not above 0. A value above 1 means that the gap reversed.
     """
     table = in_every(table[table["split"].isin(ARMS)], ARMS)
-    medians = summary(table, ("method", "section", "split")).pivot(index=["method", "section"], columns="split", values="median")
+    medians = summary(table, ("method", "section", "split")).pivot(
+        index=["method", "section"], columns="split", values="median"
+    )
     medians = medians.reindex(columns=list(ARMS)).dropna().reset_index()
     medians.columns.name = None
     medians["gap"] = medians["section-out"] - medians["patient-out"]
     medians["matched_gap"] = medians["siblings"] - medians["strangers"]
-    medians["removed"] = np.where(medians["gap"] > 0, 1 - medians["matched_gap"] / medians["gap"].where(medians["gap"] > 0), np.nan)
+    medians["removed"] = np.where(
+        medians["gap"] > 0,
+        1 - medians["matched_gap"] / medians["gap"].where(medians["gap"] > 0),
+        np.nan,
+    )
     return medians
 
 
@@ -39,5 +44,7 @@ def in_every(table: pd.DataFrame, splits: Sequence[str]) -> pd.DataFrame:
 def removed_overall(rows: pd.DataFrame) -> pd.DataFrame:
     """For each method the mean gap, the mean matched gap over sections, and the share of the mean gap that matching removes."""
     means = rows.groupby("method", sort=False)[["gap", "matched_gap"]].mean().reset_index()
-    means["removed"] = np.where(means["gap"] > 0, 1 - means["matched_gap"] / means["gap"].where(means["gap"] > 0), np.nan)
+    means["removed"] = np.where(
+        means["gap"] > 0, 1 - means["matched_gap"] / means["gap"].where(means["gap"] > 0), np.nan
+    )
     return means

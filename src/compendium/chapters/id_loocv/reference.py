@@ -22,6 +22,10 @@ def told(rows: pd.DataFrame, titles: Mapping[str, str]) -> str:
     for panel, part in rows.dropna(subset="median").groupby("panel", sort=False):
         best = part.loc[part.groupby("split", sort=False)["median"].idxmax()]
         ridge = part[part["method"] == "ridge"].set_index("split")["median"]
-        words = [f"{titles[row.method]} with {row.median:.3f} under {row.split}" + (f" (ridge {ridge[row.split]:.3f})" if row.split in ridge else "") for row in best.itertuples()]
+        words = [
+            f"{titles[row.method]} with {row.median:.3f} under {row.split}"
+            + (f" (ridge {ridge[row.split]:.3f})" if row.split in ridge else "")
+            for row in best.itertuples()
+        ]
         sentences.append(f"on {explained(panel)} {' and '.join(words)}")
     return f"Highest medians: {'; '.join(sentences)}."

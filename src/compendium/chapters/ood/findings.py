@@ -15,22 +15,36 @@ def claims(found: Results) -> dict[str, Claim]:
     rows, parts = found["rows"], found["parts"]
     judged = rows[rows["result"] & ~rows["control"]].dropna(subset=[INSIDE, OUTSIDE])
     asked = {
-        "alike": ("Most methods score alike in and out of distribution", _alike), "most": ("Hist2ST falls most", _most),
+        "alike": ("Most methods score alike in and out of distribution", _alike),
+        "most": ("Hist2ST falls most", _most),
         "highest": ("STimage has the highest median out of distribution", _highest),
     }
     hindered, tested = _hindrances(parts, judged), parts[parts["role"] == OUTSIDE]
-    return {key: decided(claim, *(judge(judged) if len(judged) else (UNDECIDED, "")), tested, hindered=hindered) for key, (claim, judge) in asked.items()}
+    return {
+        key: decided(
+            claim, *(judge(judged) if len(judged) else (UNDECIDED, "")), tested, hindered=hindered
+        )
+        for key, (claim, judge) in asked.items()
+    }
 
 
 def _hindrances(parts: pd.DataFrame, judged: pd.DataFrame) -> list[str]:
     """Why nothing can be decided, besides too few test sections, in sentences; none where something can."""
     tested, others = parts[parts["role"] == OUTSIDE], parts[parts["role"] != OUTSIDE]
-    told = ["The test is not of another laboratory."] if set(tested["lab"]) & set(others["lab"]) else []
+    told = (
+        ["The test is not of another laboratory."]
+        if set(tested["lab"]) & set(others["lab"])
+        else []
+    )
     inside = parts[parts["role"] == INSIDE]
     if inside["patient"].nunique() < PATIENTS:
-        told.append(f"Validation is of {inside['patient'].nunique()} patient, who may differ from all others: {', '.join(inside['section'])}.")
+        told.append(
+            f"Validation is of {inside['patient'].nunique()} patient, who may differ from all others: {', '.join(inside['section'])}."
+        )
     if len(judged) < 2:
-        told.append(f"Methods besides the controls that reach the floor of a result: {len(judged)}.")
+        told.append(
+            f"Methods besides the controls that reach the floor of a result: {len(judged)}."
+        )
     return told
 
 
@@ -46,7 +60,10 @@ def _most(judged: pd.DataFrame) -> tuple[str, str]:
         return UNDECIDED, "Hist2ST does not reach the floor here, or was not asked for."
     others = drop.drop("hist2st")
     if others.empty:
-        return UNDECIDED, f"Hist2ST {_moved(drop['hist2st'])}; there is no other row to set it beside."
+        return (
+            UNDECIDED,
+            f"Hist2ST {_moved(drop['hist2st'])}; there is no other row to set it beside.",
+        )
     told = f"Hist2ST {_moved(drop['hist2st'])}; of the others {judged.set_index('method')['title'][others.idxmax()]} falls most: it {_moved(others.max())}."
     return HOLDS if drop["hist2st"] > max(others.max(), 0) else FAILS, told
 
@@ -73,7 +90,9 @@ def published() -> pd.DataFrame:
     table = table[table["source"].str.endswith("OOD_all.csv")]
     roles = {name: role for role, names in zip(ROLES, PUBLISHED_OOD, strict=True) for name in names}
     labelled = table["role"].str.partition(" ")[0]
-    return table.assign(labelled=labelled, role=table["section"].map(roles))[["method", "section", "labelled", "role", "median", "mean", "q25", "q75"]].reset_index(drop=True)
+    return table.assign(labelled=labelled, role=table["section"].map(roles))[
+        ["method", "section", "labelled", "role", "median", "mean", "q25", "q75"]
+    ].reset_index(drop=True)
 
 
 def mended(rows: pd.DataFrame) -> pd.DataFrame:
@@ -88,10 +107,19 @@ def mended(rows: pd.DataFrame) -> pd.DataFrame:
 
 def mended_words(table: pd.DataFrame) -> str:
     """Who is highest in test, by mean and by median, as labelled and by the section's name; which rows the labels move."""
-    moved = [name for name in table.index if not np.allclose(table.loc[name].xs("labelled", level=2), table.loc[name].xs("role", level=2))]
+    moved = [
+        name
+        for name in table.index
+        if not np.allclose(
+            table.loc[name].xs("labelled", level=2), table.loc[name].xs("role", level=2)
+        )
+    ]
     told = []
     for how, said in (("labelled", "as labelled"), ("role", "by the section's name")):
-        ways = [f"{_first(table[(OUTSIDE, value, how)])} by section {value}s" for value in ("median", "mean")]
+        ways = [
+            f"{_first(table[(OUTSIDE, value, how)])} by section {value}s"
+            for value in ("median", "mean")
+        ]
         told.append(f"{said} {' and '.join(ways)}")
     return f"Rows whose label contradicts their section: {', '.join(moved) or 'none'}. Highest in test: {'; '.join(told)}."
 

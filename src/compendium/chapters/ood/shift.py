@@ -29,7 +29,12 @@ def shares_by_role(sections: Sequence[Section], parts: Partition) -> pd.DataFram
 def genes_per_spot(sections: Sequence[Section]) -> dict[str, Float[np.ndarray, "spot"]]:
     """Section -> number of genes seen in each spot, among those that all the sections share: tables that name more genes would look deeper."""
     shared = shared_genes(list(sections))
-    return {section.name: np.asarray((section.counts[:, np.isin(section.genes, shared)] > 0).sum(axis=1), dtype=float).ravel() for section in sections}
+    return {
+        section.name: np.asarray(
+            (section.counts[:, np.isin(section.genes, shared)] > 0).sum(axis=1), dtype=float
+        ).ravel()
+        for section in sections
+    }
 
 
 def densities(found: dict[str, Float[np.ndarray, "spot"]], roles: dict[str, str]) -> pd.DataFrame:
@@ -39,12 +44,18 @@ def densities(found: dict[str, Float[np.ndarray, "spot"]], roles: dict[str, str]
     tables = []
     for name, role in roles.items():
         curve = norm.pdf(grid[:, None], found[name][None, :], width).mean(axis=1)
-        tables.append(pd.DataFrame({"section": name, "role": role, "genes": grid, "density": curve}))
+        tables.append(
+            pd.DataFrame({"section": name, "role": role, "genes": grid, "density": curve})
+        )
     return pd.concat(tables, ignore_index=True)
 
 
 def distances(
-    sections: Sequence[Section], parts: Partition, shares: pd.DataFrame, found: dict[str, Float[np.ndarray, "spot"]], seen: dict[str, Float[np.ndarray, "spot feature"]]
+    sections: Sequence[Section],
+    parts: Partition,
+    shares: pd.DataFrame,
+    found: dict[str, Float[np.ndarray, "spot"]],
+    seen: dict[str, Float[np.ndarray, "spot feature"]],
 ) -> pd.DataFrame:
     """One row a section: [section, patient, lab, role, red, green, blue, colour, features, genes].
 
@@ -54,17 +65,41 @@ def distances(
     """
     by_name, roles = {section.name: section for section in sections}, parts.roles
     seen = _standardised(seen, parts.training)
-    bandwidth = float(np.median(pdist(_some(np.concatenate([seen[name] for name in parts.training])))))
+    bandwidth = float(
+        np.median(pdist(_some(np.concatenate([seen[name] for name in parts.training]))))
+    )
     rows = []
     for name, role in roles.items():
         section, trained = by_name[name], [by_name[other] for other in parts.training]
         others = against(section, trained) if role == ROLES[0] else list(parts.training)
-        levels = {channel: _levels(shares[shares["channel"] == channel], name, others) for channel in CHANNELS} if others else dict.fromkeys(CHANNELS, np.nan)
-        row = {"section": name, "patient": section.patient, "lab": section.lab, "role": role, **levels, "colour": float(np.mean(list(levels.values())))}
+        levels = (
+            {
+                channel: _levels(shares[shares["channel"] == channel], name, others)
+                for channel in CHANNELS
+            }
+            if others
+            else dict.fromkeys(CHANNELS, np.nan)
+        )
+        row = {
+            "section": name,
+            "patient": section.patient,
+            "lab": section.lab,
+            "role": role,
+            **levels,
+            "colour": float(np.mean(list(levels.values()))),
+        }
         far = {"features": np.nan, "genes": np.nan}
         if others:
-            far["features"] = mmd(_some(seen[name]), _some(np.concatenate([seen[other] for other in others])), bandwidth)
-            far["genes"] = float(wasserstein_distance(found[name], np.concatenate([found[other] for other in others])))
+            far["features"] = mmd(
+                _some(seen[name]),
+                _some(np.concatenate([seen[other] for other in others])),
+                bandwidth,
+            )
+            far["genes"] = float(
+                wasserstein_distance(
+                    found[name], np.concatenate([found[other] for other in others])
+                )
+            )
         rows.append(row | far)
     return pd.DataFrame(rows)
 
@@ -81,26 +116,35 @@ def relative(rows: pd.DataFrame) -> pd.DataFrame:
     rows: those of `distances`; reference: mean over the training sections.
     """
     reference = rows.loc[rows["role"] == ROLES[0], list(MEASURES)].mean()
-    long = rows[rows["role"] != ROLES[0]].melt(["section", "role"], list(MEASURES), "measure", "distance")
+    long = rows[rows["role"] != ROLES[0]].melt(
+        ["section", "role"], list(MEASURES), "measure", "distance"
+    )
     long["reference"] = long["measure"].map(reference)
     return long.assign(fold=long["distance"] / long["reference"].where(long["reference"] > 0))
 
 
-def mmd(x: Float[np.ndarray, "spot feature"], y: Float[np.ndarray, "other feature"], bandwidth: float) -> float:
+def mmd(
+    x: Float[np.ndarray, "spot feature"], y: Float[np.ndarray, "other feature"], bandwidth: float
+) -> float:
     """Squared maximum mean discrepancy under exp(-d^2 / (2 bandwidth^2)), unbiased (Gretton et al. 2012, eq. 3): it can fall below 0 where the groups are alike.
 
     NaN where a group is a single spot.
     """
     if min(len(x), len(y)) < 2:
         return np.nan
-    inner = [(np.exp(-(cdist(z, z) ** 2) / (2 * bandwidth**2)).sum() - len(z)) / (len(z) * (len(z) - 1)) for z in (x, y)]
+    inner = [
+        (np.exp(-(cdist(z, z) ** 2) / (2 * bandwidth**2)).sum() - len(z)) / (len(z) * (len(z) - 1))
+        for z in (x, y)
+    ]
     return float(sum(inner) - 2 * np.exp(-(cdist(x, y) ** 2) / (2 * bandwidth**2)).mean())
 
 
 def _levels(shares: pd.DataFrame, name: str, others: Sequence[str]) -> float:
     """Wasserstein distance between a section's histogram of one channel and the mean histogram of others."""
     own = shares[shares["section"] == name].set_index("level")["share"]
-    theirs = shares[shares["section"].isin(others)].groupby("level")["share"].mean().reindex(own.index)
+    theirs = (
+        shares[shares["section"].isin(others)].groupby("level")["share"].mean().reindex(own.index)
+    )
     return float(wasserstein_distance(own.index, own.index, own, theirs))
 
 
@@ -108,12 +152,18 @@ def _standardised(seen: dict[str, np.ndarray], training: Sequence[str]) -> dict[
     """Every feature on the mean and spread of the training spots."""
     trained = np.concatenate([seen[name] for name in training])
     centre, spread = trained.mean(axis=0), trained.std(axis=0)
-    return {name: (values - centre) / np.where(spread > 0, spread, 1) for name, values in seen.items()}
+    return {
+        name: (values - centre) / np.where(spread > 0, spread, 1) for name, values in seen.items()
+    }
 
 
 def _some(values: Float[np.ndarray, "spot feature"]) -> Float[np.ndarray, "spot feature"]:
     """At most DRAWN rows, the same at every call."""
-    return values if len(values) <= DRAWN else values[np.sort(np.random.default_rng(0).choice(len(values), DRAWN, replace=False))]
+    return (
+        values
+        if len(values) <= DRAWN
+        else values[np.sort(np.random.default_rng(0).choice(len(values), DRAWN, replace=False))]
+    )
 
 
 def told(rows: pd.DataFrame) -> str:
@@ -122,5 +172,9 @@ def told(rows: pd.DataFrame) -> str:
     for role, part in rows.groupby("role", sort=False):
         folds = part.groupby("measure", sort=False)["fold"].mean().dropna()
         ways = [f"{fold:.1f} in {MEASURES[measure]}" for measure, fold in folds.items()]
-        sentences.append(f"{role} lies {', '.join(ways)}" if ways else f"{role} cannot be judged, since a single training section has no other to be held against")
+        sentences.append(
+            f"{role} lies {', '.join(ways)}"
+            if ways
+            else f"{role} cannot be judged, since a single training section has no other to be held against"
+        )
     return f"Distance to the training sections, in units of how far these lie from each other: {'; '.join(sentences)}."

@@ -18,19 +18,32 @@ TITLE = recipe("regclass").title
 BAR = 0.8  # above which F1 and AUC generally lie, says the benchmark
 
 
-def sweep(runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]) -> pd.DataFrame:
+def sweep(
+    runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]
+) -> pd.DataFrame:
     """One row a run and test section: what the run was, its median PCC over genes, and the numbers of classes.over_classes if it classifies.
 
     gamma is NaN for a method without it, permuted is True for a twin on shuffled patches.
     """
     by_name, rows = {section.name: section for section in sections}, []
     for run, record in zip(runs, records, strict=True):
-        for name, pcc in scores([run], [record], sections).groupby("section", sort=False)["pcc"].median().items():
+        for name, pcc in (
+            scores([run], [record], sections).groupby("section", sort=False)["pcc"].median().items()
+        ):
             facts = {
-                "method": run.method, "gamma": dict(run.model).get("gamma", np.nan), "permuted": run.permute, "split": run.split.rule, "section": name,
-                "patient": by_name[name].patient, "labels_from": by_name[name].labels_from, "pcc": pcc,
+                "method": run.method,
+                "gamma": dict(run.model).get("gamma", np.nan),
+                "permuted": run.permute,
+                "split": run.split.rule,
+                "section": name,
+                "patient": by_name[name].patient,
+                "labels_from": by_name[name].labels_from,
+                "pcc": pcc,
             }
-            rows.append(facts | (over_classes(answers(record, by_name[name])) if record.probabilities else {}))
+            rows.append(
+                facts
+                | (over_classes(answers(record, by_name[name])) if record.probabilities else {})
+            )
     return pd.DataFrame(rows)
 
 
@@ -41,8 +54,15 @@ def claims(found: Results) -> dict[str, Claim]:
     closely = main[main["gamma"] == np.float32(found.facts["parameters"]["gamma"])]
     smoke = found.facts["smoke"]
     own = [title for title in smoke if title.startswith(TITLE)]
-    lost = [] if own or closely["pcc"].median() > swept.loc[swept["permuted"], "pcc"].median() else [f"{TITLE}, which is no better than its twin"]
-    return {"sweep_told": no_better(main, [*smoke, *lost]), "verdict_told": told_apart(closely, own)}
+    lost = (
+        []
+        if own or closely["pcc"].median() > swept.loc[swept["permuted"], "pcc"].median()
+        else [f"{TITLE}, which is no better than its twin"]
+    )
+    return {
+        "sweep_told": no_better(main, [*smoke, *lost]),
+        "verdict_told": told_apart(closely, own),
+    }
 
 
 def no_better(rows: pd.DataFrame, smoke: Sequence[str] = ()) -> Claim:
@@ -51,15 +71,36 @@ def no_better(rows: pd.DataFrame, smoke: Sequence[str] = ()) -> Claim:
     rows: those of `sweep` without twins. The claim holds where no gamma gains more than chance moves, and fails where one does, and is higher in every test.
     """
     claim = "Learning the classes makes the prediction of expression no better"
-    wide = rows.assign(gamma=rows["gamma"].fillna(-1)).pivot(index=["section", "split"], columns="gamma", values="pcc")
+    wide = rows.assign(gamma=rows["gamma"].fillna(-1)).pivot(
+        index=["section", "split"], columns="gamma", values="pcc"
+    )
     if not {-1, 0} <= set(wide.columns):
-        return decided(claim, UNDECIDED, "What chance moves cannot be said here: it takes Hist2ST and γ = 0.", rows, smoke)
+        return decided(
+            claim,
+            UNDECIDED,
+            "What chance moves cannot be said here: it takes Hist2ST and γ = 0.",
+            rows,
+            smoke,
+        )
     change = wide.drop(columns=[-1, 0]).sub(wide[0], axis=0)
     chance = (wide[-1] - wide[0]).abs().mean()
-    told = [f"at γ = {gamma:g} by {moved.mean():+.3f} on average (higher in {int((moved > 0).sum())} of {len(moved)} tests)" for gamma, moved in change.items()]
+    told = [
+        f"at γ = {gamma:g} by {moved.mean():+.3f} on average (higher in {int((moved > 0).sum())} of {len(moved)} tests)"
+        for gamma, moved in change.items()
+    ]
     more = [gamma for gamma, moved in change.items() if moved.mean() > chance]
-    ending = f"γ = {' and '.join(f'{gamma:g}' for gamma in more)} {'gain' if more[1:] else 'gains'} more than that" if more else "no γ gains more than that"
-    verdict = HOLDS if not more else FAILS if any((change[gamma] > 0).all() for gamma in more) else UNDECIDED
+    ending = (
+        f"γ = {' and '.join(f'{gamma:g}' for gamma in more)} {'gain' if more[1:] else 'gains'} more than that"
+        if more
+        else "no γ gains more than that"
+    )
+    verdict = (
+        HOLDS
+        if not more
+        else FAILS
+        if any((change[gamma] > 0).all() for gamma in more)
+        else UNDECIDED
+    )
     why = f"Against γ = 0 the median PCC changes {', '.join(told)}. Hist2ST and γ = 0, which differ in random draws only, lie {chance:.3f} apart on average: {ending}."
     return decided(claim, verdict, why, rows, smoke)
 
@@ -72,6 +113,19 @@ def told_apart(rows: pd.DataFrame, smoke: Sequence[str] = ()) -> Claim:
         f"always answering cancer has an F1 above {BAR} in {int((rows['always_f1'] > BAR).sum())}."
     )
     own = rows["labels_from"] == ""
-    hindered = [] if own.any() else ["None of these sections was labelled by a pathologist itself, and labels that were carried over cannot stand for a pathologist's."]
+    hindered = (
+        []
+        if own.any()
+        else [
+            "None of these sections was labelled by a pathologist itself, and labels that were carried over cannot stand for a pathologist's."
+        ]
+    )
     verdict = HOLDS if passed[own].mean() > 0.5 else FAILS
-    return decided(f"Tissue classes are told apart with F1 and AUC above {BAR} in most sections", verdict, told, rows[own] if own.any() else rows, smoke, hindered)
+    return decided(
+        f"Tissue classes are told apart with F1 and AUC above {BAR} in most sections",
+        verdict,
+        told,
+        rows[own] if own.any() else rows,
+        smoke,
+        hindered,
+    )

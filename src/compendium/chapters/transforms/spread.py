@@ -28,11 +28,27 @@ def equality(table: pd.DataFrame) -> pd.DataFrame:
     standard deviation. Genes that lack a PCC under a transform are left out; fewer than three leave no test.
     """
     lines = []
-    for (method, on, section), part in table.groupby(["method", "scored_on", "section"], sort=False):
-        wide = part.pivot_table(index="gene", columns="transform", values="pcc", sort=False, dropna=False).dropna()
-        tested = levene(*wide.to_numpy().T, center="median") if len(wide) > 2 and wide.shape[1] > 1 else None
-        facts = {"statistic": tested.statistic, "p": tested.pvalue} if tested else {"statistic": np.nan, "p": np.nan}
-        lines.append({"method": method, "scored_on": on, "section": section, "genes": len(wide)} | facts | {"smallest": wide.std().idxmin() if len(wide) > 2 else ""})
+    for (method, on, section), part in table.groupby(
+        ["method", "scored_on", "section"], sort=False
+    ):
+        wide = part.pivot_table(
+            index="gene", columns="transform", values="pcc", sort=False, dropna=False
+        ).dropna()
+        tested = (
+            levene(*wide.to_numpy().T, center="median")
+            if len(wide) > 2 and wide.shape[1] > 1
+            else None
+        )
+        facts = (
+            {"statistic": tested.statistic, "p": tested.pvalue}
+            if tested
+            else {"statistic": np.nan, "p": np.nan}
+        )
+        lines.append(
+            {"method": method, "scored_on": on, "section": section, "genes": len(wide)}
+            | facts
+            | {"smallest": wide.std().idxmin() if len(wide) > 2 else ""}
+        )
     return pd.DataFrame(lines)
 
 
@@ -51,10 +67,20 @@ def ratios(rows: pd.DataFrame) -> pd.DataFrame:
         sd = part.set_index("transform")["sd"]
         others = sd[sd.index.isin(PUBLISHED)]
         lines += [
-            {"method": method, "scored_on": on, "lognorm": form, "section": section, "patient": part["patient"].iloc[0], "ratio": sd[form] / others.min()}
-            for form in LOGNORM if form in sd and len(others)
+            {
+                "method": method,
+                "scored_on": on,
+                "lognorm": form,
+                "section": section,
+                "patient": part["patient"].iloc[0],
+                "ratio": sd[form] / others.min(),
+            }
+            for form in LOGNORM
+            if form in sd and len(others)
         ]
-    return pd.DataFrame(lines, columns=["method", "scored_on", "lognorm", "section", "patient", "ratio"])
+    return pd.DataFrame(
+        lines, columns=["method", "scored_on", "lognorm", "section", "patient", "ratio"]
+    )
 
 
 def claims(found: pd.DataFrame, smoke: set[str]) -> pd.DataFrame:
@@ -66,7 +92,18 @@ def claims(found: pd.DataFrame, smoke: set[str]) -> pd.DataFrame:
     lines = []
     for (method, on, form), part in found.groupby(["method", "scored_on", "lognorm"], sort=False):
         smallest, sections = int((part["ratio"] < 1).sum()), len(part)
-        enough = not too_few(part) and not smoke & {f"{method}:{word}" for word in (form, *PUBLISHED)}
+        enough = not too_few(part) and not smoke & {
+            f"{method}:{word}" for word in (form, *PUBLISHED)
+        }
         verdict = {sections: HOLDS, 0: FAILS}.get(smallest, UNDECIDED) if enough else UNDECIDED
-        lines.append({"method": method, "scored_on": on, "lognorm": form, "sections": sections, "smallest in": smallest, "verdict": verdict})
+        lines.append(
+            {
+                "method": method,
+                "scored_on": on,
+                "lognorm": form,
+                "sections": sections,
+                "smallest in": smallest,
+                "verdict": verdict,
+            }
+        )
     return pd.DataFrame(lines)

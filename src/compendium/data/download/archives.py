@@ -23,8 +23,18 @@ from compendium.storage import atomic_folder
 
 SUFFIXES = (".tar.gz", ".zip")
 MOST_BYTES = 50_000_000_000
-HEADER_BYTES = 1 << 24  # of all entries of a tar together, which are kept in memory: about 30,000 entries
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError, UnicodeError)  # RuntimeError: encrypted
+HEADER_BYTES = (
+    1 << 24
+)  # of all entries of a tar together, which are kept in memory: about 30,000 entries
+DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+    UnicodeError,
+)  # RuntimeError: encrypted
 NO_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
@@ -52,14 +62,21 @@ def unpack(archive: Path, most_bytes: int = MOST_BYTES) -> Path:
             top = _only_folder(files)
             folder = _folder(archive, top)
             inner = {(entry.path.relative_to(top) if top else entry.path): entry for entry in files}
-            if not all((folder / path).is_file() and (folder / path).stat().st_size == entry.size for path, entry in inner.items()):
+            if not all(
+                (folder / path).is_file() and (folder / path).stat().st_size == entry.size
+                for path, entry in inner.items()
+            ):
                 _write(inner, folder)
     except DAMAGED as error:
-        raise BadInput(f"{archive} cannot be unpacked ({' '.join(str(error).split())}): take it from its publisher again") from error
+        raise BadInput(
+            f"{archive} cannot be unpacked ({' '.join(str(error).split())}): take it from its publisher again"
+        ) from error
     except OSError as error:
         if error.errno not in NO_NAME:
             raise
-        raise BadInput(f"{archive} holds a name that no file can have here ({error.strerror}): not unpacked; take it from its publisher again") from error
+        raise BadInput(
+            f"{archive} holds a name that no file can have here ({error.strerror}): not unpacked; take it from its publisher again"
+        ) from error
     return folder
 
 
@@ -78,15 +95,23 @@ def _checked(archive: Path, listed: Iterator[_Entry], most_bytes: int) -> list[_
     for entry in listed:
         total += entry.size
         if total > most_bytes:
-            raise BadInput(f"{archive} unpacks to more than {most_bytes:,} bytes: not unpacked; take it from its publisher again")
+            raise BadInput(
+                f"{archive} unpacks to more than {most_bytes:,} bytes: not unpacked; take it from its publisher again"
+            )
         if harm := _harm(entry, files):
-            raise BadInput(f"{archive} holds {harm}: not unpacked; take it from its publisher again")
-        if entry.kind == "file" and not any(part.startswith("._") or part == "__MACOSX" for part in entry.path.parts):
+            raise BadInput(
+                f"{archive} holds {harm}: not unpacked; take it from its publisher again"
+            )
+        if entry.kind == "file" and not any(
+            part.startswith("._") or part == "__MACOSX" for part in entry.path.parts
+        ):
             files[entry.path] = entry
     if not files:
         raise BadInput(f"{archive} holds no files: take it from its publisher again")
     if within := next((path for path in files if not files.keys().isdisjoint(path.parents)), None):
-        raise BadInput(f"{archive} holds {within}, within a file: not unpacked; take it from its publisher again")
+        raise BadInput(
+            f"{archive} holds {within}, within a file: not unpacked; take it from its publisher again"
+        )
     return list(files.values())
 
 
@@ -105,12 +130,16 @@ def _harm(entry: _Entry, files: dict[PurePosixPath, _Entry]) -> str:
 def _only_folder(files: list[_Entry]) -> str:
     """The folder that holds all files of an archive, or "" where there is no such one."""
     tops = {entry.path.parts[0] for entry in files}
-    return tops.pop() if len(tops) == 1 and all(len(entry.path.parts) > 1 for entry in files) else ""
+    return (
+        tops.pop() if len(tops) == 1 and all(len(entry.path.parts) > 1 for entry in files) else ""
+    )
 
 
 def _folder(archive: Path, top: str) -> Path:
     """Where an archive is unpacked: its own name decides, so that no entry can name another place."""
-    name = next(archive.name.removesuffix(suffix) for suffix in SUFFIXES if archive.name.endswith(suffix))
+    name = next(
+        archive.name.removesuffix(suffix) for suffix in SUFFIXES if archive.name.endswith(suffix)
+    )
     return archive.parent / (top if top and f"_{name}".endswith(f"_{top}") else name)
 
 
@@ -119,7 +148,15 @@ def _entries(archive: Path) -> Iterator[Iterator[_Entry]]:
     """Every entry of an archive, read as it is asked for."""
     if archive.suffix == ".zip":
         with zipfile.ZipFile(archive) as opened:
-            yield (_Entry(PurePosixPath(info.filename), _zip_kind(info), info.file_size, lambda info=info: opened.open(info)) for info in opened.infolist())
+            yield (
+                _Entry(
+                    PurePosixPath(info.filename),
+                    _zip_kind(info),
+                    info.file_size,
+                    lambda info=info: opened.open(info),
+                )
+                for info in opened.infolist()
+            )
     else:
         with _Unzipped(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as opened:
             yield _members(opened, stream)
@@ -140,7 +177,12 @@ class _Unzipped(gzip.GzipFile):
 
 def _members(opened: tarfile.TarFile, stream: _Unzipped) -> Iterator[_Entry]:
     for member in opened:
-        yield _Entry(PurePosixPath(member.name), _tar_kind(member), member.size, lambda member=member: opened.extractfile(member))
+        yield _Entry(
+            PurePosixPath(member.name),
+            _tar_kind(member),
+            member.size,
+            lambda member=member: opened.extractfile(member),
+        )
     stream.left = math.inf  # what is read from here on is contents, whose sizes are known
 
 

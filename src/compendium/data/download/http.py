@@ -58,8 +58,12 @@ USUAL = Patience()
 
 
 def download(
-    url: str, target: Path, check: str | None = None, patience: Patience = USUAL,
-    advance: Callable[[int], object] = lambda received: None, pause: Callable[[float], object] = time.sleep,
+    url: str,
+    target: Path,
+    check: str | None = None,
+    patience: Patience = USUAL,
+    advance: Callable[[int], object] = lambda received: None,
+    pause: Callable[[float], object] = time.sleep,
 ) -> None:
     """Bring the file at `url` to `target`; `advance` hears of every block of bytes, and of 0 before each attempt; `pause` waits between them.
 
@@ -91,29 +95,46 @@ def _retrieve(url: str, target: Path, ranges: "_Ranges") -> None:
     pooch.get_logger().setLevel("WARNING")
     target.unlink(missing_ok=True)  # pooch leaves alone what is there
     try:
-        pooch.retrieve(url, known_hash=None, fname=target.name, path=target.parent, downloader=ranges)
+        pooch.retrieve(
+            url, known_hash=None, fname=target.name, path=target.parent, downloader=ranges
+        )
     except NotArrived:
         raise
-    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:  # ValueError: redirected to what is no address
+    except (
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+        ValueError,
+    ) as error:  # ValueError: redirected to what is no address
         raise _explained(error, url, ranges) from error
 
 
 class _Ranges:
     """pooch's downloader: one range of the file after the other into `<target>.part`, its ETag or date beside it."""
 
-    def __init__(self, target: Path, check: str | None, patience: Patience, advance: Callable[[int], object]) -> None:
+    def __init__(
+        self, target: Path, check: str | None, patience: Patience, advance: Callable[[int], object]
+    ) -> None:
         self.name, self.check, self.patience, self.advance = target.name, check, patience, advance
-        self.part, self.tag = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.tag")
+        self.part, self.tag = (
+            target.with_name(f"{target.name}.part"),
+            target.with_name(f"{target.name}.part.tag"),
+        )
 
     def __call__(self, url: str, output_file: str, pooch: object, check_only: bool = False) -> None:
         import requests
 
-        Path(output_file).unlink()  # pooch's temporary file, empty until the end: a killed process shall not leave it behind
+        Path(
+            output_file
+        ).unlink()  # pooch's temporary file, empty until the end: a killed process shall not leave it behind
         if not self._known_version():  # nothing says of which file the part was
             self._discard()
         with requests.Session() as session:
-            session.headers["User-Agent"] = f"compendium/{__version__}"  # some publishers refuse nameless programs
-            session.trust_env = urlsplit(url).hostname not in LOOPBACK  # proxies are for other machines
+            session.headers["User-Agent"] = (
+                f"compendium/{__version__}"  # some publishers refuse nameless programs
+            )
+            session.trust_env = (
+                urlsplit(url).hostname not in LOOPBACK
+            )  # proxies are for other machines
             while self._more(session, url):
                 pass
         if wrong := mismatch(self.part, self.check, self.name):
@@ -134,18 +155,29 @@ class _Ranges:
     def _more(self, session: "requests.Session", url: str) -> bool:
         """Ask for the next range; whether more is to come."""
         have = self.received
-        headers = {"Accept-Encoding": "identity", "Range": f"bytes={have}-{have + self.patience.ranges_above - 1}"}
+        headers = {
+            "Accept-Encoding": "identity",
+            "Range": f"bytes={have}-{have + self.patience.ranges_above - 1}",
+        }
         if have and (version := self._known_version()):
             headers["If-Range"] = version
-        with session.get(url, headers=headers, stream=True, timeout=self.patience.timeout) as answer:
+        with session.get(
+            url, headers=headers, stream=True, timeout=self.patience.timeout
+        ) as answer:
             if answer.status_code == 416:
                 return self._beyond(answer)
             answer.raise_for_status()
             self._vouched(answer)
             begin, total = _extent(answer) if answer.status_code == 206 else (0, None)
-            if answer.status_code == 206 and (begin != have or (begin and self._known_version() != _version(answer))):
+            if answer.status_code == 206 and (
+                begin != have or (begin and self._known_version() != _version(answer))
+            ):
                 self._discard()
-                raise Passing(f"the file at {url} changed while it came" if begin == have else f"the server sends byte {begin:,} where {have:,} is asked for")
+                raise Passing(
+                    f"the file at {url} changed while it came"
+                    if begin == have
+                    else f"the server sends byte {begin:,} where {have:,} is asked for"
+                )
             self._write(answer, begin)
         if total and self.received <= begin:
             raise Passing(f"the server sends nothing after {begin:,} of {total:,} bytes")
@@ -210,9 +242,13 @@ def _explained(error: Exception, url: str, ranges: _Ranges) -> NotArrived:
         kind = NotThere if status in (404, 410) else Passing if status in PASSING else NotArrived
         return kind(f"HTTP {status} {error.response.reason} at {url}")
     if isinstance(error, requests.ReadTimeout | urllib3.exceptions.ReadTimeoutError):
-        return Passing(f"nothing came for {ranges.patience.timeout[1]:g} s after {ranges.received:,} bytes from {url}")
+        return Passing(
+            f"nothing came for {ranges.patience.timeout[1]:g} s after {ranges.received:,} bytes from {url}"
+        )
     cause = error.args[0] if error.args else error
-    if isinstance(error, urllib3.exceptions.HTTPError) or isinstance(cause, urllib3.exceptions.ProtocolError):
+    if isinstance(error, urllib3.exceptions.HTTPError) or isinstance(
+        cause, urllib3.exceptions.ProtocolError
+    ):
         return Passing(f"the connection broke after {ranges.received:,} bytes from {url}")
     reason = str(getattr(cause, "reason", cause)).rsplit(": ", 1)[-1]
     if isinstance(error, requests.ConnectionError):

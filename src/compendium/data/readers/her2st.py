@@ -8,7 +8,13 @@ import pandas as pd
 from compendium.data.download.checksums import blob_id
 from compendium.data.readers import slides
 from compendium.data.readers.her2st_labels import labels_of
-from compendium.data.readers.tables import check_numbers, in_order, read_counts, read_table, um_per_px
+from compendium.data.readers.tables import (
+    check_numbers,
+    in_order,
+    read_counts,
+    read_table,
+    um_per_px,
+)
 from compendium.data.section import Section
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
@@ -34,25 +40,48 @@ def read(root: Path, name: str, px: int) -> Section:
     scale = um_per_px(PITCH_UM, grid, pixels, where)
     labels, labels_from, labelling = labels_of(root, name, spots, reach=PITCH_UM / scale / 2)
     return Section(
-        cohort="her2st", name=name, patient=facts.patient, lab=facts.lab, technology=facts.technology, genes=genes, spots=spots,
-        grid=grid, pixels=pixels, um_per_px=scale, counts=counts, labels=labels, labels_from=labels_from,
-        sources={path: blob_id(root / path) for path in sorted([*files.values(), *labelling])}, **image,
+        cohort="her2st",
+        name=name,
+        patient=facts.patient,
+        lab=facts.lab,
+        technology=facts.technology,
+        genes=genes,
+        spots=spots,
+        grid=grid,
+        pixels=pixels,
+        um_per_px=scale,
+        counts=counts,
+        labels=labels,
+        labels_from=labels_from,
+        sources={path: blob_id(root / path) for path in sorted([*files.values(), *labelling])},
+        **image,
     )
 
 
 def counted(root: Path) -> list[str]:
     """Names of the sections whose count table lies under `root`."""
     listed = cohort("her2st").sections
-    return [name for name, facts in listed.items() if any("/ST-cnts/" in path and (root / path).exists() for path in facts.files)]
+    return [
+        name
+        for name, facts in listed.items()
+        if any("/ST-cnts/" in path and (root / path).exists() for path in facts.files)
+    ]
 
 
 def _present(root: Path, catalogued: dict[str, str], where: str) -> dict[str, str]:
     """Kind of file -> relative path, for the catalogued files that lie under `root`; counts and spots must."""
     kinds = {"ST-cnts": "counts", "ST-spotfiles": "spots", "ST-imgs": "image"}
-    files = {kind: path for path in catalogued for part, kind in kinds.items() if f"/{part}/" in f"/{path}" and (root / path).exists()}
+    files = {
+        kind: path
+        for path in catalogued
+        for part, kind in kinds.items()
+        if f"/{part}/" in f"/{path}" and (root / path).exists()
+    }
     for kind in ("counts", "spots"):
         if kind not in files:
-            raise BadInput(f"{where}: no {kind} file under {root}; run compendium fetch her2st first")
+            raise BadInput(
+                f"{where}: no {kind} file under {root}; run compendium fetch her2st first"
+            )
     return files
 
 

@@ -11,7 +11,15 @@ from compendium.data.section import NO_LABEL
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
 
-LABELS = ("invasive cancer", "connective tissue", "adipose tissue", "immune infiltrate", "cancer in situ", "breast glands", "undetermined")
+LABELS = (
+    "invasive cancer",
+    "connective tissue",
+    "adipose tissue",
+    "immune infiltrate",
+    "cancer in situ",
+    "breast glands",
+    "undetermined",
+)
 ANNOTATION, ALIGNMENT = "/ST-pat/", "/ST-cluster/"  # in the paths of the catalogue
 
 
@@ -24,10 +32,19 @@ def annotated_section(name: str) -> str:
     """The other section of the patient that a pathologist has annotated; "" for that section itself."""
     facts = cohort("her2st")
     patient = facts.section(name).patient
-    return next((other for other, source in facts.sections.items() if source.patient == patient and other != name and path_of(other, ANNOTATION)), "")
+    return next(
+        (
+            other
+            for other, source in facts.sections.items()
+            if source.patient == patient and other != name and path_of(other, ANNOTATION)
+        ),
+        "",
+    )
 
 
-def labels_of(root: Path, name: str, spots: np.ndarray, reach: float) -> tuple[np.ndarray | None, str, list[str]]:
+def labels_of(
+    root: Path, name: str, spots: np.ndarray, reach: float
+) -> tuple[np.ndarray | None, str, list[str]]:
     """The class of each spot (None where there is none to be had), the section they are carried over from ("" for its own), and the files that were read.
 
     reach: how far, in px of the annotated section's image, an annotated spot may lie from one that takes its class.
@@ -39,10 +56,15 @@ def labels_of(root: Path, name: str, spots: np.ndarray, reach: float) -> tuple[n
     files = [path_of(name, ALIGNMENT), path_of(other, ALIGNMENT), path_of(other, ANNOTATION)]
     if not all((root / path).exists() for path in files):
         return None, "", []
-    here, there = (read_alignment(root / path, f"her2st section {section}") for path, section in zip(files[:2], (name, other), strict=True))
+    here, there = (
+        read_alignment(root / path, f"her2st section {section}")
+        for path, section in zip(files[:2], (name, other), strict=True)
+    )
     known = read_labels(root / files[2], there.index.to_numpy(), f"her2st section {other}")
     if (known == NO_LABEL).all():
-        raise BadInput(f"her2st section {other}: {root / files[2]} and {root / files[1]} have no spot in common; fetch both again")
+        raise BadInput(
+            f"her2st section {other}: {root / files[2]} and {root / files[1]} have no spot in common; fetch both again"
+        )
     return carried_over(spots, here, there, known, reach), other, files
 
 
@@ -51,7 +73,9 @@ def read_labels(path: Path, spots: np.ndarray, where: str) -> np.ndarray:
     table = read_table(path, ("x", "y", "label"), where).dropna(subset=["x", "y"])
     unknown = sorted(set(table["label"]) - set(LABELS))
     if unknown:
-        raise BadInput(f"{where}: label {unknown[0]!r} in {path} is none of {', '.join(LABELS)}; correct the table")
+        raise BadInput(
+            f"{where}: label {unknown[0]!r} in {path} is none of {', '.join(LABELS)}; correct the table"
+        )
     by_spot = dict(zip(_spot_names(table, path, where), table["label"], strict=True))
     return np.array([by_spot.get(spot, NO_LABEL) for spot in spots])
 
@@ -70,7 +94,9 @@ def _spot_names(table: pd.DataFrame, path: Path, where: str) -> pd.Index:
     return pd.Index(position["x"] + "x" + position["y"])
 
 
-def carried_over(spots: np.ndarray, here: pd.DataFrame, there: pd.DataFrame, known: np.ndarray, reach: float) -> np.ndarray:
+def carried_over(
+    spots: np.ndarray, here: pd.DataFrame, there: pd.DataFrame, known: np.ndarray, reach: float
+) -> np.ndarray:
     """For each spot the class of the nearest annotated spot of the other section; "" where none lies within reach, or the alignment has no such spot.
 
     here, there: alignments of the section and of the annotated one; known: the class of each row of `there`.
@@ -94,9 +120,19 @@ def agreement(root: Path, name: str, reach: float = np.inf) -> dict[str, float]:
     agreement: share of spots whose nearest spot in the annotated section, if within reach, is of the same cluster. chance: the share that would be, were
     both drawn at random from the spots compared. Clusters come from the counts, so they test the alignment and not the pathologist.
     """
-    here, there = (read_alignment(root / path_of(each, ALIGNMENT), f"her2st section {each}") for each in (name, annotated_section(name)))
+    here, there = (
+        read_alignment(root / path_of(each, ALIGNMENT), f"her2st section {each}")
+        for each in (name, annotated_section(name))
+    )
     rows, px = nearest(here, there)
     near = px <= reach
     mine, other = here["label"].to_numpy()[near], there["label"].to_numpy()[rows[near]]
-    chance = sum(float((mine == cluster).mean() * (other == cluster).mean()) for cluster in set(mine))
-    return {"spots": int(near.sum()), "median_px": float(np.median(px[near])), "agreement": float((mine == other).mean()), "chance": chance}
+    chance = sum(
+        float((mine == cluster).mean() * (other == cluster).mean()) for cluster in set(mine)
+    )
+    return {
+        "spots": int(near.sum()),
+        "median_px": float(np.median(px[near])),
+        "agreement": float((mine == other).mean()),
+        "chance": chance,
+    }

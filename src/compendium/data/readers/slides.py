@@ -27,7 +27,9 @@ def _own_bound() -> Iterator[None]:
     was, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")  # of odd tags; a TIFF that cannot be decoded is an error besides
+            warnings.filterwarnings(
+                "ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin"
+            )  # of odd tags; a TIFF that cannot be decoded is an error besides
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = was
@@ -50,33 +52,57 @@ def read_slide(path: Path) -> Slide:
             _check_kind(image, path)
             rgb = _on_white(image)
             scale = min(1.0, THUMBNAIL_PX / max(rgb.size))
-            small = rgb.resize((max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale))), Image.Resampling.BOX, reducing_gap=2.0)
+            small = rgb.resize(
+                (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale))),
+                Image.Resampling.BOX,
+                reducing_gap=2.0,
+            )
             return Slide(_as_array(rgb), np.asarray(small), scale)
     except BadInput:
         raise
-    except (OSError, EOFError, SyntaxError, ValueError, TypeError, KeyError, struct.error) as error:  # the last four of damaged tags
-        raise BadInput(f"image {path} cannot be read ({' '.join(str(error).split())}); fetch it again or export it as TIFF, JPEG or PNG") from error
+    except (
+        OSError,
+        EOFError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        KeyError,
+        struct.error,
+    ) as error:  # the last four of damaged tags
+        raise BadInput(
+            f"image {path} cannot be read ({' '.join(str(error).split())}); fetch it again or export it as TIFF, JPEG or PNG"
+        ) from error
 
 
 def _check_size(image: Image.Image, path: Path) -> None:
     """Bound the memory that decoding takes, by what the file declares and by what it weighs."""
     size = path.stat().st_size
     if image.width * image.height > MAX_PIXELS:
-        raise BadInput(f"image {path} has {image.width} x {image.height} px, more than the bound of {MAX_PIXELS:,}; give a smaller export of the slide")
+        raise BadInput(
+            f"image {path} has {image.width} x {image.height} px, more than the bound of {MAX_PIXELS:,}; give a smaller export of the slide"
+        )
     if image.width * image.height > MAX_PX_PER_BYTE * size:
-        raise BadInput(f"image {path} declares {image.width} x {image.height} px in {size:,} bytes, which is blank or damaged; export the slide again")
+        raise BadInput(
+            f"image {path} declares {image.width} x {image.height} px in {size:,} bytes, which is blank or damaged; export the slide again"
+        )
 
 
 def _check_kind(image: Image.Image, path: Path) -> None:
     """Refuse what would be decoded to other colours, or turned away from the positions of its spots."""
     tags = image.tag_v2 if image.format == "TIFF" else {}
-    deep = ";16" in str(image.tile[:1]) or max(tags.get(BITS, (8,))) > 8  # Pillow would keep 8 bits of each, or clip them
+    deep = (
+        ";16" in str(image.tile[:1]) or max(tags.get(BITS, (8,))) > 8
+    )  # Pillow would keep 8 bits of each, or clip them
     if image.mode not in ("RGB", "RGBA", "P") or deep:
-        raise BadInput(f"image {path} is {'of more than 8 bits a sample' if deep else f'of the kind {image.mode}'}, not in the colours of a slide; export it as 8-bit RGB")
+        raise BadInput(
+            f"image {path} is {'of more than 8 bits a sample' if deep else f'of the kind {image.mode}'}, not in the colours of a slide; export it as 8-bit RGB"
+        )
     if tags:
         _check_pages(image, path)
     if (turn := image.getexif().get(ExifTags.Base.Orientation, 1)) not in (0, 1):
-        raise BadInput(f"image {path} is stored turned or mirrored (orientation tag {turn}), so its pixels can be counted in two ways; export it upright as 8-bit RGB")
+        raise BadInput(
+            f"image {path} is stored turned or mirrored (orientation tag {turn}), so its pixels can be counted in two ways; export it upright as 8-bit RGB"
+        )
 
 
 def _check_pages(image: Image.Image, path: Path) -> None:
@@ -85,7 +111,9 @@ def _check_pages(image: Image.Image, path: Path) -> None:
     for page in range(1, image.n_frames):
         image.seek(page)
         if image.width * image.height >= px:
-            raise BadInput(f"image {path} holds a channel or layer on each of its {image.n_frames} pages, as page {page + 1} is as large as the first; export it as 8-bit RGB")
+            raise BadInput(
+                f"image {path} holds a channel or layer on each of its {image.n_frames} pages, as page {page + 1} is as large as the first; export it as 8-bit RGB"
+            )
     image.seek(0)
 
 
@@ -102,16 +130,29 @@ def _as_array(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
     """The pixels, strip by strip: numpy would have Pillow write all of them down twice first."""
     out = np.empty((image.height, image.width, 3), dtype=np.uint8)
     for top in range(0, image.height, STRIP):
-        out[top : top + STRIP] = np.asarray(image.crop((0, top, image.width, min(top + STRIP, image.height))))
+        out[top : top + STRIP] = np.asarray(
+            image.crop((0, top, image.width, min(top + STRIP, image.height)))
+        )
     return out
 
 
-def section_fields(slide: Slide, pixels: Float32[np.ndarray, "spot 2"], px: int, where: str) -> dict[str, Any]:
+def section_fields(
+    slide: Slide, pixels: Float32[np.ndarray, "spot 2"], px: int, where: str
+) -> dict[str, Any]:
     """What a Section holds of its slide: patches around the spots and the thumbnail."""
-    return {"patches": cut_patches(slide.image, pixels, px, where), "thumbnail": slide.thumbnail, "thumbnail_scale": slide.scale}
+    return {
+        "patches": cut_patches(slide.image, pixels, px, where),
+        "thumbnail": slide.thumbnail,
+        "thumbnail_scale": slide.scale,
+    }
 
 
-def cut_patches(image: UInt8[np.ndarray, "height width 3"], pixels: Float32[np.ndarray, "spot 2"], px: int, where: str) -> UInt8[np.ndarray, "spot {px} {px} 3"]:
+def cut_patches(
+    image: UInt8[np.ndarray, "height width 3"],
+    pixels: Float32[np.ndarray, "spot 2"],
+    px: int,
+    where: str,
+) -> UInt8[np.ndarray, "spot {px} {px} 3"]:
     """`px` x `px` tiles centred on the spots: rows and columns floor(centre) - px/2 (inclusive) to + px/2 (exclusive).
 
     A spot whose centre lies outside the image is an error; a tile that crosses the border is filled with white.
@@ -121,7 +162,9 @@ def cut_patches(image: UInt8[np.ndarray, "height width 3"], pixels: Float32[np.n
     outside = ~((centre >= 0) & (centre < (width, height))).all(axis=1)
     if outside.any():
         x, y = pixels[outside][0]
-        raise BadInput(f"{where}: {outside.sum()} spots lie outside the image of {width} x {height} px, first at ({x:.0f}, {y:.0f}); check that the spot table is of this image")
+        raise BadInput(
+            f"{where}: {outside.sum()} spots lie outside the image of {width} x {height} px, first at ({x:.0f}, {y:.0f}); check that the spot table is of this image"
+        )
     patches = np.full((len(pixels), px, px, 3), 255, dtype=np.uint8)
     for patch, (x, y) in zip(patches, centre.astype(int) - px // 2, strict=True):
         top, left, bottom, right = max(y, 0), max(x, 0), min(y + px, height), min(x + px, width)

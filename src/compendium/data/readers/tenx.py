@@ -12,13 +12,19 @@ def read(root: Path, name: str, px: int) -> Section:
     """One section of the cohort from its raw files under `root`; spots are those in tissue. `px`: side of the stored patches in pixels of the full image."""
     facts = cohort("tenx").section(name)
     if not visium.is_output(_folder(root, facts)):
-        raise BadInput(f"tenx section {name}: there is no {_folder(root, facts) / 'spatial'}; run compendium fetch tenx --sections {name}, which unpacks it there")
+        raise BadInput(
+            f"tenx section {name}: there is no {_folder(root, facts) / 'spatial'}; run compendium fetch tenx --sections {name}, which unpacks it there"
+        )
     return visium.read(_folder(root, facts), "tenx", facts, px)
 
 
 def counted(root: Path) -> list[str]:
     """Names of the sections whose counts lie under `root`."""
-    return [name for name, facts in cohort("tenx").sections.items() if any(path.endswith(".h5") and (root / path).exists() for path in facts.files)]
+    return [
+        name
+        for name, facts in cohort("tenx").sections.items()
+        if any(path.endswith(".h5") and (root / path).exists() for path in facts.files)
+    ]
 
 
 def _folder(root: Path, facts: SectionSource) -> Path:

@@ -14,7 +14,14 @@ from scipy.sparse import csr_matrix
 
 from compendium.data.download.checksums import blob_id
 from compendium.data.readers import slides
-from compendium.data.readers.tables import Counts, array_positions, check_numbers, from_scverse, in_order, um_per_px
+from compendium.data.readers.tables import (
+    Counts,
+    array_positions,
+    check_numbers,
+    from_scverse,
+    in_order,
+    um_per_px,
+)
 from compendium.data.section import Section
 from compendium.data.sources import SectionSource
 from compendium.errors import BadInput
@@ -23,10 +30,24 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 PITCH_UM = 100.0  # centre-to-centre distance of neighbouring spots (10x Genomics); the array is hexagonal, so each has six of them
-HEXAGONAL = np.array([1 / 2, np.sqrt(3) / 2])  # pitches from one array column, and from one array row, to the next
-POSITIONS = ("tissue_positions.csv", "tissue_positions_list.csv")  # of Space Ranger 2 and later; of earlier versions, without a header
-COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
-COUNTS = tuple(f"*{kind}_feature_bc_matrix{end}" for kind in ("filtered", "raw") for end in (".h5", ""))  # the first that is there
+HEXAGONAL = np.array(
+    [1 / 2, np.sqrt(3) / 2]
+)  # pitches from one array column, and from one array row, to the next
+POSITIONS = (
+    "tissue_positions.csv",
+    "tissue_positions_list.csv",
+)  # of Space Ranger 2 and later; of earlier versions, without a header
+COLUMNS = (
+    "barcode",
+    "in_tissue",
+    "array_row",
+    "array_col",
+    "pxl_row_in_fullres",
+    "pxl_col_in_fullres",
+)
+COUNTS = tuple(
+    f"*{kind}_feature_bc_matrix{end}" for kind in ("filtered", "raw") for end in (".h5", "")
+)  # the first that is there
 FACTORS, HIRES, HD = "scalefactors_json.json", "tissue_hires_image.png", "tissue_positions.parquet"
 MTX = (("matrix.mtx",), ("features.tsv", "genes.tsv"), ("barcodes.tsv",))  # each perhaps zipped
 GENES = "Gene Expression"
@@ -57,7 +78,9 @@ def read(folder: Path, cohort_name: str, facts: SectionSource, px: int) -> Secti
     """The section of a Space Ranger output folder, whose files `read_files` reads; without an image beside spatial/ it is counts-only."""
     base, where = _outs(folder), f"{cohort_name} section {facts.name}"
     image = find_image((path for each in (folder, base) for path in each.iterdir()), where)
-    return read_files(Files(folder, _counts(base, where), base / "spatial", image), cohort_name, facts, px)
+    return read_files(
+        Files(folder, _counts(base, where), base / "spatial", image), cohort_name, facts, px
+    )
 
 
 def read_files(files: Files, cohort_name: str, facts: SectionSource, px: int) -> Section:
@@ -73,15 +96,35 @@ def read_files(files: Files, cohort_name: str, facts: SectionSource, px: int) ->
     counted = in_order(positions, barcodes, positions_path, where)
     inside = counted["in_tissue"].to_numpy() == 1
     if not inside.any():
-        raise BadInput(f"{where}: {positions_path} puts none of the {len(barcodes)} spots of {files.counts.name} in tissue; detect the tissue again in Space Ranger or Loupe")
+        raise BadInput(
+            f"{where}: {positions_path} puts none of the {len(barcodes)} spots of {files.counts.name} in tissue; detect the tissue again in Space Ranger or Loupe"
+        )
     table, barcodes, counts = counted[inside], barcodes[inside], counts[inside]
     scale = read_hires_scale(files.spatial / FACTORS, where)
-    read = [*_files(files.counts), positions_path, files.spatial / FACTORS, *([files.image] if files.image else [])]
+    read = [
+        *_files(files.counts),
+        positions_path,
+        files.spatial / FACTORS,
+        *([files.image] if files.image else []),
+    ]
     return Section(
-        cohort=cohort_name, name=facts.name, patient=facts.patient, lab=facts.lab, technology=facts.technology, genes=genes, spots=barcodes,
-        grid=_grid(table), pixels=_pixels(table), um_per_px=um_per_px(PITCH_UM, _grid(positions) * HEXAGONAL, _pixels(positions), where), counts=counts,
+        cohort=cohort_name,
+        name=facts.name,
+        patient=facts.patient,
+        lab=facts.lab,
+        technology=facts.technology,
+        genes=genes,
+        spots=barcodes,
+        grid=_grid(table),
+        pixels=_pixels(table),
+        um_per_px=um_per_px(PITCH_UM, _grid(positions) * HEXAGONAL, _pixels(positions), where),
+        counts=counts,
         sources={str(path.relative_to(files.root)): blob_id(path) for path in read},
-        **(_image(files.image, files.spatial / HIRES, scale, _pixels(table), px, where) if files.image else {}),
+        **(
+            _image(files.image, files.spatial / HIRES, scale, _pixels(table), px, where)
+            if files.image
+            else {}
+        ),
     )
 
 
@@ -96,9 +139,13 @@ def _pixels(positions: pd.DataFrame) -> np.ndarray:
 def _counts(base: Path, where: str) -> Path:
     """The count matrix: of the spots in tissue before that of all, .h5 before the mtx folder."""
     for pattern in COUNTS:
-        if found := _at_most_one([path for path in base.glob(pattern) if path.is_dir() != pattern.endswith(".h5")], where):
+        if found := _at_most_one(
+            [path for path in base.glob(pattern) if path.is_dir() != pattern.endswith(".h5")], where
+        ):
             return found
-    raise BadInput(f"{where}: no counts under {base}; put filtered_feature_bc_matrix.h5, or the unpacked folder filtered_feature_bc_matrix, beside spatial/")
+    raise BadInput(
+        f"{where}: no counts under {base}; put filtered_feature_bc_matrix.h5, or the unpacked folder filtered_feature_bc_matrix, beside spatial/"
+    )
 
 
 def _files(path: Path) -> list[Path]:
@@ -106,19 +153,35 @@ def _files(path: Path) -> list[Path]:
 
 
 def _positions(spatial: Path, where: str) -> Path:
-    if found := _at_most_one([spatial / name for name in POSITIONS if (spatial / name).is_file()], where):
+    if found := _at_most_one(
+        [spatial / name for name in POSITIONS if (spatial / name).is_file()], where
+    ):
         return found
     if (spatial / HD).is_file():
-        raise BadInput(f"{where}: {spatial / HD} is of Visium HD, which has bins and no spots, and is not read; give the output of a Visium slide with spots")
-    raise BadInput(f"{where}: no spot positions under {spatial}; put Space Ranger's {' or '.join(POSITIONS)} there")
+        raise BadInput(
+            f"{where}: {spatial / HD} is of Visium HD, which has bins and no spots, and is not read; give the output of a Visium slide with spots"
+        )
+    raise BadInput(
+        f"{where}: no spot positions under {spatial}; put Space Ranger's {' or '.join(POSITIONS)} there"
+    )
 
 
 def find_image(paths: Iterable[Path], where: str, name: str = "image") -> Path | None:
     """The slide image among the paths, called image.* or *_image.* (TIFF, JPEG or PNG), or so with another `name`; None where there is nothing that could be one."""
     listed = [path for path in {*paths} if path.suffix.lower() in SCANS]
-    found = _at_most_one([path for path in listed if path.suffix.lower() in IMAGES and f"_{path.stem}".lower().endswith(f"_{name}".lower())], where)
+    found = _at_most_one(
+        [
+            path
+            for path in listed
+            if path.suffix.lower() in IMAGES
+            and f"_{path.stem}".lower().endswith(f"_{name}".lower())
+        ],
+        where,
+    )
     for path in sorted(listed) if not found else []:
-        raise BadInput(f"{where}: {path} would be left out; give the slide as {name}.tif, {name}.jpg or {name}.png (export other formats), and put other pictures elsewhere")
+        raise BadInput(
+            f"{where}: {path} would be left out; give the slide as {name}.tif, {name}.jpg or {name}.png (export other formats), and put other pictures elsewhere"
+        )
     if found and not found.is_file():
         raise BadInput(f"{where}: {found} is no file; put the image itself there")
     return found
@@ -126,7 +189,9 @@ def find_image(paths: Iterable[Path], where: str, name: str = "image") -> Path |
 
 def _at_most_one(found: list[Path], where: str) -> Path | None:
     if len(found) > 1:
-        raise BadInput(f"{where}: {' and '.join(sorted(path.name for path in found))} are {len(found)} answers to one question; keep the one that belongs to the section")
+        raise BadInput(
+            f"{where}: {' and '.join(sorted(path.name for path in found))} are {len(found)} answers to one question; keep the one that belongs to the section"
+        )
     return found[0] if found else None
 
 
@@ -138,9 +203,13 @@ def read_hires_scale(path: Path, where: str) -> float:
     except FileNotFoundError as error:
         raise BadInput(f"{where}: there is no {path}; {cure}") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise BadInput(f"{where}: {path} holds no scale factors in JSON ({type(error).__name__}: {error}); {cure}") from error
+        raise BadInput(
+            f"{where}: {path} holds no scale factors in JSON ({type(error).__name__}: {error}); {cure}"
+        ) from error
     if not 0 < scale <= 1:
-        raise BadInput(f"{where}: {path} gives {scale:g} as tissue_hires_scalef, hires pixels per pixel of the full image, which is above 0 and at most 1; {cure}")
+        raise BadInput(
+            f"{where}: {path} gives {scale:g} as tissue_hires_scalef, hires pixels per pixel of the full image, which is above 0 and at most 1; {cure}"
+        )
     return scale
 
 
@@ -149,17 +218,29 @@ def read_positions(path: Path, where: str) -> pd.DataFrame:
     try:
         with path.open(encoding="utf-8-sig") as file:
             headed = file.readline().startswith("barcode")
-        table = pd.read_csv(path, header=0 if headed else None, dtype={0: str, "barcode": str}, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(
+            path,
+            header=0 if headed else None,
+            dtype={0: str, "barcode": str},
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
     except (ValueError, OSError) as error:
-        raise BadInput(f"{where}: {path} is no table of positions ({' '.join(str(error).split())}); copy spatial/ from the Space Ranger output again") from error
+        raise BadInput(
+            f"{where}: {path} is no table of positions ({' '.join(str(error).split())}); copy spatial/ from the Space Ranger output again"
+        ) from error
     if table.shape[1] != len(COLUMNS) or (headed and tuple(table.columns) != COLUMNS):
         found = ", ".join(map(str, table.columns)) if headed else "without a header"
-        raise BadInput(f"{where}: {path} has {table.shape[1]} columns ({found}), but positions have the {len(COLUMNS)} columns {', '.join(COLUMNS)}; copy it again")
+        raise BadInput(
+            f"{where}: {path} has {table.shape[1]} columns ({found}), but positions have the {len(COLUMNS)} columns {', '.join(COLUMNS)}; copy it again"
+        )
     table = table.set_axis(COLUMNS, axis=1).set_index("barcode")
     check_numbers(table, path, where)
     array_positions(table[["array_col", "array_row"]], path, where)
     if not table["in_tissue"].isin((0, 1)).all():
-        raise BadInput(f"{where}: {path} holds {table.loc[~table['in_tissue'].isin((0, 1)), 'in_tissue'].iloc[0]} as in_tissue, which is 0 or 1; copy it again")
+        raise BadInput(
+            f"{where}: {path} holds {table.loc[~table['in_tissue'].isin((0, 1)), 'in_tissue'].iloc[0]} as in_tissue, which is 0 or 1; copy it again"
+        )
     return table
 
 
@@ -184,29 +265,50 @@ def _mtx(folder: Path) -> "AnnData":
     from anndata import AnnData
 
     matrix, features, barcodes = (_zipped_or_not(folder, names) for names in MTX)
-    listed, spots = (pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE) for path in (features, barcodes))
+    listed, spots = (
+        pd.read_csv(
+            path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE
+        )
+        for path in (features, barcodes)
+    )
     counted = csr_matrix(mmread(matrix).T)
     if counted.shape != (len(spots), len(listed)):
         told = f"{matrix.name} counts {counted.shape[1]} features of {counted.shape[0]} barcodes"
-        raise ValueError(f"{told}, of which {features.name} and {barcodes.name} list {len(listed)} and {len(spots)}")
-    obs, var = (pd.DataFrame(index=names.to_numpy(object)) for names in (spots[0], listed[min(1, listed.shape[1] - 1)]))
+        raise ValueError(
+            f"{told}, of which {features.name} and {barcodes.name} list {len(listed)} and {len(spots)}"
+        )
+    obs, var = (
+        pd.DataFrame(index=names.to_numpy(object))
+        for names in (spots[0], listed[min(1, listed.shape[1] - 1)])
+    )
     table = AnnData(counted, obs=obs, var=var)
     return table[:, (listed[2] == GENES).to_numpy()].copy() if 2 in listed else table
 
 
 def _zipped_or_not(folder: Path, names: tuple[str, ...]) -> Path:
-    found = [folder / f"{name}{end}" for name in names for end in (".gz", "") if (folder / f"{name}{end}").is_file()]
+    found = [
+        folder / f"{name}{end}"
+        for name in names
+        for end in (".gz", "")
+        if (folder / f"{name}{end}").is_file()
+    ]
     if not found:
         raise FileNotFoundError(f"no {names[0]}.gz in it")
     return found[0]
 
 
-def _image(path: Path, hires: Path, scale: float, pixels: np.ndarray, px: int, where: str) -> dict[str, Any]:
+def _image(
+    path: Path, hires: Path, scale: float, pixels: np.ndarray, px: int, where: str
+) -> dict[str, Any]:
     """What a Section holds of its image, if that is the one whose pixels the positions are: its size is checked against Space Ranger's own small copy."""
     slide = slides.read_slide(path)
     if hires.is_file():
-        given, implied = (np.array(image.shape[1::-1]) for image in (slide.image, slides.read_slide(hires).image))
+        given, implied = (
+            np.array(image.shape[1::-1]) for image in (slide.image, slides.read_slide(hires).image)
+        )
         if (abs(given * scale - implied) > 2).any():  # the copy is rounded to whole pixels
             was = " x ".join(f"{side / scale:.0f}" for side in implied)
-            raise BadInput(f"{where}: {path.name} has {given[0]} x {given[1]} px, but Space Ranger was run on about {was} px ({hires.name} by its scale factor); give that image")
+            raise BadInput(
+                f"{where}: {path.name} has {given[0]} x {given[1]} px, but Space Ranger was run on about {was} px ({hires.name} by its scale factor); give that image"
+            )
     return slides.section_fields(slide, pixels, px, where)

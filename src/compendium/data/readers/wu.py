@@ -12,7 +12,10 @@ from compendium.data.section import NO_LABEL, Section
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
 
-FILTERED, UNFILTERED = "filtered", "unfiltered"  # the publishers' own choice of spots; every spot in tissue, of which theirs lacks poor ones
+FILTERED, UNFILTERED = (
+    "filtered",
+    "unfiltered",
+)  # the publishers' own choice of spots; every spot in tissue, of which theirs lacks poor ones
 PLACES = {  # of a section's files, {} its name: the first that is there
     FILTERED: ("filtered_count_matrices/{}_*", "{}/filtered_count_matrix"),
     UNFILTERED: ("raw_count_matrices/{}_*", "{}/raw_feature_bc_matrix"),
@@ -47,12 +50,20 @@ def read(root: Path, name: str, px: int, spots: str = FILTERED) -> Section:
     if not (tables := _found(root, "metadata", name)):
         return found
     labels = read_labels(tables[0], found.spots, found.genes, where)
-    return replace(found, labels=labels, sources=found.sources | {str(tables[0].relative_to(root)): blob_id(tables[0])})
+    return replace(
+        found,
+        labels=labels,
+        sources=found.sources | {str(tables[0].relative_to(root)): blob_id(tables[0])},
+    )
 
 
 def counted(root: Path) -> list[str]:
     """Names of the sections of which counts lie under `root`."""
-    return [name for name in cohort("wu").sections if _found(root, FILTERED, name) or _found(root, UNFILTERED, name)]
+    return [
+        name
+        for name in cohort("wu").sections
+        if _found(root, FILTERED, name) or _found(root, UNFILTERED, name)
+    ]
 
 
 def read_labels(path: Path, spots: np.ndarray, genes: np.ndarray, where: str) -> np.ndarray:
@@ -60,15 +71,25 @@ def read_labels(path: Path, spots: np.ndarray, genes: np.ndarray, where: str) ->
     try:
         table = pd.read_csv(path, index_col=0, dtype=str, keep_default_na=False)
     except (ValueError, OSError) as error:
-        raise BadInput(f"{where}: {path} is no comma-separated table ({' '.join(str(error).split())}); fetch it again") from error
+        raise BadInput(
+            f"{where}: {path} is no comma-separated table ({' '.join(str(error).split())}); fetch it again"
+        ) from error
     if LABELS not in table:
-        raise BadInput(f"{where}: {path} lacks the column {LABELS}; it should be the publishers' table of their spots, fetch it again")
+        raise BadInput(
+            f"{where}: {path} lacks the column {LABELS}; it should be the publishers' table of their spots, fetch it again"
+        )
     if doubled := sorted({*table.columns} & {*genes}):
-        raise BadInput(f"{where}: {doubled[0]} is a column of {path} and a gene of the counts; a name must mean one thing, take the column out of the table")
+        raise BadInput(
+            f"{where}: {doubled[0]} is a column of {path} and a gene of the counts; a name must mean one thing, take the column out of the table"
+        )
     if len(twice := table.index[table.index.duplicated()]):
-        raise BadInput(f"{where}: spot {twice[0]} stands twice in {path}; keep one row of each spot")
+        raise BadInput(
+            f"{where}: spot {twice[0]} stands twice in {path}; keep one row of each spot"
+        )
     if not table.index.isin(spots).any():
-        raise BadInput(f"{where}: {path} and the counts have no spot in common, e.g. {spots[0]}; both must be of one section")
+        raise BadInput(
+            f"{where}: {path} and the counts have no spot in common, e.g. {spots[0]}; both must be of one section"
+        )
     words = table[LABELS].str.strip().reindex(spots, fill_value=NO_LABEL)
     return np.array([GROUPS.get(word, NO_LABEL) for word in words])
 
@@ -85,6 +106,11 @@ def _needed(root: Path, what: str, name: str) -> Path:
     if what != "spatial":
         found = sorted({path.parent for each in found for path in each.rglob("matrix.mtx*")})
     if len(found) != 1:
-        there, place = " and ".join(str(path) for path in found) or "nothing", root / PLACES[what][0].format(name)
-        raise BadInput(f"wu section {name}: where one folder of {what} {'positions' if what == 'spatial' else 'counts'} should be, {place}, is {there}; run compendium fetch wu")
+        there, place = (
+            " and ".join(str(path) for path in found) or "nothing",
+            root / PLACES[what][0].format(name),
+        )
+        raise BadInput(
+            f"wu section {name}: where one folder of {what} {'positions' if what == 'spatial' else 'counts'} should be, {place}, is {there}; run compendium fetch wu"
+        )
     return found[0]

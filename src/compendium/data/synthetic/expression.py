@@ -32,11 +32,18 @@ class Place:
     lab: str
 
 
-SECTIONS = tuple(Place(name, name[:2], "lab 2" if name[0] == "Q" else "lab 1") for name in ("P1a", "P1b", "P2a", "P2b", "P3a", "P3b", "Q1a", "Q1b", "Q2a"))
+SECTIONS = tuple(
+    Place(name, name[:2], "lab 2" if name[0] == "Q" else "lab 1")
+    for name in ("P1a", "P1b", "P2a", "P2b", "P3a", "P3b", "Q1a", "Q1b", "Q2a")
+)
 PATIENTS = tuple(dict.fromkeys(place.patient for place in SECTIONS))
 LOOKS = {
-    "lab 1": Stain(haematoxylin=(1.65, 1.40, 0.78), eosin=(0.24, 0.62, 0.30), glass=(236, 222, 238)),
-    "lab 2": Stain(haematoxylin=(1.45, 1.62, 0.78), eosin=(0.12, 0.85, 0.32), glass=(245, 241, 246)),
+    "lab 1": Stain(
+        haematoxylin=(1.65, 1.40, 0.78), eosin=(0.24, 0.62, 0.30), glass=(236, 222, 238)
+    ),
+    "lab 2": Stain(
+        haematoxylin=(1.45, 1.62, 0.78), eosin=(0.12, 0.85, 0.32), glass=(245, 241, 246)
+    ),
 }
 
 
@@ -73,10 +80,26 @@ class Model:
 
 
 MODEL = Model()
-SOURCES = {"synthetic": f"seed {MODEL.seed}, version {VERSION}"}  # of every section; sections that state others are made again
+SOURCES = {
+    "synthetic": f"seed {MODEL.seed}, version {VERSION}"
+}  # of every section; sections that state others are made again
 GENES = np.array([f"DEMO{i + 1:03d}" for i in range(MODEL.genes)])
 ORACLES = ("image_attainable", "measurement_limited", "new_patient")
-STREAMS = ("genes", "patient tissue", "section tissue", "image", "patient", "lab", "patient stain", "section stain", "section depth", "spot depth", "hidden", "counts", "truth")
+STREAMS = (
+    "genes",
+    "patient tissue",
+    "section tissue",
+    "image",
+    "patient",
+    "lab",
+    "patient stain",
+    "section stain",
+    "section depth",
+    "spot depth",
+    "hidden",
+    "counts",
+    "truth",
+)
 
 
 @dataclass(frozen=True)
@@ -98,20 +121,39 @@ class GeneTable:
 def make(name: str, px: int = 224) -> Section:
     """One section of the demo cohort with square tiles of `px` pixels (16 to 376), the same bytes every time."""
     if not 16 <= px <= 2 * EDGE:
-        raise BadInput(f"{COHORT} section {name}: tiles of {px} px cannot be cut; give 16 to {2 * EDGE}")
+        raise BadInput(
+            f"{COHORT} section {name}: tiles of {px} px cannot be cut; give 16 to {2 * EDGE}"
+        )
     place, plan = _place(name), _layout(name)
     image = tissue.draw(plan, _stain(place), _rng("image", _number(name)))
     corners, grid = plan.pixels.astype(int) - px // 2, plan.grid + 2
     return Section(
-        cohort=COHORT, name=name, patient=place.patient, lab=place.lab, technology="synthetic ST", genes=GENES, spots=np.array([f"{x}x{y}" for x, y in grid]),
-        grid=grid, pixels=plan.pixels, um_per_px=200 / PITCH, counts=csr_matrix(counts(name)), patches=np.stack([image[y : y + px, x : x + px] for x, y in corners]),
-        thumbnail=tissue.thumbnail(image), thumbnail_scale=1 / SHRINK, labels=np.array(CLASSES)[plan.morphology[:, : len(CLASSES)].argmax(axis=1)], sources=dict(SOURCES),
+        cohort=COHORT,
+        name=name,
+        patient=place.patient,
+        lab=place.lab,
+        technology="synthetic ST",
+        genes=GENES,
+        spots=np.array([f"{x}x{y}" for x, y in grid]),
+        grid=grid,
+        pixels=plan.pixels,
+        um_per_px=200 / PITCH,
+        counts=csr_matrix(counts(name)),
+        patches=np.stack([image[y : y + px, x : x + px] for x, y in corners]),
+        thumbnail=tissue.thumbnail(image),
+        thumbnail_scale=1 / SHRINK,
+        labels=np.array(CLASSES)[plan.morphology[:, : len(CLASSES)].argmax(axis=1)],
+        sources=dict(SOURCES),
     )
 
 
 def counts(name: str) -> Int32[np.ndarray, "spot gene"]:
     """The UMI counts of a section, without drawing its image."""
-    return _counts(np.exp(_log_rate(name)), _depth(name, _rng("spot depth", _number(name))), _rng("counts", _number(name)))
+    return _counts(
+        np.exp(_log_rate(name)),
+        _depth(name, _rng("spot depth", _number(name))),
+        _rng("counts", _number(name)),
+    )
 
 
 def oracle(name: str) -> tuple[Float64[np.ndarray, "spot gene"], Float64[np.ndarray, "spot gene"]]:
@@ -129,16 +171,33 @@ def truth() -> pd.DataFrame:
     image_attainable: of the first oracle. measurement_limited: of the second. new_patient: of one that sees the morphology but knows
     only the weights common to all patients. image_share: share of the variance of the log rate that morphology explains.
     """
-    mean, share = truth_by_section().groupby("gene")[list(ORACLES)].mean().reindex(GENES), genes().share
-    return pd.DataFrame({"gene": GENES, "image_share": share} | {oracle: mean[oracle].to_numpy() for oracle in ORACLES} | {"learnable": share > 0})
+    mean, share = (
+        truth_by_section().groupby("gene")[list(ORACLES)].mean().reindex(GENES),
+        genes().share,
+    )
+    return pd.DataFrame(
+        {"gene": GENES, "image_share": share}
+        | {oracle: mean[oracle].to_numpy() for oracle in ORACLES}
+        | {"learnable": share > 0}
+    )
 
 
 def truth_by_section() -> pd.DataFrame:
     """The truths section by section: [section, gene, image_attainable, measurement_limited, new_patient]."""
-    return pd.concat([pd.DataFrame({"section": s.name, "gene": GENES} | dict(zip(ORACLES, _truth(s.name), strict=True))) for s in SECTIONS], ignore_index=True)
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {"section": s.name, "gene": GENES} | dict(zip(ORACLES, _truth(s.name), strict=True))
+            )
+            for s in SECTIONS
+        ],
+        ignore_index=True,
+    )
 
 
-def pearson(a: Float64[np.ndarray, "spot gene"], b: Float64[np.ndarray, "spot gene"]) -> Float64[np.ndarray, "gene"]:
+def pearson(
+    a: Float64[np.ndarray, "spot gene"], b: Float64[np.ndarray, "spot gene"]
+) -> Float64[np.ndarray, "gene"]:
     """Correlation of each column; 0 where a column is constant: an oracle that knows that nothing can be known."""
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     size = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
@@ -153,8 +212,16 @@ def genes() -> GeneTable:
     share = np.zeros(count)
     share[learnable] = rng.permutation(np.linspace(*MODEL.share, len(learnable)))
     weights = MODEL.blend * rng.standard_normal((len(MORPHOLOGY), count))
-    weights[np.resize(np.repeat(np.arange(len(MORPHOLOGY)), MODEL.leads), len(learnable)), learnable] += rng.choice([-1, 1], len(learnable))
-    return GeneTable(share, rng.normal(0, MODEL.base, count), rng.uniform(*MODEL.scale, count), rng.choice(MODEL.dispersions, count), _unit(weights))
+    weights[
+        np.resize(np.repeat(np.arange(len(MORPHOLOGY)), MODEL.leads), len(learnable)), learnable
+    ] += rng.choice([-1, 1], len(learnable))
+    return GeneTable(
+        share,
+        rng.normal(0, MODEL.base, count),
+        rng.uniform(*MODEL.scale, count),
+        rng.choice(MODEL.dispersions, count),
+        _unit(weights),
+    )
 
 
 def _place(name: str) -> Place:
@@ -179,12 +246,18 @@ def _rng(stream: str, number: int = 0) -> np.random.Generator:
 def _layout(name: str) -> Layout:
     """Where everything is on a section; 90 to 114 spots."""
     section = _rng("section tissue", _number(name))
-    return tissue.layout(_rng("patient tissue", _number(name, patient=True)), section, spots=int(section.integers(90, 115)))
+    return tissue.layout(
+        _rng("patient tissue", _number(name, patient=True)),
+        section,
+        spots=int(section.integers(90, 115)),
+    )
 
 
 def _stain(place: Place) -> Stain:
     """The laboratory's look, with the amounts of dye of this patient's slides and of this section."""
-    strength = _rng("patient stain", _number(place.name, patient=True)).normal(0, 0.12, 2) + _rng("section stain", _number(place.name)).normal(0, 0.03, 2)
+    strength = _rng("patient stain", _number(place.name, patient=True)).normal(0, 0.12, 2) + _rng(
+        "section stain", _number(place.name)
+    ).normal(0, 0.03, 2)
     return replace(LOOKS[place.lab], strength=tuple(np.round(np.exp(strength), 3)))
 
 
@@ -195,7 +268,14 @@ def _scales() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     centred = np.concatenate([morphology - morphology.mean(axis=0) for morphology in found])
     covariance = np.einsum("sk,sl->kl", centred, centred) / len(centred)
     spread = np.sqrt(np.diag(covariance))
-    return tuple(np.round(part, 6) for part in (np.concatenate(found).mean(axis=0), spread, covariance / np.outer(spread, spread)))
+    return tuple(
+        np.round(part, 6)
+        for part in (
+            np.concatenate(found).mean(axis=0),
+            spread,
+            covariance / np.outer(spread, spread),
+        )
+    )
 
 
 def _unit(weights: np.ndarray) -> np.ndarray:
@@ -206,12 +286,24 @@ def _unit(weights: np.ndarray) -> np.ndarray:
 def _visible(name: str, common: bool = False) -> np.ndarray:
     """Log rate [spot gene] without the hidden part, not normalised; with the slopes of the patient and laboratory or the common ones."""
     table, weights, shift = genes(), genes().weights, genes().base
-    patient, lab = _rng("patient", _number(name, patient=True)), _rng("lab", list(LOOKS).index(_place(name).lab))
-    for rng, slope, size in ((patient, MODEL.patient_slope, MODEL.patient_shift), (lab, MODEL.lab_slope, MODEL.lab_shift)):
+    patient, lab = (
+        _rng("patient", _number(name, patient=True)),
+        _rng("lab", list(LOOKS).index(_place(name).lab)),
+    )
+    for rng, slope, size in (
+        (patient, MODEL.patient_slope, MODEL.patient_shift),
+        (lab, MODEL.lab_slope, MODEL.lab_shift),
+    ):
         weights = weights + (0 if common else slope) * _unit(rng.standard_normal(weights.shape))
         shift = shift + size * rng.standard_normal(len(shift))
     mean, spread, _ = _scales()
-    return np.round(shift + table.scale * np.sqrt(table.share) * np.einsum("sk,kg->sg", (_layout(name).morphology - mean) / spread, _unit(weights)), 5)
+    return np.round(
+        shift
+        + table.scale
+        * np.sqrt(table.share)
+        * np.einsum("sk,kg->sg", (_layout(name).morphology - mean) / spread, _unit(weights)),
+        5,
+    )
 
 
 @cache
@@ -224,14 +316,18 @@ def _normalised(rate: np.ndarray, tau: np.ndarray | float = 0.0) -> np.ndarray:
     """Log rates whose exponentials (on average over normal noise tau) sum to their part of 1: unlearnable genes apart from the others."""
     out, weight = np.empty_like(rate), np.exp(rate + np.square(tau) / 2)
     for group in (genes().share == 0, genes().share > 0):
-        out[:, group] = rate[:, group] - np.log(weight[:, group].sum(axis=1, keepdims=True) / group.mean())
+        out[:, group] = rate[:, group] - np.log(
+            weight[:, group].sum(axis=1, keepdims=True) / group.mean()
+        )
     return np.round(out, 5)
 
 
 def _hidden(name: str, rng: np.random.Generator) -> np.ndarray:
     """Standard normal spatial fields [spot gene] that no image shows."""
     mixing = _mixing(name)
-    return np.round(np.einsum("ij,jg->ig", mixing, rng.standard_normal((len(mixing), MODEL.genes))), 5)
+    return np.round(
+        np.einsum("ij,jg->ig", mixing, rng.standard_normal((len(mixing), MODEL.genes))), 5
+    )
 
 
 @cache
@@ -239,24 +335,38 @@ def _mixing(name: str) -> np.ndarray:
     """Matrix [spot spot] that turns independent normal numbers into a hidden field."""
     grid = _layout(name).grid
     distance = np.hypot(*(grid[:, None] - grid[None]).transpose(2, 0, 1))
-    covariance = sum(variance * np.exp(-((distance / reach) ** 2) / 2) for variance, reach in MODEL.hidden)
-    return np.linalg.cholesky(covariance + (1 - sum(variance for variance, _ in MODEL.hidden)) * np.eye(len(grid)))
+    covariance = sum(
+        variance * np.exp(-((distance / reach) ** 2) / 2) for variance, reach in MODEL.hidden
+    )
+    return np.linalg.cholesky(
+        covariance + (1 - sum(variance for variance, _ in MODEL.hidden)) * np.eye(len(grid))
+    )
 
 
 def _typical_depth(name: str) -> float:
     """Median UMI total of a section's spots."""
-    return round(MODEL.depth[_number(name, patient=True)] * np.exp(MODEL.depth_section * _rng("section depth", _number(name)).standard_normal()), 3)
+    return round(
+        MODEL.depth[_number(name, patient=True)]
+        * np.exp(MODEL.depth_section * _rng("section depth", _number(name)).standard_normal()),
+        3,
+    )
 
 
 def _depth(name: str, rng: np.random.Generator) -> np.ndarray:
     """Expected UMI total of each spot."""
-    return np.round(_typical_depth(name) * np.exp(MODEL.depth_spot * rng.standard_normal(len(_layout(name).grid))), 3)
+    return np.round(
+        _typical_depth(name)
+        * np.exp(MODEL.depth_spot * rng.standard_normal(len(_layout(name).grid))),
+        3,
+    )
 
 
 def _counts(rate: np.ndarray, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Negative binomial counts int32 [spot gene], as Poisson of gamma."""
     alpha = genes().alpha
-    return rng.poisson(np.round(rng.standard_gamma(1 / alpha, rate.shape) * alpha * rate * depth[:, None], 6)).astype(np.int32)
+    return rng.poisson(
+        np.round(rng.standard_gamma(1 / alpha, rate.shape) * alpha * rate * depth[:, None], 6)
+    ).astype(np.int32)
 
 
 @cache
@@ -269,21 +379,32 @@ def _truth(name: str, draws: int = 40) -> np.ndarray:
         rate = _normalised(visible + tau * _hidden(name, rng))
         measured = _counts(np.exp(rate), _depth(name, rng), rng)
         target = np.log1p(1e4 * measured / measured.sum(axis=1, keepdims=True))
-        score += [pearson(prediction, target) / draws for prediction in (seen, _expected(name, rate), common)]
+        score += [
+            pearson(prediction, target) / draws
+            for prediction in (seen, _expected(name, rate), common)
+        ]
     return score
 
 
-NODES, MASS = np.polynomial.hermite_e.hermegauss(9)  # of the expectation over a standard normal number
+NODES, MASS = np.polynomial.hermite_e.hermegauss(
+    9
+)  # of the expectation over a standard normal number
 LOG_MEAN, LOG_RATE = np.linspace(np.log(1e-3), np.log(2e4), 120), np.linspace(-14, 0, 141)
 
 
 def _expected(name: str, rate: np.ndarray, tau: np.ndarray | None = None) -> np.ndarray:
     """E[ln(1 + 1e4 count / total)] for normalised log rates; for log rates known up to normal noise, give its deviation tau and they are normalised."""
-    rate, spread, out = (rate, 0.0, np.zeros(rate.shape)) if tau is None else (_normalised(rate, tau), tau, np.zeros(rate.shape))
+    rate, spread, out = (
+        (rate, 0.0, np.zeros(rate.shape))
+        if tau is None
+        else (_normalised(rate, tau), tau, np.zeros(rate.shape))
+    )
     for node, mass in [(0.0, 1.0)] if tau is None else zip(NODES, MASS / MASS.sum(), strict=True):
         for alpha in MODEL.dispersions:
             some = genes().alpha == alpha
-            out[:, some] += mass * np.interp((rate + node * spread)[:, some], LOG_RATE, _curve(alpha, _typical_depth(name)))
+            out[:, some] += mass * np.interp(
+                (rate + node * spread)[:, some], LOG_RATE, _curve(alpha, _typical_depth(name))
+            )
     return out
 
 
@@ -292,9 +413,13 @@ def _curve(alpha: float, depth: float) -> np.ndarray:
     """Expected target at LOG_RATE where spots have log-normal depth around `depth`; many counts are summed over an even thinning of them."""
     mean = np.exp(LOG_MEAN)[:, None]
     count = np.ceil((mean + 10 * np.sqrt(mean + alpha * mean**2) + 20) / 400) * np.arange(400)
-    chance = np.exp(gammaln(count + 1 / alpha) - gammaln(count + 1) - count * np.log1p(1 / (alpha * mean)))  # negative binomial up to a factor, which the sum gives
+    chance = np.exp(
+        gammaln(count + 1 / alpha) - gammaln(count + 1) - count * np.log1p(1 / (alpha * mean))
+    )  # negative binomial up to a factor, which the sum gives
     chance, curve = chance / chance.sum(axis=1, keepdims=True), np.zeros(len(LOG_RATE))
     for node, mass in zip(NODES, MASS / MASS.sum(), strict=True):
         total = depth * np.exp(MODEL.depth_spot * node)
-        curve += mass * np.interp(LOG_RATE + np.log(total), LOG_MEAN, (chance * np.log1p(1e4 * count / total)).sum(axis=1))
+        curve += mass * np.interp(
+            LOG_RATE + np.log(total), LOG_MEAN, (chance * np.log1p(1e4 * count / total)).sum(axis=1)
+        )
     return curve

@@ -10,11 +10,18 @@ from compendium.data.section import Section
 from compendium.data.targets.seurat import corrected
 from compendium.errors import BadInput
 
-Transform = Literal["harmony", "log1p", "logcpm", "minmax", "pearson", "raw", "scprep", "sct", "wide"]
+Transform = Literal[
+    "harmony", "log1p", "logcpm", "minmax", "pearson", "raw", "scprep", "sct", "wide"
+]
 TRANSFORMS = get_args(Transform)
 SCORING: Transform = "wide"  # every method is scored on this one target
 FITTED = ("minmax", "pearson", "sct")  # the transforms that have parameters
-SIGNED = ("harmony", "minmax", "pearson", "sct")  # those that can go below 0, if only in a section that is not trained on
+SIGNED = (
+    "harmony",
+    "minmax",
+    "pearson",
+    "sct",
+)  # those that can go below 0, if only in a section that is not trained on
 THETA = 100.0  # overdispersion of the analytic Pearson residuals (Lause et al. 2021)
 
 
@@ -90,14 +97,19 @@ def _per(counts: np.ndarray, total: np.ndarray, scale: float) -> Float32[np.ndar
     return (counts * factor[:, None]).astype(np.float32)
 
 
-def _spanned(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> Float32[np.ndarray, "spot gene"]:
+def _spanned(
+    values: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> Float32[np.ndarray, "spot gene"]:
     """(value - low) / (high - low) per gene; 0 where these are one."""
     span = high - low
     return np.where(span > 0, (values - low) / np.where(span > 0, span, 1), 0).astype(np.float32)
 
 
 def pearson_residuals(
-    counts: Float[np.ndarray, "spot gene"], total: Float[np.ndarray, "spot"], share: Float[np.ndarray, "gene"], spots: int
+    counts: Float[np.ndarray, "spot gene"],
+    total: Float[np.ndarray, "spot"],
+    share: Float[np.ndarray, "gene"],
+    spots: int,
 ) -> Float32[np.ndarray, "spot gene"]:
     """(count - mu) / sqrt(mu + mu^2 / theta) with mu = total x share, clipped at +-sqrt(spots) (Lause et al. 2021, eq. 3-5); 0 where mu is 0."""
     mu = np.outer(total, share)

@@ -27,9 +27,13 @@ class STNet(Family):
     def draw(self, spots: int) -> dict[str, Tensor]:
         """The symmetry that they come to."""
         flipped = draws.flips(spots, self.left_right, self.up_down)
-        return {"which": changes.composed(flipped, changes.QUARTER * draws.chance(spots, self.turn))}
+        return {
+            "which": changes.composed(flipped, changes.QUARTER * draws.chance(spots, self.turn))
+        }
 
-    def change(self, images: Num[Tensor, "spot 3 px px"], which: Int[Tensor, "spot"]) -> Num[Tensor, "spot 3 px px"]:
+    def change(
+        self, images: Num[Tensor, "spot 3 px px"], which: Int[Tensor, "spot"]
+    ) -> Num[Tensor, "spot 3 px px"]:
         """One of the eight symmetries each."""
         return changes.symmetries(images, which)
 
@@ -50,11 +54,23 @@ class HisToGene(Family):
     def draw(self, spots: int) -> dict[str, Tensor]:
         """Factors and order of the jitter, whether mirrored, angle."""
         jitter = draws.jitter(spots, self.brightness, self.contrast, self.saturation)
-        return jitter | {"left_right": draws.chance(spots, self.left_right), "degrees": draws.uniform(spots, -self.degrees, self.degrees)}
+        return jitter | {
+            "left_right": draws.chance(spots, self.left_right),
+            "degrees": draws.uniform(spots, -self.degrees, self.degrees),
+        }
 
-    def change(self, images: Float[Tensor, "spot 3 px px"], factors: Tensor, order: Tensor, left_right: Tensor, degrees: Tensor) -> Float[Tensor, "spot 3 px px"]:
+    def change(
+        self,
+        images: Float[Tensor, "spot 3 px px"],
+        factors: Tensor,
+        order: Tensor,
+        left_right: Tensor,
+        degrees: Tensor,
+    ) -> Float[Tensor, "spot 3 px px"]:
         """In this order."""
-        return changes.rotate(changes.flip(changes.color_jitter(images, factors, order), left_right), degrees)
+        return changes.rotate(
+            changes.flip(changes.color_jitter(images, factors, order), left_right), degrees
+        )
 
 
 @dataclass(frozen=True)
@@ -70,11 +86,23 @@ class Hist2ST(Family):
 
     def draw(self, spots: int) -> dict[str, Tensor]:
         """Whether grey, angle, whether mirrored."""
-        return {"grey": draws.chance(spots, self.grey), "degrees": draws.uniform(spots, -self.degrees, self.degrees), "left_right": draws.chance(spots, self.left_right)}
+        return {
+            "grey": draws.chance(spots, self.grey),
+            "degrees": draws.uniform(spots, -self.degrees, self.degrees),
+            "left_right": draws.chance(spots, self.left_right),
+        }
 
-    def change(self, images: Float[Tensor, "spot 3 px px"], grey: Tensor, degrees: Tensor, left_right: Tensor) -> Float[Tensor, "spot 3 px px"]:
+    def change(
+        self,
+        images: Float[Tensor, "spot 3 px px"],
+        grey: Tensor,
+        degrees: Tensor,
+        left_right: Tensor,
+    ) -> Float[Tensor, "spot 3 px px"]:
         """In this order."""
-        return changes.flip(changes.rotate(changes.some(images, grey, changes.grey), degrees), left_right)
+        return changes.flip(
+            changes.rotate(changes.some(images, grey, changes.grey), degrees), left_right
+        )
 
 
 @dataclass(frozen=True)
@@ -100,16 +128,38 @@ class STimage(Family):
 
     def draw(self, spots: int) -> dict[str, Tensor]:
         """Whether mirrored, whether there is more, and then angle, scale, whether grey, and the jitter."""
-        flips = {"left_right": draws.chance(spots, self.left_right), "up_down": draws.chance(spots, self.up_down), "rest": draws.chance(spots, self.rest)}
-        place = {"degrees": draws.uniform(spots, -self.degrees, self.degrees), "scale": draws.uniform(spots, *self.scale), "grey": draws.chance(spots, self.grey)}
-        return flips | place | draws.jitter(spots, self.brightness, self.contrast, self.saturation, hue=self.hue)
+        flips = {
+            "left_right": draws.chance(spots, self.left_right),
+            "up_down": draws.chance(spots, self.up_down),
+            "rest": draws.chance(spots, self.rest),
+        }
+        place = {
+            "degrees": draws.uniform(spots, -self.degrees, self.degrees),
+            "scale": draws.uniform(spots, *self.scale),
+            "grey": draws.chance(spots, self.grey),
+        }
+        return (
+            flips
+            | place
+            | draws.jitter(spots, self.brightness, self.contrast, self.saturation, hue=self.hue)
+        )
 
     def change(
-        self, images: Float[Tensor, "spot 3 px px"], left_right: Tensor, up_down: Tensor, rest: Tensor, degrees: Tensor, scale: Tensor, grey: Tensor, factors: Tensor,
+        self,
+        images: Float[Tensor, "spot 3 px px"],
+        left_right: Tensor,
+        up_down: Tensor,
+        rest: Tensor,
+        degrees: Tensor,
+        scale: Tensor,
+        grey: Tensor,
+        factors: Tensor,
         order: Tensor,
     ) -> Float[Tensor, "spot 3 px px"]:
         """In this order."""
-        images = changes.some(changes.flip(images, left_right, up_down), rest, changes.affine, degrees, scale)
+        images = changes.some(
+            changes.flip(images, left_right, up_down), rest, changes.affine, degrees, scale
+        )
         images = changes.some(images, rest & grey, changes.grey)
         return changes.some(images, rest, changes.color_jitter, factors, order)
 
@@ -123,7 +173,9 @@ class DeepSpaCE(Family):
     """
 
     title: ClassVar[str] = "DeepSpaCE"
-    source: ClassVar[str] = "the benchmark's experiment; limits of colour and aspect: defaults of albumentations"
+    source: ClassVar[str] = (
+        "the benchmark's experiment; limits of colour and aspect: defaults of albumentations"
+    )
     exact: ClassVar[bool] = False
     turn: float = stated(0.5, "rotation", "by 0, 90, 180 or 270 degrees p = {:g}")
     flip: float = stated(0.5, "flip", "one way, the other or both p = {:g}")
@@ -142,19 +194,38 @@ class DeepSpaCE(Family):
     def draw(self, spots: int) -> dict[str, Tensor]:
         """The symmetry that turn, flip and transposition come to; whether and what is cropped; whether and how colours change."""
         which = torch.randint(4, (spots,)) * draws.chance(spots, self.turn)
-        flips = torch.tensor([changes.UP_DOWN, changes.LEFT_RIGHT, changes.HALF])[torch.randint(3, (spots,))]
-        for then in (flips * draws.chance(spots, self.flip), changes.TRANSPOSED * draws.chance(spots, self.transpose)):
+        flips = torch.tensor([changes.UP_DOWN, changes.LEFT_RIGHT, changes.HALF])[
+            torch.randint(3, (spots,))
+        ]
+        for then in (
+            flips * draws.chance(spots, self.flip),
+            changes.TRANSPOSED * draws.chance(spots, self.transpose),
+        ):
             which = changes.composed(which, then)
         limits = torch.tensor([self.hue, self.saturation, self.value])
         return {
-            "which": which, "crop": draws.chance(spots, self.crop), "box": draws.box(spots, self.area, self.aspect),
-            "hsv": draws.chance(spots, self.hsv), "moved": limits * draws.uniform((spots, 3), -1, 1),
-            "shuffle": draws.chance(spots, self.shuffle), "order": draws.order(spots, 3),
-            "shift": draws.chance(spots, self.shift), "added": draws.uniform((spots, 3), -self.rgb, self.rgb),
+            "which": which,
+            "crop": draws.chance(spots, self.crop),
+            "box": draws.box(spots, self.area, self.aspect),
+            "hsv": draws.chance(spots, self.hsv),
+            "moved": limits * draws.uniform((spots, 3), -1, 1),
+            "shuffle": draws.chance(spots, self.shuffle),
+            "order": draws.order(spots, 3),
+            "shift": draws.chance(spots, self.shift),
+            "added": draws.uniform((spots, 3), -self.rgb, self.rgb),
         }
 
     def change(
-        self, images: Float[Tensor, "spot 3 px px"], which: Tensor, crop: Tensor, box: Tensor, hsv: Tensor, moved: Tensor, shuffle: Tensor, order: Tensor, shift: Tensor,
+        self,
+        images: Float[Tensor, "spot 3 px px"],
+        which: Tensor,
+        crop: Tensor,
+        box: Tensor,
+        hsv: Tensor,
+        moved: Tensor,
+        shuffle: Tensor,
+        order: Tensor,
+        shift: Tensor,
         added: Tensor,
     ) -> Float[Tensor, "spot 3 px px"]:
         """In this order."""
@@ -184,10 +255,14 @@ class BLEEP(Family):
             return {"which": changes.composed(flipped, torch.randint(4, (spots,)))}
         return {"which": flipped, "degrees": draws.uniform(spots, -self.turn, self.turn)}
 
-    def change(self, images: Num[Tensor, "spot 3 px px"], which: Tensor, degrees: Tensor | None = None) -> Num[Tensor, "spot 3 px px"]:
+    def change(
+        self, images: Num[Tensor, "spot 3 px px"], which: Tensor, degrees: Tensor | None = None
+    ) -> Num[Tensor, "spot 3 px px"]:
         """In this order."""
         images = changes.symmetries(images, which)
-        return images if degrees is None else changes.rotate(images.float(), degrees).to(images.dtype)
+        return (
+            images if degrees is None else changes.rotate(images.float(), degrees).to(images.dtype)
+        )
 
 
 @dataclass(frozen=True)
@@ -198,7 +273,9 @@ class Policy(Family, ABC):
         """A number from which all draws of a tile follow."""
         return {"seeds": torch.randint(2**62, (spots,))}
 
-    def change(self, images: UInt8[Tensor, "spot 3 px px"], seeds: Tensor) -> UInt8[Tensor, "spot 3 px px"]:
+    def change(
+        self, images: UInt8[Tensor, "spot 3 px px"], seeds: Tensor
+    ) -> UInt8[Tensor, "spot 3 px px"]:
         """Tile by tile."""
         policy, out = self.policy(), torch.empty_like(images)
         with torch.random.fork_rng(devices=[]):
@@ -246,21 +323,37 @@ class AutoAugment(Policy):
 
 
 FAMILIES: dict[str, Family] = {
-    "none": Family(), "stnet": STNet(), "histogene": HisToGene(), "hist2st": Hist2ST(), "stimage": STimage(), "deepspace": DeepSpaCE(), "bleep": BLEEP(),
-    "randaugment": RandAugment(), "autoaugment": AutoAugment(),
+    "none": Family(),
+    "stnet": STNet(),
+    "histogene": HisToGene(),
+    "hist2st": Hist2ST(),
+    "stimage": STimage(),
+    "deepspace": DeepSpaCE(),
+    "bleep": BLEEP(),
+    "randaugment": RandAugment(),
+    "autoaugment": AutoAugment(),
 }
 
 
 def family(name: str) -> Family:
     """A family by its name; an unknown name lists the known ones."""
     if name not in FAMILIES:
-        raise BadInput(f"unknown augmentation {name!r}; {did_you_mean(name, FAMILIES)}known: {', '.join(FAMILIES)}")
+        raise BadInput(
+            f"unknown augmentation {name!r}; {did_you_mean(name, FAMILIES)}known: {', '.join(FAMILIES)}"
+        )
     return FAMILIES[name]
 
 
 def table() -> list[dict[str, str]]:
     """Form of Fig. S1a: a row for each family and operation, with its parameters in words and where they are from."""
     return [
-        {"family": name, "title": family.title, "operation": operation, "parameters": text, "source": family.source}
-        for name, family in FAMILIES.items() for operation, text in family.operations.items()
+        {
+            "family": name,
+            "title": family.title,
+            "operation": operation,
+            "parameters": text,
+            "source": family.source,
+        }
+        for name, family in FAMILIES.items()
+        for operation, text in family.operations.items()
     ]

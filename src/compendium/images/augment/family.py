@@ -8,7 +8,11 @@ import torch
 from jaxtyping import Num, UInt8
 from torch import Tensor
 
-PIECE = {"cpu": 8, "cuda": 256, "mps": 256}  # tiles changed at once: on a CPU more of them wait for memory (benchmarks/augment.py)
+PIECE = {
+    "cpu": 8,
+    "cuda": 256,
+    "mps": 256,
+}  # tiles changed at once: on a CPU more of them wait for memory (benchmarks/augment.py)
 
 
 def stated(value: object, operation: str, words: str) -> object:
@@ -26,20 +30,41 @@ class Family:
 
     title: ClassVar[str] = "none"
     source: ClassVar[str] = ""
-    exact: ClassVar[bool] = True  # only moves pixels, so that `change` takes uint8; else it takes 0 to 1
+    exact: ClassVar[bool] = (
+        True  # only moves pixels, so that `change` takes uint8; else it takes 0 to 1
+    )
 
-    def __call__(self, images: UInt8[Tensor, "spot 3 px px"], whole: bool = False) -> UInt8[Tensor, "spot 3 px px"]:
+    def __call__(
+        self, images: UInt8[Tensor, "spot 3 px px"], whole: bool = False
+    ) -> UInt8[Tensor, "spot 3 px px"]:
         """Tiles changed by one draw each, or with `whole` by one draw for all, as Hist2ST's views of a section are."""
         return self.apply(images, self.draw(1 if whole else len(images)))
 
-    def apply(self, images: UInt8[Tensor, "spot 3 px px"], drawn: dict[str, Tensor]) -> UInt8[Tensor, "spot 3 px px"]:
+    def apply(
+        self, images: UInt8[Tensor, "spot 3 px px"], drawn: dict[str, Tensor]
+    ) -> UInt8[Tensor, "spot 3 px px"]:
         """Tiles changed by what was drawn for each, or for all; piece by piece."""
-        spread = {name: value.expand(len(images), *value.shape[1:]) for name, value in drawn.items()}
-        pieces = [slice(start, start + PIECE[images.device.type]) for start in range(0, len(images), PIECE[images.device.type])]
-        return torch.cat([self._changed(images[rows], {name: value[rows] for name, value in spread.items()}) for rows in pieces] or [images])
+        spread = {
+            name: value.expand(len(images), *value.shape[1:]) for name, value in drawn.items()
+        }
+        pieces = [
+            slice(start, start + PIECE[images.device.type])
+            for start in range(0, len(images), PIECE[images.device.type])
+        ]
+        return torch.cat(
+            [
+                self._changed(images[rows], {name: value[rows] for name, value in spread.items()})
+                for rows in pieces
+            ]
+            or [images]
+        )
 
-    def _changed(self, images: UInt8[Tensor, "spot 3 px px"], drawn: dict[str, Tensor]) -> UInt8[Tensor, "spot 3 px px"]:
-        images = images.contiguous()  # tiles come with their channels last in memory, where colours take four times as long
+    def _changed(
+        self, images: UInt8[Tensor, "spot 3 px px"], drawn: dict[str, Tensor]
+    ) -> UInt8[Tensor, "spot 3 px px"]:
+        images = (
+            images.contiguous()
+        )  # tiles come with their channels last in memory, where colours take four times as long
         if self.exact:
             return self.change(images, **drawn)
         return self.change(images / 255, **drawn).mul_(255).round_().to(torch.uint8)
@@ -48,7 +73,9 @@ class Family:
         """What happens to each of some tiles: one row a tile."""
         return {}
 
-    def change(self, images: Num[Tensor, "spot 3 px px"], **drawn: Num[Tensor, "spot ..."]) -> Num[Tensor, "spot 3 px px"]:
+    def change(
+        self, images: Num[Tensor, "spot 3 px px"], **drawn: Num[Tensor, "spot ..."]
+    ) -> Num[Tensor, "spot 3 px px"]:
         """The tiles with that done to them; may write into `images` unless they are uint8."""
         return images
 
@@ -58,7 +85,9 @@ class Family:
         told: dict[str, list[str]] = {}
         for each in dataclasses.fields(self):
             value = getattr(self, each.name)
-            told.setdefault(each.metadata["operation"], []).append(_told(value, each.metadata["words"]))
+            told.setdefault(each.metadata["operation"], []).append(
+                _told(value, each.metadata["words"])
+            )
         return {operation: ", ".join(texts) for operation, texts in told.items()}
 
     @property

@@ -23,10 +23,14 @@ def symmetry(images: Num[Tensor, "*spot 3 px px"], which: int) -> Num[Tensor, "*
     return turned.flip(-1) if which >= 4 else turned
 
 
-def symmetries(images: Num[Tensor, "spot 3 px px"], which: Int[Tensor, "spot"]) -> Num[Tensor, "spot 3 px px"]:
+def symmetries(
+    images: Num[Tensor, "spot 3 px px"], which: Int[Tensor, "spot"]
+) -> Num[Tensor, "spot 3 px px"]:
     """Each tile in the symmetry that is named for it; on a CPU tile by tile, where that is faster (benchmarks/augment.py)."""
     if not images.is_cuda:
-        return torch.stack([symmetry(image, one) for image, one in zip(images, which.tolist(), strict=True)])
+        return torch.stack(
+            [symmetry(image, one) for image, one in zip(images, which.tolist(), strict=True)]
+        )
     out = images.clone()
     for one in which.unique().tolist():
         if one:
@@ -40,72 +44,113 @@ def composed(first: Int[Tensor, "spot"], then: Int[Tensor, "spot"]) -> Int[Tenso
     return turns % 4 + 4 * ((first >= 4) ^ (then >= 4))
 
 
-def some(images: Num[Tensor, "spot 3 px px"], chosen: Bool[Tensor, "spot"], change: Callable[..., Tensor], *parameters: Num[Tensor, "spot ..."]) -> Num[Tensor, "spot 3 px px"]:
+def some(
+    images: Num[Tensor, "spot 3 px px"],
+    chosen: Bool[Tensor, "spot"],
+    change: Callable[..., Tensor],
+    *parameters: Num[Tensor, "spot ..."],
+) -> Num[Tensor, "spot 3 px px"]:
     """The images, those chosen changed: `change` is given them and their parameters. What is changed is written into `images`."""
     if chosen.any():
         images[chosen] = change(images[chosen], *(each[chosen] for each in parameters))
     return images
 
 
-def flip(images: Num[Tensor, "spot 3 px px"], left_right: Bool[Tensor, "spot"], up_down: Bool[Tensor, "spot"] | None = None) -> Num[Tensor, "spot 3 px px"]:
+def flip(
+    images: Num[Tensor, "spot 3 px px"],
+    left_right: Bool[Tensor, "spot"],
+    up_down: Bool[Tensor, "spot"] | None = None,
+) -> Num[Tensor, "spot 3 px px"]:
     """Mirrored left to right, and up to down, where it is said so; written into `images`."""
     images = some(images, left_right, lambda tiles: tiles.flip(3))
     return images if up_down is None else some(images, up_down, lambda tiles: tiles.flip(2))
 
 
-def rotate(images: Float[Tensor, "spot 3 px px"], degrees: Float[Tensor, "spot"]) -> Float[Tensor, "spot 3 px px"]:
+def rotate(
+    images: Float[Tensor, "spot 3 px px"], degrees: Float[Tensor, "spot"]
+) -> Float[Tensor, "spot 3 px px"]:
     """Turned anticlockwise about the centre, nearest pixel, corners 0."""
     return affine(images, -degrees, torch.ones_like(degrees))
 
 
-def affine(images: Float[Tensor, "spot 3 px px"], degrees: Float[Tensor, "spot"], scale: Float[Tensor, "spot"]) -> Float[Tensor, "spot 3 px px"]:
+def affine(
+    images: Float[Tensor, "spot 3 px px"],
+    degrees: Float[Tensor, "spot"],
+    scale: Float[Tensor, "spot"],
+) -> Float[Tensor, "spot 3 px px"]:
     """Turned clockwise about the centre and magnified, nearest pixel, 0 where the tile has none."""
     angle, scale = double(degrees).deg2rad(), double(scale)
     along, across, zero = angle.cos() / scale, angle.sin() / scale, torch.zeros_like(scale)
-    theta = torch.stack([along, across, zero, -across, along, zero], dim=1).view(-1, 2, 3).to(images)
+    theta = (
+        torch.stack([along, across, zero, -across, along, zero], dim=1).view(-1, 2, 3).to(images)
+    )
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, mode="nearest", align_corners=False)
 
 
-def resized_crop(images: Float[Tensor, "spot 3 px px"], box: Float[Tensor, "spot 4"]) -> Float[Tensor, "spot 3 px px"]:
+def resized_crop(
+    images: Float[Tensor, "spot 3 px px"], box: Float[Tensor, "spot 4"]
+) -> Float[Tensor, "spot 3 px px"]:
     """A part of each tile, magnified to the tile's size (bilinear). box: height and width as shares of the side, then where it lies, 0 (top, left) to 1."""
     side = images.shape[-1]
     size = (box[:, :2] * side).round().clamp(1, side).to(images)
     start = (box[:, 2:].to(images) * (side - size + 1)).floor().clamp(max=side - size)
     steps = (torch.arange(side, device=images.device) + 0.5) / side
-    places = (steps * size[..., None] - 0.5).clamp(min=0).minimum(size[..., None] - 1) + start[..., None]  # (spot, y and x, side) in pixels
+    places = (steps * size[..., None] - 0.5).clamp(min=0).minimum(size[..., None] - 1) + start[
+        ..., None
+    ]  # (spot, y and x, side) in pixels
     y, x = ((2 * places + 1) / side - 1).unbind(1)
-    grid = torch.stack([x[:, None, :].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=3)
+    grid = torch.stack(
+        [x[:, None, :].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=3
+    )
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def grey(images: Float[Tensor, "spot 3 px px"]) -> Float[Tensor, "spot 3 px px"]:
     """Luma on all three channels."""
-    return (images * torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)).sum(1, keepdim=True).expand_as(images)
+    return (
+        (images * torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1))
+        .sum(1, keepdim=True)
+        .expand_as(images)
+    )
 
 
-def adjust_brightness(images: Float[Tensor, "spot 3 px px"], factor: Float[Tensor, "spot"]) -> Float[Tensor, "spot 3 px px"]:
+def adjust_brightness(
+    images: Float[Tensor, "spot 3 px px"], factor: Float[Tensor, "spot"]
+) -> Float[Tensor, "spot 3 px px"]:
     """Multiplied, cut at 1."""
     return (images * _beside(factor, images)).clamp_(0, 1)
 
 
-def adjust_contrast(images: Float[Tensor, "spot 3 px px"], factor: Float[Tensor, "spot"]) -> Float[Tensor, "spot 3 px px"]:
+def adjust_contrast(
+    images: Float[Tensor, "spot 3 px px"], factor: Float[Tensor, "spot"]
+) -> Float[Tensor, "spot 3 px px"]:
     """Distance from the tile's mean luma multiplied, cut at 0 and 1."""
     mean = grey(images)[:, :1].mean((2, 3), keepdim=True)
     return torch.lerp(mean.expand_as(images), images, _beside(factor, images)).clamp_(0, 1)
 
 
-def adjust_saturation(images: Float[Tensor, "spot 3 px px"], factor: Float[Tensor, "spot"]) -> Float[Tensor, "spot 3 px px"]:
+def adjust_saturation(
+    images: Float[Tensor, "spot 3 px px"], factor: Float[Tensor, "spot"]
+) -> Float[Tensor, "spot 3 px px"]:
     """Distance of each pixel from its luma multiplied, cut at 0 and 1."""
     return torch.lerp(grey(images), images, _beside(factor, images)).clamp_(0, 1)
 
 
-def adjust_hue(images: Float[Tensor, "spot 3 px px"], turn: Float[Tensor, "spot"]) -> Float[Tensor, "spot 3 px px"]:
+def adjust_hue(
+    images: Float[Tensor, "spot 3 px px"], turn: Float[Tensor, "spot"]
+) -> Float[Tensor, "spot 3 px px"]:
     """Hue moved by a share of the colour circle."""
-    return shift_hsv(images, torch.stack([turn, torch.zeros_like(turn), torch.zeros_like(turn)], dim=1))
+    return shift_hsv(
+        images, torch.stack([turn, torch.zeros_like(turn), torch.zeros_like(turn)], dim=1)
+    )
 
 
-def color_jitter(images: Float[Tensor, "spot 3 px px"], factors: Float[Tensor, "spot kind"], order: Int[Tensor, "spot kind"]) -> Float[Tensor, "spot 3 px px"]:
+def color_jitter(
+    images: Float[Tensor, "spot 3 px px"],
+    factors: Float[Tensor, "spot kind"],
+    order: Int[Tensor, "spot kind"],
+) -> Float[Tensor, "spot 3 px px"]:
     """Brightness, contrast, saturation (and hue, if there are four kinds) adjusted in the order given for each tile; written into `images`."""
     adjust = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
     for now in order.unbind(1):
@@ -114,25 +159,44 @@ def color_jitter(images: Float[Tensor, "spot 3 px px"], factors: Float[Tensor, "
     return images
 
 
-def shift_hsv(images: Float[Tensor, "spot 3 px px"], shift: Float[Tensor, "spot 3"]) -> Float[Tensor, "spot 3 px px"]:
+def shift_hsv(
+    images: Float[Tensor, "spot 3 px px"], shift: Float[Tensor, "spot 3"]
+) -> Float[Tensor, "spot 3 px px"]:
     """Hue (a share of the circle), saturation and value (0 to 1, cut there) shifted."""
     high, low = images.amax(1), images.amin(1)
     span = high - low
-    red, green, blue = ((high[:, None] - images) / span.masked_fill(span == 0, 1)[:, None]).unbind(1)
-    hue = torch.where(images[:, 0] == high, blue - green, torch.where(images[:, 1] == high, 2 + red - blue, 4 + green - red)) / 6
+    red, green, blue = ((high[:, None] - images) / span.masked_fill(span == 0, 1)[:, None]).unbind(
+        1
+    )
+    hue = (
+        torch.where(
+            images[:, 0] == high,
+            blue - green,
+            torch.where(images[:, 1] == high, 2 + red - blue, 4 + green - red),
+        )
+        / 6
+    )
     move = shift.to(images).view(-1, 3, 1, 1).unbind(1)
     hue, value = (hue + move[0]) % 1, (high + move[2]).clamp(0, 1)
     saturation = (span / high.masked_fill(high == 0, 1) + move[1]).clamp(0, 1)
-    places = (torch.tensor([5.0, 3.0, 1.0], device=images.device).view(1, 3, 1, 1) + 6 * hue[:, None]) % 6
-    return value[:, None] * (1 - saturation[:, None] * torch.minimum(places, 4 - places).clamp(0, 1))
+    places = (
+        torch.tensor([5.0, 3.0, 1.0], device=images.device).view(1, 3, 1, 1) + 6 * hue[:, None]
+    ) % 6
+    return value[:, None] * (
+        1 - saturation[:, None] * torch.minimum(places, 4 - places).clamp(0, 1)
+    )
 
 
-def shift_rgb(images: Float[Tensor, "spot 3 px px"], shift: Float[Tensor, "spot 3"]) -> Float[Tensor, "spot 3 px px"]:
+def shift_rgb(
+    images: Float[Tensor, "spot 3 px px"], shift: Float[Tensor, "spot 3"]
+) -> Float[Tensor, "spot 3 px px"]:
     """A number added to each channel, cut at 0 and 1."""
     return (images + shift.to(images)[..., None, None]).clamp_(0, 1)
 
 
-def permute_channels(images: Num[Tensor, "spot 3 px px"], order: Int[Tensor, "spot 3"]) -> Num[Tensor, "spot 3 px px"]:
+def permute_channels(
+    images: Num[Tensor, "spot 3 px px"], order: Int[Tensor, "spot 3"]
+) -> Num[Tensor, "spot 3 px px"]:
     """Channels in the order given for each tile."""
     return images[torch.arange(len(images))[:, None], order]
 

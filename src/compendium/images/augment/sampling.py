@@ -43,14 +43,23 @@ def flips(spots: int, left_right: float, up_down: float) -> Int[Tensor, "spot"]:
 
 def jitter(spots: int, *strengths: float, hue: float = 0.0) -> dict[str, Tensor]:
     """Factors of brightness, contrast and saturation around 1, a turn of hue if there is one, and the order in which they act."""
-    factors = [uniform(spots, max(1 - strength, 0), 1 + strength) for strength in strengths] + ([uniform(spots, -hue, hue)] if hue else [])
+    factors = [uniform(spots, max(1 - strength, 0), 1 + strength) for strength in strengths] + (
+        [uniform(spots, -hue, hue)] if hue else []
+    )
     return {"factors": torch.stack(factors, dim=1), "order": order(spots, len(factors))}
 
 
-def box(spots: int, area: tuple[float, float], aspect: tuple[float, float]) -> Float[Tensor, "spot 4"]:
+def box(
+    spots: int, area: tuple[float, float], aspect: tuple[float, float]
+) -> Float[Tensor, "spot 4"]:
     """Height and width as shares of the side, and the place: the first of ten draws of area and log aspect that fits, else the whole tile."""
-    areas, aspects = uniform((spots, ATTEMPTS), *area), uniform((spots, ATTEMPTS), math.log(aspect[0]), math.log(aspect[1])).exp()
+    areas, aspects = (
+        uniform((spots, ATTEMPTS), *area),
+        uniform((spots, ATTEMPTS), math.log(aspect[0]), math.log(aspect[1])).exp(),
+    )
     sizes = torch.stack([(areas / aspects).sqrt(), (areas * aspects).sqrt()], dim=2)
     fits = (sizes <= 1).all(dim=2)
     first = sizes[torch.arange(spots), fits.long().argmax(dim=1)]
-    return torch.cat([torch.where(fits.any(dim=1, keepdim=True), first, 1.0), torch.rand(spots, 2)], dim=1)
+    return torch.cat(
+        [torch.where(fits.any(dim=1, keepdim=True), first, 1.0), torch.rand(spots, 2)], dim=1
+    )

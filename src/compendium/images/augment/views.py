@@ -28,7 +28,12 @@ def bank(family: str, whole: bool = False) -> tuple[str, ...]:
 
 
 def kept_view(
-    section: Section, tile_px: int, view: str, rows: slice = slice(None), device: str = "cpu", tile_um: float = 0.0
+    section: Section,
+    tile_px: int,
+    view: str,
+    rows: slice = slice(None),
+    device: str = "cpu",
+    tile_um: float = 0.0,
 ) -> UInt8[Tensor, "spot px px 3"]:
     """Tiles of a section in one of the views of a bank; what is drawn for a tile follows from the names of section and view and the tile's place, whichever rows are asked for."""
     images = torch.tensor(section.tiles(tile_px, tile_um, rows), device=device)
@@ -39,7 +44,11 @@ def kept_view(
         images = symmetry(images, int(kind[0]))
     else:
         whole = kind[0] == "section"
-        with drawn_from(int.from_bytes(hashlib.sha256(f"{section.name} {view}".encode()).digest()[:7])):
+        with drawn_from(
+            int.from_bytes(hashlib.sha256(f"{section.name} {view}".encode()).digest()[:7])
+        ):
             drawn = FAMILIES[family].draw(1 if whole else len(section))
-        images = FAMILIES[family].apply(images, drawn if whole else {name: value[rows] for name, value in drawn.items()})
+        images = FAMILIES[family].apply(
+            images, drawn if whole else {name: value[rows] for name, value in drawn.items()}
+        )
     return images.permute(0, 2, 3, 1).contiguous()

@@ -39,14 +39,18 @@ class HED:
         """Itself: nothing is measured."""
         return self
 
-    def drawn(self, tile: UInt8[np.ndarray, "px px 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "px px 3"]:
+    def drawn(
+        self, tile: UInt8[np.ndarray, "px px 3"], rng: np.random.Generator
+    ) -> UInt8[np.ndarray, "px px 3"]:
         """The tile after one draw."""
         from skimage.color import hed2rgb, rgb2hed
 
         factor, offset = rng.uniform(-self.strength, self.strength, (2, 3))
         if not self.dark <= tile.mean() / 255 <= self.light:
             return tile
-        amount = rgb2hed(tile) * (1 + factor) + offset * off_glass(optical_density(tile).mean(axis=-1), self.glass)
+        amount = rgb2hed(tile) * (1 + factor) + offset * off_glass(
+            optical_density(tile).mean(axis=-1), self.glass
+        )
         return np.round(hed2rgb(amount) * 255).astype(np.uint8)
 
 
@@ -59,7 +63,8 @@ class Spread:
 
 
 VISIUM = Spread(  # of the benchmark's Visium sections, as it published them
-    location=((192.095, 144.19, 120.704), (38.03, 14.941, 6.836)), scale=((20.919, 3.549, 6.753), (5.482, 2.128, 2.899))
+    location=((192.095, 144.19, 120.704), (38.03, 14.941, 6.836)),
+    scale=((20.919, 3.549, 6.753), (5.482, 2.128, 2.899)),
 )
 
 
@@ -85,18 +90,32 @@ class RandStainNA:
         """With the spread of the sections' tiles: mean and standard deviation (normal), median and mean distance to it (laplace). BadInput where all are white."""
         if not self.measures:
             return self
-        found = [moments(eight_bit(lab(tile[::EVERY, ::EVERY]))) for section in sections for tile in section.patches if tile.mean() <= 255 * WHITE]
+        found = [
+            moments(eight_bit(lab(tile[::EVERY, ::EVERY])))
+            for section in sections
+            for tile in section.patches
+            if tile.mean() <= 255 * WHITE
+        ]
         if not found:
             raise BadInput("no tile shows tissue")
         centre, around = (np.mean, np.std) if self.law == "normal" else (np.median, _distance)
-        return replace(self, spread=Spread(*(tuple(map(tuple, of(found, axis=0).tolist())) for of in (centre, around))))
+        return replace(
+            self,
+            spread=Spread(
+                *(tuple(map(tuple, of(found, axis=0).tolist())) for of in (centre, around))
+            ),
+        )
 
-    def drawn(self, tile: UInt8[np.ndarray, "px px 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "px px 3"]:
+    def drawn(
+        self, tile: UInt8[np.ndarray, "px px 3"], rng: np.random.Generator
+    ) -> UInt8[np.ndarray, "px px 3"]:
         """The tile in the colours of one drawn template: (x - mean) wanted / (standard deviation, at least 1e-4) + wanted mean, cut at 0 and 255."""
         wanted = getattr(rng, self.law)(self.spread.location, self.spread.scale)
         colours = eight_bit(lab(tile))
         mean, spread = moments(colours)
-        mapped = ((colours - mean) * wanted[1].clip(min=0) / spread.clip(min=1e-4) + wanted[0]).clip(0, 255)
+        mapped = (
+            (colours - mean) * wanted[1].clip(min=0) / spread.clip(min=1e-4) + wanted[0]
+        ).clip(0, 255)
         changed = colours + off_glass(100 - colours[..., 0] / 2.55, self.glass) * (mapped - colours)
         return rgb((changed - [0, 128, 128]) / [2.55, 1, 1])
 

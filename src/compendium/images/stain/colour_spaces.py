@@ -10,15 +10,26 @@ def lab(pixels: UInt8[np.ndarray, "*any 3"]) -> Float32[np.ndarray, "*any 3"]:
     """CIELAB, white point D65: L 0-100, a and b about -100 to 100."""
     from skimage.color import rgb2lab
 
-    return rgb2lab(pixels.astype(np.float32) / 255)  # in single precision, which takes half the time
+    return rgb2lab(
+        pixels.astype(np.float32) / 255
+    )  # in single precision, which takes half the time
 
 
 def rgb(colours: Float[np.ndarray, "*any 3"]) -> UInt8[np.ndarray, "*any 3"]:
     """Back from CIELAB; what no screen can show is cut."""
     from skimage.color import lab2rgb
 
-    bluest = 199.99 / 116 * (colours[..., 0] + 16)  # a larger b is no light (CIE Z below 0); scikit-image cuts it too, and warns
-    return np.round(lab2rgb(np.stack([colours[..., 0], colours[..., 1], np.minimum(colours[..., 2], bluest)], axis=-1)) * 255).astype(np.uint8)
+    bluest = (
+        199.99 / 116 * (colours[..., 0] + 16)
+    )  # a larger b is no light (CIE Z below 0); scikit-image cuts it too, and warns
+    return np.round(
+        lab2rgb(
+            np.stack(
+                [colours[..., 0], colours[..., 1], np.minimum(colours[..., 2], bluest)], axis=-1
+            )
+        )
+        * 255
+    ).astype(np.uint8)
 
 
 def brightness(image: UInt8[np.ndarray, "height width 3"], percentile: float) -> float:

@@ -34,17 +34,30 @@ class Macenko:
         tissue = density[(density >= self.tissue).all(axis=1)]
         if len(tissue) < 2:
             raise BadInput("it shows no tissue")
-        plane = np.linalg.eigh(np.cov(tissue.T))[1][:, 1:]  # of the three the two directions in which densities differ most, the first of them last
+        plane = np.linalg.eigh(np.cov(tissue.T))[1][
+            :, 1:
+        ]  # of the three the two directions in which densities differ most, the first of them last
         angles = np.arctan2(tissue @ plane[:, 1], tissue @ plane[:, 0])
         ends = np.percentile(angles, [self.angle, 100 - self.angle])
         stains = ordered(np.stack([np.cos(ends), np.sin(ends)], axis=1) @ plane.T)
-        return StainPair(stains, np.percentile((density if self.everywhere else tissue) @ np.linalg.pinv(stains), self.strong, axis=0))
+        return StainPair(
+            stains,
+            np.percentile(
+                (density if self.everywhere else tissue) @ np.linalg.pinv(stains),
+                self.strong,
+                axis=0,
+            ),
+        )
 
-    def mapped(self, tiles: UInt8[np.ndarray, "*any 3"], own: StainPair, template: StainPair) -> UInt8[np.ndarray, "*any 3"]:
+    def mapped(
+        self, tiles: UInt8[np.ndarray, "*any 3"], own: StainPair, template: StainPair
+    ) -> UInt8[np.ndarray, "*any 3"]:
         """Pixels of a slide in the stains of the template, each stain as strong there as here."""
         amount = self._density(tiles) @ np.linalg.pinv(own.stains)
         mapped = (self.light * np.exp(-own.density(amount, template))).clip(max=255)
-        return np.round(tiles + off_glass(optical_density(tiles).mean(axis=-1), self.glass) * (mapped - tiles)).astype(np.uint8)
+        return np.round(
+            tiles + off_glass(optical_density(tiles).mean(axis=-1), self.glass) * (mapped - tiles)
+        ).astype(np.uint8)
 
     def _density(self, pixels: UInt8[np.ndarray, "*any 3"]) -> Float64[np.ndarray, "*any 3"]:
         """-ln((value + 1) / light): one is added so that black has a density, as is usual for this method."""

@@ -40,7 +40,9 @@ class Reinhard:
             raise BadInput("it shows no tissue")
         return Colours(tissue.mean(axis=0), tissue.std(axis=0), bright)
 
-    def mapped(self, tiles: UInt8[np.ndarray, "*any 3"], own: Colours, template: Colours) -> UInt8[np.ndarray, "*any 3"]:
+    def mapped(
+        self, tiles: UInt8[np.ndarray, "*any 3"], own: Colours, template: Colours
+    ) -> UInt8[np.ndarray, "*any 3"]:
         """Pixels of a slide with the mean and spread of the template's colours; a channel that is constant here keeps its spread."""
         colours = brightened(tiles, own.bright)
         ratio = np.divide(template.spread, own.spread, out=np.ones(3), where=own.spread > 0)

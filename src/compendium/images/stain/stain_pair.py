@@ -22,7 +22,9 @@ class StainPair:
     strong: Float64[np.ndarray, "2"]
     bright: float = 100.0
 
-    def density(self, amount: Float64[np.ndarray, "*any 2"], template: "StainPair") -> Float64[np.ndarray, "*any 3"]:
+    def density(
+        self, amount: Float64[np.ndarray, "*any 2"], template: "StainPair"
+    ) -> Float64[np.ndarray, "*any 3"]:
         """Optical density of the amounts in the stains of the template, each as strong there as here; a stain that this slide lacks is not scaled."""
         ratio = np.divide(template.strong, self.strong, out=np.ones(2), where=self.strong > 0)
         return (amount * ratio) @ template.stains

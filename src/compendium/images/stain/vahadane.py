@@ -9,8 +9,13 @@ from compendium.errors import BadInput
 from compendium.images.stain.colour_spaces import brightened, brightness, lab, optical_density, rgb
 from compendium.images.stain.stain_pair import StainPair, ordered
 
-ROUNDS, PIXELS = 200, 20_000  # of the dictionary's search, where the last digits have long stopped to move
-START = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])  # haematoxylin and eosin as Ruifrok and Johnston measured them (2001)
+ROUNDS, PIXELS = (
+    200,
+    20_000,
+)  # of the dictionary's search, where the last digits have long stopped to move
+START = np.array(
+    [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]]
+)  # haematoxylin and eosin as Ruifrok and Johnston measured them (2001)
 
 
 @dataclass(frozen=True)
@@ -35,15 +40,25 @@ class Vahadane:
         if not len(density):
             raise BadInput("it shows no tissue")
         stains = dictionary(density[:: -(-len(density) // PIXELS)], self.sparse)
-        return StainPair(stains, np.percentile(concentrations(density, stains, self.code), self.strong, axis=0), bright)
+        return StainPair(
+            stains,
+            np.percentile(concentrations(density, stains, self.code), self.strong, axis=0),
+            bright,
+        )
 
-    def mapped(self, tiles: UInt8[np.ndarray, "*any 3"], own: StainPair, template: StainPair) -> UInt8[np.ndarray, "*any 3"]:
+    def mapped(
+        self, tiles: UInt8[np.ndarray, "*any 3"], own: StainPair, template: StainPair
+    ) -> UInt8[np.ndarray, "*any 3"]:
         """Pixels of a slide in the stains of the template, each stain as strong there as here."""
-        amount = concentrations(optical_density(rgb(brightened(tiles, own.bright))), own.stains, self.code)
+        amount = concentrations(
+            optical_density(rgb(brightened(tiles, own.bright))), own.stains, self.code
+        )
         return np.round(255 * np.exp(-own.density(amount, template))).astype(np.uint8)
 
 
-def concentrations(density: Float64[np.ndarray, "*any 3"], stains: Float64[np.ndarray, "2 3"], penalty: float) -> Float64[np.ndarray, "*any 2"]:
+def concentrations(
+    density: Float64[np.ndarray, "*any 3"], stains: Float64[np.ndarray, "2 3"], penalty: float
+) -> Float64[np.ndarray, "*any 2"]:
     """How much of each stain, c >= 0, makes the density: the least 1/2 |density - c stains|^2 + penalty |c|, which for two stains can be written down.
 
     Where the free solution is negative in one stain, that one is 0 and the other as if it were alone.
@@ -54,7 +69,9 @@ def concentrations(density: Float64[np.ndarray, "*any 3"], stains: Float64[np.nd
     return np.where(both[..., ::-1] < 0, single, both).clip(min=0)
 
 
-def dictionary(density: Float64[np.ndarray, "pixel 3"], penalty: float) -> Float64[np.ndarray, "2 3"]:
+def dictionary(
+    density: Float64[np.ndarray, "pixel 3"], penalty: float
+) -> Float64[np.ndarray, "2 3"]:
     """Two stains, non-negative rows of unit length, that make the densities with the least 1/2 |density - c stains|^2 + penalty |c|, c >= 0.
 
     Concentrations and stains are improved in turn, one stain at a time, as scikit-learn's DictionaryLearning does; for two stains every step is

@@ -45,7 +45,13 @@ class Serial(Executor):
 
 
 @contextmanager
-def engine(word: str = "serial", *, workers: int = 0, address: str = "", slurm: Mapping[str, object] | None = None) -> Iterator[tuple[Executor, int]]:
+def engine(
+    word: str = "serial",
+    *,
+    workers: int = 0,
+    address: str = "",
+    slurm: Mapping[str, object] | None = None,
+) -> Iterator[tuple[Executor, int]]:
     """The named engine, for the length of the block, and how many runs it computes at once.
 
     workers: how many at once; 0 takes one a GPU or core (local), or as many as the cluster allows (slurm). Dask and serial have what they have.
@@ -55,7 +61,11 @@ def engine(word: str = "serial", *, workers: int = 0, address: str = "", slurm: 
         raise BadInput(f"unknown engine {word!r}; known: {', '.join(ENGINES)}")
     if workers < 0:
         raise BadInput(f"workers is {workers}; give 1 or more, or 0 for as many as there are")
-    for what, given, fits in (("--address", address, ("dask",)), ("--slurm", slurm, ("slurm",)), ("--workers", workers, ("local", "slurm"))):
+    for what, given, fits in (
+        ("--address", address, ("dask",)),
+        ("--slurm", slurm, ("slurm",)),
+        ("--workers", workers, ("local", "slurm")),
+    ):
         if given and word not in fits:
             raise BadInput(f"{what} goes with engine {' or '.join(fits)}, not with {word}")
     match word:
@@ -104,16 +114,25 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
     from distributed import Client
 
     check_address(address)
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a scheduler that ends is told in one line, by whoever waits for it
+    logging.getLogger("distributed").setLevel(
+        logging.CRITICAL
+    )  # a scheduler that ends is told in one line, by whoever waits for it
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:  # TypeError where tls has no certificates
-        raise BadInput(f"no Dask scheduler answers at {address} ({' '.join(str(error).split())[:120]}); start one with: dask scheduler") from error
+        raise BadInput(
+            f"no Dask scheduler answers at {address} ({' '.join(str(error).split())[:120]}); start one with: dask scheduler"
+        ) from error
     with client:
         workers = client.nthreads()
         if not workers:
-            raise BadInput(f"the Dask scheduler at {address} has no workers; start some with: dask worker --nthreads 1 {address}")
-        yield client.get_executor(pure=False), len(workers)  # pure would answer from an earlier attempt; a worker makes one run at a time
+            raise BadInput(
+                f"the Dask scheduler at {address} has no workers; start some with: dask worker --nthreads 1 {address}"
+            )
+        yield (
+            client.get_executor(pure=False),
+            len(workers),
+        )  # pure would answer from an earlier attempt; a worker makes one run at a time
 
 
 def check_address(address: str) -> None:
@@ -124,9 +143,13 @@ def check_address(address: str) -> None:
     except ValueError:
         known = False
     if not known:
-        raise BadInput(f"--address {address!r} is no address of a Dask scheduler; give e.g. tcp://127.0.0.1:8786 or tls://HOST:8786")
+        raise BadInput(
+            f"--address {address!r} is no address of a Dask scheduler; give e.g. tcp://127.0.0.1:8786 or tls://HOST:8786"
+        )
     if parts.scheme == "tcp" and not _is_loopback(parts.hostname):
-        raise BadInput(f"--address {address} would carry code over the network unprotected; use tls://, or tcp:// on this machine only")
+        raise BadInput(
+            f"--address {address} would carry code over the network unprotected; use tls://, or tcp:// on this machine only"
+        )
 
 
 def _is_loopback(host: str) -> bool:

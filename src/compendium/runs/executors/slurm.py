@@ -14,8 +14,22 @@ if TYPE_CHECKING:
     from submitit import Job
 
 POLL_SECONDS = 10.0
-TIMEOUT_MIN, REQUEUES = 60, 100  # a job that needs longer is put back, and goes on from its checkpoint
-ENDED = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "SPECIAL_EXIT", "TIMEOUT")
+TIMEOUT_MIN, REQUEUES = (
+    60,
+    100,
+)  # a job that needs longer is put back, and goes on from its checkpoint
+ENDED = (
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "SPECIAL_EXIT",
+    "TIMEOUT",
+)
 GONE = "GONE"  # Slurm forgets a job some minutes after its end
 
 
@@ -45,15 +59,25 @@ class JobArray(Executor):
     def __init__(self, workers: int, words: Mapping[str, object]) -> None:
         from submitit import AutoExecutor
 
-        folder = home() / "slurm" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"  # not named by the job, which may start before a folder of its name is there
-        own = {"name": "compendium", "timeout_min": TIMEOUT_MIN} | ({"slurm_array_parallelism": workers} if workers else {})
+        folder = (
+            home() / "slurm" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        )  # not named by the job, which may start before a folder of its name is there
+        own = {"name": "compendium", "timeout_min": TIMEOUT_MIN} | (
+            {"slurm_array_parallelism": workers} if workers else {}
+        )
         try:
-            self.executor = AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=REQUEUES)
+            self.executor = AutoExecutor(
+                folder=folder, cluster="slurm", slurm_max_num_timeout=REQUEUES
+            )
             self.executor.update_parameters(**(own | dict(words)))
         except (RuntimeError, NameError, TypeError, ValueError, AssertionError) as error:
-            raise BadInput(f"no Slurm job can be made here ({' '.join(str(error).split())[:200]}); run on a login node, and see submitit for the words of --slurm") from error
+            raise BadInput(
+                f"no Slurm job can be made here ({' '.join(str(error).split())[:200]}); run on a login node, and see submitit for the words of --slurm"
+            ) from error
 
-    def map(self, fn: Callable, *iterables, timeout: float | None = None, chunksize: int = 1) -> Iterator:
+    def map(
+        self, fn: Callable, *iterables, timeout: float | None = None, chunksize: int = 1
+    ) -> Iterator:
         """The results, in order, once all jobs have ended."""
         return _results(self.executor.map_array(Requeued(fn), *iterables))
 
@@ -63,11 +87,15 @@ def _results(jobs: Sequence["Job"]) -> Iterator:
 
     if lost := wait(jobs):
         told = ", ".join(f"{job} {state}" for job, state in lost.items())
-        raise BadInput(f"{len(lost)} of {len(jobs)} Slurm jobs left no result (logs: {jobs[0].paths.folder}): {told}")
+        raise BadInput(
+            f"{len(lost)} of {len(jobs)} Slurm jobs left no result (logs: {jobs[0].paths.folder}): {told}"
+        )
     for job in jobs:
         outcome, result = pickle_load(job.paths.result_pickle)
         if outcome == "error":
-            raise BadInput(f"Slurm job {job.job_id} ended in {result.strip().splitlines()[-1]} (log: {job.paths.stderr})")
+            raise BadInput(
+                f"Slurm job {job.job_id} ended in {result.strip().splitlines()[-1]} (log: {job.paths.stderr})"
+            )
         yield result
 
 
@@ -81,7 +109,11 @@ def wait(jobs: Sequence["Job"]) -> dict[str, str]:
     while True:
         fates, there = queue(), {path.name for path in jobs[0].paths.folder.iterdir()}
         left = [job.job_id for job in jobs if job.paths.result_pickle.name not in there]
-        lost = {job: fate for job in left if (fate := fates.get(job, GONE))} if fates is not None else {}
+        lost = (
+            {job: fate for job in left if (fate := fates.get(job, GONE))}
+            if fates is not None
+            else {}
+        )
         if len(left) == len(lost) and lost.keys() <= before.keys():
             return lost
         before = lost
@@ -93,8 +125,15 @@ def queue() -> dict[str, str] | None:
 
     Jobs that ended in the last minutes are among them. One that could not be launched is put back and held, until somebody looks after it.
     """
-    asked = subprocess.run(["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i %T %r"], capture_output=True, text=True)
+    asked = subprocess.run(
+        ["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i %T %r"],
+        capture_output=True,
+        text=True,
+    )
     if asked.returncode:
         return None
     rows = [line.split(maxsplit=2) for line in asked.stdout.splitlines()]
-    return {job: state if state in ENDED else why if "requeued" in why else "" for job, state, why in rows}
+    return {
+        job: state if state in ENDED else why if "requeued" in why else ""
+        for job, state, why in rows
+    }

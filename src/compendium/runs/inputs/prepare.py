@@ -30,11 +30,17 @@ def stained(run: Run, sections: Sequence[Section]) -> dict[str, Section]:
         return seen
     train = [seen[name] for name in run.split.train]
     others = run.stain_test and run.stain in NORMALISERS
-    return {name: restained(section, train, run.stain) if others or name in run.split.train else section for name, section in seen.items()}
+    return {
+        name: restained(section, train, run.stain) if others or name in run.split.train else section
+        for name, section in seen.items()
+    }
 
 
 def learned(run: Run, parts: list[Inputs]) -> list[Inputs]:
     """Training inputs as the run learns from them: with target=harmony their expression as Harmony corrects it, over these and no other sections."""
     if run.target != "harmony":
         return parts
-    return [replace(part, target=target) for part, target in zip(parts, harmonised([part.target for part in parts]), strict=True)]
+    return [
+        replace(part, target=target)
+        for part, target in zip(parts, harmonised([part.target for part in parts]), strict=True)
+    ]

@@ -21,7 +21,15 @@ from compendium.runs.inputs.prepare import stained
 from compendium.runs.run import Run
 from compendium.storage import home
 
-KIND = ("method", "encoder", "tile_px", "batch", "model", "windows", "recompute")  # runs that agree in these take equally long a spot and epoch
+KIND = (
+    "method",
+    "encoder",
+    "tile_px",
+    "batch",
+    "model",
+    "windows",
+    "recompute",
+)  # runs that agree in these take equally long a spot and epoch
 
 
 def estimate(runs: Sequence[Run], sections: Sequence[Section], device: str = "auto") -> list[float]:
@@ -45,7 +53,11 @@ def _key(words: dict) -> str:
 
 def _work(run: Run, sections: Sequence[Section]) -> int:
     """Training spots times epochs times fits."""
-    return sum(len(section) for section in sections if section.name in run.split.train) * _passes(run.optimiser, run.epochs) * run.members
+    return (
+        sum(len(section) for section in sections if section.name in run.split.train)
+        * _passes(run.optimiser, run.epochs)
+        * run.members
+    )
 
 
 def _passes(optimiser: str, epochs: int) -> int:
@@ -60,7 +72,11 @@ def stored_rates(device: str) -> dict[str, float]:
         try:
             facts = store.stated(path.parent)
             if _unthreaded(facts["device"]) == _unthreaded(device):
-                rate = facts["seconds"] / (facts["training_spots"] * _passes(facts["run"]["optimiser"], facts["run"]["epochs"]) * facts["run"].get("members", 1))
+                rate = facts["seconds"] / (
+                    facts["training_spots"]
+                    * _passes(facts["run"]["optimiser"], facts["run"]["epochs"])
+                    * facts["run"].get("members", 1)
+                )
                 found.setdefault(_key(facts["run"]), []).append(rate)
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             continue  # a damaged record tells no time
@@ -75,9 +91,15 @@ def _unthreaded(device: str) -> str:
 def trial(run: Run, sections: Sequence[Section], device: str) -> float:
     """Seconds a spot and epoch, measured: one epoch on the run's smallest training section, the second time it is done."""
     smallest = min((section for section in sections if section.name in run.split.train), key=len)
-    short = replace(run, split=Split("trial", (smallest.name,), (), (smallest.name,), "nothing"), epochs=min(run.epochs, 1))
+    short = replace(
+        run,
+        split=Split("trial", (smallest.name,), (), (smallest.name,), "nothing"),
+        epochs=min(run.epochs, 1),
+    )
     train, target = training_set(short, [smallest])
-    parts = windowed(short, train, [inputs(short, part, target, device, training=True) for part in train], target)
+    parts = windowed(
+        short, train, [inputs(short, part, target, device, training=True) for part in train], target
+    )
     with tempfile.TemporaryDirectory() as nowhere:
         for _ in range(2):
             began = time.monotonic()
@@ -92,7 +114,18 @@ def features_left(runs: Sequence[Run], sections: Sequence[Section], device: str 
         if run.encoder not in (OWN, NONE, COORDINATES):
             for section in (_measured(stained, run, used(run, sections)) or {}).values():
                 for view in {"", *(banked(run) if section.name in run.split.train else ())}:
-                    if not (path := cache_path(section, run.encoder, run.tile_px, run.weights, device, run.scale, view, run.tile_um)).exists():
+                    if not (
+                        path := cache_path(
+                            section,
+                            run.encoder,
+                            run.tile_px,
+                            run.weights,
+                            device,
+                            run.scale,
+                            view,
+                            run.tile_um,
+                        )
+                    ).exists():
                         left[path] = (len(section), section, run, view)
     if not left:
         return 0.0

@@ -19,7 +19,13 @@ Tell = Callable[[str], None]
 
 
 def run_study(
-    runs: Sequence[Run], sections: Sequence[Section], executor: Executor, tell: Tell, *, workers: int = 1, device: str = "auto"
+    runs: Sequence[Run],
+    sections: Sequence[Section],
+    executor: Executor,
+    tell: Tell,
+    *,
+    workers: int = 1,
+    device: str = "auto",
 ) -> list[Record]:
     """The records of the runs. `tell` gets one line before, one whenever a run begins, ends or fails, and those are few."""
     watch = Progress(runs, sections, workers)
@@ -57,19 +63,38 @@ class Progress:
 
     def now(self) -> list[State]:
         """How each run stands; a record that was found good is not read again."""
-        self.known = [old if old and old.word == "done" else state(run, target) for old, run, target in zip(self.known, self.runs, self.targets, strict=True)]
+        self.known = [
+            old if old and old.word == "done" else state(run, target)
+            for old, run, target in zip(self.known, self.runs, self.targets, strict=True)
+        ]
         return self.known
 
     def announcement(self) -> str:
         """What is there, what is to do, what it will cost."""
-        line = f"{len(self.runs)} runs: {len(self.runs) - len(self.due)} stored, {len(self.due)} to do"
+        line = (
+            f"{len(self.runs)} runs: {len(self.runs) - len(self.due)} stored, {len(self.due)} to do"
+        )
         if not self.due:
             return line
         count = Counter(self.runs[i].method for i in self.due)
-        spent = {method: sum(self.seconds[i] for i in self.due if self.runs[i].method == method) for method in count}
-        parts = [f"{method} {times} x {duration(spent[method] / times)}" for method, times in count.items()]
-        parts += [f"features of the frozen encoder {duration(self.features)}"] if self.features else []
-        many = f" on {self.workers} workers" if self.workers > 1 else "" if self.workers else " of computing in all"
+        spent = {
+            method: sum(self.seconds[i] for i in self.due if self.runs[i].method == method)
+            for method in count
+        }
+        parts = [
+            f"{method} {times} x {duration(spent[method] / times)}"
+            for method, times in count.items()
+        ]
+        parts += (
+            [f"features of the frozen encoder {duration(self.features)}"] if self.features else []
+        )
+        many = (
+            f" on {self.workers} workers"
+            if self.workers > 1
+            else ""
+            if self.workers
+            else " of computing in all"
+        )
         return f"{line}; about {duration(self.shared(self.seconds, self.features))}{many} ({', '.join(parts)})"
 
     def shared(self, seconds: Sequence[float], features: float) -> float:
@@ -84,7 +109,10 @@ class Progress:
         stand = ", ".join(f"{count[word]} {word}" for word in STATES if count[word])
         if not going:
             return stand
-        left = [max(0.0, self.seconds[i] - (now[i].seconds if now[i].word == "running" else 0.0)) for i in going]
+        left = [
+            max(0.0, self.seconds[i] - (now[i].seconds if now[i].word == "running" else 0.0))
+            for i in going
+        ]
         return f"{stand}; about {duration(self.shared(left, self.features * len(going) / len(self.due)))} left"
 
     def tell_failures(self, failed: Sequence[tuple[Run, str]], tell: Tell) -> None:
@@ -104,7 +132,9 @@ class Progress:
             line = self.line()
             if line.split(";")[0] != last:
                 last = line.split(";")[0]
-                self.tell_failures([(s.run, s.reason) for s in self.known if s.word == "failed"], tell)
+                self.tell_failures(
+                    [(s.run, s.reason) for s in self.known if s.word == "failed"], tell
+                )
                 tell(line)
 
         def keep_looking() -> None:
@@ -126,11 +156,21 @@ class Progress:
 def report(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:
     """One line a run: how it stands, what it is, how long it took, where its record lies or why there is none."""
     rows = [
-        (s.word, s.run.method, s.run.split.name, f"seed {s.run.seed}", duration(s.seconds) if s.seconds else "-", s.reason or s.target.name)
+        (
+            s.word,
+            s.run.method,
+            s.run.split.name,
+            f"seed {s.run.seed}",
+            duration(s.seconds) if s.seconds else "-",
+            s.reason or s.target.name,
+        )
         for s in states(runs, sections)
     ]
     width = [max(len(row[i]) for row in rows) for i in range(5)]
-    return ["  ".join([*(cell.ljust(size) for cell, size in zip(row, width, strict=False)), row[5]]) for row in rows]
+    return [
+        "  ".join([*(cell.ljust(size) for cell, size in zip(row, width, strict=False)), row[5]])
+        for row in rows
+    ]
 
 
 def duration(seconds: float) -> str:

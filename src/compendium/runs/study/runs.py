@@ -8,26 +8,53 @@ from compendium.data.splits import Placed, Split, folds
 from compendium.errors import BadInput
 from compendium.runs.run import Run, plan_run
 
-TAKEN = ("cohort", "method", "methods", "rules", "sections", "seed", "split")  # words that a study varies itself
+TAKEN = (
+    "cohort",
+    "method",
+    "methods",
+    "rules",
+    "sections",
+    "seed",
+    "split",
+)  # words that a study varies itself
 
 
-def plan_runs(cohort: str, sections: Sequence[Placed], rules: Sequence[str], methods: Sequence[str], **words) -> list[Run]:
+def plan_runs(
+    cohort: str, sections: Sequence[Placed], rules: Sequence[str], methods: Sequence[str], **words
+) -> list[Run]:
     """Plan runs; `words` go to `plan_run`, for every method alike. Names, patients and laboratories are enough: the catalogue's entries will do."""
-    return [plan_run(cohort, split, method, sections=list(sections), **words) for split in distinct(rules, sections) for method in methods]
+    return [
+        plan_run(cohort, split, method, sections=list(sections), **words)
+        for split in distinct(rules, sections)
+        for method in methods
+    ]
 
 
 def planned(
-    cohort_name: str, names: Sequence[str] | None, rules: Sequence[str], methods: Sequence[str], seeds: Sequence[int], words: Mapping[str, object]
+    cohort_name: str,
+    names: Sequence[str] | None,
+    rules: Sequence[str],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    words: Mapping[str, object],
 ) -> tuple[list[str], list[Run]]:
     """The sections of a study (by default all that are prepared) and its runs, each once; from the catalogue alone, so that a mistake is said before data are touched."""
     facts = cohort(cohort_name)
     if taken := [word for word in words if word in TAKEN]:
-        raise BadInput(f"-p {taken[0]} is no word of a single run here; give --methods, --splits, --sections or --seeds")
+        raise BadInput(
+            f"-p {taken[0]} is no word of a single run here; give --methods, --splits, --sections or --seeds"
+        )
     names = list(dict.fromkeys(names or prepared_names(facts.name)))
     if not names:
-        raise BadInput(f"no section of {facts.name} is prepared: run compendium prepare {' and compendium prepare '.join(facts.name.split('+'))} first")
+        raise BadInput(
+            f"no section of {facts.name} is prepared: run compendium prepare {' and compendium prepare '.join(facts.name.split('+'))} first"
+        )
     placed = [facts.section(name) for name in names]
-    runs = [run for seed in seeds for run in plan_runs(facts.name, placed, rules, methods, seed=seed, **words)]
+    runs = [
+        run
+        for seed in seeds
+        for run in plan_runs(facts.name, placed, rules, methods, seed=seed, **words)
+    ]
     return names, list(dict.fromkeys(runs))
 
 
