@@ -1,14 +1,17 @@
-"""The rows of a comparison: the runs behind each, what became of them, and which of them may be called a result."""
+"""The skeleton of every chapter: design -> runs -> fitted -> scored -> tables."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from compendium import versions
-from compendium.data.section import Section
-from compendium.data.splits import folds
+from compendium.data.prepare import open_sections
+from compendium.data.section import Section, digest
+from compendium.data.sources import cohort as listed
+from compendium.data.splits import Placed, folds
 from compendium.errors import BadInput
+from compendium.evaluation.results import Results
 from compendium.evaluation.scores import scores, summary
 from compendium.methods import recipe
 from compendium.runs import execute
@@ -38,6 +41,79 @@ class Row:
     key: str
     title: str
     words: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Design:
+    """The runs that a chapter compares.
+
+    Parameters
+    ----------
+    cohort
+        Cohort of the sections, or several joined by `+`.
+    sections
+        The sections; entries of the catalogue will do, no data are read.
+    groups
+        Runs by group ("fits", "permuted", ...), each with the key of its row.
+    protocol
+        The protocol as a page names it.
+    facts
+        What pages print of the design, as JSON has it: titles of rows, roles of sections.
+    """
+
+    cohort: str
+    sections: Sequence[Placed]
+    groups: Mapping[str, Sequence[Job]]
+    protocol: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    def table(self) -> pd.DataFrame:
+        """Return one row a fit: what it is, what it trains on and what it is tested on."""
+        return pd.DataFrame(
+            [
+                {
+                    "group": group,
+                    "row": key,
+                    "method": run.method,
+                    "split": run.split.rule,
+                    "trained on": ", ".join(run.split.train),
+                    "tested on": ", ".join(run.split.test),
+                    "target": run.target,
+                    "encoder": run.encoder,
+                    "epochs": run.epochs,
+                    "seed": run.seed,
+                }
+                for group, jobs in self.groups.items()
+                for key, run in jobs
+            ]
+        )
+
+
+Tables = tuple[Mapping[str, pd.DataFrame], Mapping[str, object]]
+Reduce = Callable[[Design, Mapping[str, "Fitted"], Sequence[Section]], Tables]
+
+
+def compute(design: Design, tables: Reduce, device: str) -> Results:
+    """Fit what is not stored yet, score it and reduce it to the tables of a chapter.
+
+    Parameters
+    ----------
+    design
+        The runs.
+    tables
+        The chapter's own step: (design, fitted groups, sections) -> (tables, further facts).
+    device
+        Where to compute: auto, cpu, cuda or mps.
+    """
+    sections = open_sections(design.cohort, [section.name for section in design.sections])
+    groups = fitted(design.groups, sections, device)
+    found, facts = tables(design, groups, sections)
+    provenance = {
+        "data": f"{design.cohort} {digest(sections)}",
+        "attribution": listed(design.cohort).attribution,
+        "protocol": design.protocol,
+    }
+    return Results(found, made(groups) | provenance | dict(design.facts) | dict(facts))
 
 
 @dataclass(frozen=True)

@@ -1,89 +1,93 @@
-"""When sections can decide a claim of the benchmark, one rule for all chapters, and the form in which it is told; what its numbers must show, each chapter says itself."""
+"""Verdicts: when sections can decide a statement, and what the statement then rests on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 
+import numpy as np
 import pandas as pd
 
-HOLDS, FAILS, UNDECIDED = "holds here", "fails here", "undecided here"
-FEWEST, PATIENTS = (
-    3,
-    2,
-)  # sections, and patients they must come from, before anything is decided about these sections
+MIN_SECTIONS, MIN_PATIENTS = 3, 2
+"""Sections, and patients they must come from, before anything is decided about these sections."""
+
+
+class Verdict(StrEnum):
+    """What results say of a statement."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    UNDECIDED = "cannot be told"
+    NOT_RUN = "not run"
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A claim, what is decided of it (HOLDS, FAILS or UNDECIDED), and why, in sentences. sections, patients: that it is judged on; 0 where it is not about tissue."""
+class Outcome:
+    """What results say of one statement, and what that rests on.
 
-    claim: str
-    verdict: str
-    why: str
+    Parameters
+    ----------
+    verdict
+        The verdict.
+    statistic, name
+        The number that it rests on, and what that number is, e.g. "difference of median PCC".
+    low, high
+        Interval of the statistic; NaN where there is none.
+    sections, patients
+        How many it was judged on; 0 where the statement is not about tissue.
+    limits
+        What keeps the statement from being decided, e.g. "one patient"; empty where it is decided.
+    numbers
+        Numbers that the author's sentence names, by name.
+    """
+
+    verdict: Verdict
+    statistic: float = np.nan
+    name: str = ""
+    low: float = np.nan
+    high: float = np.nan
     sections: int = 0
     patients: int = 0
-
-    @property
-    def told(self) -> str:
-        """Verdict and reason, for prose."""
-        return f"{self.verdict[0].upper()}{self.verdict[1:]}. {self.why}"
-
-    @property
-    def rests(self) -> str:
-        """What it is judged on."""
-        return (
-            counted(self.sections, self.patients) if self.patients else "Not a question of patients"
-        )
+    limits: tuple[str, ...] = ()
+    numbers: Mapping[str, object] = field(default_factory=dict)
 
 
-def others(patients: int) -> str:
-    """What is decided about other patients by what is judged on so many, in a sentence; "" for none."""
-    least = 2 / 2**patients
-    if not patients or least <= 0.05:
-        return ""
-    return f"Over {counted_of(patients, 'patient')} an exact two-sided sign test reaches p = {least:.2g} at best: nothing here is decided about another patient."
+def limits_of(tested: pd.DataFrame) -> list[str]:
+    """List what keeps the sections of a table [section, patient] from deciding anything."""
+    limits = []
+    if tested["section"].nunique() < MIN_SECTIONS:
+        limits.append(f"fewer than {MIN_SECTIONS} sections")
+    if tested["patient"].nunique() < MIN_PATIENTS:
+        limits.append(f"fewer than {MIN_PATIENTS} patients")
+    return limits
 
 
-def counted_of(number: int, what: str) -> str:
-    """3 sections, 1 patient."""
-    return f"{number} {what}{'s' * (number != 1)}"
+def judge(
+    verdict: Verdict, tested: pd.DataFrame, limits: Sequence[str] = (), **rests_on
+) -> Outcome:
+    """Return the outcome of a statement about tissue: undecided where something limits it.
 
-
-def counted(sections: int, patients: int) -> str:
-    """3 sections of 1 patient."""
-    return f"{counted_of(sections, 'section')} of {counted_of(patients, 'patient')}"
-
-
-def too_few(of: pd.DataFrame) -> str:
-    """Why the sections of a table [section, patient] decide nothing, in a sentence; "" where there are enough, of enough patients."""
-    sections, patients = of["section"].nunique(), of["patient"].nunique()
-    return (
-        f"{counted(sections, patients)} cannot decide."
-        if sections < FEWEST or patients < PATIENTS
-        else ""
-    )
-
-
-def decided(
-    claim: str,
-    verdict: str,
-    why: str,
-    of: pd.DataFrame,
-    smoke: Sequence[str] = (),
-    hindered: Sequence[str] = (),
-) -> Claim:
-    """The claim with the verdict of its numbers, unless something hinders: rows below the floor (their titles), too few sections or patients, or what `hindered` says.
-
-    of: table [section, patient] of what the verdict was taken from.
+    Parameters
+    ----------
+    verdict
+        What the numbers say.
+    tested
+        Table [section, patient] of what the verdict was taken from.
+    limits
+        Further limits, e.g. "row below the minimum training criterion".
+    rests_on
+        Other fields of `Outcome`: statistic, name, low, high, numbers.
     """
-    reasons = [
-        *hindered,
-        *([f"Below the floor of a result: {', '.join(smoke)}."] if smoke else []),
-        *([few] if (few := too_few(of)) else []),
-    ]
-    return Claim(
-        claim,
-        UNDECIDED if reasons else verdict,
-        " ".join([*reasons, why]).strip(),
-        of["section"].nunique(),
-        of["patient"].nunique(),
+    every = (*limits, *limits_of(tested))
+    sections, patients = tested["section"].nunique(), tested["patient"].nunique()
+    return Outcome(
+        Verdict.UNDECIDED if every else verdict,
+        sections=sections,
+        patients=patients,
+        limits=every,
+        **rests_on,
     )
+
+
+def least_p(patients: int) -> float:
+    """Return the smallest p of an exact two-sided sign-flip test over so many patients."""
+    return 2 / 2**patients

@@ -1,0 +1,77 @@
+"""Findings: sentences that authors wrote, printed only where the results support them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from compendium.evaluation.results import Results
+from compendium.evaluation.verdict import Outcome, Verdict
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A statement of an author with the rule that decides it.
+
+    Parameters
+    ----------
+    id
+        Slug, unique in the chapter.
+    text, negation
+        The sentence that is printed where the statement holds, and the one where it does not.
+        `{name}` and `{name:.3f}` stand for numbers of the outcome.
+    decide
+        The rule: results of the chapter -> outcome.
+    claim
+        Where the benchmark makes this claim, e.g. "Results, Fig. 1b"; empty for our own finding.
+    expected
+        The verdict that the author saw on the published tables of real sections; another one
+        there fails the build.
+    """
+
+    id: str
+    text: str
+    negation: str
+    decide: Callable[[Results], Outcome]
+    claim: str = ""
+    expected: Verdict = Verdict.UNDECIDED
+
+    def sentence(self, outcome: Outcome) -> str:
+        """Return the author's sentence that the outcome supports."""
+        if outcome.verdict is Verdict.HOLDS:
+            return self.text.format_map(outcome.numbers)
+        if outcome.verdict is Verdict.FAILS:
+            return self.negation.format_map(outcome.numbers)
+        return f"Cannot be told from these data: {self.text.format_map(outcome.numbers)}"
+
+
+def decide_all(findings: Sequence[Finding], results: Results) -> dict[str, Outcome]:
+    """Return the outcome of each finding by its id, in order."""
+    return {finding.id: finding.decide(results) for finding in findings}
+
+
+def verdict_table(findings: Sequence[Finding], outcomes: dict[str, Outcome]) -> pd.DataFrame:
+    """Return one row a finding.
+
+    Returns
+    -------
+    Columns: statement, claimed in, verdict, statistic, value, low, high, sections, patients,
+    limited by.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "statement": finding.text.split(" ({")[0].rstrip("."),
+                "claimed in": finding.claim or "asked here",
+                "verdict": outcome.verdict.value,
+                "statistic": outcome.name,
+                "value": outcome.statistic,
+                "low": outcome.low,
+                "high": outcome.high,
+                "sections": outcome.sections,
+                "patients": outcome.patients,
+                "limited by": "; ".join(outcome.limits),
+            }
+            for finding, outcome in ((each, outcomes[each.id]) for each in findings)
+        ]
+    )
