@@ -12,9 +12,9 @@ from conftest import tiny_section
 SECTIONS = [tiny_section("S1"), tiny_section("S2"), tiny_section("S3", patient="P2"), tiny_section("S4", patient="P2")]
 
 
-def test_golden_pcc(shared):
-    golden = np.load(shared / "golden" / "pieces.npz", allow_pickle=False)
-    np.testing.assert_allclose(pcc(golden["pcc.pred"], golden["pcc.target"]), golden["pcc.r"], rtol=1e-5, atol=1e-6)
+def test_golden_pcc(golden):
+    reference = np.load(golden / "pieces.npz", allow_pickle=False)
+    np.testing.assert_allclose(pcc(reference["pcc.pred"], reference["pcc.target"]), reference["pcc.r"], rtol=1e-5, atol=1e-6)
 
 
 def test_agreement_on_known_columns():

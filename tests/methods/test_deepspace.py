@@ -20,8 +20,8 @@ def small(monkeypatch):
     return Shape(3, torch.tensor([0.0, 1.0, 5.0]), "pearson", tile_px=376, encoder="vgg16.tv_in1k")
 
 
-def test_the_loss_is_the_published_one(shared):
-    with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as stored:
+def test_the_loss_is_the_published_one(golden):
+    with np.load(golden / "pieces.npz", allow_pickle=False) as stored:
         outputs, labels, loss = (torch.from_numpy(stored[f"deepspace_smoothl1.{part}"]) for part in ("outputs", "labels", "loss"))
     method = DeepSpaCE(Shape(12, torch.zeros(12), features=12))
     with torch.no_grad():

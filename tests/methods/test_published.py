@@ -206,8 +206,8 @@ def test_heads_that_are_not_there_are_not_invented():
 
 
 @pytest.mark.parametrize("file", ["hist2st_fullsize_shapes.json", "histogene_fullsize_shapes.json"])
-def test_full_size_names_and_shapes(shared, file):
-    for said, shapes in json.loads((shared / "golden" / file).read_text()).items():
+def test_full_size_names_and_shapes(golden, file):
+    for said, shapes in json.loads((golden / file).read_text()).items():
         facts = {name: int(value) for name, value in (word.split("=") for word in said.split(","))}
         method = published.load({name: torch.empty(shape, dtype=torch.long if "tracked" in name else torch.float32, device="meta") for name, shape in shapes.items()})
         assert method.head[1].out_features == facts["n_genes"]
