@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_fits import SECTIONS, fitted
 
 from compendium.methods import names
 from compendium.runs.batches import batch, in_order
 from compendium.runs.fit import build, predict
+from tiny_fits import SECTIONS, fitted
 
 TESTED = SECTIONS[2]
 SCATTERED = np.random.default_rng(1).integers(0, 64, (24, 2), dtype=np.int32)  # on a regular array equally near neighbours are told apart by the order of the spots
