@@ -244,11 +244,11 @@ def _fits() -> dict[str, Callable[[], np.ndarray]]:
 
 
 def _predicted(method: str) -> np.ndarray:
-    """Two epochs on the six colours of two sections, predictions on a third."""
+    """Two epochs on the six colours of two sections: loss terms of each epoch, then predictions on a third section."""
     epochs = {} if recipe(method).optimiser == "closed form" else {"epochs": 2}
     with TemporaryDirectory() as folder:
         run, found, _ = fitted(method, Path(folder), **epochs)
-    return predict(run, found.method, SECTIONS[2], "cpu")[::3, ::2]
+    return _told(found.curve, predict(run, found.method, SECTIONS[2], "cpu"))
 
 
 def _predicted_on_tiles(method: str) -> np.ndarray:
@@ -257,7 +257,11 @@ def _predicted_on_tiles(method: str) -> np.ndarray:
     words["scale"] = "normalised"  # a small network without weights takes no numbers to 255
     with TemporaryDirectory() as folder, patch.object(encoders, "encoder", _small_encoder):
         run, found, _ = fitted(method, Path(folder), WHOLE, **words)
-        return predict(run, found.method, WHOLE[2], "cpu")[::3, ::2]
+        return _told(found.curve, predict(run, found.method, WHOLE[2], "cpu"))
+
+
+def _told(curve: list[dict[str, float]], predicted: np.ndarray) -> np.ndarray:
+    return np.concatenate([[term for row in curve for term in row.values()], predicted[::3, ::2].ravel()])
 
 
 def _small_encoder(name: str, weights: str) -> torch.nn.Module:

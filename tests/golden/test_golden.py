@@ -54,7 +54,7 @@ def change_model(word, value):
 
 CHANGED = {
     "histogene": change_model("gain", 4.4), "hist2st": change_model("zinb", 0.5), "bleep": change_model("dropout", 0.2),
-    "ridge": lambda method, monkeypatch: monkeypatch.setattr(controls, "PENALTIES", (3.0,)),
+    "ridge": lambda method, monkeypatch: monkeypatch.setattr(controls, "PENALTIES", [300.0]),
 }
 
 
