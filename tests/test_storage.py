@@ -284,6 +284,19 @@ def test_home_is_data_of_the_checkout_or_of_the_working_folder(tmp_path, monkeyp
     assert home() == tmp_path / "data"
 
 
+def test_the_root_of_the_project_is_the_nearest_folder_with_profiles_else_the_clone(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delenv("COMPENDIUM_HOME", raising=False)
+    deep = tmp_path / "copy" / "notebooks" / "profiles" / "deep"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert disk.project_root() == disk.CHECKOUT
+    monkeypatch.chdir(deep)
+    assert disk.project_root() == tmp_path / "copy"
+    assert home() == tmp_path / "copy" / "data"
+
+
 def test_files_of_the_package_are_found_whatever_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert resource("genes/markers_12.txt").read_text().split()[0] == "COX6C"
