@@ -16,6 +16,7 @@ PAGE = b"<html>please log in</html>"
 ANSWERS = {  # fault -> status, headers, body
     "page": (200, {"Content-Type": "text/html", "Content-Length": str(len(PAGE))}, PAGE),
     "unmeasured": (200, {}, 5000),
+    "busy": (429, {"Retry-After": "7", "Content-Length": "0"}, b""),
     "first": (206, {"Content-Range": "bytes 0-9/1000", "Content-Length": "10"}, 10),
 }
 
@@ -25,7 +26,7 @@ class RudeServer(ThreadingHTTPServer):
 
     faults: path -> what happens to the next requests for it, one each: a status (404, 500), "cut" (half of the body, then the line is dead), "slow" (half of
     it, then silence), "silent" (nothing at all), "short" (a tenth is missing and the length says so), "long" (the length promises more than comes),
-    "wrong" (a byte is another one), "empty" (a range without bytes), "first" (always the first ten bytes), "page" (a login page), "unmeasured" (half of it, and
+    "wrong" (a byte is another one), "empty" (a range without bytes), "first" (always the first ten bytes), "page" (a login page), "busy" (429, to be asked again in 7 s), "unmeasured" (half of it, and
     no length), an address (go there). None is no fault. The last one stays where `for_ever` names the path.
     """
 

@@ -375,7 +375,7 @@ def test_an_archive_with_an_escaping_path_goes_and_the_rest_is_kept(
     message = refusal(lambda: fetch("slides", raw=tmp_path / "raw", patience=AT_ONCE))
     assert (
         "1 of 3 files of slides failed" in message
-        and "holds the path ../../escaped, outside its folder: not unpacked" in message
+        and "contains the path ../../escaped, outside its folder: not unpacked" in message
         and "(it is deleted)" in message
     )
     assert kept(tmp_path / "raw") == {IMAGE, "fetched.json"}
@@ -414,6 +414,6 @@ def test_a_cohort_without_catalogued_files(slides, monkeypatch):
 
 
 def test_downloading_is_imported_when_it_is_needed():
-    """pooch and requests belong to the downloads alone."""
-    code = "import sys, compendium.data.download.fetch; assert not {'pooch', 'requests', 'urllib3'} & set(sys.modules)"
+    """requests and urllib3 belong to the downloads alone."""
+    code = "import sys, compendium.data.download.fetch; assert not {'requests', 'urllib3'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
