@@ -1,4 +1,4 @@
-"""Folders of the project, locks, and files and folders that are written completely or not at all."""
+"""Folders of the project, locks, and files that are written completely or not at all."""
 
 import ctypes
 import errno
@@ -122,7 +122,7 @@ def lock_of(target: Path) -> Path:
 def alone(target: Path) -> Iterator[None]:
     """Be the only process that writes `target`.
 
-    What killed processes left beside `target` is removed first; the lock file is removed at the end.
+    What killed processes left beside `target` is removed first, the lock file at the end.
     """
     with locked(lock_of(target)):
         try:

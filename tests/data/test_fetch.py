@@ -103,8 +103,8 @@ def test_a_truncated_file_is_a_wrong_file(few: Path, home: Path):
         ("atlas", "few", None, "unknown cohort: atlas; known: demo, her2st, tenx, wu"),
         ("her2st", "few", ["C2", "C9"], "unknown section of her2st: C9; known: A1, A2"),
         ("wu", "few", ["CID4491"], "unknown section of wu: CID4491; did you mean CID44971"),
-        ("her2st", "few", ["D2"], "give the folder that holds data/ST-cnts/D2.tsv.gz"),
-        ("wu", "few", None, "none of the 10 files of wu lies in"),
+        ("her2st", "few", ["D2"], "give the folder that contains data/ST-cnts/D2.tsv.gz"),
+        ("wu", "few", None, "none of the 10 files of wu is in"),
         (
             "demo",
             "few",
@@ -116,7 +116,7 @@ def test_a_truncated_file_is_a_wrong_file(few: Path, home: Path):
             "her2st",
             "nowhere",
             None,
-            "nowhere is no folder; give the one that holds data/ST-cnts/A1.tsv.gz",
+            "nowhere is no folder; give the one that contains data/ST-cnts/A1.tsv.gz",
         ),
         (
             "her2st",

@@ -1,4 +1,4 @@
-"""Checksums of raw files, in the notation of the catalogue: a git blob id, `md5:…` or `sha256:…`."""
+"""Checksums of raw files as the catalogue writes them: a git blob id, `md5:…` or `sha256:…`."""
 
 import hashlib
 from pathlib import Path
