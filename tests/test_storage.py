@@ -195,7 +195,7 @@ def test_a_file_replaces_the_old_one(tmp_path):
 
 
 def killed(touches: int, work: Callable[[], None]) -> bool:
-    """Whether a process that does the work and dies at so many touches of the disk has died, rather than ended."""
+    """Whether a process that is killed at so many touches of the disk died before its end."""
     if pid := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
     exec(KILLED_AT.format(touches), {})
@@ -246,7 +246,7 @@ def test_what_another_is_writing_stays(tmp_path):
     assert files_below(tmp_path) == {"run/a.txt"}
 
 
-def test_any_changed_byte_of_a_sealed_file_is_found(tmp_path):
+def test_any_changed_byte_of_a_checksummed_file_is_found(tmp_path):
     path, content = tmp_path / "a", bytes(range(100))
     write_checksummed(path, content)
     assert read_checksummed(path) == content and path.read_bytes()[:100] == content

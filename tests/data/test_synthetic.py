@@ -91,7 +91,10 @@ def test_the_outline_is_irregular(made):
 def other(tmp_path_factory):
     """Q1a with larger tiles, made by another process with one thread."""
     folder = tmp_path_factory.mktemp("demo") / "Q1a"
-    script = "import sys; from pathlib import Path; from compendium.data import synthetic; synthetic.make('Q1a', 376).save(Path(sys.argv[1]))"
+    script = (
+        "import sys; from pathlib import Path; from compendium.data import synthetic; "
+        "synthetic.make('Q1a', 376).save(Path(sys.argv[1]))"
+    )
     subprocess.run(
         [sys.executable, "-c", script, folder],
         check=True,

@@ -23,7 +23,7 @@ def plan():
 
 
 def drawn(plan, kinds, left=(), right=()):
-    """Brightness layers of two halves (left, right) of one drawing for each class: the classes lie in rows, the fields differ between the halves."""
+    """The left and right half of a drawing for each class; the fields differ between the halves."""
     classes, fields = np.zeros((len(CLASSES), CELLS, CELLS)), np.zeros((len(FIELDS), CELLS, CELLS))
     tall = CELLS // len(kinds)
     for row, kind in enumerate(kinds):
