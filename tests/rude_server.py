@@ -24,7 +24,7 @@ ANSWERS = {  # fault -> status, headers, body
 class RudeServer(ThreadingHTTPServer):
     """Serves `folder` with byte ranges, ETags and If-Range.
 
-    `faults` holds, for each path, what happens to the next requests, one each; None is no fault. The
+    `faults` holds for each path what happens to its next requests, one each; None is no fault. The
     last one stays where `for_ever` names the path. A fault is a status (404, 500), an address to go
     to, or one of
 

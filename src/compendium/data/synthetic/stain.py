@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, UInt8
 from scipy.ndimage import gaussian_filter
-from skimage.measure import block_reduce
 
 from compendium.data.synthetic.textures import spread
 
@@ -69,4 +68,6 @@ def doubled(layer: UInt8[np.ndarray, "side side"]) -> UInt8[np.ndarray, "large l
 
 def thumbnail(image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "low narrow 3"]:
     """Reduce an image to 1 / SHRINK of its size by averaging."""
+    from skimage.measure import block_reduce
+
     return block_reduce(image, (SHRINK, SHRINK, 1), np.mean).astype(np.uint8)
