@@ -1,4 +1,4 @@
-"""A real HTTP server on 127.0.0.1 that hands out a folder, misbehaves on demand, and counts what it was asked for and what it sent."""
+"""HTTP server on 127.0.0.1 that serves a folder, misbehaves on demand and counts requests."""
 
 import hashlib
 import re
@@ -16,6 +16,7 @@ PAGE = b"<html>please log in</html>"
 ANSWERS = {  # fault -> status, headers, body
     "page": (200, {"Content-Type": "text/html", "Content-Length": str(len(PAGE))}, PAGE),
     "unmeasured": (200, {}, 5000),
+    "busy": (429, {"Retry-After": "7", "Content-Length": "0"}, b""),
     "first": (206, {"Content-Range": "bytes 0-9/1000", "Content-Length": "10"}, 10),
 }
 
@@ -23,10 +24,21 @@ ANSWERS = {  # fault -> status, headers, body
 class RudeServer(ThreadingHTTPServer):
     """Serves `folder` with byte ranges, ETags and If-Range.
 
-    faults: path -> what happens to the next requests for it, one each: a status (404, 500), "cut" (half of the body, then the line is dead), "slow" (half of
-    it, then silence), "silent" (nothing at all), "short" (a tenth is missing and the length says so), "long" (the length promises more than comes),
-    "wrong" (a byte is another one), "empty" (a range without bytes), "first" (always the first ten bytes), "page" (a login page), "unmeasured" (half of it, and
-    no length), an address (go there). None is no fault. The last one stays where `for_ever` names the path.
+    `faults` holds for each path what happens to its next requests, one each; None is no fault. The
+    last one stays where `for_ever` names the path. A fault is a status (404, 500), an address to go
+    to, or one of
+
+    - "cut": half of the body, then the connection ends;
+    - "slow": half of it, then silence;
+    - "silent": nothing at all;
+    - "short": a tenth is missing and the length says so;
+    - "long": the length promises more than comes;
+    - "wrong": one byte is another one;
+    - "empty": a range without bytes;
+    - "first": always the first ten bytes;
+    - "page": a login page;
+    - "busy": status 429, to be asked again in 7 s;
+    - "unmeasured": half of the body, and no length.
     """
 
     daemon_threads = True

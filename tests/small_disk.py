@@ -12,7 +12,10 @@ BOUND = 2048  # bytes a file may have where no file system can be mounted
 
 
 class SmallDisk:
-    """A disk that can be filled: a file system of its own, or where that is not permitted a bound on what a command may write into one file."""
+    """A disk that can be filled: a file system of its own.
+
+    Where no file system can be mounted, what a command may write into one file is bounded.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.ballast, self.first = folder, folder / "ballast", ""
@@ -28,7 +31,10 @@ class SmallDisk:
     def fill(self, room: int = 0) -> None:
         """Leave no room, or a few bytes of it."""
         if not self.mounted:
-            self.first = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({BOUND}, resource.RLIM_INFINITY))\n"
+            self.first = (
+                "import resource; resource.setrlimit("
+                f"resource.RLIMIT_FSIZE, ({BOUND}, resource.RLIM_INFINITY))\n"
+            )
             return
         with (
             pytest.raises(OSError, match="No space left"),

@@ -5,8 +5,8 @@ from functools import cache
 
 import numpy as np
 
+from compendium.data import synthetic
 from compendium.data.section import Section
-from compendium.data.synthetic import expression as synthetic
 from conftest import tiny_section
 
 H, E = (

@@ -195,7 +195,7 @@ def test_a_file_replaces_the_old_one(tmp_path):
 
 
 def killed(touches: int, work: Callable[[], None]) -> bool:
-    """Whether a process that does the work and dies at so many touches of the disk has died, rather than ended."""
+    """Whether a process that is killed at so many touches of the disk died before its end."""
     if pid := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
     exec(KILLED_AT.format(touches), {})
@@ -246,7 +246,7 @@ def test_what_another_is_writing_stays(tmp_path):
     assert files_below(tmp_path) == {"run/a.txt"}
 
 
-def test_any_changed_byte_of_a_sealed_file_is_found(tmp_path):
+def test_any_changed_byte_of_a_checksummed_file_is_found(tmp_path):
     path, content = tmp_path / "a", bytes(range(100))
     write_checksummed(path, content)
     assert read_checksummed(path) == content and path.read_bytes()[:100] == content
@@ -282,6 +282,19 @@ def test_home_is_data_of_the_checkout_or_of_the_working_folder(tmp_path, monkeyp
     monkeypatch.setattr(disk, "CHECKOUT", tmp_path / "site-packages")
     monkeypatch.chdir(tmp_path)
     assert home() == tmp_path / "data"
+
+
+def test_the_root_of_the_project_is_the_nearest_folder_with_profiles_else_the_clone(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delenv("COMPENDIUM_HOME", raising=False)
+    deep = tmp_path / "copy" / "notebooks" / "profiles" / "deep"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert disk.project_root() == disk.CHECKOUT
+    monkeypatch.chdir(deep)
+    assert disk.project_root() == tmp_path / "copy"
+    assert home() == tmp_path / "copy" / "data"
 
 
 def test_files_of_the_package_are_found_whatever_the_working_folder(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What differs between Linux and macOS, and between kinds of GPU. Untested on macOS."""
+"""Differences between Linux and macOS, and between kinds of GPU. Untested on macOS."""
 
 import os
 import resource
@@ -8,35 +8,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-DEVICES = ("auto", "cpu", "cuda", "mps")  # what a parameter or an option may ask for
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""Devices that a parameter or an option may name."""
 
 
 def cores() -> int:
-    """Cores that this process may use; where the system does not say which, those of the machine."""
+    """Return the number of cores that this process may use, as far as the system says."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def peak_memory_mb() -> int:
-    """Peak memory of this process in MiB; the system counts it in bytes on macOS and in KiB elsewhere."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
-        2**20 if sys.platform == "darwin" else 2**10
-    )
+    """Return the peak memory of this process in MiB."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, others KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
 
 
 def usable(device: str) -> bool:
-    """Whether torch finds a GPU of this kind, `cuda` or `mps`."""
+    """Test whether torch finds a GPU of this kind, `cuda` or `mps`."""
     import torch
 
     return torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available()
 
 
 def double(x: "Tensor") -> "Tensor":
-    """The tensor in double precision, where it is, or on the CPU if it is on Apple's GPU, which has single precision only."""
+    """Convert a tensor to double precision; from Apple's GPU, which has none, to the CPU."""
     return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 def wait(x: "Tensor") -> None:
-    """Return when the GPU of the tensor, if it is on one, has done what it was given."""
+    """Wait until the GPU of a tensor, if it is on one, has finished its work."""
     import torch
 
     if x.device.type in ("cuda", "mps"):

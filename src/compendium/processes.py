@@ -1,4 +1,4 @@
-"""Worker processes that end with whoever started them."""
+"""Worker processes that end with the process that started them."""
 
 import os
 import signal
@@ -14,7 +14,19 @@ from multiprocessing.connection import Connection
 def workers(
     count: int, start: Callable[..., None] | None = None, arguments: tuple = ()
 ) -> Iterator[ProcessPoolExecutor]:
-    """So many processes, each begun with `start`. They end with this one, however it ends, and at once where the block ends in an error."""
+    """Start worker processes.
+
+    They end with this process, however it ends, and at once if the block ends in an error.
+
+    Parameters
+    ----------
+    count
+        Number of processes.
+    start
+        Called first in each process.
+    arguments
+        Arguments of `start`.
+    """
     context = get_context("spawn")
     theirs, mine = context.Pipe(duplex=False)
     with (
@@ -32,9 +44,8 @@ def workers(
 
 
 def _begin(parent: Connection, start: Callable[..., None] | None, arguments: tuple) -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the parent too, which then closes its end
+    # Ctrl-C reaches the parent too, which then closes its end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     if start:
         start(*arguments)

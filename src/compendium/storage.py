@@ -1,4 +1,4 @@
-"""Where things lie, and how a folder or a file is written whole or not at all."""
+"""Folders of the project, locks, and files that are written completely or not at all."""
 
 import ctypes
 import errno
@@ -12,64 +12,100 @@ from contextlib import contextmanager, suppress
 from glob import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
 
 from compendium.errors import BadInput
 
+if TYPE_CHECKING:
+    import filelock
+
 CHECKOUT = Path(__file__).resolve().parents[2]
-WAS = "was"  # the old folder while the new one takes its name
-DIGEST = hashlib.sha256().digest_size
-TRIES = 100
+REPLACED = "was"  # name of the old folder while the new one takes its place
+DIGEST_BYTES = hashlib.sha256().digest_size
+LOCK_ATTEMPTS = 100
+
+
+def project_root() -> Path:
+    """Return the folder of the project, which contains `notebooks/` and `data/`.
+
+    Returns
+    -------
+    The nearest folder at or above the working folder with `notebooks/profiles`; else the clone that
+    the package is imported from; else the working folder.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents, CHECKOUT):
+        if (folder / "notebooks" / "profiles").is_dir():
+            return folder
+    return here
 
 
 def home() -> Path:
-    """Folder of everything that is fetched or computed: COMPENDIUM_HOME, else data/ of the checkout or of the working folder."""
+    """Return the folder of everything that is downloaded or computed.
+
+    Returns
+    -------
+    The environment variable COMPENDIUM_HOME, else `data/` of the project.
+    """
     if chosen := os.environ.get("COMPENDIUM_HOME"):
         return Path(chosen).absolute()
-    return (CHECKOUT if (CHECKOUT / "data" / "sources.yaml").exists() else Path.cwd()) / "data"
+    return project_root() / "data"
 
 
 def resource(name: str) -> Path:
-    """Path of a file that travels with the package (sources.yaml, genes/..., published/...)."""
+    """Return the path of a file that is part of the package.
+
+    Parameters
+    ----------
+    name
+        Path below `data/` of the repository, such as `sources.yaml` or `genes/markers_12.txt`.
+
+    Raises
+    ------
+    BadInput
+        If the package has no such file.
+    """
     packaged = Path(str(files("compendium"))) / "resources" / name
     path = packaged if packaged.exists() else CHECKOUT / "data" / name
     if not path.exists():
         raise BadInput(
-            f"{name} is not among the files of the package: reinstall compendium, or name a file that is"
+            f"{name} is not among the files of the package: "
+            "reinstall compendium, or name a file that is"
         )
     return path
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file's bytes."""
+    """Return the SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`, after waiting for whoever holds it; the lock ends with the block or with the process that holds it.
+    """Hold a lock file, after waiting for the process or thread that holds it.
 
-    The file's time is that at which the lock was taken.
+    The lock ends with the block or with the process. The modification time of the file is the time
+    at which the lock was taken.
+
+    Parameters
+    ----------
+    path
+        Lock file; it is created, with its folder, where there is none. The holder may remove it.
     """
-    while True:
-        lock = _opened(path)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if _lies_at(path, lock):
-            break
-        lock.close()  # a lock file that was removed while we waited protects nothing
-    with lock:
-        os.utime(lock.fileno())
+    with _acquired(path):
+        os.utime(path)
         yield
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock file at `path`; a file that its holder left behind is not held."""
+    """Test whether a lock file is held, without taking the lock.
+
+    A shared lock is tried, so that two processes that ask at once do not see each other.
+    """
     try:
         with path.open() as lock:
-            fcntl.flock(
-                lock, fcntl.LOCK_SH | fcntl.LOCK_NB
-            )  # shared: two that ask at once do not see each other
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except FileNotFoundError:
@@ -78,13 +114,16 @@ def is_locked(path: Path) -> bool:
 
 
 def lock_of(target: Path) -> Path:
-    """The hidden lock file beside `target` that `alone` holds; where one lies, somebody is at work or was killed."""
+    """Return the hidden lock file beside `target` that `alone` holds."""
     return target.with_name(f".{target.name}.lock")
 
 
 @contextmanager
 def alone(target: Path) -> Iterator[None]:
-    """Be the only one that makes `target`; the lock file goes with the block, and so does what killed processes left beside `target`."""
+    """Be the only process that writes `target`.
+
+    What killed processes left beside `target` is removed first, the lock file at the end.
+    """
     with locked(lock_of(target)):
         try:
             sweep(target)
@@ -93,49 +132,40 @@ def alone(target: Path) -> Iterator[None]:
             lock_of(target).unlink(missing_ok=True)
 
 
-def _opened(path: Path) -> IO[str]:
-    """A lock file, made with its folder where there is none."""
-    for _ in range(TRIES):
-        with suppress(
-            FileNotFoundError, FileExistsError
-        ):  # whoever held it is just removing the folder
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("a")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open(
-        "a"
-    )  # what stands in the way then is no other process, and the error says what
+def _acquired(path: Path) -> "filelock.BaseFileLock":
+    """Acquire a lock whose folder its last holder may be removing at this moment."""
+    from filelock import FileLock
 
-
-def _lies_at(path: Path, lock: IO[str]) -> bool:
-    try:
-        return os.fstat(lock.fileno()).st_ino == path.stat().st_ino
-    except FileNotFoundError:
-        return False
+    lock = FileLock(path, poll_interval=0.02, fallback_to_soft=False)
+    for _ in range(LOCK_ATTEMPTS):
+        with suppress(FileNotFoundError, FileExistsError):
+            return lock.acquire()
+    return lock.acquire()  # the error then says what is in the way
 
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """A new folder that takes the name `target` (and its place) only if the block ends without an error; of two at once the last one stays."""
+    """Give a new folder that replaces `target` if the block ends without an error.
+
+    Of two processes that write the same folder at once, the last one stays.
+    """
     with beside(target) as aside:
-        new, was = aside / "new", aside / WAS
+        new, old = aside / "new", aside / REPLACED
         new.mkdir()
         yield new
         try:
             while not (_exchanged(new, target) or _renamed(new, target)):
-                shutil.rmtree(
-                    was, ignore_errors=True
-                )  # another has put its own in the place of what we took away
-                with suppress(FileNotFoundError):  # another took it away
-                    target.rename(was)
+                shutil.rmtree(old, ignore_errors=True)  # another process replaced it meanwhile
+                with suppress(FileNotFoundError):  # another process took it away
+                    target.rename(old)
         except BaseException:
-            with suppress(OSError):  # another has put its own there, or there was none
-                was.rename(target)
+            with suppress(OSError):  # another process wrote it, or there was none
+                old.rename(target)
             raise
 
 
 def _exchanged(new: Path, target: Path) -> bool:
-    """Whether two folders changed names in one step, which Linux does on most local disks, so that there is no moment without `target`."""
+    """Exchange two folders in one step; possible on most local disks of Linux."""
     renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
     here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of linux/fs.h
     return (
@@ -145,7 +175,7 @@ def _exchanged(new: Path, target: Path) -> bool:
 
 
 def _renamed(new: Path, target: Path) -> bool:
-    """Whether `new` took the name `target`, which another folder with content must not bear."""
+    """Rename a folder, unless a folder with content has the name."""
     try:
         new.rename(target)
     except OSError as error:
@@ -157,32 +187,39 @@ def _renamed(new: Path, target: Path) -> bool:
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
-    """A path to write to, renamed to `target` only if the block ends without an error."""
+    """Give a path to write to, renamed to `target` if the block ends without an error."""
     with beside(target) as aside:
         yield aside / target.name
         (aside / target.name).rename(target)
 
 
 def write_checksummed(target: Path, content: bytes | memoryview) -> None:
-    """Write a file whole, with the SHA-256 of its content as the last 32 bytes."""
+    """Write a file atomically, with the SHA-256 of its content as the last 32 bytes."""
     with atomic_file(target) as aside, aside.open("wb") as file:
         file.write(content)
         file.write(hashlib.sha256(content).digest())
 
 
 def read_checksummed(path: Path) -> bytes:
-    """Content of a file that write_sealed wrote; ValueError where its bytes are others."""
+    """Read the content of a file that `write_checksummed` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the content does not match its checksum.
+    """
     stored = path.read_bytes()
-    if hashlib.sha256(memoryview(stored)[:-DIGEST]).digest() != stored[-DIGEST:]:
+    if hashlib.sha256(memoryview(stored)[:-DIGEST_BYTES]).digest() != stored[-DIGEST_BYTES:]:
         raise ValueError("its bytes are not those that were written")
-    return stored[:-DIGEST]
+    return stored[:-DIGEST_BYTES]
 
 
 @contextmanager
 def beside(target: Path) -> Iterator[Path]:
-    """A folder of our own beside `target`, on the same disk, that goes with the block.
+    """Give a temporary folder beside `target`, on the same disk.
 
-    A process that is killed leaves it behind as .NAME.xxxxxxxx; whoever writes `target` next removes it (see sweep).
+    A process that is killed leaves it behind as `.NAME.xxxxxxxx`; the next process that writes
+    `target` removes it (see `sweep`).
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep(target)
@@ -190,7 +227,7 @@ def beside(target: Path) -> Iterator[Path]:
     try:
         yield folder
     except OSError as error:
-        if type(error) is OSError and error.filename is None:  # what a full disk says names no file
+        if type(error) is OSError and error.filename is None:  # a full disk names no file
             error.strerror, error.filename = error.strerror or str(error), str(target)
         raise
     finally:
@@ -199,24 +236,25 @@ def beside(target: Path) -> Iterator[Path]:
 
 
 def sweep(target: Path) -> None:
-    """Remove what killed processes left beside `target`, and put `target` back if one had moved it away; what is in use stays."""
+    """Remove the temporary folders that killed processes left beside `target`.
+
+    A folder that was moved away from `target` is put back. Folders in use are left alone.
+    """
     for left in target.parent.glob(f".{escape(target.name)}.{'?' * 8}"):
-        with suppress(OSError), _handle(left) as handle:  # in use, just gone, or not ours to remove
+        with suppress(OSError), _handle(left) as handle:  # in use, gone, or not removable by us
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if (left / WAS).exists() and not target.exists():
-                (left / WAS).rename(target)
+            if (left / REPLACED).exists() and not target.exists():
+                (left / REPLACED).rename(target)
             shutil.rmtree(left)
 
 
 def _held_folder(target: Path) -> tuple[Path, int]:
-    """A new folder beside `target` and the handle whose lock keeps it from being swept."""
+    """Create a folder beside `target`, with the handle whose lock keeps it from being swept."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         with suppress(FileNotFoundError):  # swept before we held it
             handle = os.open(folder, os.O_RDONLY)
-            with suppress(
-                OSError
-            ):  # a network disk may lock no folders, and then none is ever swept there
+            with suppress(OSError):  # a network disk may not lock folders; none is swept there
                 fcntl.flock(handle, fcntl.LOCK_EX)
             if folder.exists():
                 return folder, handle

@@ -1,7 +1,8 @@
 """Integer versions of the stages that decide numbers.
 
-A version enters the identity of what its stage stores. Raise it by one when the stage gives other numbers; the golden test names the version to raise.
-The version of a method is `Recipe.version`, in the file of the method.
+A version enters the identity of what its stage stores. Raise it by one when the stage gives other
+numbers; the golden test names the version to raise. The version of a method is `Recipe.version`, in
+the file of the method.
 """
 
 FEATURES = 1
@@ -11,7 +12,7 @@ STAIN = 1
 """Tiles with normalised or augmented stains (`data/stained`)."""
 
 INPUTS = 1
-"""What a run is shown: spots, tiles, windows, matching, targets and their batches."""
+"""Inputs of a run: spots, tiles, windows, matching, targets and their batches."""
 
 FIT = 1
 """Training loop, prediction, ensembles."""

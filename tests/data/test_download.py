@@ -303,7 +303,14 @@ def test_attempts_wait_twice_as_long_each_time(small: Client):
         Patience(backoff=0.5),
         pause=waited.append,
     )
-    assert waited == [0.5, 1, 2]
+    assert waited == [0, 1, 2]
+
+
+def test_a_server_that_says_when_to_come_back_is_asked_then(small: Client):
+    waited = []
+    small.server.faults[SPOTS] = ["busy"]
+    download(small.server.address + SPOTS, small.target, small.check, AT_ONCE, pause=waited.append)
+    assert small.is_there() and waited == [7]
 
 
 def test_a_full_disk_names_the_file_and_keeps_what_came(large: Client, monkeypatch):

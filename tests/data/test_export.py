@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
+from compendium.data import synthetic
 from compendium.data.export import to_anndata, write_h5ad
 from compendium.data.section import Section
-from compendium.data.synthetic import expression as synthetic
 from conftest import tiny_section
 from raw_files import files_below, real_section, refusal
 
@@ -140,7 +140,7 @@ def test_spots_lie_on_tissue_and_the_corners_on_glass(demo):
     library = to_anndata(demo).uns["spatial"]["P1a"]
     image, glass = (
         library["images"]["hires"].astype(float),
-        np.array(synthetic.LOOKS["lab 1"].glass),
+        np.array(synthetic.STAINS["lab 1"].background),
     )
     x, y = np.round(
         to_anndata(demo).obsm["spatial"].T * library["scalefactors"]["tissue_hires_scalef"]

@@ -103,8 +103,8 @@ def test_a_truncated_file_is_a_wrong_file(few: Path, home: Path):
         ("atlas", "few", None, "unknown cohort: atlas; known: demo, her2st, tenx, wu"),
         ("her2st", "few", ["C2", "C9"], "unknown section of her2st: C9; known: A1, A2"),
         ("wu", "few", ["CID4491"], "unknown section of wu: CID4491; did you mean CID44971"),
-        ("her2st", "few", ["D2"], "give the folder that holds data/ST-cnts/D2.tsv.gz"),
-        ("wu", "few", None, "none of the 10 files of wu lies in"),
+        ("her2st", "few", ["D2"], "give the folder that contains data/ST-cnts/D2.tsv.gz"),
+        ("wu", "few", None, "none of the 10 files of wu is in"),
         (
             "demo",
             "few",
@@ -116,13 +116,14 @@ def test_a_truncated_file_is_a_wrong_file(few: Path, home: Path):
             "her2st",
             "nowhere",
             None,
-            "nowhere is no folder; give the one that holds data/ST-cnts/A1.tsv.gz",
+            "nowhere is no folder; give the one that contains data/ST-cnts/A1.tsv.gz",
         ),
         (
             "her2st",
             "ftp://example.org/her2st",
             None,
-            "--from ftp://example.org/her2st is no address that can be read (no http, no host or no port); give one",
+            "--from ftp://example.org/her2st is no address that can be read "
+            "(no http, no host or no port); give one",
         ),
         ("her2st", "http://", None, "names a host"),
         (
@@ -160,7 +161,7 @@ def remote(tmp_path: Path) -> Iterator[RudeServer]:
 
 @pytest.fixture
 def slides(remote: RudeServer, monkeypatch) -> sources.Cohort:
-    """A published cohort of one section with an archive, an image and a file that a person has to take."""
+    """A published cohort: a section with an archive, an image and a file to be taken by hand."""
     archive = remote.folder / "S1" / "V1_spatial.tar.gz"
     files = {
         "S1/V1_spatial.tar.gz": f"md5:{hashlib.md5(archive.read_bytes()).hexdigest()}",
@@ -217,8 +218,8 @@ def test_a_file_without_a_checksum_is_held_against_the_one_that_came_first(
     (remote.folder / IMAGE).write_bytes(OTHER)
     message = refusal(lambda: fetch("slides", patience=AT_ONCE))
     assert (
-        f"what comes is not the recorded file: expected sha256:{hashlib.sha256(TIFF).hexdigest()}, found sha256:{hashlib.sha256(OTHER).hexdigest()}"
-        in message
+        f"what comes is not the recorded file: expected sha256:{hashlib.sha256(TIFF).hexdigest()}, "
+        f"found sha256:{hashlib.sha256(OTHER).hexdigest()}" in message
     )
     assert "delete its line in fetched.json to accept it" in message
     assert not (raw / IMAGE).exists() and (raw / ARCHIVE).exists()
@@ -310,8 +311,8 @@ def test_a_file_put_there_by_hand_that_is_not_what_its_name_says_is_told_and_sta
     image.parent.mkdir(parents=True)
     image.write_bytes(b"<html>")
     assert (
-        "V1_image.tif is not what it should be: it does not begin as a .tif file does; delete the file to get it again"
-        in refusal(lambda: fetch("slides", patience=AT_ONCE))
+        "V1_image.tif is not what it should be: it does not begin as a .tif file does; "
+        "delete the file to get it again" in refusal(lambda: fetch("slides", patience=AT_ONCE))
     )
     assert image.read_bytes() == b"<html>"
 
@@ -375,7 +376,7 @@ def test_an_archive_with_an_escaping_path_goes_and_the_rest_is_kept(
     message = refusal(lambda: fetch("slides", raw=tmp_path / "raw", patience=AT_ONCE))
     assert (
         "1 of 3 files of slides failed" in message
-        and "holds the path ../../escaped, outside its folder: not unpacked" in message
+        and "contains the path ../../escaped, outside its folder: not unpacked" in message
         and "(it is deleted)" in message
     )
     assert kept(tmp_path / "raw") == {IMAGE, "fetched.json"}
@@ -414,6 +415,9 @@ def test_a_cohort_without_catalogued_files(slides, monkeypatch):
 
 
 def test_downloading_is_imported_when_it_is_needed():
-    """pooch and requests belong to the downloads alone."""
-    code = "import sys, compendium.data.download.fetch; assert not {'pooch', 'requests', 'urllib3'} & set(sys.modules)"
+    """The libraries of downloads and locks are imported when they are used."""
+    code = (
+        "import sys, compendium.data.download.fetch; "
+        "assert not {'filelock', 'requests', 'urllib3'} & set(sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -92,8 +92,8 @@ def test_what_does_not_arrive_stops_nothing_and_is_told_in_one_line(
     assert "3 of 4 files of her2st failed" in message
     assert f"{image}: HTTP 404 Not Found at {mirror.address}{image}" in message
     assert (
-        f"{spots}: what comes is not the published file: expected git blob ae0147fd6fc7e81e3a1bc23e35a7c86274357f79, found"
-        in message
+        f"{spots}: what comes is not the published file: "
+        "expected git blob ae0147fd6fc7e81e3a1bc23e35a7c86274357f79, found" in message
     )
     assert f"{counts}: HTTP 503" in message
     assert "run the same command to continue" in message and "github.com/almaan/her2st" in message

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from compendium.data import prepare as preparing
+from compendium.data import synthetic
 from compendium.data.prepare import folder, open_sections, prepare
 from compendium.data.readers import slides
 from compendium.data.readers.slides import read_slide
 from compendium.data.section import Section, load
-from compendium.data.synthetic import expression as synthetic
 from conftest import tiny_section
 from raw_files import change_cell, change_lines, files_below, raw_path, refusal, write_raw
 

@@ -164,7 +164,7 @@ def test_every_citation_is_in_the_references():
 
 
 def test_demo_lists_the_sections_of_its_generator():
-    from compendium.data.synthetic import expression as synthetic
+    from compendium.data import synthetic
 
     demo = sources.cohort("demo")
     assert [(section.name, section.patient, section.lab) for section in demo.sections.values()] == [

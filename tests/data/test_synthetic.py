@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from compendium.data import section
+from compendium.data import section, synthetic
 from compendium.data.readers.her2st_labels import LABELS
-from compendium.data.synthetic import expression as synthetic
-from compendium.data.synthetic.expression import GENES, ORACLES, SECTIONS
+from compendium.data.synthetic import GENES, ORACLES, SECTIONS
+from compendium.data.synthetic.genes import layout_of
+from compendium.data.synthetic.model import find
+from compendium.data.synthetic.rates import visible
+from compendium.data.synthetic.truth import pearson
 from compendium.errors import BadInput
 
 DRAWN = ("P2a", "P2b", "Q1a")
@@ -34,9 +37,7 @@ def reached(which):
     """PCC [gene] of an oracle with the generated counts, averaged over the cohort."""
     return np.mean(
         [
-            synthetic.pearson(
-                synthetic.oracle(place.name)[which], wide(synthetic.counts(place.name))
-            )
+            pearson(synthetic.oracle(place.name)[which], wide(synthetic.counts(place.name)))
             for place in SECTIONS
         ],
         axis=0,
@@ -90,7 +91,10 @@ def test_the_outline_is_irregular(made):
 def other(tmp_path_factory):
     """Q1a with larger tiles, made by another process with one thread."""
     folder = tmp_path_factory.mktemp("demo") / "Q1a"
-    script = "import sys; from pathlib import Path; from compendium.data import synthetic; synthetic.make('Q1a', 376).save(Path(sys.argv[1]))"
+    script = (
+        "import sys; from pathlib import Path; from compendium.data import synthetic; "
+        "synthetic.make('Q1a', 376).save(Path(sys.argv[1]))"
+    )
     subprocess.run(
         [sys.executable, "-c", script, folder],
         check=True,
@@ -169,11 +173,11 @@ def test_unlearnable_genes_follow_no_morphology(truth):
     for place in SECTIONS:
         target, morphology = (
             wide(synthetic.counts(place.name))[:, ~truth.learnable],
-            synthetic._layout(place.name).morphology,
+            layout_of(place).morphology,
         )
         scores.append(
             [
-                synthetic.pearson(np.repeat(kind[:, None], target.shape[1], axis=1), target)
+                pearson(np.repeat(kind[:, None], target.shape[1], axis=1), target)
                 for kind in morphology.T
             ]
         )
@@ -182,12 +186,10 @@ def test_unlearnable_genes_follow_no_morphology(truth):
 
 def test_siblings_share_their_slopes_and_strangers_do_not():
     def agreement(a, b):
-        left, right = (
-            synthetic._visible(name) - synthetic._visible(name, common=True) for name in (a, b)
-        )
+        left, right = (visible(find(name)) - visible(find(name), common=True) for name in (a, b))
         slopes = [
             np.linalg.lstsq(
-                np.c_[synthetic._layout(n).morphology[:, 1:], np.ones(len(d))], d, rcond=None
+                np.c_[layout_of(find(n)).morphology[:, 1:], np.ones(len(d))], d, rcond=None
             )[0][:-1]
             for n, d in ((a, left), (b, right))
         ]
@@ -207,7 +209,7 @@ def test_six_colour_numbers_learn_what_is_learnable_and_nothing_else(made, truth
     weights = np.linalg.solve(
         x[0].T @ x[0] + 20 * np.eye(x[0].shape[1]), x[0].T @ (y - y.mean(axis=0))
     )
-    score = synthetic.pearson(x[1] @ weights, wide(synthetic.counts("P2b")))
+    score = pearson(x[1] @ weights, wide(synthetic.counts("P2b")))
     assert (
         0.12
         < np.median(score[truth.learnable])

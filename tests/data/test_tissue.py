@@ -5,9 +5,12 @@ import pytest
 from scipy.ndimage import label
 
 from compendium.data.synthetic import tissue
-from compendium.data.synthetic.tissue import CELLS, CLASSES, FIELDS, MORPHOLOGY, PITCH, Stain
+from compendium.data.synthetic.drawing import draw
+from compendium.data.synthetic.stain import Stain, doubled
+from compendium.data.synthetic.textures import enlarge
+from compendium.data.synthetic.tissue import CELLS, CLASSES, FIELDS, MORPHOLOGY, PITCH
 
-PLAIN = Stain(haematoxylin=(1.6, 1.5, 0.8), eosin=(0.2, 0.7, 0.3), glass=(240, 230, 240))
+PLAIN = Stain(haematoxylin=(1.6, 1.5, 0.8), eosin=(0.2, 0.7, 0.3), background=(240, 230, 240))
 
 
 def rng(seed):
@@ -20,7 +23,7 @@ def plan():
 
 
 def drawn(plan, kinds, left=(), right=()):
-    """Brightness layers of two halves (left, right) of one drawing for each class: the classes lie in rows, the fields differ between the halves."""
+    """The left and right half of a drawing for each class; the fields differ between the halves."""
     classes, fields = np.zeros((len(CLASSES), CELLS, CELLS)), np.zeros((len(FIELDS), CELLS, CELLS))
     tall = CELLS // len(kinds)
     for row, kind in enumerate(kinds):
@@ -30,7 +33,7 @@ def drawn(plan, kinds, left=(), right=()):
     for half, levels in ((slice(0, CELLS // 2), left), (slice(CELLS // 2, None), right)):
         for name, level in levels:
             fields[FIELDS.index(name), :, half] = level
-    image = tissue.draw(
+    image = draw(
         replace(plan, classes=classes, fields=fields, outline=np.ones((CELLS, CELLS))),
         PLAIN,
         rng(3),
@@ -78,25 +81,23 @@ def test_sections_of_one_patient_resemble_each_other(plan):
 
 def test_enlarging_keeps_a_ramp_a_ramp():
     ramp = np.tile(np.arange(12, dtype=np.float32), (1, 12, 1))
-    large = tissue.enlarge(ramp, 4)
+    large = enlarge(ramp, 4)
     assert large.shape == (1, 48, 48)
     assert np.allclose(np.diff(large[0, 0, 2:-2]), 0.25)
     assert np.allclose(large[0, :, 5], large[0, 0, 5])
 
 
-def test_doubling_in_whole_numbers_agrees_with_enlarging():
+def test_doubling_in_integers_agrees_with_enlarging():
     layer = rng(0).integers(0, 256, (20, 20), dtype=np.uint8)
     assert (
-        np.abs(tissue._doubled(layer) - tissue.enlarge(layer[None].astype(np.float32), 2)[0])[
-            2:-2, 2:-2
-        ].max()
+        np.abs(doubled(layer) - enlarge(layer[None].astype(np.float32), 2)[0])[2:-2, 2:-2].max()
         <= 0.51
     )
 
 
-def test_more_dye_is_darker_and_none_is_glass():
+def test_more_dye_is_darker_and_none_is_background():
     table = PLAIN.table().astype(int)
-    assert tuple(table[0, 0]) == PLAIN.glass
+    assert tuple(table[0, 0]) == PLAIN.background
     assert (np.diff(table, axis=0) <= 0).all()
     assert (np.diff(table, axis=1) <= 0).all()
     stronger = replace(PLAIN, strength=(1.5, 1.0)).table().astype(int)

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from compendium.data import section
+from compendium.data import section, synthetic
 from compendium.data.readers import custom as own
 from compendium.data.readers import her2st, tenx, wu
 from compendium.data.section import Section
 from compendium.data.sources import Cohort, SectionSource, cohort, published, raw_folder, single
-from compendium.data.synthetic import expression as synthetic
 from compendium.errors import BadInput
 from compendium.storage import home, locked
 

@@ -28,14 +28,14 @@ class Profile:
 
 
 def root() -> Path:
-    """The compendium's folder (with notebooks/ and book/): the nearest one at or above the working folder, else that of the package."""
-    here = Path.cwd()
-    for folder in (here, *here.parents, disk.CHECKOUT):
-        if (folder / "notebooks" / "profiles").is_dir():
-            return folder
-    raise BadInput(
-        f"no notebooks/profiles at or above {here}: run from a clone of the compendium's repository"
-    )
+    """Return the folder of the project; BadInput where there are no profiles in it."""
+    folder = disk.project_root()
+    if not (folder / "notebooks" / "profiles").is_dir():
+        raise BadInput(
+            f"no notebooks/profiles at or above {folder}: "
+            "run from a clone of the compendium's repository"
+        )
+    return folder
 
 
 def path(name: str, folder: Path | None = None) -> Path:

@@ -13,7 +13,7 @@ SETTLED = (
 def reached(table: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """One row a method and learnable gene: PCC and image-attainable PCC, both the mean over the same sections.
 
-    table: scores of one split. known: section, gene, image_attainable, learnable (see compendium.data.synthetic.expression). A missing PCC counts in neither mean.
+    table: scores of one split. known: section, gene, image_attainable, learnable (see compendium.data.synthetic.truth). A missing PCC counts in neither mean.
     """
     rows = table.dropna(subset="pcc").merge(known[known["learnable"]], on=["section", "gene"])
     return (

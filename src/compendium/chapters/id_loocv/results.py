@@ -201,7 +201,7 @@ def _attainable(cohort: str, table: pd.DataFrame) -> pd.DataFrame:
     """Where the cohort is drawn from a model: what each method reached of each learnable gene, and the best that any could (see learning.reached)."""
     if not listed(cohort).generator:
         return pd.DataFrame(columns=["method", "gene", "pcc", "image_attainable"])
-    from compendium.data.synthetic.expression import truth, truth_by_section
+    from compendium.data.synthetic import truth, truth_by_section
 
     return learning.reached(
         table[table["split"] == RULES[0]],

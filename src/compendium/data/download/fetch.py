@@ -1,19 +1,17 @@
-"""The raw files of a cohort, from a local folder, a mirror or their publishers: each checked, and in its place whole or not at all."""
+"""Raw files of a cohort, from a local folder, a mirror or their publishers, each one checked."""
 
-import json
 import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-import yaml
 from tqdm import tqdm
 
 from compendium.data.download.archives import is_archive, unpack
-from compendium.data.download.checksums import checksum, is_whole, mismatch
+from compendium.data.download.checksums import is_whole, mismatch
 from compendium.data.download.http import (
     USUAL,
     NotArrived,
@@ -23,33 +21,38 @@ from compendium.data.download.http import (
     WrongBytes,
     download,
 )
+from compendium.data.download.record import RECORD, add_to_record, read_record
 from compendium.data.sources import Cohort, raw_folder, single
 from compendium.errors import BadInput
 from compendium.storage import atomic_file, locked
 
 AT_ONCE = 4
-RECORD = "fetched.json"  # path -> sha256 of the files without a published checksum, as they were when they first came
-NAMED = 3  # so many failures are told in full
+NAMED = 3  # failures that a message names
 
 
 @dataclass(frozen=True)
 class FetchReport:
-    """Paths inside the cohort's folder.
-
-    verified: lie there and are what their publisher says; unpublished: lie there, and nobody publishes their checksum, so that they are held against the sha256
-    with which they first came; copied: those of both that came now; unpacked: archive -> folder; absent: path -> page from which a person can take it, or "".
-    """
+    """Result of a fetch; paths are relative to the folder of the cohort."""
 
     verified: tuple[str, ...]
+    """Files that are there and match their published checksum."""
+
     unpublished: tuple[str, ...]
+    """Files that are there and have no published checksum; they match the one recorded first."""
+
     copied: tuple[str, ...]
+    """Files of both kinds that came now."""
+
     unpacked: dict[str, Path]
+    """Archive -> folder."""
+
     absent: dict[str, str]
+    """Missing file -> page from which a person can download it, or ""."""
 
 
 @dataclass(frozen=True)
 class _Due:
-    """What a file must be: its published checksum, or else the one with which it first came, or else what its name says."""
+    """What a file must be: its published checksum, else the recorded one, else any."""
 
     published: str | None
     recorded: str | None
@@ -58,18 +61,172 @@ class _Due:
     def check(self) -> str | None:
         return self.published or self.recorded
 
-    def unlike(self, fault: str, other: str = "") -> str:
-        """What is said of a file with a fault; `other`: the file that may lie in its place."""
-        kind = "published" if self.published else "recorded"
-        accept = (
-            f" (delete its line in {RECORD}{other and f' and {other}'} to accept it)"
-            if kind == "recorded"
-            else ""
+    def describe(self, fault: str, other: Path | None = None) -> str:
+        """Describe a wrong file; `other` is the file that may be in its place."""
+        if self.published:
+            return f"is not the published file: {fault}"
+        if not self.recorded:
+            return f"is not what it should be: {fault}"
+        also = f" and {other}" if other else ""
+        return f"is not the recorded file: {fault} (delete its line in {RECORD}{also} to accept it)"
+
+
+@dataclass
+class _Intake:
+    """The files of a cohort that are being fetched into a folder."""
+
+    cohort: Cohort
+    target: Path
+    due: dict[str, _Due]
+    came: dict[str, bool] = field(default_factory=dict)  # file that is there -> whether it is new
+    failed: dict[str, str] = field(default_factory=dict)  # file -> reason
+    unpacked: dict[str, Path] = field(default_factory=dict)  # archive -> folder
+
+    def is_missing(self, path: str) -> bool:
+        """Test whether a file must come; one that only the record contradicts is not replaced."""
+        target, due = self.target / path, self.due[path]
+        if is_whole(target, due.check):
+            return False
+        if target.is_file() and not due.published:
+            fault = due.describe(mismatch(target, due.check))
+            raise NotArrived(f"{target} {fault}; delete the file to get it again")
+        return True
+
+    def copy(self, folder: Path) -> None:
+        """Copy the files from a folder, after all of them are verified."""
+        for path in self.progress("verify", self.present(folder)):
+            if fault := mismatch(folder / path, self.due[path].check):
+                raise BadInput(self.wrong_source(folder, path, fault))
+            self.came[path] = self.is_missing(path)
+        for path in self.progress("copy", [path for path, new in self.came.items() if new]):
+            with atomic_file(self.target / path) as aside:
+                shutil.copyfile(folder / path, aside)
+
+    def present(self, folder: Path) -> list[str]:
+        """Return the files that are in a folder."""
+        first = next(iter(self.due))
+        if not folder.is_dir():
+            raise BadInput(
+                f"--from {folder} is no folder; give the one that contains {first} "
+                f"(data: {self.cohort.address})"
+            )
+        if present := [path for path in self.due if (folder / path).is_file()]:
+            return present
+        raise BadInput(
+            f"none of the {len(self.due)} files of {self.cohort.name} is in {folder}; "
+            f"give the folder that contains {first}"
         )
+
+    def wrong_source(self, folder: Path, path: str, fault: str) -> str:
+        """Describe a wrong file of a folder."""
+        source, target = folder / path, self.target / path
+        other = target if target.is_file() and not target.samefile(source) else None
+        fault = self.due[path].describe(fault, other)
+        return f"{source} {fault}; get it again from {self.cohort.address}"
+
+    def progress(self, verb: str, paths: list[str]) -> tqdm:
+        """Return the paths with a progress bar."""
+        return tqdm(paths, desc=f"{verb} {self.cohort.name}", disable=None)
+
+    def download(self, addresses: dict[str, str], patience: Patience) -> None:
+        """Download the files, some at once; an error that concerns all of them stops all."""
+        stop = threading.Event()
+        title = f"fetch {self.cohort.name}"
+        with (
+            ThreadPoolExecutor(AT_ONCE) as pool,
+            tqdm(desc=title, unit="B", unit_scale=True, disable=None) as bar,
+        ):
+
+            def advance(received: int) -> None:
+                if stop.is_set():
+                    raise NotArrived("stopped")
+                with bar.get_lock():
+                    bar.update(received)
+
+            jobs = {
+                pool.submit(
+                    self.bring, path, addresses.get(path), patience, advance, stop.wait
+                ): path
+                for path in self.due
+            }
+            try:
+                for job in as_completed(jobs):
+                    self.settle(job, jobs[job])
+                    done = len(self.came) + len(self.failed)
+                    bar.set_description_str(f"{title} {done}/{len(jobs)} files")
+            except BaseException:  # a dead address, a full disk, or Ctrl-C
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def bring(
+        self,
+        path: str,
+        url: str | None,
+        patience: Patience,
+        advance: Callable[[int], None],
+        pause: Callable[[float], object],
+    ) -> bool | None:
+        """Download a file if it is missing; return whether it is new, None if it has no address."""
+        if not self.is_missing(path):
+            return False
+        if not url:
+            return None
+        due = self.due[path]
+        try:
+            download(url, self.target / path, due.check, patience, advance, pause)
+        except WrongBytes as error:
+            raise WrongBytes(f"what comes {due.describe(str(error))}") from error
+        return True
+
+    def settle(self, job: Future, path: str) -> None:
+        """Count a file among those that came or failed; one to be taken by hand may be missing."""
+        try:
+            if (new := job.result()) is not None:
+                self.came[path] = new
+        except Unreachable as error:
+            raise BadInput(
+                f"{error}: check the address and the network; what has arrived is kept, "
+                f"run the same command to continue (data: {self.cohort.address})"
+            ) from error
+        except NotArrived as error:
+            if not (isinstance(error, NotThere) and path in self.cohort.by_hand()):
+                self.failed[path] = str(error)
+
+    def unpack(self) -> None:
+        """Unpack the archives; a new one without a checksum that cannot be unpacked is deleted."""
+        for path in filter(is_archive, self.came):
+            try:
+                self.unpacked[path] = unpack(self.target / path)
+            except BadInput as error:
+                fate = "it lies there; delete it to fetch it again"
+                if self.came[path] and not self.due[path].check:
+                    (self.target / path).unlink()
+                    fate = "it is deleted"
+                self.failed[path] = f"{error} ({fate})"
+
+    def report(self, pages: dict[str, str]) -> FetchReport:
+        """Return what is there now; BadInput, in one line, if files failed."""
+        if self.failed:
+            raise BadInput(self.failures())
+        came = {path: self.came[path] for path in self.due if path in self.came}
+        return FetchReport(
+            verified=tuple(path for path in came if self.due[path].published),
+            unpublished=tuple(path for path in came if not self.due[path].published),
+            copied=tuple(path for path, new in came.items() if new),
+            unpacked=self.unpacked,
+            absent={path: pages.get(path, "") for path in sorted(self.due.keys() - came.keys())},
+        )
+
+    def failures(self) -> str:
+        """Describe what went wrong in one line."""
+        named = sorted(self.failed.items())[:NAMED]
+        first = "; ".join(f"{path}: {reason}" for path, reason in named)
+        more = f"; and {len(self.failed) - NAMED} more" if len(self.failed) > NAMED else ""
         return (
-            f"is not the {kind} file: {fault}{accept}"
-            if self.check
-            else f"is not what it should be: {fault}"
+            f"{len(self.failed)} of {len(self.due)} files of {self.cohort.name} failed "
+            f"({first}{more}); the others are kept in {self.target}: run the same command to "
+            f"continue, or put a missing file there by hand from {self.cohort.address}"
         )
 
 
@@ -80,230 +237,76 @@ def fetch(
     raw: Path | None = None,
     patience: Patience = USUAL,
 ) -> FetchReport:
-    """Take the catalogued files of a cohort into `raw` (default raw_folder); those that lie there as they must be are left alone. Archives are unpacked.
+    """Fetch the catalogued files of a cohort, and unpack its archives.
 
-    source: a folder or an http(s) address with the files under their catalogued paths; None: each file's own address. `sections` limits the fetch to their files.
-    A file of a folder with a wrong byte stops the fetch before anything is copied; one that the folder lacks is absent, and the fetch a success. A file that an
-    address lacks has failed, unless a person has to take it: then it is absent too. What fails does not stop the others, and one line names it at the end;
-    an address at which nobody answers ends the fetch. What has come is kept either way. A file there that differs only from the record is never replaced.
+    Files that are there and right are left alone. A file that differs only from the recorded
+    checksum is never replaced. What has arrived is kept when others fail.
+
+    Parameters
+    ----------
+    cohort_name
+        Cohort of the catalogue.
+    source
+        A folder or an http(s) address that has the files under their catalogued paths; None for
+        the address of each file in the catalogue.
+    sections
+        Sections whose files are fetched; None for all.
+    raw
+        Folder to fetch into; by default that of the cohort in COMPENDIUM_HOME.
+    patience
+        Attempts and time-outs of downloads.
+
+    Returns
+    -------
+    What is there now. A file that a folder lacks, or that a person has to take from a page, is
+    absent.
+
+    Raises
+    ------
+    BadInput
+        If a file of the folder has a wrong checksum (then nothing is copied), if nothing answers at
+        the address, or if files failed to arrive.
     """
-    facts = single(cohort_name)
-    wanted, target = _wanted(facts, sections), raw or raw_folder(facts.name)
-    record = _recorded(target)
-    dues = {path: _Due(check, record.get(path)) for path, check in wanted.items()}
-    addresses = facts.urls(sections) if source is None else _mirrored(str(source), dues)
+    cohort = single(cohort_name)
+    wanted, target = _wanted(cohort, sections), raw or raw_folder(cohort.name)
+    record = read_record(target)
+    due = {path: _Due(check, record.get(path)) for path, check in wanted.items()}
+    intake = _Intake(cohort, target, due)
+    addresses = cohort.urls(sections) if source is None else _mirrored(str(source), due)
     if addresses is None:
-        came, failed = _copied(facts, Path(source), dues, target), {}
+        intake.copy(Path(source))
     else:
         with locked(target / ".lock"):
-            came, failed = _downloaded(facts, addresses, dues, target, patience)
-    unpacked, broken = _unpacked(target, came, dues)
-    _record(target, record, {path for path in came if wanted[path] is None} - broken.keys())
-    if failed := failed | broken:
-        raise BadInput(_told(facts, failed, len(wanted), target))
-    pages = facts.by_hand(sections)
-    return FetchReport(
-        verified=tuple(path for path in came if wanted[path]),
-        unpublished=tuple(path for path in came if wanted[path] is None),
-        copied=tuple(path for path, new in came.items() if new),
-        unpacked=unpacked,
-        absent={path: pages.get(path, "") for path in sorted(wanted.keys() - came.keys())},
-    )
+            intake.download(addresses, patience)
+    intake.unpack()
+    new = {path for path in intake.came if not due[path].check} - intake.failed.keys()
+    add_to_record(target, record, new)
+    return intake.report(cohort.by_hand(sections))
 
 
-def _wanted(facts: Cohort, sections: list[str] | None) -> dict[str, str | None]:
-    """Path -> published checksum of the files to take in."""
-    if facts.generator:
+def _wanted(cohort: Cohort, sections: list[str] | None) -> dict[str, str | None]:
+    """Return the published checksum of each file to fetch."""
+    nothing = f"there is nothing to fetch; run compendium prepare {cohort.name}"
+    if cohort.generator:
+        raise BadInput(f"cohort {cohort.name} is generated, {nothing}")
+    if not (wanted := cohort.catalogued(sections)):
         raise BadInput(
-            f"cohort {facts.name} is generated, there is nothing to fetch; run compendium prepare {facts.name}"
-        )
-    if not (wanted := facts.catalogued(sections)):
-        raise BadInput(
-            f"the catalogue lists no files of cohort {facts.name}, there is nothing to fetch; run compendium prepare {facts.name} --from FOLDER"
+            f"the catalogue lists no files of cohort {cohort.name}, {nothing} --from FOLDER"
         )
     return wanted
 
 
 def _mirrored(source: str, paths: dict[str, _Due]) -> dict[str, str] | None:
-    """The address of each file on a mirror; None where the source is a folder."""
+    """Return the address of each file on a mirror; None where the source is a folder."""
     if "://" not in source:
         return None
     try:
         parts = urlsplit(source)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("no http, no host or no port")
-    except (
-        ValueError
-    ) as error:  # urlsplit's own: a bracket that does not close, a port beyond 65535
+    except ValueError as error:  # also urlsplit's own: an open bracket, a port beyond 65535
         raise BadInput(
-            f"--from {source} is no address that can be read ({error}); give one that starts with http:// or https:// and names a host, or a folder"
+            f"--from {source} is no address that can be read ({error}); "
+            "give one that starts with http:// or https:// and names a host, or a folder"
         ) from error
     return {path: f"{source.rstrip('/')}/{quote(path)}" for path in paths}
-
-
-def _copied(facts: Cohort, folder: Path, dues: dict[str, _Due], target: Path) -> dict[str, bool]:
-    """Files that lie in the folder -> whether they had to be copied."""
-    if not folder.is_dir():
-        raise BadInput(
-            f"--from {folder} is no folder; give the one that holds {next(iter(dues))} (data: {facts.address})"
-        )
-    present = [path for path in dues if (folder / path).is_file()]
-    if not present:
-        raise BadInput(
-            f"none of the {len(dues)} files of {facts.name} lies in {folder}; give the folder that holds {next(iter(dues))}"
-        )
-    for path in tqdm(present, desc=f"verify {facts.name}", disable=None):
-        if fault := mismatch(folder / path, dues[path].check):
-            other = (
-                target / path
-                if (target / path).is_file() and not (target / path).samefile(folder / path)
-                else ""
-            )
-            raise BadInput(
-                f"{folder / path} {dues[path].unlike(fault, str(other))}; get it again from {facts.address}"
-            )
-    came = {path: _missing(target / path, dues[path]) for path in present}
-    for path in tqdm(
-        [path for path, new in came.items() if new], desc=f"copy {facts.name}", disable=None
-    ):
-        with atomic_file(target / path) as aside:
-            shutil.copyfile(folder / path, aside)
-    return came
-
-
-def _downloaded(
-    facts: Cohort,
-    addresses: dict[str, str],
-    dues: dict[str, _Due],
-    target: Path,
-    patience: Patience,
-) -> tuple[dict[str, bool], dict[str, str]]:
-    """Files that lie in the target -> whether they came now; and why others did not come."""
-    came: dict[str, bool] = {}
-    failed: dict[str, str] = {}
-    stop, one = threading.Event(), threading.Lock()
-    with (
-        ThreadPoolExecutor(AT_ONCE) as pool,
-        tqdm(desc=f"fetch {facts.name}", unit="B", unit_scale=True, disable=None) as bar,
-    ):
-
-        def advance(received: int) -> None:
-            if stop.is_set():
-                raise NotArrived("stopped")
-            with one:
-                bar.update(received)
-
-        jobs = {
-            pool.submit(
-                _bring, addresses.get(path, ""), target / path, due, patience, advance, stop.wait
-            ): path
-            for path, due in dues.items()
-        }
-        try:
-            for job in as_completed(jobs):
-                _settle(job, jobs[job], facts, came, failed)
-                bar.set_description_str(
-                    f"fetch {facts.name} {len(came) + len(failed)}/{len(jobs)} files"
-                )
-        except BaseException:  # the address is dead, the disk is full, or a person has had enough: the others need not try
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
-    return {path: came[path] for path in dues if path in came}, failed
-
-
-def _bring(
-    url: str,
-    target: Path,
-    due: _Due,
-    patience: Patience,
-    advance: Callable[[int], None],
-    pause: Callable[[float], object],
-) -> bool | None:
-    """Whether a file had to come; None where it is not there and has no address."""
-    if not _missing(target, due):
-        return False
-    try:
-        if url:
-            download(url, target, due.check, patience, advance, pause)
-    except WrongBytes as error:
-        raise WrongBytes(f"what comes {due.unlike(str(error))}") from error
-    return True if url else None
-
-
-def _missing(target: Path, due: _Due) -> bool:
-    """Whether a file must come. One that no published checksum proves wrong may be a person's own and is not replaced."""
-    if is_whole(target, due.check):
-        return False
-    if target.is_file() and not due.published:
-        raise NotArrived(
-            f"{target} {due.unlike(mismatch(target, due.check))}; delete the file to get it again"
-        )
-    return True
-
-
-def _settle(
-    job: Future, path: str, facts: Cohort, came: dict[str, bool], failed: dict[str, str]
-) -> None:
-    """Count one file among those that came, or those that failed; one that a person has to take may be missing."""
-    try:
-        if (new := job.result()) is not None:
-            came[path] = new
-    except Unreachable as error:
-        raise BadInput(
-            f"{error}: check the address and the network; what has arrived is kept, run the same command to continue (data: {facts.address})"
-        ) from error
-    except NotArrived as error:
-        if not (isinstance(error, NotThere) and path in facts.by_hand()):
-            failed[path] = str(error)
-
-
-def _unpacked(
-    target: Path, came: dict[str, bool], dues: dict[str, _Due]
-) -> tuple[dict[str, Path], dict[str, str]]:
-    """Archive -> folder; and why others could not be unpacked: one that came now and that nothing vouches for is no archive, and goes."""
-    unpacked: dict[str, Path] = {}
-    broken: dict[str, str] = {}
-    for path in filter(is_archive, came):
-        try:
-            unpacked[path] = unpack(target / path)
-        except BadInput as error:
-            gone = came[path] and not dues[path].check
-            if gone:
-                (target / path).unlink()
-            broken[path] = (
-                f"{error} ({'it is deleted' if gone else 'it lies there; delete it to fetch it again'})"
-            )
-    return unpacked, broken
-
-
-def _recorded(target: Path) -> dict[str, str]:
-    path = target / RECORD
-    try:
-        record = (
-            dict(yaml.safe_load(path.read_text(encoding="utf-8"))) if path.exists() else {}
-        )  # JSON, but YAML forgives the comma before a deleted last line
-        if not all(str(check).startswith("sha256:") for check in record.values()):
-            raise ValueError("a line without a sha256")
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise BadInput(
-            f"{path} is damaged ({' '.join(str(error).split())}): delete it; files without a published checksum are then recorded as they are now"
-        ) from error
-    return record
-
-
-def _record(target: Path, record: dict[str, str], paths: set[str]) -> None:
-    """Keep the sha256 of the files that nothing was known of."""
-    if new := {path: checksum(target / path, "sha256:") for path in sorted(paths - record.keys())}:
-        with atomic_file(target / RECORD) as aside:
-            aside.write_text(json.dumps(record | new, indent=1, sort_keys=True), encoding="utf-8")
-
-
-def _told(facts: Cohort, failed: dict[str, str], wanted: int, target: Path) -> str:
-    """One line for all that went wrong."""
-    first = "; ".join(f"{path}: {reason}" for path, reason in sorted(failed.items())[:NAMED])
-    more = f"; and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
-    return (
-        f"{len(failed)} of {wanted} files of {facts.name} failed ({first}{more}); the others are kept in {target}: "
-        f"run the same command to continue, or put a missing file there by hand from {facts.address}"
-    )

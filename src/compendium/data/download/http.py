@@ -1,4 +1,4 @@
-"""One file over HTTP: checked, tried again, continued where it stopped, and put in its place whole or not at all."""
+"""Download of one file over HTTP: checked, tried again, and resumed where it stopped."""
 
 import re
 import time
@@ -15,9 +15,9 @@ from compendium.errors import BadInput
 if TYPE_CHECKING:
     import requests
 
-BLOCK = 1 << 18  # bytes from the network to the disk at once
+BLOCK_BYTES = 1 << 18
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-PASSING = (408, 425, 429, 500, 502, 503, 504)  # answers that may be another one a moment later
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that another attempt may change
 
 
 class NotArrived(BadInput):
@@ -25,33 +25,39 @@ class NotArrived(BadInput):
 
 
 class NotThere(NotArrived):
-    """The server has no such file."""
+    """A file that the server does not have."""
 
 
 class Passing(NotArrived):
-    """What another attempt may mend."""
+    """A failure that another attempt may mend."""
+
+    retry_after: float | None = None
+    """Seconds that the server asks to wait."""
 
 
 class WrongBytes(Passing):
-    """A file that arrived and is another one."""
+    """A file that arrived with another checksum."""
 
 
 class Unreachable(Passing):
-    """Nobody answers at the address: no other file will arrive from there either."""
+    """An address at which no server answers; no other file will arrive from there either."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How a file is asked for.
-
-    ranges_above: a larger file comes in ranges of this many bytes. attempts: of each file; backoff: seconds before the second attempt, doubled before each
-    further one. timeout: seconds to connect, and without a byte.
-    """
+    """Attempts and time-outs of a download."""
 
     ranges_above: int = 100_000_000
+    """Size in bytes of the ranges in which a larger file is requested."""
+
     attempts: int = 5
+    """Attempts of each file."""
+
     backoff: float = 1.0
+    """Factor of the waiting times (urllib3): 0, 2, 4, 8 … times this many seconds."""
+
     timeout: tuple[float, float] = (10.0, 60.0)
+    """Seconds to connect, and seconds without a byte."""
 
 
 USUAL = Patience()
@@ -65,192 +71,218 @@ def download(
     advance: Callable[[int], object] = lambda received: None,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Bring the file at `url` to `target`; `advance` hears of every block of bytes, and of 0 before each attempt; `pause` waits between them.
+    """Download a file, in several attempts if necessary.
 
-    What has come of a file stays in `<target>.part` and is continued, in this call or a later one, while the server's ETag or date says that it is the same file.
-    Without a check the answer has to vouch for the file: no page, a known end, and bytes that begin as the name of the target says.
-    Raises NotArrived. A file that was there and is asked for again counts as wrong and goes first.
+    What has arrived stays in `<target>.part`, and is resumed in this call or a later one while the
+    ETag or date of the server says that the file is the same. A file at `target` is removed first.
+
+    Parameters
+    ----------
+    url
+        Address of the file.
+    target
+        Path to write.
+    check
+        Checksum in the notation of the catalogue. Without one the answer must not be a page, must
+        state its length, and must begin as the suffix of `target` says.
+    patience
+        Attempts and time-outs.
+    advance
+        Called with the number of bytes of every block, and with 0 before each attempt.
+    pause
+        Called with the seconds to wait before another attempt.
+
+    Raises
+    ------
+    NotArrived
+        If the file could not be downloaded.
     """
-    failure: NotArrived | None = None
-    for attempt in range(patience.attempts):
-        if attempt:
-            pause(patience.backoff * 2 ** (attempt - 1))
+    from urllib3 import Retry
+
+    target.unlink(missing_ok=True)
+    retry = Retry(total=patience.attempts - 1, backoff_factor=patience.backoff)
+    failure = ""
+    while True:
         advance(0)
         try:
-            return _retrieve(url, target, _Ranges(target, check, patience, advance))
+            return _Transfer(url, target, check, patience, advance).complete()
         except Passing as error:
-            again = isinstance(error, WrongBytes) and str(error) == str(failure)
-            failure = error
-            if again:  # the same wrong bytes twice are what the server has
-                break
-    raise failure
+            repeated = isinstance(error, WrongBytes) and str(error) == failure
+            if repeated or not retry.total:  # the same wrong bytes twice are what the server has
+                raise
+            failure, retry = str(error), retry.increment(error=error)
+            pause(error.retry_after or retry.get_backoff_time())
 
 
-def _retrieve(url: str, target: Path, ranges: "_Ranges") -> None:
-    """One attempt. pooch makes the temporary file and renames it; the bytes and their check are ours, because it knows neither ranges nor git ids."""
-    import pooch
-    import requests
-    import urllib3
+@dataclass(frozen=True)
+class _Transfer:
+    """One attempt: one range of the file after the other, written to `<target>.part`."""
 
-    pooch.get_logger().setLevel("WARNING")
-    target.unlink(missing_ok=True)  # pooch leaves alone what is there
-    try:
-        pooch.retrieve(
-            url, known_hash=None, fname=target.name, path=target.parent, downloader=ranges
-        )
-    except NotArrived:
-        raise
-    except (
-        requests.RequestException,
-        urllib3.exceptions.HTTPError,
-        ValueError,
-    ) as error:  # ValueError: redirected to what is no address
-        raise _explained(error, url, ranges) from error
+    url: str
+    target: Path
+    check: str | None
+    patience: Patience
+    advance: Callable[[int], object]
 
+    @property
+    def part(self) -> Path:
+        return self.target.with_name(f"{self.target.name}.part")
 
-class _Ranges:
-    """pooch's downloader: one range of the file after the other into `<target>.part`, its ETag or date beside it."""
-
-    def __init__(
-        self, target: Path, check: str | None, patience: Patience, advance: Callable[[int], object]
-    ) -> None:
-        self.name, self.check, self.patience, self.advance = target.name, check, patience, advance
-        self.part, self.tag = (
-            target.with_name(f"{target.name}.part"),
-            target.with_name(f"{target.name}.part.tag"),
-        )
-
-    def __call__(self, url: str, output_file: str, pooch: object, check_only: bool = False) -> None:
-        import requests
-
-        Path(
-            output_file
-        ).unlink()  # pooch's temporary file, empty until the end: a killed process shall not leave it behind
-        if not self._known_version():  # nothing says of which file the part was
-            self._discard()
-        with requests.Session() as session:
-            session.headers["User-Agent"] = (
-                f"compendium/{__version__}"  # some publishers refuse nameless programs
-            )
-            session.trust_env = (
-                urlsplit(url).hostname not in LOOPBACK
-            )  # proxies are for other machines
-            while self._more(session, url):
-                pass
-        if wrong := mismatch(self.part, self.check, self.name):
-            self._discard()
-            raise WrongBytes(wrong)
-        self.part.chmod(0o644)
-        self.part.replace(output_file)
-        self.tag.unlink(missing_ok=True)
+    @property
+    def tag(self) -> Path:
+        """File with the ETag or date of the version that `part` belongs to."""
+        return self.target.with_name(f"{self.target.name}.part.tag")
 
     @property
     def received(self) -> int:
-        """Bytes of the file that are on the disk."""
+        """Number of bytes of the file on the disk."""
         return self.part.stat().st_size if self.part.exists() else 0
 
-    def _known_version(self) -> str:
+    @property
+    def version(self) -> str:
         return self.tag.read_text() if self.tag.exists() else ""
 
-    def _more(self, session: "requests.Session", url: str) -> bool:
-        """Ask for the next range; whether more is to come."""
+    def complete(self) -> None:
+        """Receive what is missing, check the file and rename it."""
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        if not self.version:  # nothing says which file the part belongs to
+            self.discard()
+        self.receive()
+        if wrong := mismatch(self.part, self.check, self.target.name):
+            self.discard()
+            raise WrongBytes(wrong)
+        self.part.replace(self.target)
+        self.tag.unlink(missing_ok=True)
+
+    def receive(self) -> None:
+        """Request ranges until the file is complete."""
+        import requests
+        import urllib3
+
+        try:
+            with requests.Session() as session:
+                session.headers["User-Agent"] = f"compendium/{__version__}"
+                # proxies are for other machines
+                session.trust_env = urlsplit(self.url).hostname not in LOOPBACK
+                while self.request(session):
+                    pass
+        # ValueError: redirected to what is no address
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            if isinstance(error, BadInput):
+                raise
+            raise _explained(error, self) from error
+
+    def request(self, session: "requests.Session") -> bool:
+        """Request the next range; return whether more is to come."""
         have = self.received
         headers = {
             "Accept-Encoding": "identity",
             "Range": f"bytes={have}-{have + self.patience.ranges_above - 1}",
         }
-        if have and (version := self._known_version()):
-            headers["If-Range"] = version
+        if have and self.version:
+            headers["If-Range"] = self.version
         with session.get(
-            url, headers=headers, stream=True, timeout=self.patience.timeout
+            self.url, headers=headers, stream=True, timeout=self.patience.timeout
         ) as answer:
             if answer.status_code == 416:
-                return self._beyond(answer)
+                return self.beyond(answer)
             answer.raise_for_status()
-            self._vouched(answer)
-            begin, total = _extent(answer) if answer.status_code == 206 else (0, None)
-            if answer.status_code == 206 and (
-                begin != have or (begin and self._known_version() != _version(answer))
-            ):
-                self._discard()
-                raise Passing(
-                    f"the file at {url} changed while it came"
-                    if begin == have
-                    else f"the server sends byte {begin:,} where {have:,} is asked for"
-                )
-            self._write(answer, begin)
+            self.vouch(answer)
+            begin, total = self.extent(answer, have)
+            self.write(answer, begin)
         if total and self.received <= begin:
             raise Passing(f"the server sends nothing after {begin:,} of {total:,} bytes")
         return total is not None and self.received < total
 
-    def _vouched(self, answer: "requests.Response") -> None:
-        """Refuse an answer that is no file, or of which nothing else would tell that it is another one or not all of it."""
+    def extent(self, answer: "requests.Response", have: int) -> tuple[int, int | None]:
+        """Return the first byte of an answer and the size of the file, which must be the same."""
+        if answer.status_code != 206:
+            return 0, None
+        stated = answer.headers.get("Content-Range", "")
+        if not (found := re.fullmatch(r"bytes (\d+)-\d+/(\d+)", stated)):
+            raise NotArrived(f"the server answers with a range that says {stated!r}")
+        begin, total = map(int, found.groups())
+        if begin != have:
+            self.discard()
+            raise Passing(f"the server sends byte {begin:,} where {have:,} is asked for")
+        if begin and self.version != _version(answer):
+            self.discard()
+            raise Passing(f"the file at {self.url} changed while it came")
+        return begin, total
+
+    def vouch(self, answer: "requests.Response") -> None:
+        """Refuse an answer that is no file, or whose completeness nothing else could tell."""
         kind = answer.headers.get("Content-Type", "")
         if answer.status_code not in (200, 206):
             raise NotArrived(f"HTTP {answer.status_code} {answer.reason} at {answer.url}")
-        if not self.check and "html" in kind and "htm" not in Path(self.name).suffix:
+        if self.check:
+            return
+        if "html" in kind and "htm" not in self.target.suffix:
             raise NotArrived(f"{answer.url} answers with a page ({kind}), not with the file")
-        if not self.check and answer.raw.length_remaining is None and not answer.raw.chunked:
+        if answer.raw.length_remaining is None and not answer.raw.chunked:
             raise NotArrived(f"{answer.url} does not say how long the file is")
 
-    def _write(self, answer: "requests.Response", begin: int) -> None:
+    def write(self, answer: "requests.Response", begin: int) -> None:
         """Append the body, or start again where the answer begins with the first byte."""
         try:
             with self.part.open("ab" if begin else "wb") as file:
                 if not begin:
                     self.tag.write_text(_version(answer))
-                for block in answer.raw.stream(BLOCK, decode_content=False):
+                for block in answer.raw.stream(BLOCK_BYTES, decode_content=False):
                     file.write(block)
                     self.advance(len(block))
         except OSError as error:  # a write that fails does not say where
             raise OSError(error.errno, error.strerror, str(self.part)) from error
 
-    def _beyond(self, answer: "requests.Response") -> bool:
-        """No byte stands where we asked: the file was complete, or what we have is none of it."""
+    def beyond(self, answer: "requests.Response") -> bool:
+        """Tell a complete part from a wrong one where no byte follows it."""
         if answer.headers.get("Content-Range") != f"bytes */{self.received}":
-            self._discard()
+            self.discard()
             raise Passing("what had come of it is no part of the file that is there now")
         self.part.touch()
         return False
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
+        """Remove what has arrived."""
         self.part.unlink(missing_ok=True)
         self.tag.unlink(missing_ok=True)
 
 
 def _version(answer: "requests.Response") -> str:
-    """What identifies this version of the file: a strong ETag, or else its date, or else nothing."""
+    """Return what identifies the version of a file: a strong ETag, else its date, else ""."""
     etag = answer.headers.get("ETag", "W/")
     return answer.headers.get("Last-Modified", "") if etag.startswith("W/") else etag
 
 
-def _extent(answer: "requests.Response") -> tuple[int, int]:
-    """First byte and total number of bytes, as the answer to a range states them."""
-    stated = answer.headers.get("Content-Range", "")
-    if not (found := re.fullmatch(r"bytes (\d+)-\d+/(\d+)", stated)):
-        raise NotArrived(f"the server answers with a range that says {stated!r}")
-    return int(found[1]), int(found[2])
-
-
-def _explained(error: Exception, url: str, ranges: _Ranges) -> NotArrived:
-    """What an error of the network means for the file."""
+def _explained(error: Exception, transfer: _Transfer) -> NotArrived:
+    """Return what an error of the network means for the file."""
     import requests
     import urllib3
 
     if isinstance(error, requests.HTTPError):
-        status = error.response.status_code
-        kind = NotThere if status in (404, 410) else Passing if status in PASSING else NotArrived
-        return kind(f"HTTP {status} {error.response.reason} at {url}")
+        return _refused(error.response, transfer.url)
+    came = f"after {transfer.received:,} bytes from {transfer.url}"
     if isinstance(error, requests.ReadTimeout | urllib3.exceptions.ReadTimeoutError):
-        return Passing(
-            f"nothing came for {ranges.patience.timeout[1]:g} s after {ranges.received:,} bytes from {url}"
-        )
+        return Passing(f"nothing came for {transfer.patience.timeout[1]:g} s {came}")
     cause = error.args[0] if error.args else error
-    if isinstance(error, urllib3.exceptions.HTTPError) or isinstance(
-        cause, urllib3.exceptions.ProtocolError
-    ):
-        return Passing(f"the connection broke after {ranges.received:,} bytes from {url}")
+    broken = urllib3.exceptions.HTTPError, urllib3.exceptions.ProtocolError
+    if isinstance(error, broken[0]) or isinstance(cause, broken[1]):
+        return Passing(f"the connection broke {came}")
     reason = str(getattr(cause, "reason", cause)).rsplit(": ", 1)[-1]
     if isinstance(error, requests.ConnectionError):
-        return Unreachable(f"{urlsplit(url).netloc} cannot be reached ({reason})")
-    return NotArrived(f"{url} cannot be had ({reason})")
+        return Unreachable(f"{urlsplit(transfer.url).netloc} cannot be reached ({reason})")
+    return NotArrived(f"{transfer.url} cannot be had ({reason})")
+
+
+def _refused(answer: "requests.Response", url: str) -> NotArrived:
+    """Return what an HTTP status means for the file."""
+    from urllib3 import Retry
+
+    message = f"HTTP {answer.status_code} {answer.reason} at {url}"
+    if answer.status_code in (404, 410):
+        return NotThere(message)
+    if answer.status_code not in TRANSIENT:
+        return NotArrived(message)
+    error = Passing(message)
+    error.retry_after = min(Retry().get_retry_after(answer.raw) or 0, Retry.DEFAULT_BACKOFF_MAX)
+    return error
