@@ -1,4 +1,4 @@
-"""Words for stains: sections whose tiles are mapped or drawn anew once, what such a section rests on, and what cannot be measured."""
+"""Sections whose stains are normalised or augmented: values, identity, store and errors."""
 
 import dataclasses
 import logging
@@ -14,7 +14,7 @@ from compendium.images.stain.store import (
     STAINS,
     changes,
     fitted,
-    look,
+    measure,
     restained,
 )
 from conftest import tiny_section
@@ -31,12 +31,11 @@ def test_every_word_has_its_parameters_and_its_verbs():
             and method.__dataclass_params__.frozen
             and type(method).__doc__
         )
-        assert all(each.name in type(method).__doc__ for each in dataclasses.fields(method))
     assert all(
-        hasattr(method, verb) for method in NORMALISERS.values() for verb in ("of", "mapped")
+        hasattr(method, verb) for method in NORMALISERS.values() for verb in ("measure", "apply")
     )
     assert all(
-        hasattr(method, verb) for method in AUGMENTERS.values() for verb in ("fitted", "drawn")
+        hasattr(method, verb) for method in AUGMENTERS.values() for verb in ("fitted", "apply")
     )
     assert not NORMALISERS.keys() & AUGMENTERS.keys() and "none" not in STAINS
 
@@ -46,7 +45,7 @@ def test_a_normalised_section_looks_like_the_first_training_section(word, home):
     method = NORMALISERS[word]
     found = restained(ONE, [TWO, ONE], word)
     np.testing.assert_array_equal(
-        found.patches, method.mapped(ONE.patches, look(ONE, word), look(TWO, word))
+        found.patches, method.apply(ONE.patches, measure(ONE, word), measure(TWO, word))
     )
     assert np.abs(found.patches.astype(int) - ONE.patches).mean() > 3
     assert (
