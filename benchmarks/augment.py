@@ -23,8 +23,8 @@ from compendium.images.augment.families import FAMILIES
 from compendium.methods import recipe
 from compendium.methods.layers import Batch, ModelSpec
 
-METHODS = {"stnet": 16, "histogene": 64, "hist2st": 64}
-"""Method -> number of tiles in a step; a section of 64 spots for methods of whole sections."""
+METHODS = {"stnet": 16, "histogene": 192, "hist2st": 64}
+"""Method -> number of tiles in a step; of whole sections for HisToGene and Hist2ST."""
 
 TILES = 16
 """Number of tiles in a step of any other method."""
@@ -39,6 +39,7 @@ class QuarterTurn(v2.Transform):
     """Rotate by 0, 90, 180 or 270 degrees."""
 
     def forward(self, tile: Tensor) -> Tensor:
+        """Rotate one tile."""
         return torch.rot90(tile, int(torch.randint(4, ())), dims=(-2, -1))
 
 
@@ -46,6 +47,7 @@ class ShiftRGB(v2.Transform):
     """Add a number between -20 and 20 to each channel."""
 
     def forward(self, tile: Tensor) -> Tensor:
+        """Shift one tile."""
         shift = torch.empty(3, 1, 1).uniform_(-20, 20).to(tile.device)
         return (tile + shift).clamp(0, 255).to(torch.uint8)
 
@@ -54,6 +56,7 @@ class Crop(v2.Transform):
     """Cut out at least half of the tile and enlarge it to the tile's size."""
 
     def forward(self, tile: Tensor) -> Tensor:
+        """Crop one tile."""
         return v2.RandomResizedCrop(tile.shape[-1], (0.5, 1.0), antialias=True)(tile)
 
 
@@ -119,6 +122,7 @@ class Timed:
     seconds: float = field(default=0.0)
 
     def __call__(self, tiles: Tensor, whole: bool = False) -> Tensor:
+        """Augment the tiles."""
         began = now()
         out = self.change(tiles, whole)
         self.seconds += now() - began

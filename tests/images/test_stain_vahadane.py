@@ -23,7 +23,7 @@ METHOD = Vahadane()
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.floats(-1, 3), min_size=3, max_size=3), st.sampled_from([0.0, 0.01, 0.1, 0.7]))
 def test_concentrations_are_the_non_negative_lassos(density, penalty):
-    """The lasso with penalty p is least squares with one more row: its normal equations are those of D D' c = D x - p."""
+    """The lasso with penalty p has the normal equations D D' c = D x - p."""
     stains = np.array([H, E])
     root = np.linalg.cholesky(stains @ stains.T).T
     expected, _ = nnls(root, np.linalg.solve(root.T, stains @ density - penalty))

@@ -1,4 +1,4 @@
-"""Filters of spots by their pixels: white, tissue, real slides, sections without image or tissue."""
+"""Filters of spots by their pixels: white, tissue, real slides, and errors."""
 
 import dataclasses
 

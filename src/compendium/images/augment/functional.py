@@ -1,8 +1,7 @@
 """Change many tiles at once, each with parameters of its own.
 
 torchvision's functions of the same names change one image, or many by the same parameters. Tiles
-are numbers from 0 to 1; functions that only move pixels take any numbers. In one training step the
-two forms cost about the same or this one less (benchmarks/README.md).
+are numbers from 0 to 1; functions that only move pixels take any numbers.
 """
 
 from collections.abc import Callable

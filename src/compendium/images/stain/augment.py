@@ -40,7 +40,7 @@ class HED:
     """Tiles with a mean, of 1, above this stay as they are."""
 
     background: float = 0.1
-    """Pixels up to this mean optical density take no b, from twice as much on all of it (0: all)."""
+    """Pixels up to this mean optical density take no b, from twice as much on all of it."""
 
     @property
     def measures(self) -> bool:

@@ -21,7 +21,7 @@ from compendium.storage import alone, atomic_file, home
 
 AS_IT_IS = "none"
 NORMALISERS = {"reinhard": Reinhard(), "macenko": Macenko(), "vahadane": Vahadane()}
-"""Map every slide to the stains of the first training section; slides are measured on thumbnails."""
+"""Map every slide to the stains of the first training section, measured on thumbnails."""
 
 AUGMENTERS = {
     "hed-lighter": HED(0.03),
