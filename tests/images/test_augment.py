@@ -303,6 +303,6 @@ def test_the_table_lists_the_parameters():
 def test_a_misspelt_family_is_one_line():
     with pytest.raises(
         BadInput,
-        match=r"^unknown augmentation 'hist2sst'; did you mean hist2st\? known: none, .*autoaugment$",
+        match=r"^unknown augmentation 'hist2sst'; did you mean hist2st\? known: none, .*augment$",
     ):
         family("hist2sst")

@@ -23,7 +23,7 @@ def test_lite0_has_the_packaged_networks_logits_on_real_patches(her2st):
     packaged = EfficientNet.from_pretrained(
         "efficientnet-lite0", weights_path=str(encoders.lite0_file())
     ).eval()
-    ours = encoders.classifier(encoders.FROZEN).eval()
+    ours = encoders.encoder(encoders.FROZEN, num_classes=1000).eval()
     with torch.inference_mode():
         torch.testing.assert_close(ours(tiles), packaged(tiles), rtol=1e-4, atol=1e-4)
 

@@ -22,8 +22,8 @@ UNREACHABLE: dict[str, str] = {}  # encoder -> why its download failed in this p
 CURE = "give weights=FILE, or weights=random for an untrained start"
 
 
-def encoder(name: str, weights: str = "") -> nn.Module:
-    """Build a timm network without its classifier: images [spot 3 px px] -> [spot num_features].
+def encoder(name: str, weights: str = "", num_classes: int = 0) -> nn.Module:
+    """Build a timm network: images [spot 3 px px] -> features [spot num_features].
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ def encoder(name: str, weights: str = "") -> nn.Module:
     weights
         "" for the pre-trained weights of the tag, a local .pth or .safetensors file, or "random"
         for an untrained start.
+    num_classes
+        Width of the classifier, as pre-trained; 0 for features.
 
     Raises
     ------
@@ -39,28 +41,19 @@ def encoder(name: str, weights: str = "") -> nn.Module:
         The name is unknown, the weights are neither installed, cached nor downloadable, or the
         file is not of this network.
     """
-    return _network(name, weights, num_classes=0)
-
-
-def classifier(name: str, weights: str = "") -> nn.Module:
-    """Build the same network with its ImageNet classifier: images -> logits [spot class]."""
-    return _network(name, weights)
-
-
-def _network(name: str, weights: str, **options) -> nn.Module:
     import timm
 
     check_name(name)
     if weights == RANDOM:
-        return timm.create_model(name, pretrained=False, **options)
+        return timm.create_model(name, pretrained=False, num_classes=num_classes)
     if weights:
-        return _from_file(name, _existing(weights, name), **options)
+        return _from_file(name, _existing(weights, name), num_classes)
     if name == FROZEN:
-        return _lite0(timm.create_model(name, pretrained=False, **options))
-    return _downloaded(name, **options)
+        return _lite0(timm.create_model(name, pretrained=False, num_classes=num_classes))
+    return _downloaded(name, num_classes)
 
 
-def _downloaded(name: str, **options) -> nn.Module:
+def _downloaded(name: str, num_classes: int) -> nn.Module:
     """Download the weights. A download that failed (up to a minute) is not tried again."""
     import timm
 
@@ -70,7 +63,7 @@ def _downloaded(name: str, **options) -> nn.Module:
     level = client.level
     client.setLevel(logging.ERROR)  # it warns of every attempt
     try:
-        return timm.create_model(name, pretrained=True, **options)
+        return timm.create_model(name, pretrained=True, num_classes=num_classes)
     except Exception as error:  # noqa: BLE001 - the hub's client raises many kinds of errors
         UNREACHABLE[name] = (
             f"the weights of encoder {name} are not here and cannot be downloaded "
@@ -99,7 +92,7 @@ def check(name: str, weights: str = "") -> None:
 @cache
 def _check_file(name: str, weights: str, changed: int, size: int) -> None:
     """Load the file once a process; a file with another time or size is loaded again."""
-    _from_file(name, Path(weights), num_classes=0)
+    _from_file(name, Path(weights))
 
 
 def check_name(name: str) -> None:
@@ -111,15 +104,16 @@ def check_name(name: str) -> None:
         raise BadInput(f"unknown encoder {name!r}; give a timm name with its tag, e.g. {FROZEN}")
 
 
-def _from_file(name: str, path: Path, **options) -> nn.Module:
+def _from_file(name: str, path: Path, num_classes: int = 0) -> nn.Module:
     """Build the network with a file's weights; every tensor must be in the file."""
     import timm
 
     wrong = f"the weights file {path} is not of encoder {name}"
     try:
         with _load_report() as missing_keys:
+            overlay = {"file": str(path)}
             network = timm.create_model(
-                name, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, **options
+                name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=num_classes
             )
     except Exception as error:  # noqa: BLE001 - other shapes, other objects, no torch file at all
         raise BadInput(f"{wrong} ({_first_line(error)}); give a file of that network") from error

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float, Num, UInt8
-from torch import Tensor
 
 from compendium.errors import BadInput, did_you_mean
 from compendium.images.augment import functional as changes
 from compendium.images.augment import sampling as draws
 from compendium.images.augment.family import Draws, Family, parameter
+from compendium.images.augment.functional import Tiles
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,7 @@ class STNet(Family):
         turned = changes.QUARTER * draws.chance(spots, self.turn)
         return {"which": changes.composed(flipped, turned)}
 
-    def change(
-        self, images: Num[Tensor, "spot 3 px px"], drawn: Draws
-    ) -> Num[Tensor, "spot 3 px px"]:
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply the symmetry."""
         return changes.symmetries(images, drawn["which"])
 
@@ -72,9 +69,7 @@ class HisToGene(Family):
             "degrees": draws.uniform(spots, -self.degrees, self.degrees),
         }
 
-    def change(
-        self, images: Float[Tensor, "spot 3 px px"], drawn: Draws
-    ) -> Float[Tensor, "spot 3 px px"]:
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply them in this order."""
         images = changes.color_jitter(images, drawn["factors"], drawn["order"])
         return changes.rotate(changes.flip(images, drawn["left_right"]), drawn["degrees"])
@@ -106,9 +101,7 @@ class Hist2ST(Family):
             "left_right": draws.chance(spots, self.left_right),
         }
 
-    def change(
-        self, images: Float[Tensor, "spot 3 px px"], drawn: Draws
-    ) -> Float[Tensor, "spot 3 px px"]:
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply them in this order."""
         images = changes.some(images, drawn["grey"], changes.grey)
         return changes.flip(changes.rotate(images, drawn["degrees"]), drawn["left_right"])
@@ -153,9 +146,7 @@ class STimage(Family):
         strengths = (self.brightness, self.contrast, self.saturation)
         return drawn | draws.jitter(spots, *strengths, hue=self.hue)
 
-    def change(
-        self, images: Float[Tensor, "spot 3 px px"], drawn: Draws
-    ) -> Float[Tensor, "spot 3 px px"]:
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply them in this order."""
         rest = drawn["rest"]
         images = changes.flip(images, drawn["left_right"], drawn["up_down"])
@@ -217,9 +208,7 @@ class DeepSpaCE(Family):
             "added": draws.uniform((spots, 3), -self.rgb, self.rgb),
         }
 
-    def change(
-        self, images: Float[Tensor, "spot 3 px px"], drawn: Draws
-    ) -> Float[Tensor, "spot 3 px px"]:
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply them in this order."""
         images = changes.symmetries(images, drawn["which"])
         images = changes.some(images, drawn["crop"], changes.resized_crop, drawn["box"])
@@ -253,9 +242,7 @@ class BLEEP(Family):
             return {"which": changes.composed(flipped, torch.randint(4, (spots,)))}
         return {"which": flipped, "degrees": draws.uniform(spots, -self.turn, self.turn)}
 
-    def change(
-        self, images: Num[Tensor, "spot 3 px px"], drawn: Draws
-    ) -> Num[Tensor, "spot 3 px px"]:
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply them in this order."""
         images = changes.symmetries(images, drawn["which"])
         if "degrees" not in drawn:
@@ -271,9 +258,7 @@ class Policy(Family, ABC):
         """Draw a seed from which all draws of a tile follow."""
         return {"seeds": torch.randint(2**62, (spots,))}
 
-    def change(
-        self, images: UInt8[Tensor, "spot 3 px px"], drawn: Draws
-    ) -> UInt8[Tensor, "spot 3 px px"]:
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply the policy tile by tile."""
         policy, out = self.policy(), torch.empty_like(images)
         with torch.random.fork_rng(devices=[]):

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Num, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
+
+from compendium.images.augment.functional import Tiles
 
 PIECE = {"cpu": 8, "cuda": 256, "mps": 256}
 """Device -> number of tiles changed at once; on a CPU larger pieces wait for memory."""
@@ -75,9 +77,7 @@ class Family:
         """Draw what happens to each of some tiles, one row a tile."""
         return {}
 
-    def change(
-        self, images: Num[Tensor, "spot 3 px px"], drawn: Draws
-    ) -> Num[Tensor, "spot 3 px px"]:
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Change each tile by its draw; may write into `images` unless they are uint8."""
         return images
 

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from compendium.machine import double
 
+Tiles = Num[Tensor, "spot 3 px px"]
+"""Tiles: numbers from 0 to 1, or uint8 where pixels only move."""
+
 SYMMETRIES = 8
 QUARTER, HALF, LEFT_RIGHT, UP_DOWN, TRANSPOSED = 1, 2, 4, 6, 7  # numbers of some symmetries
 LUMA = (0.2989, 0.587, 0.114)  # share of red, green and blue in grey
@@ -27,9 +30,7 @@ def symmetry(images: Num[Tensor, "*spot 3 px px"], which: int) -> Num[Tensor, "*
     return turned.flip(-1) if which >= 4 else turned
 
 
-def symmetries(
-    images: Num[Tensor, "spot 3 px px"], which: Int[Tensor, "spot"]
-) -> Num[Tensor, "spot 3 px px"]:
+def symmetries(images: Tiles, which: Int[Tensor, "spot"]) -> Tiles:
     """Apply to each tile its own symmetry; on a CPU tile by tile, which is faster there."""
     if not images.is_cuda:
         return torch.stack(
@@ -49,11 +50,11 @@ def composed(first: Int[Tensor, "spot"], then: Int[Tensor, "spot"]) -> Int[Tenso
 
 
 def some(
-    images: Num[Tensor, "spot 3 px px"],
+    images: Tiles,
     chosen: Bool[Tensor, "spot"],
     change: Callable[..., Tensor],
     *parameters: Num[Tensor, "spot ..."],
-) -> Num[Tensor, "spot 3 px px"]:
+) -> Tiles:
     """Change the chosen tiles only, in place.
 
     Parameters
@@ -71,27 +72,21 @@ def some(
 
 
 def flip(
-    images: Num[Tensor, "spot 3 px px"],
+    images: Tiles,
     left_right: Bool[Tensor, "spot"],
     up_down: Bool[Tensor, "spot"] | None = None,
-) -> Num[Tensor, "spot 3 px px"]:
+) -> Tiles:
     """Mirror the chosen tiles left to right, and up to down, in place."""
     images = some(images, left_right, lambda tiles: tiles.flip(3))
     return images if up_down is None else some(images, up_down, lambda tiles: tiles.flip(2))
 
 
-def rotate(
-    images: Float[Tensor, "spot 3 px px"], degrees: Float[Tensor, "spot"]
-) -> Float[Tensor, "spot 3 px px"]:
+def rotate(images: Tiles, degrees: Float[Tensor, "spot"]) -> Tiles:
     """Rotate anticlockwise about the centre; nearest pixel, corners 0."""
     return affine(images, -degrees, torch.ones_like(degrees))
 
 
-def affine(
-    images: Float[Tensor, "spot 3 px px"],
-    degrees: Float[Tensor, "spot"],
-    scale: Float[Tensor, "spot"],
-) -> Float[Tensor, "spot 3 px px"]:
+def affine(images: Tiles, degrees: Float[Tensor, "spot"], scale: Float[Tensor, "spot"]) -> Tiles:
     """Rotate clockwise about the centre and enlarge; nearest pixel, 0 outside the tile."""
     angle, scale = double(degrees).deg2rad(), double(scale)
     along, across, zero = angle.cos() / scale, angle.sin() / scale, torch.zeros_like(scale)
@@ -102,9 +97,7 @@ def affine(
     return F.grid_sample(images, grid, mode="nearest", align_corners=False)
 
 
-def resized_crop(
-    images: Float[Tensor, "spot 3 px px"], box: Float[Tensor, "spot 4"]
-) -> Float[Tensor, "spot 3 px px"]:
+def resized_crop(images: Tiles, box: Float[Tensor, "spot 4"]) -> Tiles:
     """Cut out a part of each tile and enlarge it to the tile's size (bilinear).
 
     Parameters
@@ -125,46 +118,38 @@ def resized_crop(
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def grey(images: Float[Tensor, "spot 3 px px"]) -> Float[Tensor, "spot 3 px px"]:
+def grey(images: Tiles) -> Tiles:
     """Set all three channels to the luma."""
     luma = torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)
     return (images * luma).sum(1, keepdim=True).expand_as(images)
 
 
-def adjust_brightness(
-    images: Float[Tensor, "spot 3 px px"], factor: Float[Tensor, "spot"]
-) -> Float[Tensor, "spot 3 px px"]:
+def adjust_brightness(images: Tiles, factor: Float[Tensor, "spot"]) -> Tiles:
     """Multiply by the factor, at most 1."""
     return (images * _beside(factor, images)).clamp_(0, 1)
 
 
-def adjust_contrast(
-    images: Float[Tensor, "spot 3 px px"], factor: Float[Tensor, "spot"]
-) -> Float[Tensor, "spot 3 px px"]:
+def adjust_contrast(images: Tiles, factor: Float[Tensor, "spot"]) -> Tiles:
     """Multiply the distance from the tile's mean luma; 0 to 1."""
     mean = grey(images)[:, :1].mean((2, 3), keepdim=True)
     return torch.lerp(mean.expand_as(images), images, _beside(factor, images)).clamp_(0, 1)
 
 
-def adjust_saturation(
-    images: Float[Tensor, "spot 3 px px"], factor: Float[Tensor, "spot"]
-) -> Float[Tensor, "spot 3 px px"]:
+def adjust_saturation(images: Tiles, factor: Float[Tensor, "spot"]) -> Tiles:
     """Multiply the distance of each pixel from its luma; 0 to 1."""
     return torch.lerp(grey(images), images, _beside(factor, images)).clamp_(0, 1)
 
 
-def adjust_hue(
-    images: Float[Tensor, "spot 3 px px"], turn: Float[Tensor, "spot"]
-) -> Float[Tensor, "spot 3 px px"]:
+def adjust_hue(images: Tiles, turn: Float[Tensor, "spot"]) -> Tiles:
     """Shift the hue by a share of the colour circle."""
     return shift_hsv(images, F.pad(turn[:, None], (0, 2)))
 
 
 def color_jitter(
-    images: Float[Tensor, "spot 3 px px"],
+    images: Tiles,
     factors: Float[Tensor, "spot kind"],
     order: Int[Tensor, "spot kind"],
-) -> Float[Tensor, "spot 3 px px"]:
+) -> Tiles:
     """Adjust brightness, contrast, saturation and hue in the order of each tile, in place.
 
     Parameters
@@ -183,9 +168,7 @@ def color_jitter(
     return images
 
 
-def shift_hsv(
-    images: Float[Tensor, "spot 3 px px"], shift: Float[Tensor, "spot 3"]
-) -> Float[Tensor, "spot 3 px px"]:
+def shift_hsv(images: Tiles, shift: Float[Tensor, "spot 3"]) -> Tiles:
     """Shift hue (a share of the circle), saturation and value (both clipped to 0-1).
 
     References
@@ -206,16 +189,12 @@ def shift_hsv(
     return value[:, None] * (1 - saturation[:, None] * chroma)
 
 
-def shift_rgb(
-    images: Float[Tensor, "spot 3 px px"], shift: Float[Tensor, "spot 3"]
-) -> Float[Tensor, "spot 3 px px"]:
+def shift_rgb(images: Tiles, shift: Float[Tensor, "spot 3"]) -> Tiles:
     """Add a number to each channel; 0 to 1."""
     return (images + shift.to(images)[..., None, None]).clamp_(0, 1)
 
 
-def permute_channels(
-    images: Num[Tensor, "spot 3 px px"], order: Int[Tensor, "spot 3"]
-) -> Num[Tensor, "spot 3 px px"]:
+def permute_channels(images: Tiles, order: Int[Tensor, "spot 3"]) -> Tiles:
     """Reorder the channels of each tile."""
     return images[torch.arange(len(images))[:, None], order]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
@@ -42,10 +42,8 @@ class HED:
     background: float = 0.1
     """Pixels up to this mean optical density take no b, from twice as much on all of it."""
 
-    @property
-    def measures(self) -> bool:
-        """Whether the draws depend on the training sections."""
-        return False
+    measures: ClassVar[bool] = False
+    """Whether the draws depend on the training sections."""
 
     def fitted(self, sections: Sequence[Section]) -> "HED":
         """Return itself: nothing is measured."""
