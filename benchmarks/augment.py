@@ -23,8 +23,8 @@ from compendium.images.augment.families import FAMILIES
 from compendium.methods import recipe
 from compendium.methods.layers import Batch, ModelSpec
 
-METHODS = {"stnet": 16, "histogene": 192, "hist2st": 64}
-"""Method -> number of tiles in a step; of whole sections for HisToGene and Hist2ST."""
+METHODS = {"stnet": 16, "histogene": 64, "hist2st": 64}
+"""Method -> number of tiles in a step; a section of 64 spots for methods of whole sections."""
 
 TILES = 16
 """Number of tiles in a step of any other method."""
