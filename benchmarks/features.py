@@ -1,4 +1,4 @@
-"""How fast frozen features are computed on this CPU: pieces and memory format of the package against pieces of 64 tiles, channels first.
+"""Speed of frozen features on this CPU, against pieces of 64 tiles, channels first.
 
     python benchmarks/features.py [TILES]
 

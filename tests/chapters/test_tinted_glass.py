@@ -5,7 +5,7 @@ import pytest
 
 from compendium.chapters.augmentation import image_names
 from compendium.images.stain.colour_spaces import lab, optical_density
-from compendium.images.stain.store import AUGMENTERS, NORMALISERS, STAINS, look
+from compendium.images.stain.store import AUGMENTERS, NORMALISERS, STAINS, measure
 from raw_files import real_section
 from stained_slides import OTHER, E, H, pictured, slide
 
@@ -27,11 +27,11 @@ def glass_after(word, tint):
         [np.broadcast_to(tint, (16, 8, 3)), section.thumbnail[20:36, 30:38]], axis=1
     )
     if word in NORMALISERS:
-        return NORMALISERS[word].mapped(tile[None], look(section, word), look(TEMPLATE, word))[
+        return NORMALISERS[word].apply(tile[None], measure(section, word), measure(TEMPLATE, word))[
             0, 0, :1
         ]
     drawing = AUGMENTERS[word].fitted([section, TEMPLATE])
-    return np.array([drawing.drawn(tile, np.random.default_rng(seed))[0, 0] for seed in range(40)])
+    return np.array([drawing.apply(tile, np.random.default_rng(seed))[0, 0] for seed in range(40)])
 
 
 @pytest.mark.parametrize("tint", [PALE, B4], ids=["pale", "B4"])
@@ -69,6 +69,8 @@ def test_the_glass_of_a_real_slide_is_darker_than_the_guards(her2st):
     glass = np.median(real_section(her2st, "B4").thumbnail[:60, :60], axis=(0, 1))
     assert (glass == B4).all()
     assert (
-        100 - lab(B4)[0] > STAINS["randstainna"].glass
-        and optical_density(B4).mean() > STAINS["macenko"].glass == STAINS["hed-light"].glass
+        100 - lab(B4)[0] > STAINS["randstainna"].background
+        and optical_density(B4).mean()
+        > STAINS["macenko"].background
+        == STAINS["hed-light"].background
     )

@@ -1,4 +1,4 @@
-"""The families: what each draws, as often and as far as its fields say; one draw a tile or one a section; pixels in, pixels out; words of a run."""
+"""Families of augmentations: distribution of their draws, one draw a tile or a section, values."""
 
 import dataclasses
 import math
@@ -270,16 +270,16 @@ def test_what_a_block_draws_leaves_the_generator_as_it_was():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-# ---- fields and words
+# ---- parameters and names
 
 
 def test_a_family_is_its_fields():
     for name, each in FAMILIES.items():
         with pytest.raises(dataclasses.FrozenInstanceError):
             each.left_right = 1.0
-        assert type(each).__doc__ and (each.source or name == "none")
+        assert each.source or name == "none"
         assert bool(dataclasses.fields(each)) is (name != "none")
-        assert all(operation in each.words for operation in each.operations)
+        assert all(operation in each.summary for operation in each.operations)
     assert not (
         augment.HisToGene(
             brightness=0.0, contrast=0.0, saturation=0.0, left_right=0.0, degrees=0.0
@@ -288,12 +288,12 @@ def test_a_family_is_its_fields():
     ).any()
 
 
-def test_the_table_tells_the_fields_that_are():
+def test_the_table_lists_the_parameters():
     rows = table()
     assert {row["family"] for row in rows} == set(CHANGING)
     told = {(row["family"], row["operation"]): row["parameters"] for row in rows}
     assert told["hist2st", "greyscale"] == f"p = {FAMILIES['hist2st'].grey:g}"
-    assert "0.3" in augment.Hist2ST(grey=0.3).words and "0.3" not in FAMILIES["hist2st"].words
+    assert "0.3" in augment.Hist2ST(grey=0.3).summary and "0.3" not in FAMILIES["hist2st"].summary
     assert (
         told["bleep", "rotation"] == "quarter turns"
         and "90" in augment.BLEEP(turn=90.0).operations["rotation"]
@@ -303,6 +303,6 @@ def test_the_table_tells_the_fields_that_are():
 def test_a_misspelt_family_is_one_line():
     with pytest.raises(
         BadInput,
-        match=r"^unknown augmentation 'hist2sst'; did you mean hist2st\? known: none, stnet, .*autoaugment$",
+        match=r"^unknown augmentation 'hist2sst'; did you mean hist2st\? known: none, .*augment$",
     ):
         family("hist2sst")

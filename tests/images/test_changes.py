@@ -1,4 +1,4 @@
-"""What is done to many tiles at once is what torchvision does to each alone with the same parameters."""
+"""Batched changes are equal to those of torchvision, tile by tile, with the same parameters."""
 
 import colorsys
 

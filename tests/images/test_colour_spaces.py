@@ -1,4 +1,4 @@
-"""Lightness and colour, optical density, and the ramp that keeps glass as it is."""
+"""Lightness and colour, optical density, and the ramp that keeps background as it is."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,9 @@ from compendium.images.stain.colour_spaces import (
     brightened,
     brightness,
     lab,
-    off_glass,
     optical_density,
     rgb,
+    tissue_weight,
 )
 from raw_files import refusal
 
@@ -55,6 +55,6 @@ def test_optical_density_is_the_logarithm_with_its_two_guards():
 
 def test_a_change_sets_in_with_darkness():
     np.testing.assert_allclose(
-        off_glass(np.array([0.0, 10.0, 15.0, 20.0, 90.0]), 10.0)[:, 0], [0, 0, 0.5, 1, 1]
+        tissue_weight(np.array([0.0, 10.0, 15.0, 20.0, 90.0]), 10.0)[:, 0], [0, 0, 0.5, 1, 1]
     )
-    assert (off_glass(np.array([0.0, 90.0]), 0.0) == 1).all()
+    assert (tissue_weight(np.array([0.0, 90.0]), 0.0) == 1).all()

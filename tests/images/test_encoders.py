@@ -23,7 +23,7 @@ def test_lite0_has_the_packaged_networks_logits_on_real_patches(her2st):
     packaged = EfficientNet.from_pretrained(
         "efficientnet-lite0", weights_path=str(encoders.lite0_file())
     ).eval()
-    ours = encoders.classifier(encoders.FROZEN).eval()
+    ours = encoders.encoder(encoders.FROZEN, num_classes=1000).eval()
     with torch.inference_mode():
         torch.testing.assert_close(ours(tiles), packaged(tiles), rtol=1e-4, atol=1e-4)
 
@@ -60,6 +60,25 @@ def test_a_file_that_is_not_of_the_network_is_one_line(content, tmp_path):
         encoders.encoder("test_resnet.r160_in1k", str(path))
     assert "\n" not in str(error.value)
     assert encoders.missing("test_resnet.r160_in1k", str(path)) == str(error.value)
+
+
+def test_a_file_that_lacks_one_tensor_is_refused_whatever_its_initial_value(tmp_path):
+    state = encoders.encoder("test_resnet.r160_in1k", "random").state_dict()
+    lacking = next(key for key in state if key.endswith("bn1.bias"))  # starts as zeros
+    torch.save({key: value for key, value in state.items() if key != lacking}, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match=f"1 of {len(state)} tensors are not in it, first {lacking}"):
+        encoders.encoder("test_resnet.r160_in1k", str(tmp_path / "w.pth"))
+
+
+def test_an_object_in_a_pickle_is_not_run(tmp_path):
+    class Malign:
+        def __reduce__(self):
+            return pytest.fail, ("unpickled",)
+
+    torch.save({"conv1.weight": Malign()}, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match="is not of encoder") as error:
+        encoders.encoder("test_resnet.r160_in1k", str(tmp_path / "w.pth"))
+    assert "\n" not in str(error.value)
 
 
 def test_what_is_missing_is_said_without_a_download(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""The cache of features: computed once, by one process, and never trusted where its bytes have changed; the views of a bank."""
+"""The cache of features, its checksums and locks, and precomputed augmented features."""
 
 import dataclasses
 import logging
@@ -94,7 +94,7 @@ SMALL = "test_resnet.r160_in1k"
 
 
 def afresh(*arguments, **words):
-    """Features as another process would compute them: no network at hand, the generator anywhere."""
+    """Compute features as another process would, with another state of the generator."""
     _frozen.cache_clear()
     torch.manual_seed(int(np.random.default_rng().integers(2**31)))
     return encode(SECTION, *arguments, **words)

@@ -1,4 +1,4 @@
-"""HED augmentation and RandStainNA: scikit-image's stains, the formulas, what is fitted on training tiles, and white that stays white."""
+"""HED augmentation and RandStainNA: formulas, fit on training tiles; white stays white."""
 
 import dataclasses
 
@@ -35,14 +35,14 @@ def test_white_stays_white(word):
     half = demo("P1a").patches[3, ::4, ::4].copy()
     half[:, :28] = 255
     for seed in range(5):
-        assert (drawing.drawn(WHITE[0], np.random.default_rng(seed)) == 255).all()
-        changed = drawing.drawn(half, np.random.default_rng(seed))
+        assert (drawing.apply(WHITE[0], np.random.default_rng(seed)) == 255).all()
+        changed = drawing.apply(half, np.random.default_rng(seed))
         assert (changed[:, :28] == 255).all()
         assert np.abs(changed[:, 28:].astype(int) - half[:, 28:]).mean() > 1
 
 
 def tinted() -> np.ndarray:
-    """A tile whose first columns are glass that is darker than the guards."""
+    """A tile whose first columns are background that is darker than the guards."""
     tile = demo("P1a").patches[3, ::4, ::4].copy()
     tile[:, :28] = [222, 211, 226]
     return tile
@@ -54,12 +54,12 @@ def tinted() -> np.ndarray:
 def agrees_with_scikit_image(tile: np.ndarray) -> None:
     factor, offset = np.array([0.05, -0.08, 0.02]), np.array([0.01, -0.004, 0.006])
     rng = Drawn((factor, offset))
-    found = HED(0.1, glass=0).drawn(tile, rng)
+    found = HED(0.1, background=0).apply(tile, rng)
     np.testing.assert_allclose(
         found, 255 * hed2rgb(rgb2hed(tile) * (1 + factor) + offset), atol=0.51
     )
     assert rng.asked == [(-0.1, 0.1, (2, 3))]
-    nothing = HED(0.1).drawn(tile, Drawn(np.zeros((2, 3))))
+    nothing = HED(0.1).apply(tile, Drawn(np.zeros((2, 3))))
     np.testing.assert_allclose(nothing, 255 * hed2rgb(rgb2hed(tile)), atol=0.51)
 
 
@@ -71,9 +71,9 @@ def test_a_real_tile_takes_scikit_images_stains(her2st):
     agrees_with_scikit_image(real_section(her2st, "B4").patches[50])
 
 
-def test_tinted_glass_takes_part_of_the_offset():
+def test_tinted_background_takes_part_of_the_offset():
     tile, offset = tinted(), np.array([0.01, -0.004, 0.006])
-    found = HED(0.1).drawn(tile, Drawn((np.zeros(3), offset)))[0, 0]
+    found = HED(0.1).apply(tile, Drawn((np.zeros(3), offset)))[0, 0]
     share = optical_density(tile[0, 0]).mean() / 0.1 - 1
     assert 0.4 < share < 0.6
     np.testing.assert_allclose(
@@ -87,7 +87,7 @@ def test_the_stronger_word_draws_farther():
         np.mean(
             [
                 np.abs(
-                    AUGMENTERS[f"hed-{word}"].drawn(tile, np.random.default_rng(seed))
+                    AUGMENTERS[f"hed-{word}"].apply(tile, np.random.default_rng(seed))
                     - tile.astype(float)
                 ).mean()
                 for seed in range(6)
@@ -101,9 +101,9 @@ def test_the_stronger_word_draws_farther():
 def test_tiles_that_are_nearly_white_or_black_stay_as_they_are():
     for value in (5, 250):
         tile = np.full((8, 8, 3), value, dtype=np.uint8)
-        assert HED(1.0, glass=0).drawn(tile, np.random.default_rng(0)) is tile
+        assert HED(1.0, background=0).apply(tile, np.random.default_rng(0)) is tile
     assert not np.array_equal(
-        HED(1.0, light=1, glass=0).drawn(tile, np.random.default_rng(0)), tile
+        HED(1.0, light=1, background=0).apply(tile, np.random.default_rng(0)), tile
     )
 
 
@@ -113,21 +113,21 @@ def test_tiles_that_are_nearly_white_or_black_stay_as_they_are():
 def test_a_tile_takes_the_moments_that_were_drawn():
     tile, wanted = demo("P1a").patches[3], np.array([[170.0, 150.0, 118.0], [20.0, 5.0, 4.0]])
     rng = Drawn(wanted)
-    found = RandStainNA(spread=VISIUM, glass=0).drawn(tile, rng)
+    found = RandStainNA(spread=VISIUM, background=0).apply(tile, rng)
     assert rng.asked == [(VISIUM.location, VISIUM.scale)]
     np.testing.assert_allclose(moments(eight_bit(rgb2lab(found))), wanted, atol=0.6)
-    flat = RandStainNA(spread=VISIUM, glass=0).drawn(
+    flat = RandStainNA(spread=VISIUM, background=0).apply(
         tile, Drawn(np.array([wanted[0], [-5.0, 0.0, 0.0]]))
     )
     assert np.ptp(flat.reshape(-1, 3), axis=0).max() == 0
 
 
-def test_tinted_glass_is_changed_in_part():
+def test_tinted_background_is_changed_in_part():
     tile, wanted = tinted(), np.array([[170.0, 150.0, 118.0], [20.0, 5.0, 4.0]])
     part, whole = (
-        rgb2lab(RandStainNA(spread=VISIUM, glass=glass).drawn(tile, Drawn(wanted))[0, 0])
+        rgb2lab(RandStainNA(spread=VISIUM, background=background).apply(tile, Drawn(wanted))[0, 0])
         - rgb2lab(tile[0, 0])
-        for glass in (10.0, 0)
+        for background in (10.0, 0)
     )
     share = (100 - rgb2lab(tile[0, 0])[0]) / 10 - 1
     assert 0.3 < share < 0.5 and np.abs(whole).max() > 5
@@ -146,7 +146,7 @@ def test_the_two_laws_draw_from_location_and_scale():
         np.testing.assert_allclose(drawn.std(axis=0), spread * np.array(VISIUM.scale), rtol=0.1)
     tile = demo("P1a").patches[3]
     normal, laplace = (
-        RandStainNA(law, VISIUM).drawn(tile, np.random.default_rng(0))
+        RandStainNA(law, VISIUM).apply(tile, np.random.default_rng(0))
         for law in ("normal", "laplace")
     )
     assert not np.array_equal(normal, laplace)

@@ -1,1 +1,1 @@
-"""Pixels: features of frozen encoders, augmentation."""
+"""Images: encoders, frozen features, tissue filters, augmentation and stains."""

@@ -1,4 +1,4 @@
-"""Numbers that describe each spot: features of a frozen encoder and six colours (both cached once a section), coordinates."""
+"""Features of spots: frozen encoders and six colours, cached for each section, and coordinates."""
 
 import hashlib
 import io
@@ -22,12 +22,10 @@ from compendium.storage import alone, home, lock_of, read_checksummed, write_che
 
 COLOUR = "colour"
 COORDINATES = "coordinates"
-CHUNK = {
-    "cpu": 8,
-    "cuda": 64,
-    "mps": 64,
-}  # tiles at once: on a CPU more of them wait for memory (benchmarks/features.py)
-RANDOM_SEED = 0  # of a frozen random start, which is one network wherever its features are computed
+CHUNK = {"cpu": 8, "cuda": 64, "mps": 64}
+"""Device -> tiles encoded at once; on a CPU more wait for memory (benchmarks/features.py)."""
+
+RANDOM_SEED = 0  # a frozen random start is the same network in every process
 log = logging.getLogger(__name__)
 
 
@@ -41,10 +39,30 @@ def features(
     view: str = "",
     tile_um: float = 0.0,
 ) -> Float32[np.ndarray, "spot feature"]:
-    """Features of every spot: `colour`, `coordinates`, or the pooled output of a frozen timm encoder on tiles of `tile_px`.
+    """Compute the features of every spot, or read them from the cache.
 
-    scale: how the encoder is shown the tiles (see encoders.scaled). view: one of a bank (see banks.py), "" for the tiles as they are; coordinates look the same in all.
-    tile_um: see Section.tiles.
+    Parameters
+    ----------
+    section
+        Section with an image (not needed for coordinates).
+    encoder
+        timm name of a frozen encoder, `colour` or `coordinates`.
+    tile_px, tile_um
+        Side of a tile in pixels and in µm (see Section.tiles).
+    weights
+        See encoders.encoder.
+    device
+        Where the encoder runs: cpu, cuda or mps.
+    scale
+        How tiles become numbers (see encoders.scaled).
+    view
+        Augmented copy of the section (see augment.views.bank), "" for the tiles as they are.
+        Coordinates are the same in all copies.
+
+    Raises
+    ------
+    BadInput
+        The section has no image, or the encoder is unavailable or takes other tiles.
     """
     if encoder == COORDINATES:
         return coordinates(section)
@@ -54,17 +72,18 @@ def features(
 def six_colours(
     section: Section, tile_px: int, view: str = "", tile_um: float = 0.0
 ) -> Float32[np.ndarray, "spot 6"]:
-    """Mean and standard deviation of red, green and blue over each tile (0-255)."""
+    """Compute mean and standard deviation of red, green and blue over each tile (0-255)."""
+    size = CHUNK["cpu"]
     pieces = (
-        kept_view(section, tile_px, view, slice(i, i + CHUNK["cpu"]), tile_um=tile_um).numpy()
-        for i in range(0, len(section), CHUNK["cpu"])
+        kept_view(section, tile_px, view, slice(i, i + size), tile_um=tile_um).numpy()
+        for i in range(0, len(section), size)
     )
     rows = [(tile.mean(axis=(0, 1)), tile.std(axis=(0, 1))) for piece in pieces for tile in piece]
     return np.array(rows, dtype=np.float32).reshape(len(section), 6)
 
 
 def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
-    """Array position x, y scaled to the section's extent, -1 to 1."""
+    """Scale array positions x, y to the section's extent, -1 to 1."""
     low, high = section.grid.min(axis=0), section.grid.max(axis=0)
     return (2 * (section.grid - low) / np.maximum(high - low, 1) - 1).astype(np.float32)
 
@@ -79,12 +98,12 @@ def _cached(
     view: str,
     um: float,
 ) -> Float32[np.ndarray, "spot feature"]:
-    """Computed once a section and encoder, by whichever process comes first, then read; what is damaged is reported and computed again."""
+    """Compute features in the first process that asks, then read; renew damaged files."""
     path = cache_path(section, encoder, tile_px, weights, device, scale, view, um)
     with suppress(OSError, ValueError):
         values = _read(path)
         if lock_of(path).exists():
-            with suppress(OSError), alone(path):  # tidies up after a process that was killed
+            with suppress(OSError), alone(path):  # removes what a killed process left
                 pass
         return values
     with alone(path):
@@ -123,19 +142,13 @@ def cache_path(
     view: str = "",
     tile_um: float = 0.0,
 ) -> Path:
-    """Where a section's features lie once they are computed; the file's name is the checksum of all that decides its content."""
-    network = (
-        ""
-        if encoder == COLOUR
-        else f"{encoders.weights_id(encoder, weights)} {scale} timm {version('timm')} {device}"
-    )
+    """Return the cache file of a section's features; a checksum of what decides them names it."""
+    network = ""
+    if encoder != COLOUR:
+        network = f"{encoders.weights_id(encoder, weights)} {scale} timm {version('timm')} {device}"
     facts = f"{section.digest} {encoder} {tile_px} {tile_um:g} {view} {network} {versions.FEATURES}"
-    return (
-        home()
-        / "features"
-        / encoder
-        / f"{section.cohort}-{section.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"
-    )
+    digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
+    return home() / "features" / encoder / f"{section.cohort}-{section.name}-{digest}.npy"
 
 
 @torch.inference_mode()
@@ -149,29 +162,22 @@ def encode(
     view: str = "",
     tile_um: float = 0.0,
 ) -> Float32[np.ndarray, "spot feature"]:
-    """Pooled features of the frozen encoder in evaluation mode, without the cache."""
+    """Compute pooled features of a frozen encoder in evaluation mode; see `features`."""
     network, size = _frozen(encoder, weights, device), CHUNK[device]
     if (side := encoders.fixed_side(encoder)) and side != tile_px:
         raise BadInput(
             f"encoder {encoder} takes tiles of {side} px only, not {tile_px}; set tile_px={side}"
         )
-    bar = tqdm(
-        range(0, len(section), size),
-        desc=" ".join(word for word in (encoder, view, "on", section.name) if word),
-        disable=None,
-    )
+    title = " ".join(filter(None, (encoder, view, "on", section.name)))
+    bar = tqdm(range(0, len(section), size), desc=title, disable=None)
     pieces = (kept_view(section, tile_px, view, slice(i, i + size), device, tile_um) for i in bar)
-    return (
-        torch.cat([network(encoders.scaled(piece, scale, encoder)) for piece in pieces])
-        .float()
-        .cpu()
-        .numpy()
-    )
+    encoded = [network(encoders.scaled(piece, scale, encoder)) for piece in pieces]
+    return torch.cat(encoded).float().cpu().numpy()
 
 
 @lru_cache(maxsize=1)
 def _frozen(encoder: str, weights: str, device: str) -> torch.nn.Module:
-    """The network in evaluation mode; its weights lie in memory as the tiles do, channels last."""
+    """Build the network in evaluation mode, channels last in memory like the tiles."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
         network = encoders.encoder(encoder, weights)

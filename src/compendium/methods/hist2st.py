@@ -104,7 +104,7 @@ FACTS = {
     "choices": {"prune": PRUNING, "metric": METRICS, "policy": POLICIES, "view": tuple(FAMILIES)},
     "loss": "mean squared error + {zinb:g} ZINB + {distill:g} distillation",
     "augmentation": "{views} views of a section, for the distillation only: "
-    + FAMILIES["hist2st"].words,
+    + FAMILIES["hist2st"].summary,
     "flow": MIXER + TRUNK,
     "evaluated": "HER2+ (BC1); squamous cell carcinoma (GSE144240)",
     "compared": ("stnet", "histogene"),

@@ -133,7 +133,7 @@ def augmentation(facts: Recipe) -> str:
     return (
         "; ".join(
             words
-            for words in (FAMILIES[facts.augment].words, facts.fill(facts.augmentation))
+            for words in (FAMILIES[facts.augment].summary, facts.fill(facts.augmentation))
             if words
         )
         or "none"

@@ -50,4 +50,4 @@ def share(
 ) -> float:
     """Share of the draws after which a tile is lost: so many of each tile, all from one seed."""
     rng = np.random.default_rng(seed)
-    return float(np.mean([lost(drawing.drawn(tile, rng)) for tile in tiles for _ in range(draws)]))
+    return float(np.mean([lost(drawing.apply(tile, rng)) for tile in tiles for _ in range(draws)]))

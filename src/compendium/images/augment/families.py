@@ -1,175 +1,173 @@
-"""The augmentation families of the published methods, and two policies that were learned on photographs. Draws are explained in family.py."""
+"""The augmentation families of the published methods, and two policies learned on photographs."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float, Int, Num, UInt8
-from torch import Tensor
 
 from compendium.errors import BadInput, did_you_mean
 from compendium.images.augment import functional as changes
 from compendium.images.augment import sampling as draws
-from compendium.images.augment.family import Family, stated
+from compendium.images.augment.family import Draws, Family, parameter
+from compendium.images.augment.functional import Tiles
 
 
 @dataclass(frozen=True)
 class STNet(Family):
-    """He et al. 2020: mirrored, turned upside down and turned by 90 degrees, each by chance; at 1/2 each of the eight symmetries of a square is equally likely."""
+    """Mirror left to right, up to down, and rotate by 90 degrees, each by chance.
+
+    At 1/2 each of the eight symmetries of a square is equally likely.
+
+    References
+    ----------
+    He et al. 2020, authors' code.
+    """
 
     title: ClassVar[str] = "ST-Net"
     source: ClassVar[str] = "the authors' code"
-    left_right: float = stated(0.5, "flip", "left to right p = {:g}")
-    up_down: float = stated(0.5, "flip", "up to down p = {:g}")
-    turn: float = stated(0.5, "rotation", "by 90 degrees p = {:g}")
+    left_right: float = parameter(0.5, "flip", "left to right p = {:g}")
+    up_down: float = parameter(0.5, "flip", "up to down p = {:g}")
+    turn: float = parameter(0.5, "rotation", "by 90 degrees p = {:g}")
 
-    def draw(self, spots: int) -> dict[str, Tensor]:
-        """The symmetry that they come to."""
+    def draw(self, spots: int) -> Draws:
+        """Draw a symmetry."""
         flipped = draws.flips(spots, self.left_right, self.up_down)
-        return {
-            "which": changes.composed(flipped, changes.QUARTER * draws.chance(spots, self.turn))
-        }
+        turned = changes.QUARTER * draws.chance(spots, self.turn)
+        return {"which": changes.composed(flipped, turned)}
 
-    def change(
-        self, images: Num[Tensor, "spot 3 px px"], which: Int[Tensor, "spot"]
-    ) -> Num[Tensor, "spot 3 px px"]:
-        """One of the eight symmetries each."""
-        return changes.symmetries(images, which)
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
+        """Apply the symmetry."""
+        return changes.symmetries(images, drawn["which"])
 
 
 @dataclass(frozen=True)
 class HisToGene(Family):
-    """Pang et al. 2021: colour jitter, mirrored, turned by any angle; in their repository for another data set class than the transformer's, which uses none."""
+    """Jitter colours, mirror left to right, rotate by any angle.
+
+    The authors' repository has this family in another data set class than that of the transformer,
+    which uses none.
+
+    References
+    ----------
+    Pang et al. 2021, authors' code.
+    """
 
     title: ClassVar[str] = "HisToGene"
     source: ClassVar[str] = "the benchmark's experiment, after the authors' code"
     exact: ClassVar[bool] = False
-    brightness: float = stated(0.5, "colour jitter", "brightness ± {:g}")
-    contrast: float = stated(0.5, "colour jitter", "contrast ± {:g}")
-    saturation: float = stated(0.5, "colour jitter", "saturation ± {:g}")
-    left_right: float = stated(0.5, "flip", "left to right p = {:g}")
-    degrees: float = stated(180.0, "rotation", "by up to {:g} degrees either way")
+    brightness: float = parameter(0.5, "colour jitter", "brightness ± {:g}")
+    contrast: float = parameter(0.5, "colour jitter", "contrast ± {:g}")
+    saturation: float = parameter(0.5, "colour jitter", "saturation ± {:g}")
+    left_right: float = parameter(0.5, "flip", "left to right p = {:g}")
+    degrees: float = parameter(180.0, "rotation", "by up to {:g} degrees either way")
 
-    def draw(self, spots: int) -> dict[str, Tensor]:
-        """Factors and order of the jitter, whether mirrored, angle."""
-        jitter = draws.jitter(spots, self.brightness, self.contrast, self.saturation)
-        return jitter | {
+    def draw(self, spots: int) -> Draws:
+        """Draw factors and order of the jitter, flip, and angle."""
+        return draws.jitter(spots, self.brightness, self.contrast, self.saturation) | {
             "left_right": draws.chance(spots, self.left_right),
             "degrees": draws.uniform(spots, -self.degrees, self.degrees),
         }
 
-    def change(
-        self,
-        images: Float[Tensor, "spot 3 px px"],
-        factors: Tensor,
-        order: Tensor,
-        left_right: Tensor,
-        degrees: Tensor,
-    ) -> Float[Tensor, "spot 3 px px"]:
-        """In this order."""
-        return changes.rotate(
-            changes.flip(changes.color_jitter(images, factors, order), left_right), degrees
-        )
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
+        """Apply them in this order."""
+        images = changes.color_jitter(images, drawn["factors"], drawn["order"])
+        return changes.rotate(changes.flip(images, drawn["left_right"]), drawn["degrees"])
 
 
 @dataclass(frozen=True)
 class Hist2ST(Family):
-    """Zeng et al. 2022: the views of the self-distillation; the benchmark's Table S1 adds a colour jitter, neither code does."""
+    """Turn grey, rotate, mirror left to right: the views of the self-distillation.
+
+    Table S1 of the benchmark adds a colour jitter; neither code has one.
+
+    References
+    ----------
+    Zeng et al. 2022, authors' code.
+    """
 
     title: ClassVar[str] = "Hist2ST"
     source: ClassVar[str] = "the authors' code"
     exact: ClassVar[bool] = False
-    grey: float = stated(0.1, "greyscale", "p = {:g}")
-    degrees: float = stated(90.0, "rotation", "by up to {:g} degrees either way")
-    left_right: float = stated(0.2, "flip", "left to right p = {:g}")
+    grey: float = parameter(0.1, "greyscale", "p = {:g}")
+    degrees: float = parameter(90.0, "rotation", "by up to {:g} degrees either way")
+    left_right: float = parameter(0.2, "flip", "left to right p = {:g}")
 
-    def draw(self, spots: int) -> dict[str, Tensor]:
-        """Whether grey, angle, whether mirrored."""
+    def draw(self, spots: int) -> Draws:
+        """Draw greyscale, angle, and flip."""
         return {
             "grey": draws.chance(spots, self.grey),
             "degrees": draws.uniform(spots, -self.degrees, self.degrees),
             "left_right": draws.chance(spots, self.left_right),
         }
 
-    def change(
-        self,
-        images: Float[Tensor, "spot 3 px px"],
-        grey: Tensor,
-        degrees: Tensor,
-        left_right: Tensor,
-    ) -> Float[Tensor, "spot 3 px px"]:
-        """In this order."""
-        return changes.flip(
-            changes.rotate(changes.some(images, grey, changes.grey), degrees), left_right
-        )
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
+        """Apply them in this order."""
+        images = changes.some(images, drawn["grey"], changes.grey)
+        return changes.flip(changes.rotate(images, drawn["degrees"]), drawn["left_right"])
 
 
 @dataclass(frozen=True)
 class STimage(Family):
-    """Tan et al. 2023 as the benchmark's experiment stands for it: mirrored either way, and by one more chance all of the rest.
+    """Mirror either way, then by one more chance rotate, scale, turn grey and jitter colours.
 
-    The blur of that experiment is left out, since a kernel of one pixel does nothing. The authors' own library adds noise, blur or a partial greyscale instead.
+    The family of the benchmark's experiment without its blur, whose kernel of one pixel changes
+    nothing. The authors' own library adds noise, blur or a partial greyscale instead.
+
+    References
+    ----------
+    Tan et al. 2023; Jiang et al. 2023, authors' code.
     """
 
     title: ClassVar[str] = "STimage"
     source: ClassVar[str] = "the benchmark's experiment"
     exact: ClassVar[bool] = False
-    left_right: float = stated(0.5, "flip", "left to right p = {:g}")
-    up_down: float = stated(0.5, "flip", "up to down p = {:g}")
-    rest: float = stated(0.5, "all that follows", "p = {:g}")
-    degrees: float = stated(45.0, "rotation", "by up to {:g} degrees either way")
-    scale: tuple[float, float] = stated((0.8, 1.2), "scaling", "by {}")
-    grey: float = stated(0.5, "greyscale", "p = {:g}")
-    brightness: float = stated(0.4, "colour jitter", "brightness ± {:g}")
-    contrast: float = stated(0.4, "colour jitter", "contrast ± {:g}")
-    saturation: float = stated(0.2, "colour jitter", "saturation ± {:g}")
-    hue: float = stated(0.1, "colour jitter", "hue ± {:g} of the circle")
+    left_right: float = parameter(0.5, "flip", "left to right p = {:g}")
+    up_down: float = parameter(0.5, "flip", "up to down p = {:g}")
+    rest: float = parameter(0.5, "all that follows", "p = {:g}")
+    degrees: float = parameter(45.0, "rotation", "by up to {:g} degrees either way")
+    scale: tuple[float, float] = parameter((0.8, 1.2), "scaling", "by {}")
+    grey: float = parameter(0.5, "greyscale", "p = {:g}")
+    brightness: float = parameter(0.4, "colour jitter", "brightness ± {:g}")
+    contrast: float = parameter(0.4, "colour jitter", "contrast ± {:g}")
+    saturation: float = parameter(0.2, "colour jitter", "saturation ± {:g}")
+    hue: float = parameter(0.1, "colour jitter", "hue ± {:g} of the circle")
 
-    def draw(self, spots: int) -> dict[str, Tensor]:
-        """Whether mirrored, whether there is more, and then angle, scale, whether grey, and the jitter."""
-        flips = {
+    def draw(self, spots: int) -> Draws:
+        """Draw flips, the chance of the rest, angle, scale, greyscale, and jitter."""
+        drawn = {
             "left_right": draws.chance(spots, self.left_right),
             "up_down": draws.chance(spots, self.up_down),
             "rest": draws.chance(spots, self.rest),
-        }
-        place = {
             "degrees": draws.uniform(spots, -self.degrees, self.degrees),
             "scale": draws.uniform(spots, *self.scale),
             "grey": draws.chance(spots, self.grey),
         }
-        return (
-            flips
-            | place
-            | draws.jitter(spots, self.brightness, self.contrast, self.saturation, hue=self.hue)
-        )
+        strengths = (self.brightness, self.contrast, self.saturation)
+        return drawn | draws.jitter(spots, *strengths, hue=self.hue)
 
-    def change(
-        self,
-        images: Float[Tensor, "spot 3 px px"],
-        left_right: Tensor,
-        up_down: Tensor,
-        rest: Tensor,
-        degrees: Tensor,
-        scale: Tensor,
-        grey: Tensor,
-        factors: Tensor,
-        order: Tensor,
-    ) -> Float[Tensor, "spot 3 px px"]:
-        """In this order."""
-        images = changes.some(
-            changes.flip(images, left_right, up_down), rest, changes.affine, degrees, scale
-        )
-        images = changes.some(images, rest & grey, changes.grey)
-        return changes.some(images, rest, changes.color_jitter, factors, order)
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
+        """Apply them in this order."""
+        rest = drawn["rest"]
+        images = changes.flip(images, drawn["left_right"], drawn["up_down"])
+        images = changes.some(images, rest, changes.affine, drawn["degrees"], drawn["scale"])
+        images = changes.some(images, rest & drawn["grey"], changes.grey)
+        return changes.some(images, rest, changes.color_jitter, drawn["factors"], drawn["order"])
 
 
 @dataclass(frozen=True)
 class DeepSpaCE(Family):
-    """Monjo et al. 2022 as the benchmark defines it, which then ran every family but this one; noise, blur and distortion of the authors' own list are not in it.
+    """Rotate, mirror, transpose, crop, and shift colours, each by chance.
 
-    Chances and the area of the crop are the authors'. The limits of colour and the aspect of the crop are the defaults of their library, albumentations: hue by 20
-    steps of 180, saturation and value by 30 and 20 of 255, channels by 20 of 255.
+    The family of the benchmark's experiment, which then ran every family but this one. Noise, blur
+    and distortion of the authors' own list are not in it. Chances and the area of the crop are the
+    authors'. The limits of colour and the aspect of the crop are the defaults of their library,
+    albumentations: hue by 20 steps of 180, saturation and value by 30 and 20 of 255, channels by 20
+    of 255.
+
+    References
+    ----------
+    Monjo et al. 2022; Jiang et al. 2023, authors' code.
     """
 
     title: ClassVar[str] = "DeepSpaCE"
@@ -177,34 +175,29 @@ class DeepSpaCE(Family):
         "the benchmark's experiment; limits of colour and aspect: defaults of albumentations"
     )
     exact: ClassVar[bool] = False
-    turn: float = stated(0.5, "rotation", "by 0, 90, 180 or 270 degrees p = {:g}")
-    flip: float = stated(0.5, "flip", "one way, the other or both p = {:g}")
-    transpose: float = stated(0.5, "flip", "transposed p = {:g}")
-    crop: float = stated(0.5, "resized crop", "p = {:g}")
-    area: tuple[float, float] = stated((0.5, 1.0), "resized crop", "area {}")
-    aspect: tuple[float, float] = stated((3 / 4, 4 / 3), "resized crop", "aspect {}")
-    hsv: float = stated(0.5, "HSV shift", "p = {:g}")
-    hue: float = stated(20 / 180, "HSV shift", "hue ± {:.2g} of the circle")
-    saturation: float = stated(30 / 255, "HSV shift", "saturation ± {:.2g}")
-    value: float = stated(20 / 255, "HSV shift", "value ± {:.2g}")
-    shuffle: float = stated(0.5, "channel shuffle", "p = {:g}")
-    shift: float = stated(0.5, "RGB shift", "p = {:g}")
-    rgb: float = stated(20 / 255, "RGB shift", "each ± {:.2g}")
+    turn: float = parameter(0.5, "rotation", "by 0, 90, 180 or 270 degrees p = {:g}")
+    flip: float = parameter(0.5, "flip", "one way, the other or both p = {:g}")
+    transpose: float = parameter(0.5, "flip", "transposed p = {:g}")
+    crop: float = parameter(0.5, "resized crop", "p = {:g}")
+    area: tuple[float, float] = parameter((0.5, 1.0), "resized crop", "area {}")
+    aspect: tuple[float, float] = parameter((3 / 4, 4 / 3), "resized crop", "aspect {}")
+    hsv: float = parameter(0.5, "HSV shift", "p = {:g}")
+    hue: float = parameter(20 / 180, "HSV shift", "hue ± {:.2g} of the circle")
+    saturation: float = parameter(30 / 255, "HSV shift", "saturation ± {:.2g}")
+    value: float = parameter(20 / 255, "HSV shift", "value ± {:.2g}")
+    shuffle: float = parameter(0.5, "channel shuffle", "p = {:g}")
+    shift: float = parameter(0.5, "RGB shift", "p = {:g}")
+    rgb: float = parameter(20 / 255, "RGB shift", "each ± {:.2g}")
 
-    def draw(self, spots: int) -> dict[str, Tensor]:
-        """The symmetry that turn, flip and transposition come to; whether and what is cropped; whether and how colours change."""
+    def draw(self, spots: int) -> Draws:
+        """Draw a symmetry, the crop, and the changes of colour, each with its chance."""
         which = torch.randint(4, (spots,)) * draws.chance(spots, self.turn)
-        flips = torch.tensor([changes.UP_DOWN, changes.LEFT_RIGHT, changes.HALF])[
-            torch.randint(3, (spots,))
-        ]
-        for then in (
-            flips * draws.chance(spots, self.flip),
-            changes.TRANSPOSED * draws.chance(spots, self.transpose),
-        ):
-            which = changes.composed(which, then)
+        flips = torch.tensor([changes.UP_DOWN, changes.LEFT_RIGHT, changes.HALF])
+        flipped = flips[torch.randint(3, (spots,))] * draws.chance(spots, self.flip)
+        transposed = changes.TRANSPOSED * draws.chance(spots, self.transpose)
         limits = torch.tensor([self.hue, self.saturation, self.value])
         return {
-            "which": which,
+            "which": changes.composed(changes.composed(which, flipped), transposed),
             "crop": draws.chance(spots, self.crop),
             "box": draws.box(spots, self.area, self.aspect),
             "hsv": draws.chance(spots, self.hsv),
@@ -215,111 +208,110 @@ class DeepSpaCE(Family):
             "added": draws.uniform((spots, 3), -self.rgb, self.rgb),
         }
 
-    def change(
-        self,
-        images: Float[Tensor, "spot 3 px px"],
-        which: Tensor,
-        crop: Tensor,
-        box: Tensor,
-        hsv: Tensor,
-        moved: Tensor,
-        shuffle: Tensor,
-        order: Tensor,
-        shift: Tensor,
-        added: Tensor,
-    ) -> Float[Tensor, "spot 3 px px"]:
-        """In this order."""
-        images = changes.some(changes.symmetries(images, which), crop, changes.resized_crop, box)
-        images = changes.some(images, hsv, changes.shift_hsv, moved)
-        images = changes.some(images, shuffle, changes.permute_channels, order)
-        return changes.some(images, shift, changes.shift_rgb, added)
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
+        """Apply them in this order."""
+        images = changes.symmetries(images, drawn["which"])
+        images = changes.some(images, drawn["crop"], changes.resized_crop, drawn["box"])
+        images = changes.some(images, drawn["hsv"], changes.shift_hsv, drawn["moved"])
+        images = changes.some(images, drawn["shuffle"], changes.permute_channels, drawn["order"])
+        return changes.some(images, drawn["shift"], changes.shift_rgb, drawn["added"])
 
 
 @dataclass(frozen=True)
 class BLEEP(Family):
-    """Xie et al. 2023: mirrored either way, then turned by 0, 90, 180 or 270 degrees.
+    """Mirror either way, then rotate by 0, 90, 180 or 270 degrees.
 
-    The benchmark's experiment drew one of these angles when its script started, and then turned by any angle up to it either way: turn=90.0 is that.
+    The benchmark's experiment drew one of these angles when its script started, and then rotated by
+    any angle up to it either way: turn=90.0 is that.
+
+    References
+    ----------
+    Xie et al. 2023, authors' code.
     """
 
     title: ClassVar[str] = "BLEEP"
     source: ClassVar[str] = "the authors' code"
-    left_right: float = stated(0.5, "flip", "left to right p = {:g}")
-    up_down: float = stated(0.5, "flip", "up to down p = {:g}")
-    turn: float | Literal["quarter turns"] = stated("quarter turns", "rotation", "{}")
+    left_right: float = parameter(0.5, "flip", "left to right p = {:g}")
+    up_down: float = parameter(0.5, "flip", "up to down p = {:g}")
+    turn: float | Literal["quarter turns"] = parameter("quarter turns", "rotation", "{}")
 
-    def draw(self, spots: int) -> dict[str, Tensor]:
-        """The symmetry that they come to, and the angle if it is any."""
+    def draw(self, spots: int) -> Draws:
+        """Draw a symmetry, and the angle if it is any."""
         flipped = draws.flips(spots, self.left_right, self.up_down)
         if self.turn == "quarter turns":
             return {"which": changes.composed(flipped, torch.randint(4, (spots,)))}
         return {"which": flipped, "degrees": draws.uniform(spots, -self.turn, self.turn)}
 
-    def change(
-        self, images: Num[Tensor, "spot 3 px px"], which: Tensor, degrees: Tensor | None = None
-    ) -> Num[Tensor, "spot 3 px px"]:
-        """In this order."""
-        images = changes.symmetries(images, which)
-        return (
-            images if degrees is None else changes.rotate(images.float(), degrees).to(images.dtype)
-        )
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
+        """Apply them in this order."""
+        images = changes.symmetries(images, drawn["which"])
+        if "degrees" not in drawn:
+            return images
+        return changes.rotate(images.float(), drawn["degrees"]).to(images.dtype)
 
 
 @dataclass(frozen=True)
 class Policy(Family, ABC):
-    """A policy of torchvision's, which draws its operations by itself, one tile after another, each from a number of its own."""
+    """A policy of torchvision, which draws its operations itself, tile by tile from a seed."""
 
-    def draw(self, spots: int) -> dict[str, Tensor]:
-        """A number from which all draws of a tile follow."""
+    def draw(self, spots: int) -> Draws:
+        """Draw a seed from which all draws of a tile follow."""
         return {"seeds": torch.randint(2**62, (spots,))}
 
-    def change(
-        self, images: UInt8[Tensor, "spot 3 px px"], seeds: Tensor
-    ) -> UInt8[Tensor, "spot 3 px px"]:
-        """Tile by tile."""
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
+        """Apply the policy tile by tile."""
         policy, out = self.policy(), torch.empty_like(images)
         with torch.random.fork_rng(devices=[]):
-            for i, seed in enumerate(seeds.tolist()):
+            for i, seed in enumerate(drawn["seeds"].tolist()):
                 torch.default_generator.manual_seed(seed)
                 out[i] = policy(images[i])
         return out
 
     @abstractmethod
     def policy(self) -> torch.nn.Module:
-        """The policy with these parameters."""
+        """Build the policy with these parameters."""
 
 
 @dataclass(frozen=True)
 class RandAugment(Policy):
-    """Cubuk et al. 2020: operations drawn out of 14, all equally strong."""
+    """Apply two of 14 operations, all equally strong.
+
+    References
+    ----------
+    Cubuk et al. 2020.
+    """
 
     title: ClassVar[str] = "RandAugment"
     source: ClassVar[str] = "defaults of torchvision"
-    operations_each: int = stated(2, "drawn operations", "{} out of 14")
-    magnitude: int = stated(9, "drawn operations", "magnitude {}")
-    magnitudes: int = stated(31, "drawn operations", "of {}")
+    operations_each: int = parameter(2, "drawn operations", "{} out of 14")
+    magnitude: int = parameter(9, "drawn operations", "magnitude {}")
+    magnitudes: int = parameter(31, "drawn operations", "of {}")
 
     def policy(self) -> torch.nn.Module:
-        """torchvision's RandAugment."""
-        from torchvision.transforms import RandAugment as Theirs
+        """Build torchvision's RandAugment."""
+        from torchvision import transforms
 
-        return Theirs(self.operations_each, self.magnitude, self.magnitudes)
+        return transforms.RandAugment(self.operations_each, self.magnitude, self.magnitudes)
 
 
 @dataclass(frozen=True)
 class AutoAugment(Policy):
-    """Cubuk et al. 2019: one of 25 pairs of operations with their chances and strengths, as learned on a data set of photographs."""
+    """Apply one of 25 pairs of operations, learned on a data set of photographs.
+
+    References
+    ----------
+    Cubuk et al. 2019.
+    """
 
     title: ClassVar[str] = "AutoAugment"
     source: ClassVar[str] = "defaults of torchvision"
-    learned_on: str = stated("imagenet", "drawn operations", "one of 25 pairs learned on {}")
+    learned_on: str = parameter("imagenet", "drawn operations", "one of 25 pairs learned on {}")
 
     def policy(self) -> torch.nn.Module:
-        """torchvision's AutoAugment."""
-        from torchvision.transforms import AutoAugment as Theirs
-        from torchvision.transforms import AutoAugmentPolicy
+        """Build torchvision's AutoAugment."""
+        from torchvision import transforms
 
-        return Theirs(AutoAugmentPolicy(self.learned_on))
+        return transforms.AutoAugment(transforms.AutoAugmentPolicy(self.learned_on))
 
 
 FAMILIES: dict[str, Family] = {
@@ -336,16 +328,21 @@ FAMILIES: dict[str, Family] = {
 
 
 def family(name: str) -> Family:
-    """A family by its name; an unknown name lists the known ones."""
+    """Return a family by its name.
+
+    Raises
+    ------
+    BadInput
+        The name is unknown; the message lists the known ones.
+    """
     if name not in FAMILIES:
-        raise BadInput(
-            f"unknown augmentation {name!r}; {did_you_mean(name, FAMILIES)}known: {', '.join(FAMILIES)}"
-        )
+        known = f"{did_you_mean(name, FAMILIES)}known: {', '.join(FAMILIES)}"
+        raise BadInput(f"unknown augmentation {name!r}; {known}")
     return FAMILIES[name]
 
 
 def table() -> list[dict[str, str]]:
-    """Form of Fig. S1a: a row for each family and operation, with its parameters in words and where they are from."""
+    """List every operation of every family with its parameters and their source (Fig. S1a)."""
     return [
         {
             "family": name,

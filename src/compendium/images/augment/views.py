@@ -1,4 +1,4 @@
-"""Banks of views: copies of a section's tiles, changed by a family once and for all, whose frozen features are kept."""
+"""Augmented copies of a section's tiles, fixed by name, whose frozen features are precomputed."""
 
 import hashlib
 
@@ -11,14 +11,24 @@ from compendium.images.augment.families import FAMILIES
 from compendium.images.augment.functional import SYMMETRIES, symmetry
 from compendium.images.augment.sampling import drawn_from
 
-BANK = 8
+BANK = 8  # copies of each section
 SYMMETRIC = ("stnet", "bleep")
 
 
 def bank(family: str, whole: bool = False) -> tuple[str, ...]:
-    """Names of a family's views, each with a draw for every tile, or with `whole` one for the section; "" is the section as it is.
+    """List the names of a family's augmented copies of a section.
 
-    stnet and bleep draw one of eight symmetries, each equally often, so that their bank is all eight instead of eight draws; the first leaves a tile as it is.
+    Parameters
+    ----------
+    family
+        Name of a family of augmentations.
+    whole
+        Draw once for the section instead of once for every tile.
+
+    Returns
+    -------
+    Names for `kept_view`; "" is the section as it is. The families stnet and bleep draw the eight
+    symmetries equally often, so that their copies are all eight instead of eight draws.
     """
     if family == "none":
         return ("",) * BANK
@@ -35,7 +45,23 @@ def kept_view(
     device: str = "cpu",
     tile_um: float = 0.0,
 ) -> UInt8[Tensor, "spot px px 3"]:
-    """Tiles of a section in one of the views of a bank; what is drawn for a tile follows from the names of section and view and the tile's place, whichever rows are asked for."""
+    """Augment tiles of a section as one of its named copies.
+
+    Draws follow from the names of section and copy and the tile's row, whichever rows are given.
+
+    Parameters
+    ----------
+    section
+        Section with an image.
+    tile_px, tile_um
+        Side of a tile in pixels and in µm (see Section.tiles).
+    view
+        Name from `bank`.
+    rows
+        Rows of the tiles.
+    device
+        Where tiles are augmented.
+    """
     images = torch.tensor(section.tiles(tile_px, tile_um, rows), device=device)
     if not view:
         return images
@@ -44,11 +70,10 @@ def kept_view(
         images = symmetry(images, int(kind[0]))
     else:
         whole = kind[0] == "section"
-        with drawn_from(
-            int.from_bytes(hashlib.sha256(f"{section.name} {view}".encode()).digest()[:7])
-        ):
+        seed = hashlib.sha256(f"{section.name} {view}".encode()).digest()[:7]
+        with drawn_from(int.from_bytes(seed)):
             drawn = FAMILIES[family].draw(1 if whole else len(section))
-        images = FAMILIES[family].apply(
-            images, drawn if whole else {name: value[rows] for name, value in drawn.items()}
-        )
+        if not whole:
+            drawn = {name: value[rows] for name, value in drawn.items()}
+        images = FAMILIES[family].apply(images, drawn)
     return images.permute(0, 2, 3, 1).contiguous()

@@ -1,134 +1,160 @@
-"""Stains drawn at random: HED augmentation and RandStainNA, one draw a tile, for training tiles only."""
+"""Stain augmentation of training tiles: HED and RandStainNA, one draw a tile."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 from compendium.data.section import Section
 from compendium.errors import BadInput
-from compendium.images.stain.colour_spaces import lab, off_glass, optical_density, rgb
+from compendium.images.stain.colour_spaces import lab, optical_density, rgb, tissue_weight
 
-WHITE = 0.95  # mean of a tile, of 1, above which it shows glass
-EVERY = 4  # pixel of a tile, in either direction, that is measured
+WHITE = 0.95  # mean of a tile, of 1, above which it shows background only
+EVERY = 4  # every fourth row and column of a tile is measured
+SCALE, OFFSET = np.array([2.55, 1, 1]), np.array([0, 128, 128])  # of 8-bit CIELAB
 Moments = Float64[np.ndarray, "2 3"]
 
 
 @dataclass(frozen=True)
 class HED:
-    """Amounts c of haematoxylin, eosin and a third stain become c (1 + s) + b, with s and b drawn from -strength to strength, one of each a stain (Tellez et al. 2018).
+    """Draw new amounts c (1 + s) + b of haematoxylin, eosin and a third stain.
 
-    Amounts are scikit-image's (rgb2hed, hed2rgb): natural optical density / 13.8 in the stains of Ruifrok and Johnston, none negative. dark, light: a tile whose
-    mean, of 1, lies outside stays as it is. glass: mean optical density up to which a pixel takes no b, and from twice which on it takes all of it; 0, as published:
-    all take it.
+    s and b are uniform from -strength to strength, one of each a stain. Amounts c are those of
+    skimage.color.rgb2hed: natural optical density / 13.8 in the stains of Ruifrok and Johnston,
+    at least 0.
+
+    References
+    ----------
+    Tellez et al., IEEE Transactions on Medical Imaging 2018.
     """
 
     strength: float
-    dark: float = 0.05
-    light: float = WHITE
-    glass: float = 0.1
+    """Largest s and b."""
 
-    @property
-    def measures(self) -> bool:
-        """Whether it rests on the training sections."""
-        return False
+    dark: float = 0.05
+    """Tiles with a mean, of 1, below this stay as they are."""
+
+    light: float = WHITE
+    """Tiles with a mean, of 1, above this stay as they are."""
+
+    background: float = 0.1
+    """Pixels up to this mean optical density take no b, from twice as much on all of it."""
+
+    measures: ClassVar[bool] = False
+    """Whether the draws depend on the training sections."""
 
     def fitted(self, sections: Sequence[Section]) -> "HED":
-        """Itself: nothing is measured."""
+        """Return itself: nothing is measured."""
         return self
 
-    def drawn(
+    def apply(
         self, tile: UInt8[np.ndarray, "px px 3"], rng: np.random.Generator
     ) -> UInt8[np.ndarray, "px px 3"]:
-        """The tile after one draw."""
+        """Augment a tile by one draw."""
         from skimage.color import hed2rgb, rgb2hed
 
         factor, offset = rng.uniform(-self.strength, self.strength, (2, 3))
         if not self.dark <= tile.mean() / 255 <= self.light:
             return tile
-        amount = rgb2hed(tile) * (1 + factor) + offset * off_glass(
-            optical_density(tile).mean(axis=-1), self.glass
-        )
+        weight = tissue_weight(optical_density(tile).mean(axis=-1), self.background)
+        amount = rgb2hed(tile) * (1 + factor) + offset * weight
         return np.round(hed2rgb(amount) * 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Location and scale, over tiles, of a tile's mean (first row) and standard deviation (second row) in L, a, b as 8-bit images hold them (2.55 L, a + 128, b + 128)."""
+    """Distribution over tiles of the mean (row 1) and standard deviation (row 2) of L, a, b.
+
+    L, a, b as 8-bit images hold them: 2.55 L, a + 128, b + 128.
+    """
 
     location: tuple[tuple[float, float, float], tuple[float, float, float]]
     scale: tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
-VISIUM = Spread(  # of the benchmark's Visium sections, as it published them
+VISIUM = Spread(
     location=((192.095, 144.19, 120.704), (38.03, 14.941, 6.836)),
     scale=((20.919, 3.549, 6.753), (5.482, 2.128, 2.899)),
 )
+"""Spread of the benchmark's Visium sections, as it published it."""
 
 
 @dataclass(frozen=True)
 class RandStainNA:
-    """Mean and standard deviation of a tile's L, a, b made those of a template that is drawn for it (Shen et al. 2022).
+    """Match mean and standard deviation of a tile's L, a, b to a template drawn for the tile.
 
-    law: from which the template's values are drawn, with the location and scale of `spread`; a standard deviation below 0 counts as 0. spread: fitted on the
-    tiles of the training sections where none is given. glass: how far below 100 the L of a pixel may lie that stays as it is; from twice as far on it is changed
-    in full; 0, as published: all are.
+    mapped = (x - mean) * max(drawn spread, 0) / max(spread, 1e-4) + drawn mean, clipped to 0-255.
+
+    References
+    ----------
+    Shen et al., MICCAI 2022, "RandStainNA".
     """
 
     law: Literal["normal", "laplace"] = "normal"
+    """Distribution of the template's values, with the location and scale of `spread`."""
+
     spread: Spread | None = None
-    glass: float = 10.0
+    """Fitted on the tiles of the training sections if None."""
+
+    background: float = 10.0
+    """Pixels within this distance of L = 100 stay; from twice the distance on they change fully."""
 
     @property
     def measures(self) -> bool:
-        """Whether it rests on the training sections."""
+        """Whether the draws depend on the training sections."""
         return self.spread is None
 
     def fitted(self, sections: Sequence[Section]) -> "RandStainNA":
-        """With the spread of the sections' tiles: mean and standard deviation (normal), median and mean distance to it (laplace). BadInput where all are white."""
+        """Fit the spread of the sections' tiles.
+
+        Location and scale are mean and standard deviation (normal) or median and mean distance to
+        it (laplace). White tiles are left out.
+
+        Raises
+        ------
+        BadInput
+            All tiles are white.
+        """
         if not self.measures:
             return self
-        found = [
+        measured = [
             moments(eight_bit(lab(tile[::EVERY, ::EVERY])))
             for section in sections
             for tile in section.patches
             if tile.mean() <= 255 * WHITE
         ]
-        if not found:
+        if not measured:
             raise BadInput("no tile shows tissue")
         centre, around = (np.mean, np.std) if self.law == "normal" else (np.median, _distance)
-        return replace(
-            self,
-            spread=Spread(
-                *(tuple(map(tuple, of(found, axis=0).tolist())) for of in (centre, around))
-            ),
+        location, scale = (
+            tuple(map(tuple, of(measured, axis=0).tolist())) for of in (centre, around)
         )
+        return replace(self, spread=Spread(location, scale))
 
-    def drawn(
+    def apply(
         self, tile: UInt8[np.ndarray, "px px 3"], rng: np.random.Generator
     ) -> UInt8[np.ndarray, "px px 3"]:
-        """The tile in the colours of one drawn template: (x - mean) wanted / (standard deviation, at least 1e-4) + wanted mean, cut at 0 and 255."""
+        """Augment a tile by one drawn template."""
         wanted = getattr(rng, self.law)(self.spread.location, self.spread.scale)
         colours = eight_bit(lab(tile))
         mean, spread = moments(colours)
-        mapped = (
-            (colours - mean) * wanted[1].clip(min=0) / spread.clip(min=1e-4) + wanted[0]
-        ).clip(0, 255)
-        changed = colours + off_glass(100 - colours[..., 0] / 2.55, self.glass) * (mapped - colours)
-        return rgb((changed - [0, 128, 128]) / [2.55, 1, 1])
+        mapped = (colours - mean) * wanted[1].clip(min=0) / spread.clip(min=1e-4) + wanted[0]
+        weight = tissue_weight(100 - colours[..., 0] / 2.55, self.background)
+        changed = colours + weight * (mapped.clip(0, 255) - colours)
+        return rgb((changed - OFFSET) / SCALE)
 
 
 def eight_bit(colours: Float[np.ndarray, "*any 3"]) -> Float[np.ndarray, "*any 3"]:
-    """CIELAB as 8-bit images hold it, without rounding: 2.55 L, a + 128, b + 128."""
-    return colours * np.array([2.55, 1, 1]) + np.array([0, 128, 128])
+    """Scale CIELAB as 8-bit images hold it, without rounding: 2.55 L, a + 128, b + 128."""
+    return colours * SCALE + OFFSET
 
 
 def moments(colours: Float[np.ndarray, "height width 3"]) -> Moments:
-    """Mean and standard deviation of each channel."""
+    """Compute mean and standard deviation of each channel."""
     return np.stack([colours.mean(axis=(0, 1)), colours.std(axis=(0, 1))])
 
 
-def _distance(found: list[Moments], axis: int) -> Moments:
-    return np.abs(np.array(found) - np.median(found, axis=axis)).mean(axis=axis)
+def _distance(values: list[Moments], axis: int) -> Moments:
+    return np.abs(np.array(values) - np.median(values, axis=axis)).mean(axis=axis)

@@ -1,4 +1,4 @@
-"""Macenko's stains: the two ends of the plane in which a slide's optical densities lie (Macenko et al. 2009)."""
+"""Macenko's stains: the two ends of the plane of a slide's optical densities."""
 
 from dataclasses import dataclass
 
@@ -6,59 +6,69 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from compendium.errors import BadInput
-from compendium.images.stain.colour_spaces import off_glass, optical_density
+from compendium.images.stain.colour_spaces import optical_density, tissue_weight
 from compendium.images.stain.stain_pair import StainPair, ordered
 
 
 @dataclass(frozen=True)
 class Macenko:
-    """Two stains by singular vectors; pixels of one slide become light x exp(-amount x stain) with the stains of the template.
+    """Replace the two stains of a slide, found by principal directions, by those of a template.
 
-    light: value of light that met no tissue. tissue: optical density from which on, in every channel, a pixel is tissue. angle: percentile of the
-    angles in the plane, from either end, at which the stains are taken. strong: percentile of the amounts of each stain that is made the template's,
-    over the tissue, or over all pixels (everywhere), as libraries for single tiles do; on a slide that would measure how much glass is around it.
-    glass: mean optical density up to which a pixel stays as it is, and from twice which on it is changed in full; 0 changes all. With everywhere = True and
-    glass = 0 the method is torchstain's.
+    mapped = light * exp(-amount * ratio @ template stains)
+
+    With everywhere = True and background = 0 the method is torchstain's.
+
+    References
+    ----------
+    Macenko et al., ISBI 2009, "A method for normalizing histology slides".
     """
 
     light: float = 240.0
-    tissue: float = 0.15
-    angle: float = 1.0
-    strong: float = 99.0
-    everywhere: bool = False
-    glass: float = 0.1
+    """Pixel value of light that met no tissue."""
 
-    def of(self, image: UInt8[np.ndarray, "height width 3"]) -> StainPair:
-        """The stains of a slide. BadInput where there is no tissue, or only one colour of it."""
+    tissue: float = 0.15
+    """Optical density from which on, in every channel, a pixel is tissue."""
+
+    angle: float = 1.0
+    """Percentile of the angles in the plane, from either end, at which the stains are taken."""
+
+    strong: float = 99.0
+    """Percentile of the amount of each stain that is made the template's."""
+
+    everywhere: bool = False
+    """Take that percentile over all pixels, as libraries do, where background counts too."""
+
+    background: float = 0.1
+    """Pixels up to this mean optical density stay; from twice as much on they change fully."""
+
+    def measure(self, image: UInt8[np.ndarray, "height width 3"]) -> StainPair:
+        """Measure the stains of a slide.
+
+        Raises
+        ------
+        BadInput
+            The slide shows no tissue, or tissue of one colour only.
+        """
         density = self._density(image).reshape(-1, 3)
         tissue = density[(density >= self.tissue).all(axis=1)]
         if len(tissue) < 2:
             raise BadInput("it shows no tissue")
-        plane = np.linalg.eigh(np.cov(tissue.T))[1][
-            :, 1:
-        ]  # of the three the two directions in which densities differ most, the first of them last
+        plane = np.linalg.eigh(np.cov(tissue.T))[1][:, 1:]  # of ascending variance
         angles = np.arctan2(tissue @ plane[:, 1], tissue @ plane[:, 0])
         ends = np.percentile(angles, [self.angle, 100 - self.angle])
         stains = ordered(np.stack([np.cos(ends), np.sin(ends)], axis=1) @ plane.T)
-        return StainPair(
-            stains,
-            np.percentile(
-                (density if self.everywhere else tissue) @ np.linalg.pinv(stains),
-                self.strong,
-                axis=0,
-            ),
-        )
+        amount = (density if self.everywhere else tissue) @ np.linalg.pinv(stains)
+        return StainPair(stains, np.percentile(amount, self.strong, axis=0))
 
-    def mapped(
+    def apply(
         self, tiles: UInt8[np.ndarray, "*any 3"], own: StainPair, template: StainPair
     ) -> UInt8[np.ndarray, "*any 3"]:
-        """Pixels of a slide in the stains of the template, each stain as strong there as here."""
+        """Map pixels of a slide to the stains of the template."""
         amount = self._density(tiles) @ np.linalg.pinv(own.stains)
         mapped = (self.light * np.exp(-own.density(amount, template))).clip(max=255)
-        return np.round(
-            tiles + off_glass(optical_density(tiles).mean(axis=-1), self.glass) * (mapped - tiles)
-        ).astype(np.uint8)
+        weight = tissue_weight(optical_density(tiles).mean(axis=-1), self.background)
+        return np.round(tiles + weight * (mapped - tiles)).astype(np.uint8)
 
     def _density(self, pixels: UInt8[np.ndarray, "*any 3"]) -> Float64[np.ndarray, "*any 3"]:
-        """-ln((value + 1) / light): one is added so that black has a density, as is usual for this method."""
+        """-ln((value + 1) / light); the 1 gives black a finite density, as usual."""
         return -np.log((pixels + 1.0) / self.light)
