@@ -17,7 +17,7 @@ from compendium import versions
 from compendium.data.section import Section
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment.views import kept_view
+from compendium.images.augment.views import view_tiles
 from compendium.storage import alone, home, lock_of, read_checksummed, write_checksummed
 
 COLOUR = "colour"
@@ -43,7 +43,7 @@ def features(
 ) -> Float32[np.ndarray, "spot feature"]:
     """Features of every spot: `colour`, `coordinates`, or the pooled output of a frozen timm encoder on tiles of `tile_px`.
 
-    scale: how the encoder is shown the tiles (see encoders.scaled). view: one of a bank (see banks.py), "" for the tiles as they are; coordinates look the same in all.
+    scale: how the encoder is shown the tiles (see encoders.scaled). view: an augmented copy (see augment/views.py), "" for the tiles as they are; coordinates are the same in all.
     tile_um: see Section.tiles.
     """
     if encoder == COORDINATES:
@@ -56,7 +56,7 @@ def six_colours(
 ) -> Float32[np.ndarray, "spot 6"]:
     """Mean and standard deviation of red, green and blue over each tile (0-255)."""
     pieces = (
-        kept_view(section, tile_px, view, slice(i, i + CHUNK["cpu"]), tile_um=tile_um).numpy()
+        view_tiles(section, tile_px, view, slice(i, i + CHUNK["cpu"]), tile_um=tile_um).numpy()
         for i in range(0, len(section), CHUNK["cpu"])
     )
     rows = [(tile.mean(axis=(0, 1)), tile.std(axis=(0, 1))) for piece in pieces for tile in piece]
@@ -160,7 +160,7 @@ def encode(
         desc=" ".join(word for word in (encoder, view, "on", section.name) if word),
         disable=None,
     )
-    pieces = (kept_view(section, tile_px, view, slice(i, i + size), device, tile_um) for i in bar)
+    pieces = (view_tiles(section, tile_px, view, slice(i, i + size), device, tile_um) for i in bar)
     return (
         torch.cat([network(encoders.scaled(piece, scale, encoder)) for piece in pieces])
         .float()

@@ -1,4 +1,4 @@
-"""Banks of views: copies of a section's tiles, changed by a family once and for all, whose frozen features are kept."""
+"""Views: augmented copies of a section's tiles, drawn once, whose frozen features are precomputed."""
 
 import hashlib
 
@@ -11,23 +11,29 @@ from compendium.images.augment.families import FAMILIES
 from compendium.images.augment.functional import SYMMETRIES, symmetry
 from compendium.images.augment.sampling import drawn_from
 
-BANK = 8
+VIEWS = 8
 SYMMETRIC = ("stnet", "bleep")
 
 
-def bank(family: str, whole: bool = False) -> tuple[str, ...]:
-    """Names of a family's views, each with a draw for every tile, or with `whole` one for the section; "" is the section as it is.
+def view_names(family: str, whole: bool = False) -> tuple[str, ...]:
+    """Name the views of an augmentation family; "" is the section as it is.
 
-    stnet and bleep draw one of eight symmetries, each equally often, so that their bank is all eight instead of eight draws; the first leaves a tile as it is.
+    Parameters
+    ----------
+    family
+        Augmentation family. stnet and bleep draw one of eight symmetries, each equally often, so
+        that their views are all eight symmetries instead of eight draws.
+    whole
+        Whether a view has one draw for the section, instead of one for every tile.
     """
     if family == "none":
-        return ("",) * BANK
+        return ("",) * VIEWS
     if family in SYMMETRIC:
         return ("", *(f"symmetry-{i}" for i in range(1, SYMMETRIES)))
-    return tuple(f"{family}-{'section' if whole else 'patch'}-{i}" for i in range(BANK))
+    return tuple(f"{family}-{'section' if whole else 'patch'}-{i}" for i in range(VIEWS))
 
 
-def kept_view(
+def view_tiles(
     section: Section,
     tile_px: int,
     view: str,
@@ -35,7 +41,24 @@ def kept_view(
     device: str = "cpu",
     tile_um: float = 0.0,
 ) -> UInt8[Tensor, "spot px px 3"]:
-    """Tiles of a section in one of the views of a bank; what is drawn for a tile follows from the names of section and view and the tile's place, whichever rows are asked for."""
+    """Cut the tiles of a section in one of its views.
+
+    What is drawn for a tile follows from the names of section and view and from the tile's row,
+    whichever rows are asked for.
+
+    Parameters
+    ----------
+    section
+        Section with an image.
+    tile_px, tile_um
+        Side of the tiles in pixels, and in µm (see Section.tiles).
+    view
+        Name of the view, "" for the tiles as they are.
+    rows
+        Spots whose tiles are wanted.
+    device
+        Where tiles are augmented.
+    """
     images = torch.tensor(section.tiles(tile_px, tile_um, rows), device=device)
     if not view:
         return images
