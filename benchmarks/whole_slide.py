@@ -4,7 +4,7 @@
     python benchmarks/whole_slide.py mean ridge     # only these methods
 
 Every step runs in a process of its own, which reports its peak resident memory. Ends with an error where a limit is passed: a slide is prepared within 180 s and 4 GB, a step of
-HisToGene and Hist2ST with recompute=True stays within 20 GB.
+HisToGene and Hist2ST with checkpoint_activations=True stays within 20 GB.
 """
 
 import json
@@ -175,7 +175,7 @@ def trained(method: str, budget: str) -> str:
         protocol="published",
         budget=budget,
         epochs=1,
-        recompute=True,
+        checkpoint_activations=True,
     )
     return _said(run_once(run, labelled(), "cpu"))
 
@@ -202,7 +202,7 @@ def steps(
     for name, (_, file) in SLIDES.items():
         yield f"prepare {name}, {file}", prepared, (root, name)
     yield from (
-        (f"step and predict: {method}, recomputed", trained, (method, budget))
+        (f"step and predict: {method}, activation checkpointing", trained, (method, budget))
         for method in chosen
         if method in ("histogene", "hist2st")
     )

@@ -13,7 +13,7 @@ from compendium.errors import BadInput
 from compendium.methods.bleep import BLEEP, METRICS, RETRIEVALS, Projection, contrastive, retrieve
 from compendium.methods.layers import Batch, ModelSpec
 from compendium.runs import plan_run, run_once
-from compendium.runs.execution import training_set
+from compendium.runs.inputs.prepare import training_set
 from compendium.runs.fit import build, fit
 from compendium.runs.inputs.batches import inputs
 from conftest import tiny_section

@@ -16,7 +16,7 @@ from compendium.data.splits import Split, folds
 from compendium.errors import BadInput
 from compendium.methods import names, recipe
 from compendium.runs import execute, plan_run, plan_runs, run_once, store
-from compendium.runs.execution import training_set
+from compendium.runs.inputs.prepare import training_set
 from compendium.runs.fit import fit, pick_device
 from compendium.runs.inputs.batches import inputs
 from compendium.runs.study.runs import distinct

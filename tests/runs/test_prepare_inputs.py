@@ -13,7 +13,7 @@ from compendium.data.targets.harmony import harmonised
 from compendium.evaluation.scores import pcc, score
 from compendium.images.tissue_filter import not_white
 from compendium.runs import execute, plan_run, run_once
-from compendium.runs.execution import training_set
+from compendium.runs.inputs.prepare import training_set
 from compendium.runs.executors.local import Serial
 from compendium.runs.inputs.prepare import stained
 from compendium.runs.study import cost
@@ -90,8 +90,8 @@ def test_arms_are_filtered_before_they_are_matched():
         others, sum(24 - len(white[name]) for name in arm.train)
     )
     for part in parts:
-        assert part.section.spots.tolist() == part.whole.spots[part.rows].tolist()
-        assert not white[part.whole.name] & set(part.rows)
+        assert part.section.spots.tolist() == part.full_section.spots[part.rows].tolist()
+        assert not white[part.full_section.name] & set(part.rows)
 
 
 # ---- stain
@@ -273,7 +273,7 @@ def test_sct_is_the_formula_on_corrected_counts_spanned_by_the_training_spots(co
         np.testing.assert_allclose(
             target(part.section), (values - low) / (high - low), rtol=1e-4, atol=1e-6
         )
-        assert part.whole in SECTIONS  # whose digest, and so whose features, are as they were
+        assert part.full_section in SECTIONS  # whose digest, and so whose features, are as they were
 
 
 def test_sct_is_scored_on_raw_counts_and_natively_on_corrected_ones(corrected):

@@ -114,16 +114,16 @@ def test_an_interrupted_study_from_the_command_line(commands, demo):
         (("--methods", "mean", "--sections", "P9z"), "unknown section of demo: P9z"),
         (("--methods", "mean", "--sections", "P1a"), "leaves no section to train on; add sections"),
         (
-            ("--methods", "mean", "--engine", "pbs"),
-            "unknown engine 'pbs'; known: serial, local, dask, slurm",
+            ("--methods", "mean", "--executor", "pbs"),
+            "unknown executor 'pbs'; known: serial, local, dask, slurm",
         ),
         (
             ("--methods", "mean", "--workers", "2"),
-            "--workers goes with engine local or slurm, not with serial",
+            "--workers goes with executor local or slurm, not with serial",
         ),
         (
             ("--methods", "mean", "--address", "tcp://127.0.0.1:1"),
-            "--address goes with engine dask, not with serial",
+            "--address goes with executor dask, not with serial",
         ),
         (
             ("--methods", "mean", "--device", "tpu"),

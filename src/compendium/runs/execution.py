@@ -22,7 +22,8 @@ from compendium.methods.layers import Method
 from compendium.runs import ensemble, store
 from compendium.runs.executors.local import Serial
 from compendium.runs.fit import Fitted, classify, fit, pick_device, predict
-from compendium.runs.inputs.batches import image_input, rows_predicted
+from compendium.runs.inputs.batches import inputs, rows_predicted
+from compendium.runs.inputs.matching import uncut
 from compendium.runs.inputs.prepare import RunInputs, prepare_inputs, used
 from compendium.runs.run import Run
 from compendium.runs.store import Record
@@ -205,8 +206,8 @@ def _fit_and_store(
     after_epoch: Callable[[int], None] | None,
 ) -> Record:
     prepared = prepare_inputs(run, sections, device)
-    for section in prepared.test:
-        image_input(run, section, device)  # features are cached, and no cost of this run
+    for spots in uncut(prepared.test):
+        inputs(run, spots, None, device)  # features are cached, and no cost of this run
     began = time.monotonic()
     fitted = fit(
         run,

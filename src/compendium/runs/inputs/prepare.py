@@ -22,6 +22,8 @@ class RunInputs:
 
     Parameters
     ----------
+    train
+        Names of the training sections that have training spots.
     training, validation
         Inputs of each section, or of each of its windows.
     test
@@ -32,6 +34,7 @@ class RunInputs:
         Classes of the training labels, in the order of their numbers.
     """
 
+    train: list[str]
     training: list[Inputs]
     validation: list[Inputs]
     test: list[Section]
@@ -78,6 +81,7 @@ def prepare_inputs(
     if corrected:
         shown = [replace(shown[k], target=corrected[i]) for k, i in enumerate(chosen)]
     return RunInputs(
+        train,
         windowed(run, spots, shown, target),
         _validation(run, [images[name] for name in valid], target, device, classes),
         [images[name] for name in test],
