@@ -24,13 +24,13 @@ assert ctypes.CDLL(None).capset((0x20080522).to_bytes(8, "little"), bytes(24)) =
 # A checkpoint after every epoch, and a line for every epoch that a run trains.
 LOGGED = """
 import compendium.runs.fit as fit
-fit.CHECKPOINT_SECONDS, epoch = 0.0, fit._epoch
-def logged(run, method, optimiser, parts, number, device):
-    if run.split.name != "trial":
+fit.CHECKPOINT_SECONDS, epoch = 0.0, fit._Training.epoch
+def logged(training, number):
+    if training.run.split.rule != "trial":
         with open("epochs", "a") as lines:
-            lines.write(f"{run.split.name} {number}\\n")
-    return epoch(run, method, optimiser, parts, number, device)
-fit._epoch = logged
+            lines.write(f"{training.run.split.name} {number}\\n")
+    return epoch(training, number)
+fit._Training.epoch = logged
 """
 # Ends the process when it is about to touch the disk for the nth time.
 KILLED_AT = """

@@ -126,12 +126,12 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
         ),
         (
             ("study", "demo", "--methods", "mean", "-p", "epochs=many"),
-            "parameter epochs of method mean is 'many'; it takes a int",
+            "method mean: epochs is 'many' but must be a valid integer",
         ),
         (("study", "demo", "--methods", "mean", "-p", "epochs=["), "-p: a value is not YAML"),
         (
             ("study", "demo", "--methods", "mean", "-p", "seed=1"),
-            "-p seed is no word of a single run here; give --methods, --splits, --sections or --seeds",
+            "-p seed is no parameter of a single run here; give --methods, --splits, --sections or --seeds",
         ),
         (("study", "demo", "--methods", "mean", "--seeds", "first"), "invalid int value: 'first'"),
         (

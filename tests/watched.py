@@ -11,8 +11,7 @@ import numpy as np
 import compendium.runs.fit as fitting
 from compendium.data.prepare import folder
 from compendium.data.section import Section
-from compendium.runs import Run, execute, plan_runs
-from compendium.runs import execution
+from compendium.runs import Run, execute, execution, plan_runs
 from compendium.runs.store import Record
 from compendium.storage import resource
 from conftest import tiny_section
@@ -24,7 +23,9 @@ WORDS = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32, 
 
 def paths() -> str:
     """PYTHONPATH of workers, which import this module too."""
-    return os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.pathsep.join(
+        [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
 
 
 def saved() -> list[Section]:

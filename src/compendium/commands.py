@@ -5,7 +5,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from compendium.errors import BadInput
@@ -14,7 +13,6 @@ EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 Argument = tuple[tuple[str, ...], dict]
 
 
-@dataclass(frozen=True)
 class Command:
     """One command.
 
@@ -28,9 +26,8 @@ class Command:
         Arguments of `argparse.ArgumentParser.add_argument`.
     """
 
-    help: str
-    run: Callable[[Namespace], None]
-    arguments: tuple[Argument, ...]
+    def __init__(self, help: str, run: Callable[[Namespace], None], *arguments: Argument) -> None:
+        self.help, self.run, self.arguments = help, run, arguments
 
 
 def _fetch(options: Namespace) -> None:
@@ -168,186 +165,96 @@ def _pairs(option: str, given: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _argument(*names: str, **settings) -> Argument:
-    return names, settings
+def _argument(*names: str, help: str, **settings) -> Argument:
+    """An argument of argparse, whose help gives the default if there is one."""
+    if default := settings.get("default"):
+        shown = " ".join(map(str, default)) if isinstance(default, list) else default
+        help += f" (default: {shown})"
+    return names, settings | {"help": help}
 
 
-def _several(name: str, metavar: str, help: str, **settings) -> Argument:
-    return _argument(name, nargs="+", metavar=metavar, help=help, **settings)
+def _names(option: str, help: str, **settings) -> Argument:
+    """An option that takes several names."""
+    return _argument(option, nargs="+", metavar=option[2:-1].upper(), help=help, **settings)
 
 
-def _key_values(*names: str, help: str, **settings) -> Argument:
-    settings |= {"action": "append", "default": [], "metavar": "KEY=VALUE"}
-    return _argument(*names, help=help, **settings)
+def _pairs_of(option: str, help: str, **settings) -> Argument:
+    """An option KEY=VALUE that may be given several times."""
+    return _argument(
+        option, help=help, action="append", default=[], metavar="KEY=VALUE", **settings
+    )
 
+
+COHORT = _argument("cohort", help="a prepared cohort, e.g. demo or her2st")
+PROFILE = _argument("--profile", default="demo", help="a file of notebooks/profiles")
+RAW = "folder of raw files (default: where fetch puts them), or of your own data with cohort.yaml"
+SPOT_SETS = "of cohort wu: filtered, the publishers' choice (default), or unfiltered"
+TABLES = "methods, inputs, architectures, training, parameters, origins, protocols or deviations"
 
 COMMANDS = {
     "fetch": Command(
         "check raw files against their published checksums and take them in",
         _fetch,
-        (
-            _argument("cohort", help="cohort of data/sources.yaml, e.g. her2st"),
-            _argument(
-                "--from",
-                dest="source",
-                metavar="FOLDER_OR_ADDRESS",
-                help="a folder, or a mirror's http(s) address, that holds the files in their"
-                " published layout",
-            ),
-            _several("--sections", "SECTION", "only the files of these sections"),
-        ),
+        _argument("cohort", help="cohort of data/sources.yaml, e.g. her2st"),
+        _argument("--from", dest="source", help="folder or http(s) address with the files"),
+        _names("--sections", "only the files of these sections"),
     ),
     "prepare": Command(
         "read, check and store sections, ready to train on",
         _prepare,
-        (
-            _argument(
-                "cohort",
-                help="cohort of data/sources.yaml, e.g. demo or her2st; or a name for the one in"
-                " --from",
-            ),
-            _argument(
-                "--from",
-                dest="folder",
-                type=Path,
-                help="folder of the raw files (default: where fetch puts them), or of data of your"
-                " own with its cohort.yaml",
-            ),
-            _several(
-                "--sections",
-                "SECTION",
-                "only these sections (default: all whose counts are there)",
-            ),
-            _argument(
-                "--tile-px",
-                type=int,
-                default=224,
-                help="side of the stored patches in pixels of the full image (default: %(default)s)",
-            ),
-            _argument(
-                "--spots",
-                default="",
-                help="of the cohort wu: filtered, the publishers' choice (default), or unfiltered,"
-                " every spot in tissue",
-            ),
-        ),
+        _argument("cohort", help="cohort of data/sources.yaml, or a name for the one in --from"),
+        _argument("--from", dest="folder", type=Path, help=RAW),
+        _names("--sections", "only these sections (default: all whose counts are there)"),
+        _argument("--tile-px", type=int, default=224, help="side of the patches in pixels"),
+        _argument("--spots", default="", help=SPOT_SETS),
     ),
     "export": Command(
         "write a prepared section, or what a run predicted for it, as h5ad for scanpy and squidpy",
         _export,
-        (
-            _argument("cohort", help="a prepared cohort, e.g. demo or her2st"),
-            _argument("section", help="e.g. B4"),
-            _argument("out", type=Path, help="the file to write, e.g. B4.h5ad"),
-            _argument(
-                "--run",
-                metavar="ID",
-                help="the stored run whose prediction is written (default: the measured counts)",
-            ),
-        ),
+        COHORT,
+        _argument("section", help="e.g. B4"),
+        _argument("out", type=Path, help="the file to write, e.g. B4.h5ad"),
+        _argument("--run", metavar="ID", help="run whose prediction is written (default: counts)"),
     ),
     "study": Command(
-        "fit methods on every fold of some splits: what it will cost, then how it goes",
+        "fit methods on every fold of some splits: first what it will cost, then its progress",
         _study,
-        (
-            _argument("cohort", help="a prepared cohort, e.g. demo or her2st"),
-            _several("--methods", "METHOD", "e.g. ridge stnet", required=True),
-            _several(
-                "--splits",
-                "SPLIT",
-                "default: section-out patient-out",
-                default=["section-out", "patient-out"],
-            ),
-            _several("--sections", "SECTION", "default: all that are prepared"),
-            _several("--seeds", "SEED", "default: 0", type=int, default=[0]),
-            _key_values(
-                "-p",
-                dest="parameters",
-                help="a parameter of every run, value in YAML, e.g. budget=full or epochs=100",
-            ),
-            _argument(
-                "--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)"
-            ),
-            _argument(
-                "--executor",
-                default="serial",
-                help="where it is computed: serial, local, dask or slurm (default: %(default)s)",
-            ),
-            _argument(
-                "--workers",
-                type=int,
-                default=0,
-                help="how many runs at once (default: as many as the executor has)",
-            ),
-            _argument(
-                "--address", default="", help="of the Dask scheduler, e.g. tcp://127.0.0.1:8786"
-            ),
-            _key_values(
-                "--slurm",
-                help="a parameter of the jobs as submitit names it, e.g. timeout_min=240,"
-                " slurm_partition=gpu",
-            ),
-            _argument(
-                "--show",
-                action="store_true",
-                help="only print the status of its runs, and compute nothing",
-            ),
-        ),
+        COHORT,
+        _names("--methods", "e.g. ridge stnet", required=True),
+        _names("--splits", "rules of splits", default=["section-out", "patient-out"]),
+        _names("--sections", "default: all that are prepared"),
+        _names("--seeds", "seeds", type=int, default=[0]),
+        _pairs_of("-p", "a parameter of every run, in YAML, e.g. epochs=100", dest="parameters"),
+        _argument("--device", default="auto", help="auto, cpu, cuda or mps"),
+        _argument("--executor", default="serial", help="serial, local, dask or slurm"),
+        _argument("--workers", type=int, default=0, help="runs at once (0: as many as there are)"),
+        _argument("--address", default="", help="of the Dask scheduler, e.g. tcp://127.0.0.1:8786"),
+        _pairs_of("--slurm", "a parameter of submitit, e.g. slurm_partition=gpu"),
+        _argument("--show", action="store_true", help="only print the status of its runs"),
     ),
     "table": Command(
-        "print what is registered about the methods, as the page Methods shows it",
+        "print a table of what is registered about the methods",
         _table,
-        (
-            _argument(
-                "name",
-                help="methods, inputs, architectures, training, parameters, origins, protocols or"
-                " deviations",
-            ),
-        ),
+        _argument("name", help=TABLES),
     ),
     "chapter": Command(
         "run one chapter with papermill and put it into the book",
         _chapter,
-        (
-            _argument("name", help="e.g. id-loocv"),
-            _argument(
-                "--profile",
-                default="demo",
-                help="what it is run on: a file of notebooks/profiles (default: %(default)s)",
-            ),
-            _key_values(
-                "-p",
-                dest="parameters",
-                help="a parameter of the chapter, value in YAML, e.g. 'methods=[ridge,stnet]'",
-            ),
-            _argument(
-                "--out", type=Path, help="write the executed notebook here instead of into the book"
-            ),
-        ),
+        _argument("name", help="e.g. id-loocv"),
+        PROFILE,
+        _pairs_of("-p", "a parameter, in YAML, e.g. 'methods=[ridge,stnet]'", dest="parameters"),
+        _argument("--out", type=Path, help="write the notebook here instead of into the book"),
     ),
     "book": Command(
         "run the chapters that are out of date and build the pages",
         _book,
-        (
-            _argument(
-                "--profile",
-                default="demo",
-                help="what the chapters are run on (default: %(default)s)",
-            ),
-            _argument(
-                "--no-run",
-                action="store_true",
-                help="build the pages from the chapters as they were last run, whatever has changed",
-            ),
-        ),
+        PROFILE,
+        _argument("--no-run", action="store_true", help="build the pages without running chapters"),
     ),
     "keep": Command(
-        "keep the tables that a profile's chapters were last drawn from in data/reference, so that"
-        " its book can be built without raw data",
+        "keep the tables of a profile's chapters in data/reference, for books without raw data",
         _keep,
-        (
-            _argument("profile", help="e.g. her2st-subset"),
-            _several("--chapters", "CHAPTER", "only these (default: all that the profile names)"),
-        ),
+        _argument("profile", help="e.g. her2st-subset"),
+        _names("--chapters", "only these (default: all that the profile names)"),
     ),
 }

@@ -1,4 +1,4 @@
-"""The Slurm engine on a real cluster of one node: one array, the numbers of serial, runs that are put back go on, jobs that are lost are told."""
+"""The Slurm executor on a real cluster of one node: one array, the numbers of serial, runs that are put back go on, jobs that are lost are told."""
 
 import os
 import shutil
@@ -34,8 +34,7 @@ def cluster() -> Iterator[OneNode]:
         folder.chmod(0o755)  # munge's socket is for everybody
         cluster = OneNode(folder)
         for key, value in (
-            cluster.environment
-            | {"OMP_NUM_THREADS": "1", "PYTHONPATH": watched.paths()}
+            cluster.environment | {"OMP_NUM_THREADS": "1", "PYTHONPATH": watched.paths()}
         ).items():
             patch.setenv(key, value)
         patch.setattr("compendium.runs.executors.slurm.POLL_SECONDS", 0.5)
@@ -165,7 +164,11 @@ def test_jobs_that_leave_nothing_are_told_and_the_next_call_goes_on(cluster, ser
         ) as error:
             study.result(90)
     assert "\n" not in str(error.value)
-    assert [now.status for now in statuses(runs, sections)] == ["interrupted", "interrupted", "done"]
+    assert [now.status for now in statuses(runs, sections)] == [
+        "interrupted",
+        "interrupted",
+        "done",
+    ]
     (watch / "gate").unlink()
     same(predictions(runs, sections), serial(runs))
     assert [epoch for _, epoch in watched.epochs(watch, runs[0])] == list(range(watched.EPOCHS))

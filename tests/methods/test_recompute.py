@@ -11,9 +11,9 @@ from compendium.methods import names, recipe
 from compendium.methods.hist2st_layers import PatchMixer
 from compendium.methods.layers import Block, Stage
 from compendium.runs import run_once
-from compendium.runs.inputs.prepare import training_set
 from compendium.runs.fit import build
 from compendium.runs.inputs.batches import class_names, inputs, training
+from compendium.runs.inputs.prepare import training_set
 
 OWN = {"tile_px": 56, "encoder": "own", "dropout": 0.3}
 KINDS = {

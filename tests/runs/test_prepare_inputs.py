@@ -13,9 +13,8 @@ from compendium.data.targets.harmony import harmonised
 from compendium.evaluation.scores import pcc, score
 from compendium.images.tissue_filter import not_white
 from compendium.runs import execute, plan_run, run_once
-from compendium.runs.inputs.prepare import training_set
 from compendium.runs.executors.local import Serial
-from compendium.runs.inputs.prepare import stained
+from compendium.runs.inputs.prepare import stained, training_set
 from compendium.runs.study import cost
 from conftest import tiny_section
 from raw_files import refusal
@@ -223,19 +222,19 @@ def test_the_line_says_what_departs_from_the_protocol():
     [
         (
             {"spots": "tissue"},
-            "unknown spots 'tissue' for method ridge; known: all, stimage, deepspace",
+            "spots is 'tissue' but must be 'all', 'stimage' or 'deepspace'",
         ),
         (
             {"stain": "makenko"},
-            "unknown stain 'makenko' for method ridge; did you mean macenko? known: none, reinhard, macenko, vahadane, hed-lighter",
+            "(did you mean macenko?)",
         ),
         (
             {"stain": "reinhard", "stain_test": "no"},
-            "parameter stain_test of method ridge is 'no'; it takes a bool",
+            "stain_test is 'no' but must be a valid boolean",
         ),
         (
             {"scale": "bgr"},
-            "unknown scale 'bgr' for method ridge; known: normalised, 0-255, 0-255-bgr",
+            "scale is 'bgr' but must be 'normalised', '0-255' or '0-255-bgr'",
         ),
         (
             {"target": "sct", "split": next(fold for fold in folds("siblings", SECTIONS))},
@@ -273,7 +272,9 @@ def test_sct_is_the_formula_on_corrected_counts_spanned_by_the_training_spots(co
         np.testing.assert_allclose(
             target(part.section), (values - low) / (high - low), rtol=1e-4, atol=1e-6
         )
-        assert part.full_section in SECTIONS  # whose digest, and so whose features, are as they were
+        assert (
+            part.full_section in SECTIONS
+        )  # whose digest, and so whose features, are as they were
 
 
 def test_sct_is_scored_on_raw_counts_and_natively_on_corrected_ones(corrected):

@@ -131,10 +131,10 @@ def test_an_interrupted_study_from_the_command_line(commands, demo):
         ),
         (
             ("--methods", "mean", "-p", "epochs=many"),
-            "parameter epochs of method mean is 'many'; it takes a int",
+            "method mean: epochs is 'many' but must be a valid integer",
         ),
         (("--methods", "mean", "-p", "epoch=3"), "did you mean epochs"),
-        (("--methods", "mean", "-p", "panel=5"), "panel is 5; it takes a word"),
+        (("--methods", "mean", "-p", "panel=5"), "panel is 5 but must be a valid string"),
     ],
 )
 def test_what_a_person_mistypes(mistyped, says, commands, demo):

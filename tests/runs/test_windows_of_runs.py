@@ -14,11 +14,11 @@ from compendium.evaluation.classification import answers
 from compendium.evaluation.scores import pcc, score, scoring_target
 from compendium.methods.layers import Batch, Method
 from compendium.runs import plan_run, run_once, store
-from compendium.runs.inputs.prepare import training_set
 from compendium.runs.export import prediction
 from compendium.runs.fit import predict
 from compendium.runs.inputs.batches import inputs, size_factors, windowed
 from compendium.runs.inputs.matching import subset
+from compendium.runs.inputs.prepare import training_set
 from compendium.runs.study import cost
 from conftest import tiny_section
 from raw_files import refusal
@@ -194,7 +194,7 @@ def test_the_line_names_windows_where_the_protocol_has_others():
 @pytest.mark.parametrize(("method", "words", "says"), [
     ("ridge", {"windows": "clean"}, "windows=clean is for methods that see all spots of a section, and method ridge sees one at a time"),
     ("stnet", {"checkpoint_activations": True}, "checkpoint_activations=True is for methods that see all spots"),
-    ("histogene", {"windows": "halfopen"}, "unknown windows 'halfopen' for method histogene; known: none, published, clean"),
+    ("histogene", {"windows": "halfopen"}, "windows is 'halfopen' but must be 'none', 'published' or 'clean'"),
 ])  # fmt: skip
 def test_words_that_mean_nothing_are_refused(method, words, says):
     assert says in refusal(lambda: smoke(method, **words))

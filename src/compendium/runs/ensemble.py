@@ -67,6 +67,4 @@ def average(run: Run, fits: Sequence[Record], target: Path) -> Record:
 
 def _over(fits: list[dict[str, np.ndarray]], statistic, **settings) -> dict[str, np.ndarray]:
     """A statistic over the fits, for each section."""
-    return {
-        name: statistic([fit[name] for fit in fits], axis=0, **settings) for name in fits[0]
-    }
+    return {name: statistic([fit[name] for fit in fits], axis=0, **settings) for name in fits[0]}

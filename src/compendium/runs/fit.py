@@ -31,11 +31,11 @@ OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 UNREADABLE = (
     RuntimeError,
     ValueError,
-    KeyError,
+    LookupError,
     TypeError,
     EOFError,
     OSError,
-    pickle.UnpicklingError,
+    pickle.PickleError,
 )
 log = logging.getLogger(__name__)
 
@@ -172,7 +172,8 @@ def fit(
         method = build(run, sections, genes).to(device)
         state = {"curve": [], "seconds": 0.0}
         if run.epochs and any(p.requires_grad for p in method.parameters()):
-            state = _epochs(run, method, sections, valid, device, checkpoint, after_epoch)
+            training_run = _Training(run, method, sections, valid, device, checkpoint)
+            state = training_run.to_the_end(after_epoch)
         method.eval()
         with torch.inference_mode():
             method.fit_closed_form(
@@ -184,92 +185,119 @@ def fit(
     return Fitted(method, curve, best, state["seconds"])
 
 
-def _epochs(
-    run: Run,
-    method: Method,
-    sections: list[Inputs],
-    valid: list[Inputs],
-    device: str,
-    checkpoint: Path,
-    after_epoch: Callable[[int], None] | None,
-) -> dict:
-    """Train to the last epoch; curve, best weights, and seconds before the checkpoint."""
-    began = saved = time.monotonic()
-    optimiser = _optimiser(run, method)
-    state = _resume(run, checkpoint, method, optimiser, device)
-    left = range(len(state["curve"]), run.epochs)
-    for epoch in tqdm(left, desc=f"{run.method} {run.split.name}", disable=None):
-        torch.manual_seed(seed_of("epoch", run.seed, epoch))
-        for group in optimiser.param_groups:
-            group["lr"] = run.lr * run.lr_decay ** (epoch // run.lr_every if run.lr_every else 0)
-        row = _epoch(run, method, optimiser, sections, epoch, device)
-        if valid:
-            row["validation"] = _loss(run, method, valid, device)
-            if row["validation"] < min((old["validation"] for old in state["curve"]), default=np.inf):
-                state["best"] = _copied(method)
-        state["curve"].append(row)
-        if (now := time.monotonic()) - saved >= CHECKPOINT_SECONDS:
-            seconds = state["seconds"] + now - began
-            _save(state | {"seconds": seconds}, method, optimiser, checkpoint)
-            saved = time.monotonic()
-        if after_epoch:
-            after_epoch(epoch)
-    if state["best"]:
-        method.load_state_dict(state["best"])
-    return state
+@dataclass
+class _Training:
+    """Training of a method by gradients, from its checkpoint if there is one."""
+
+    run: Run
+    method: Method
+    sections: list[Inputs]
+    valid: list[Inputs]
+    device: str
+    checkpoint: Path
+
+    def __post_init__(self) -> None:
+        self.optimiser = _optimiser(self.run, self.method)
+        self.began = self.saved = time.monotonic()
+
+    def to_the_end(self, after_epoch: Callable[[int], None] | None) -> dict:
+        """Train; curve, best weights, and seconds before the checkpoint."""
+        run, state = self.run, self.resume()
+        left = range(len(state["curve"]), run.epochs)
+        for epoch in tqdm(left, desc=f"{run.method} {run.split.name}", disable=None):
+            torch.manual_seed(seed_of("epoch", run.seed, epoch))
+            for group in self.optimiser.param_groups:
+                group["lr"] = _rate_of(run, epoch)
+            row = self.epoch(epoch)
+            if self.valid:
+                row["validation"] = self.validation_loss()
+                earlier = (old["validation"] for old in state["curve"])
+                if row["validation"] < min(earlier, default=np.inf):
+                    state["best"] = _copied(self.method)
+            state["curve"].append(row)
+            if (now := time.monotonic()) - self.saved >= CHECKPOINT_SECONDS:
+                self.save(state, now)
+            if after_epoch:
+                after_epoch(epoch)
+        if state["best"]:
+            self.method.load_state_dict(state["best"])
+        return state
+
+    def epoch(self, epoch: int) -> dict[str, float]:
+        """One pass over the training batches; mean of each loss term."""
+        self.method.train()
+        sums, steps = {}, 0
+        for batch in training(self.run, self.sections, epoch, self.device):
+            terms = self.method.losses(batch)
+            loss = sum(terms.values())
+            if not torch.isfinite(loss):
+                raise BadInput(
+                    f"method {self.run.method} on {self.run.split.name}: the loss is {loss.item()}"
+                    f" in epoch {epoch}; lower lr (now {self.run.lr:g})"
+                )
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            steps += 1
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0.0) + term.item()
+        return {name: value / steps for name, value in sums.items()}
+
+    @torch.inference_mode()
+    def validation_loss(self) -> float:
+        """Mean loss of the validation batches."""
+        self.method.eval()
+        losses = [
+            sum(self.method.losses(batch.to(self.device)).values()).item()
+            for each in self.valid
+            for batch in in_order(self.run, each)
+        ]
+        return float(np.mean(losses))
+
+    def save(self, state: dict, now: float) -> None:
+        """Write the checkpoint."""
+        trained = {
+            "method": self.method.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "seconds": state["seconds"] + now - self.began,
+        }
+        packed = io.BytesIO()  # torch hides the reason of a full disk, a file gives it
+        torch.save(state | trained, packed)
+        write_checksummed(self.checkpoint, packed.getbuffer())
+        self.saved = time.monotonic()
+
+    def resume(self) -> dict:
+        """Load the checkpoint; an empty state where there is none that can be continued."""
+        fresh = {"curve": [], "best": {}, "seconds": 0.0, "maker": _maker(self.device)}
+        if not self.checkpoint.exists():
+            return fresh
+        start = _copied(self.method)
+        try:
+            stored = io.BytesIO(read_checksummed(self.checkpoint))
+            state = torch.load(stored, weights_only=True, map_location=self.device)
+            if state["maker"] != fresh["maker"]:
+                raise ValueError("made by another version of torch, or on another kind of device")
+            self.method.load_state_dict(state["method"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            return {key: state[key] for key in fresh}
+        except UNREADABLE as error:
+            why = " ".join(str(error).split())[:200]
+            log.warning(
+                "checkpoint %s cannot be continued (%s); training starts again",
+                self.checkpoint,
+                why,
+            )
+            self.method.load_state_dict(start)
+            return fresh
+
+
+def _rate_of(run: Run, epoch: int) -> float:
+    """Learning rate of an epoch."""
+    return run.lr * run.lr_decay ** (epoch // run.lr_every if run.lr_every else 0)
 
 
 def _copied(method: Method) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in method.state_dict().items()}
-
-
-def _save(
-    state: dict, method: Method, optimiser: torch.optim.Optimizer, checkpoint: Path
-) -> None:
-    packed = io.BytesIO()  # torch hides the reason of a full disk, a file gives it
-    torch.save(
-        state | {"method": method.state_dict(), "optimiser": optimiser.state_dict()}, packed
-    )
-    write_checksummed(checkpoint, packed.getbuffer())
-
-
-def _epoch(
-    run: Run,
-    method: Method,
-    optimiser: torch.optim.Optimizer,
-    sections: list[Inputs],
-    epoch: int,
-    device: str,
-) -> dict[str, float]:
-    """One pass over the training batches; mean of each loss term."""
-    method.train()
-    sums, steps = {}, 0
-    for batch in training(run, sections, epoch, device):
-        terms = method.losses(batch)
-        loss = sum(terms.values())
-        if not torch.isfinite(loss):
-            raise BadInput(
-                f"method {run.method} on {run.split.name}: the loss is {loss.item()} in epoch"
-                f" {epoch}; lower lr (now {run.lr:g})"
-            )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        steps += 1
-        for name, term in terms.items():
-            sums[name] = sums.get(name, 0.0) + term.item()
-    return {name: value / steps for name, value in sums.items()}
-
-
-@torch.inference_mode()
-def _loss(run: Run, method: Method, sections: list[Inputs], device: str) -> float:
-    method.eval()
-    losses = [
-        sum(method.losses(batch.to(device)).values()).item()
-        for each in sections
-        for batch in in_order(run, each)
-    ]
-    return float(np.mean(losses))
 
 
 def _optimiser(run: Run, method: Method) -> torch.optim.Optimizer:
@@ -284,33 +312,6 @@ def _optimiser(run: Run, method: Method) -> torch.optim.Optimizer:
 def _maker(device: str) -> str:
     """What a checkpoint must share with the fit that continues it, beside the identity."""
     return f"torch {torch.__version__} {device}"
-
-
-def _resume(
-    run: Run, checkpoint: Path, method: Method, optimiser: torch.optim.Optimizer, device: str
-) -> dict:
-    """Load the checkpoint; where there is none that can be continued, an empty state."""
-    fresh = {"curve": [], "best": {}, "seconds": 0.0, "maker": _maker(device)}
-    if not checkpoint.exists():
-        return fresh
-    start = _copied(method)
-    try:
-        stored = io.BytesIO(read_checksummed(checkpoint))
-        state = torch.load(stored, weights_only=True, map_location=device)
-        if state["maker"] != fresh["maker"]:
-            raise ValueError(
-                "it was made by another version of torch, or on another kind of device"
-            )
-        method.load_state_dict(state["method"])
-        optimiser.load_state_dict(state["optimiser"])
-        return {key: state[key] for key in fresh}
-    except UNREADABLE as error:
-        why = " ".join(str(error).split())[:200]
-        log.warning(
-            "checkpoint %s cannot be continued (%s); training starts again", checkpoint, why
-        )
-        method.load_state_dict(start)
-        return fresh
 
 
 def predict(

@@ -56,20 +56,9 @@ FROZEN_TILE_PX = 224
 """Side in pixels of the tiles behind frozen features, the same for every method."""
 
 RECIPE_FIELDS = (
-    "target",
-    "tile_px",
-    "scale",
-    "augment",
-    "permute",
-    "optimiser",
-    "lr",
-    "momentum",
-    "weight_decay",
-    "lr_decay",
-    "lr_every",
-    "batch",
-    "epochs",
-)
+    "target tile_px scale augment permute optimiser lr momentum weight_decay lr_decay lr_every"
+    " batch epochs"
+).split()
 RUN_DEFAULTS = {
     "members": 1,
     "spots": EVERY,

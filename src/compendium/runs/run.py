@@ -130,9 +130,7 @@ class Run:
             "tile_um": 0.0,
             "windows": PUBLISHED if self.protocol == self.windows == PUBLISHED else WHOLE,
         }
-        now = {
-            name: self.split.rule if name == "split" else getattr(self, name) for name in preset
-        }
+        now = {name: self.split.rule if name == "split" else getattr(self, name) for name in preset}
         changed = [f"{name} = {now[name]}" for name in preset if now[name] != preset[name]]
         return f"{self.protocol}, except {', '.join(changed)}" if changed else self.protocol
 

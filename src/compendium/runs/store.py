@@ -1,9 +1,9 @@
 """The store: a folder that is complete is a finished run; there is no database.
 
-    runs/COHORT/METHOD/SPLIT/ID/run.json          what the run was, with a checksum of itself
-    runs/COHORT/METHOD/SPLIT/ID/predictions.npz   predictions of each test section, fitted target
-    runs/COHORT/METHOD/SPLIT/ID.partial/          lock and checkpoint of a run that is under way
-    runs/COHORT/METHOD/SPLIT/ID.failed            why the latest attempt failed, one line
+runs/COHORT/METHOD/SPLIT/ID/run.json          what the run was, with a checksum of itself
+runs/COHORT/METHOD/SPLIT/ID/predictions.npz   predictions of each test section, fitted target
+runs/COHORT/METHOD/SPLIT/ID.partial/          lock and checkpoint of a run that is under way
+runs/COHORT/METHOD/SPLIT/ID.failed            why the latest attempt failed, one line
 """
 
 import hashlib

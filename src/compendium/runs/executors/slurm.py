@@ -16,17 +16,9 @@ if TYPE_CHECKING:
 POLL_SECONDS = 10.0
 TIMEOUT_MIN, REQUEUES = 60, 100  # a longer run is requeued and continues from its checkpoint
 ENDED = (
-    "BOOT_FAIL",
-    "CANCELLED",
-    "COMPLETED",
-    "DEADLINE",
-    "FAILED",
-    "NODE_FAIL",
-    "OUT_OF_MEMORY",
-    "PREEMPTED",
-    "SPECIAL_EXIT",
-    "TIMEOUT",
-)
+    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED SPECIAL_EXIT"
+    " TIMEOUT"
+).split()
 GONE = "GONE"  # Slurm forgets a job some minutes after its end
 
 

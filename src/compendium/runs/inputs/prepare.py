@@ -93,9 +93,7 @@ def prepare_inputs(
 def _validation(
     run: Run, sections: list[Section], target: Target, device: str, classes: list[str]
 ) -> list[Inputs]:
-    spots = [
-        replace(each, section=counted(each.section, run.target)) for each in uncut(sections)
-    ]
+    spots = [replace(each, section=counted(each.section, run.target)) for each in uncut(sections)]
     shown = [inputs(run, each, target, device, classes=classes) for each in spots]
     return windowed(run, spots, shown, target)
 

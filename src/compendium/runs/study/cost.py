@@ -21,15 +21,7 @@ from compendium.runs.inputs.prepare import prepare_inputs, stained, used
 from compendium.runs.run import Run
 from compendium.storage import home
 
-KIND = (
-    "method",
-    "encoder",
-    "tile_px",
-    "batch",
-    "model",
-    "windows",
-    "checkpoint_activations",
-)
+KIND = ("method", "encoder", "tile_px", "batch", "model", "windows", "checkpoint_activations")
 """Runs that agree in these take equally long for a spot and epoch."""
 
 

@@ -86,7 +86,7 @@ def planned(
 def distinct(rules: Sequence[str], sections: Sequence[Placed]) -> list[Split]:
     """List the folds of all rules, without those that repeat an earlier one.
 
-    A patient with a single section appears once: leaving out the section is leaving out the patient.
+    A patient with a single section appears once: section and patient are left out together.
     """
     first: dict[tuple, Split] = {}
     for rule in rules:

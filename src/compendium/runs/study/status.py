@@ -42,8 +42,7 @@ class RunStatus:
 def statuses(runs: Sequence[Run], sections: Sequence[Section]) -> list[RunStatus]:
     """Read the status of every run, in order."""
     return [
-        read_status(run, folder)
-        for run, folder in zip(runs, folders(runs, sections), strict=True)
+        read_status(run, folder) for run, folder in zip(runs, folders(runs, sections), strict=True)
     ]
 
 

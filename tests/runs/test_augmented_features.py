@@ -8,8 +8,8 @@ from compendium.data.splits import Split
 from compendium.errors import BadInput
 from compendium.images.augment.views import view_names
 from compendium.runs import plan_run, run_once
-from compendium.runs.inputs.prepare import training_set
 from compendium.runs.inputs.batches import augmented_views, batch, inputs, training
+from compendium.runs.inputs.prepare import training_set
 from compendium.runs.study.cost import features_left
 from conftest import tiny_section
 

@@ -1,4 +1,4 @@
-"""Engines: the same numbers wherever runs are computed, each run made once, and workers that die."""
+"""Executors: the same numbers wherever runs are computed, each run made once, and workers that die."""
 
 import dataclasses
 import json
@@ -26,8 +26,6 @@ from compendium.runs.executors import executor as start
 from compendium.runs.executors.dask import check_address
 from compendium.runs.study.status import statuses
 from watched import WORDS, planned, predictions, same, saved
-
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +125,7 @@ def test_threads_of_one_process_do_not_mix_their_draws(serial, home):
         same(predictions(planned(sections), sections, executor=pool), serial)
 
 
-def test_two_engines_on_one_home_make_each_run_once(dask, serial, watch):
+def test_two_executors_on_one_home_make_each_run_once(dask, serial, watch):
     sections = saved()
     runs, bad = planned(sections), planned(sections, ["stnet"], lr=1e30)
     with (
@@ -150,7 +148,7 @@ def test_two_engines_on_one_home_make_each_run_once(dask, serial, watch):
     assert sorted(line for line in watched.made(watch) if "stnet" not in line) == sorted(
         f"{run.method} {run.split.name} 0" for run in runs
     )
-    assert [(now.word, "lower lr" in now.reason) for now in statuses(runs + bad, sections)] == [
+    assert [(now.status, "lower lr" in now.reason) for now in statuses(runs + bad, sections)] == [
         ("done", False)
     ] * 9 + [("failed", True)] * 3
     assert not (dask.folder / "elsewhere").exists()
@@ -217,7 +215,7 @@ def local_study(home: Path) -> Iterator[subprocess.Popen]:
     ]
     command, environment = (
         [sys.executable, "-c", "import watched; watched.main()", "study", "her2st", *words],
-        os.environ | {"PYTHONPATH": str(TESTS)},
+        os.environ | {"PYTHONPATH": watched.paths()},
     )
     process = subprocess.Popen(
         command,
@@ -250,7 +248,7 @@ def test_local_workers_end_with_the_command(tmp_path, monkeypatch):
             )  # Ctrl-C reaches the workers too
             _, err = process.communicate(timeout=30)  # returns when all that write there have ended
             monkeypatch.setenv("COMPENDIUM_HOME", str(tmp_path / how.name))
-            assert [now.word for now in statuses([run], sections)] == ["interrupted"]
+            assert [now.status for now in statuses([run], sections)] == ["interrupted"]
             if how == signal.SIGINT:
                 assert process.returncode == 130
                 assert (
@@ -342,7 +340,7 @@ def test_addresses_that_are_refused(address, says):
         ("dask", {"address": "tls://127.0.0.1:8786"}, "TLS"),
     ],
 )
-def test_engines_that_are_refused(word, words, says):
+def test_executors_that_are_refused(word, words, says):
     with pytest.raises(BadInput, match=says) as error, start(word, **words):
         pass
     assert "\n" not in str(error.value)
