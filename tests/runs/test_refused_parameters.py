@@ -161,7 +161,8 @@ def test_all_mistakes_are_in_one_answer():
             SPLIT,
             "ridge",
             sections=SECTIONS,
-            panel=5,
+            panel="all",
+            permute="yes",
             budget="big",
             encoder="own",
             epoch=3,
@@ -172,7 +173,7 @@ def test_all_mistakes_are_in_one_answer():
     line = str(refused.value)
     assert line.startswith("method ridge: ") and line.count("; ") == 8 and "\n" not in line
     for mistake in (
-        "panel is 5 but must be a valid string",
+        "permute is 'yes' but must be a valid boolean",
         "budget is 'big'",
         "has no encoder of its own",
         "there is no parameter 'epoch' (did you mean epochs?)",

@@ -192,7 +192,7 @@ def test_the_line_names_windows_where_the_protocol_has_others():
 
 
 @pytest.mark.parametrize(("method", "words", "says"), [
-    ("ridge", {"windows": "clean"}, "windows=clean is for methods that see all spots of a section, and method ridge sees one at a time"),
+    ("ridge", {"windows": "clean"}, "windows=clean is for methods that see all spots of a section"),
     ("stnet", {"checkpoint_activations": True}, "checkpoint_activations=True is for methods that see all spots"),
     ("histogene", {"windows": "halfopen"}, "windows is 'halfopen' but must be 'none', 'published' or 'clean'"),
 ])  # fmt: skip

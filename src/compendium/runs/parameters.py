@@ -168,8 +168,8 @@ def _mistake(error: Mapping, facts: Recipe, known: list[str]) -> str:
 def conflicts(facts: Recipe, split: Split, given: Mapping[str, object]) -> list[str]:
     """Describe parameters that a method or a split cannot be combined with."""
     found = [
-        f"{name}={given[name]} is for methods that see all spots of a section, and method"
-        f" {facts.name} sees one spot at a time; leave it out"
+        f"{name}={given[name]} is for methods that see all spots of a section, and this one sees"
+        " one spot at a time; leave it out"
         for name in SECTION_ONLY
         if facts.unit == "spot" and given.get(name, RUN_DEFAULTS[name]) != RUN_DEFAULTS[name]
     ]
@@ -202,7 +202,7 @@ def encoder_of(facts: Recipe, asked: str, protocol: str) -> str:
         return facts.frozen
     if asked == NONE:
         raise BadInput(
-            f"method {facts.name} cannot learn without an image; give encoder={OWN} or a timm name,"
+            f"it cannot learn without an image; give encoder={OWN} or a timm name,"
             f" e.g. {encoders.FROZEN}"
         )
     chosen = asked or str(PROTOCOLS[protocol]["encoder"])
@@ -210,7 +210,7 @@ def encoder_of(facts: Recipe, asked: str, protocol: str) -> str:
         return chosen
     if asked:
         raise BadInput(
-            f"method {facts.name} works on frozen features and has no encoder of its own;"
+            "it works on frozen features and has no encoder of its own;"
             f" give a timm name, e.g. {encoders.FROZEN}"
         )
     return encoders.FROZEN
