@@ -1,4 +1,4 @@
-"""The command line: every bad input ends in one clear line and exit status 2, and leaves nothing half-written."""
+"""The command line: bad input is one line and exit status 2, and nothing is half-written."""
 
 import shutil
 import subprocess

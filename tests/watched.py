@@ -1,4 +1,4 @@
-"""Runs that can be watched, and held up, from outside the process that makes them: what stands for `attempt` in the tests of executors."""
+"""Runs that can be watched and held from outside: stands for `attempt` in tests of executors."""
 
 import dataclasses
 import os
@@ -29,7 +29,7 @@ def paths() -> str:
 
 
 def saved() -> list[Section]:
-    """Three small sections of three patients where prepared ones of a real cohort lie, so that they travel by folder and the command line finds them."""
+    """Three small sections of three patients where prepared ones of a real cohort are looked for."""
     genes = np.array(resource("genes/her2_common_11871.txt").read_text().split()[:12])
     made = [
         dataclasses.replace(tiny_section(name, patient=patient), cohort="her2st", genes=genes)
@@ -60,7 +60,7 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
 
 
 def attempt(run, sections, device, at):
-    """As the executor's own, but a checkpoint is left after every epoch, and in the home `at` it is noted who made what.
+    """As the executor's own, with a checkpoint after every epoch and notes of who made what.
 
     While a file `gate` lies there, a run waits after epoch 2.
     """

@@ -1,4 +1,4 @@
-"""The Slurm executor on a real cluster of one node: one array, the numbers of serial, runs that are put back go on, jobs that are lost are told."""
+"""The Slurm executor on a real cluster of one node: one array, requeued runs, lost jobs."""
 
 import os
 import shutil
@@ -102,7 +102,7 @@ def test_one_array_gives_the_numbers_of_one_process(cluster, serial, watch):
 
 @contextmanager
 def submitted(cluster: OneNode, runs, sections, **words) -> Iterator[Future]:
-    """The predictions to be; jobs that a test leaves behind are cancelled, so that nothing waits for them."""
+    """The predictions to be; jobs that a test leaves behind are cancelled."""
     with start("slurm", **words) as (executor, _), ThreadPoolExecutor(1) as beside:
         try:
             yield beside.submit(predictions, runs, sections, executor=executor)
@@ -160,7 +160,7 @@ def test_jobs_that_leave_nothing_are_told_and_the_next_call_goes_on(cluster, ser
         cluster.ask("scancel", job)
         with pytest.raises(
             RunsFailed,
-            match=r"2 of 3 Slurm jobs left no result .*_0 FAILED, \d+_1 CANCELLED.* run the same again to continue",
+            match=r"2 of 3 Slurm jobs left no result .*_0 FAILED, \d+_1 CANCELLED.* run the same again",
         ) as error:
             study.result(90)
     assert "\n" not in str(error.value)

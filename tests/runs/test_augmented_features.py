@@ -1,4 +1,4 @@
-"""The bank of views: who loads it, what is drawn from it, and that a run which draws from it is reproducible."""
+"""Precomputed augmented features: who loads them, what is drawn, and that runs repeat exactly."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Executors: the same numbers wherever runs are computed, each run made once, and workers that die."""
+"""Executors: the same numbers everywhere, each run computed once, and workers that die."""
 
 import dataclasses
 import json

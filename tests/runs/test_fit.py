@@ -258,7 +258,7 @@ DAMAGE = {
 
 @pytest.fixture
 def interrupted(home, monkeypatch):
-    """A run, its checkpoint after three of four epochs, and its predictions where nothing stops it."""
+    """A run, its checkpoint after three of four epochs, and its uninterrupted predictions."""
     monkeypatch.setattr("compendium.runs.fit.CHECKPOINT_SECONDS", 0.0)
     run = smoke("histogene", epochs=4)
     straight = run_once(run, SECTIONS, "cpu")

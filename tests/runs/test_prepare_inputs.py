@@ -1,4 +1,4 @@
-"""Words that decide what a run makes of its sections: spots that are kept for training, stains, counts that Seurat corrected, Harmony over training sections."""
+"""What a run is shown: filtered spots, stains, corrected counts, Harmony."""
 
 import dataclasses
 import sys
@@ -115,7 +115,7 @@ def changed(run) -> set[str]:
 
 
 def test_who_is_seen_in_other_stains(home):
-    """A normaliser maps every section or, as the benchmark did, those that are trained on; stains are drawn for those alone."""
+    """A normaliser maps every section, or those trained on; stains are drawn for those alone."""
     assert changed(smoke(stain="reinhard")) == {"S1", "S2", "S3", "S4"}
     assert changed(smoke(stain="reinhard", stain_test=False)) == {"S2", "S3"}
     for word in ("hed-light", "randstainna"):
@@ -251,7 +251,7 @@ def test_words_that_mean_nothing_are_refused(words, says):
 
 @pytest.fixture
 def corrected(home) -> dict[str, pd.DataFrame]:
-    """Files of corrected counts: every section twice as deep as it was and two more, without its last gene."""
+    """Files of corrected counts: twice as deep and two more, without the last gene."""
     tables = {}
     for section in SECTIONS:
         tables[section.name] = pd.DataFrame(

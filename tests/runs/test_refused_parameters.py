@@ -1,4 +1,4 @@
-"""Words that cannot be are refused when a run is planned, before any section is opened, and by the classes themselves."""
+"""Parameters that cannot be are refused when a run is planned, and by the classes themselves."""
 
 import pytest
 import torch

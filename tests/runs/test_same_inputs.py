@@ -1,4 +1,4 @@
-"""The fit, its price and its timed step are given the same inputs, and the record keeps the target that was fitted."""
+"""Fit, price and timed step see the same inputs; a record keeps its fitted target."""
 
 import dataclasses
 

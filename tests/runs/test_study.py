@@ -1,4 +1,4 @@
-"""How a study is priced, conducted and reported: what it will cost before anything is fitted, how each run stands, what is left to do."""
+"""Price, progress and status of a study."""
 
 import os
 import re
@@ -206,7 +206,7 @@ def test_the_cost_is_told_before_anything_is_fitted(home):
 
 
 class Hesitant(Executor):
-    """Computes only once the study has told that a run is under way, which somebody else then has."""
+    """Computes only once the study has shown that a run is under way, which another process has."""
 
     def __init__(self, told: list[str]) -> None:
         self.told = told

@@ -1,4 +1,4 @@
-"""`compendium study` from the shell, on two sections of the demo cohort: what it prints, where, and with which exit status."""
+"""`compendium study` from the shell: what it prints, where, and its exit status."""
 
 import signal
 from pathlib import Path

@@ -25,7 +25,10 @@ from raw_files import refusal
 
 
 def wide(name: str, patient: str, lost: int = 3) -> Section:
-    """7 x 7 spots from 0 to 7,776 px, of which the fourth row and column lie on the border of windows, at 4,000 - 112 px; and `lost` spots far away."""
+    """7 x 7 spots from 0 to 7,776 px, and `lost` spots far away.
+
+    The fourth row and column lie on the border of windows, at 4,000 - 112 px.
+    """
     places = np.array(
         [(x, y) for y in range(7) for x in range(7)] + [(23 + i, 23) for i in range(lost)]
     )
