@@ -74,7 +74,7 @@ def fits(spots: int) -> bool:
 
 
 def exponent(spots: list[int], values: list[float]) -> float:
-    """Fit b of values ~ spots^b by least squares on logarithms, values near the baseline left out."""
+    """Fit b of values ~ spots^b by least squares on logarithms, over values of SEEN_MB or more."""
     seen = [
         (math.log(n), math.log(value))
         for n, value in zip(spots, values, strict=True)

@@ -56,7 +56,7 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: exit status (minus its signal), output, peak memory, seconds computed."""
+    """How a command ended: exit status (minus its signal), output, peak memory, CPU seconds."""
 
     status: int
     out: str

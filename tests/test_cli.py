@@ -131,7 +131,7 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
         (("study", "demo", "--methods", "mean", "-p", "epochs=["), "-p: a value is not YAML"),
         (
             ("study", "demo", "--methods", "mean", "-p", "seed=1"),
-            "-p seed is no parameter of a single run here; give --methods, --splits, --sections or --seeds",
+            "-p seed is no parameter of a single run here; give --methods, --splits, --sections or",
         ),
         (("study", "demo", "--methods", "mean", "--seeds", "first"), "invalid int value: 'first'"),
         (
@@ -148,7 +148,7 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
         ),
         (
             ("study", "wu+tenx", "--methods", "mean"),
-            "no section of wu+tenx is prepared: run compendium prepare wu and compendium prepare tenx first",
+            "no section of wu+tenx is prepared: run compendium prepare wu and compendium prepare tenx",
         ),
         (
             ("fetch", "wu+tenx"),

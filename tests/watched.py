@@ -29,7 +29,7 @@ def paths() -> str:
 
 
 def saved() -> list[Section]:
-    """Three small sections of three patients where prepared ones of a real cohort are looked for."""
+    """Three small sections of three patients where those of a real cohort are looked for."""
     genes = np.array(resource("genes/her2_common_11871.txt").read_text().split()[:12])
     made = [
         dataclasses.replace(tiny_section(name, patient=patient), cohort="her2st", genes=genes)

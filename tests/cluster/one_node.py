@@ -1,4 +1,4 @@
-"""A Slurm cluster of one node on this machine, from Debian's packages, with its own keys and ports."""
+"""A Slurm cluster of one node on this machine, from Debian's packages, with own keys and ports."""
 
 import getpass
 import os

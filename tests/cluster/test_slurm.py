@@ -160,7 +160,7 @@ def test_jobs_that_leave_nothing_are_told_and_the_next_call_goes_on(cluster, ser
         cluster.ask("scancel", job)
         with pytest.raises(
             RunsFailed,
-            match=r"2 of 3 Slurm jobs left no result .*_0 FAILED, \d+_1 CANCELLED.* run the same again",
+            match=r"2 of 3 Slurm jobs left no result .*_0 FAILED, \d+_1 CANCELLED.* run the same",
         ) as error:
             study.result(90)
     assert "\n" not in str(error.value)

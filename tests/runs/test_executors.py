@@ -253,7 +253,8 @@ def test_local_workers_end_with_the_command(tmp_path, monkeypatch):
                 assert process.returncode == 130
                 assert (
                     err.splitlines()[-1]
-                    == "compendium: interrupted; what was finished is kept, run the same command to continue"
+                    == "compendium: interrupted; what was finished is kept, run the same command to"
+                    " continue"
                 )
                 assert "Traceback" not in err
 

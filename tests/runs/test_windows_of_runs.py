@@ -194,10 +194,25 @@ def test_the_line_names_windows_where_the_protocol_has_others():
     ] == [False, False, True]
 
 
-@pytest.mark.parametrize(("method", "words", "says"), [
-    ("ridge", {"windows": "clean"}, "windows=clean is for methods that see all spots of a section"),
-    ("stnet", {"checkpoint_activations": True}, "checkpoint_activations=True is for methods that see all spots"),
-    ("histogene", {"windows": "halfopen"}, "windows is 'halfopen' but must be 'none', 'published' or 'clean'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "words", "says"),
+    [
+        (
+            "ridge",
+            {"windows": "clean"},
+            "windows=clean is for methods that see all spots of a section",
+        ),
+        (
+            "stnet",
+            {"checkpoint_activations": True},
+            "checkpoint_activations=True is for methods that see all spots",
+        ),
+        (
+            "histogene",
+            {"windows": "halfopen"},
+            "windows is 'halfopen' but must be 'none', 'published' or 'clean'",
+        ),
+    ],
+)
 def test_words_that_mean_nothing_are_refused(method, words, says):
     assert says in refusal(lambda: smoke(method, **words))
