@@ -148,7 +148,7 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
         ),
         (
             ("study", "wu+tenx", "--methods", "mean"),
-            "no section of wu+tenx is prepared: run compendium prepare wu and compendium prepare tenx",
+            "no section of wu+tenx is prepared: run compendium prepare wu and compendium prepare",
         ),
         (
             ("fetch", "wu+tenx"),

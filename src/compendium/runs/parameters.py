@@ -112,7 +112,7 @@ def parse(facts: Recipe, given: Mapping[str, object]) -> tuple[dict, list[str]]:
 
     Returns
     -------
-    The parameters (an integer where a float is wanted becomes one), and a description of every mistake.
+    The parameters (an integer where a float is wanted becomes one), and every mistake.
     """
     from pydantic import ValidationError
 
