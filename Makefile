@@ -21,7 +21,7 @@ book: $(READY)
 test: $(READY) _build/html/index.html
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# The Slurm engine on a cluster of one node, which the test starts; needs Debian's slurm-wlm and munge.
+# The Slurm executor on a cluster of one node, which the test starts; needs Debian's slurm-wlm and munge.
 test-cluster: $(READY)
 	$(BIN)/pytest tests/cluster
 

@@ -1,9 +1,10 @@
-"""Memory and seconds of attention over all spots of a section, forward and backward, against the textbook form.
+"""Memory and seconds of attention over all spots of a section, against the textbook form.
 
     python benchmarks/attention.py              # 500 to 20,000 spots, two minutes on two cores
     python benchmarks/attention.py 500 1000     # other sizes
 
-Each size runs in a process of its own, which reports its peak resident memory above what it held after a warm-up of 64 spots.
+Each size runs forward and backward in a process of its own, which reports its peak resident memory
+above what it held after a warm-up of 64 spots.
 """
 
 import math
@@ -23,12 +24,12 @@ from compendium.methods.layers import HEAD_WIDTH, Attention
 
 SPOTS = (500, 1000, 2000, 5000, 10000, 20000)
 WIDTH, HEADS = 256, 4
-MATRICES = 4  # spot x spot x head, held at once by the textbook form in its backward pass: scores, shares and the gradient of each
+MATRICES = 4  # spot x spot x head, held by the textbook form: scores, shares, their gradients
 SEEN_MB = 32  # less than this above the baseline is the allocator's own steps
 
 
 class Textbook(Attention):
-    """softmax(q k^T / 8) v with every matrix written out; the weights, and what comes out, are those of Attention."""
+    """softmax(q k^T / 8) v with every matrix in memory; weights and output are Attention's."""
 
     def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
         """Every spot attends to every spot."""
@@ -41,7 +42,7 @@ class Textbook(Attention):
 
 
 def step(form: type[Attention], spots: int) -> float:
-    """Seconds of one forward and backward pass over random spots."""
+    """Measure the seconds of one forward and backward pass over random spots."""
     torch.manual_seed(0)
     layer, x = form(WIDTH, HEADS, 0.0), torch.randn(spots, WIDTH, requires_grad=True)
     began = time.perf_counter()
@@ -50,12 +51,12 @@ def step(form: type[Attention], spots: int) -> float:
 
 
 def peak_mb() -> float:
-    """Most memory that this process has held."""
+    """Return the most memory that this process has held, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(form: type[Attention], spots: int) -> tuple[float, float]:
-    """Peak memory in MB above the baseline, and seconds; for a fresh process."""
+    """Measure peak memory in MB above the baseline, and seconds, in a fresh process."""
     step(form, 64)
     baseline = peak_mb()
     seconds = step(form, spots)
@@ -63,7 +64,7 @@ def measure(form: type[Attention], spots: int) -> tuple[float, float]:
 
 
 def fits(spots: int) -> bool:
-    """Whether the textbook form can be measured on this machine."""
+    """Return whether the textbook form can be measured on this machine."""
     free = next(
         int(line.split()[1]) / 1024
         for line in Path("/proc/meminfo").read_text().splitlines()
@@ -73,7 +74,7 @@ def fits(spots: int) -> bool:
 
 
 def exponent(spots: list[int], values: list[float]) -> float:
-    """b of values ~ spots^b, by least squares on logarithms, over the values that can be told from the baseline."""
+    """Fit b of values ~ spots^b by least squares on logarithms, over values of SEEN_MB or more."""
     seen = [
         (math.log(n), math.log(value))
         for n, value in zip(spots, values, strict=True)
@@ -92,7 +93,8 @@ def main(sizes: list[int]) -> None:
                     found[form][spots] = pool.submit(measure, form, spots).result()
                     print(f"measured {form.__name__} at {spots} spots", file=sys.stderr)
     print(
-        f"forward and backward, width {WIDTH}, {HEADS} heads of {HEAD_WIDTH}, float32, CPU with {torch.get_num_threads()} threads"
+        f"forward and backward, width {WIDTH}, {HEADS} heads of {HEAD_WIDTH}, float32,"
+        f" CPU with {torch.get_num_threads()} threads"
     )
     print(f"{'spots':>6} {'MB':>7} {'seconds':>9} {'textbook MB':>12} {'seconds':>9}")
     for spots in sizes:
@@ -102,8 +104,10 @@ def main(sizes: list[int]) -> None:
             f"{theirs[0]:12,.0f} {theirs[1]:9.3f}" if theirs else f"{'does not fit here':>22}",
         )
     for form, rows in found.items():
+        power = exponent(list(rows), [mb for mb, _ in rows.values()])
         print(
-            f"memory of {form.__name__} grows with spots to the power of {exponent(list(rows), [mb for mb, _ in rows.values()]):.2f} (rows of {SEEN_MB} MB and more)"
+            f"memory of {form.__name__} grows with spots to the power of {power:.2f}"
+            f" (rows of {SEEN_MB} MB and more)"
         )
 
 

@@ -1,10 +1,13 @@
-"""Whole Visium slides of full size, made up: read and prepared from both forms of positions, predicted by every method, and trained on for one step; time and memory of each.
+"""Time and memory of every method on synthetic Visium slides of full size.
 
-    python benchmarks/whole_slide.py                # 4,992 spots, 20,000 x 20,000 px, 18,000 genes: about an hour on two cores, 17 GB of memory, 5 GB of disk
+    python benchmarks/whole_slide.py                # an hour on two cores, 17 GB memory, 5 GB disk
     python benchmarks/whole_slide.py mean ridge     # only these methods
 
-Every step runs in a process of its own, which reports its peak resident memory. Ends with an error where a limit is passed: a slide is prepared within 180 s and 4 GB, a step of
-HisToGene and Hist2ST with recompute=True stays within 20 GB.
+Two slides of 4,992 spots, 20,000 x 20,000 px and 18,000 genes are prepared from both forms of
+positions, predicted by every method and trained on for one step. Every step runs in a process of
+its own, which reports its peak resident memory. Ends with an error where a limit is exceeded: a
+slide is prepared within 180 s and 4 GB, a step of HisToGene and Hist2ST with
+checkpoint_activations=True stays within 20 GB.
 """
 
 import json
@@ -48,7 +51,10 @@ SPLIT = Split("patient-out", ("S1",), (), ("S2",), "patient B")
 
 @dataclass(frozen=True)
 class Size:
-    """Rows and columns of the array (every second place of a row is a spot), side of the image, number of genes; budget of the methods."""
+    """Rows and columns of the array, side of the image in pixels, genes; budget of the methods.
+
+    Every second place of a row is a spot.
+    """
 
     rows: int = 78
     columns: int = 128
@@ -58,20 +64,27 @@ class Size:
 
 
 def positions(size: Size) -> pd.DataFrame:
-    """Every spot of the slide, all in tissue, on a hexagonal array that fills the image."""
+    """Place every spot of the slide, all in tissue, on a hexagonal array that fills the image."""
     places = np.array(
         [(row, col) for row in range(size.rows) for col in range(row % 2, size.columns, 2)]
     )
     pitch = size.px / (max(size.rows * np.sqrt(3) / 2, size.columns / 2) + 1)
     x, y = pitch * (places[:, 1] / 2 + 0.5), pitch * (places[:, 0] * np.sqrt(3) / 2 + 0.5)
-    return pd.DataFrame({
-        "barcode": [f"{''.join('ACGT'[i // 4**k % 4] for k in range(8))}-1" for i in range(len(places))], "in_tissue": 1, "array_row": places[:, 0], "array_col": places[:, 1],
-        "pxl_row_in_fullres": y.round().astype(int), "pxl_col_in_fullres": x.round().astype(int),
-    })  # fmt: skip
+    letters = ["".join("ACGT"[i // 4**k % 4] for k in range(8)) for i in range(len(places))]
+    return pd.DataFrame(
+        {
+            "barcode": [f"{word}-1" for word in letters],
+            "in_tissue": 1,
+            "array_row": places[:, 0],
+            "array_col": places[:, 1],
+            "pxl_row_in_fullres": y.round().astype(int),
+            "pxl_col_in_fullres": x.round().astype(int),
+        }
+    )
 
 
 def tiles(size: Size) -> Iterator[np.ndarray]:
-    """The image in pieces of TILE px, row by row: a coarse pattern with noise, so that it neither compresses away nor takes long."""
+    """Yield the image in pieces of TILE px, row by row: a coarse pattern with noise."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 24, (TILE, TILE, 3), dtype=np.uint8)
     for _ in range((-(-size.px // TILE)) ** 2):
@@ -81,7 +94,7 @@ def tiles(size: Size) -> Iterator[np.ndarray]:
 
 
 def counts(size: Size, spots: int) -> csr_matrix:
-    """Counts [spot gene]; a quarter of them are above 0, as on a good slide."""
+    """Draw counts [spot gene], a quarter of them above 0, as on a good slide."""
     rng = np.random.default_rng(1)
     rate = rng.lognormal(-2.2, 1.6, size.genes)
     return csr_matrix(
@@ -95,7 +108,7 @@ def counts(size: Size, spots: int) -> csr_matrix:
 
 
 def write(root: Path, size: Size) -> None:
-    """Two slides as Space Ranger leaves them, with the facts of their cohort; image and counts of the second are those of the first."""
+    """Write two slides as Space Ranger does, with cohort.yaml; they share image and counts."""
     import h5py
     from tifffile import imwrite
 
@@ -139,7 +152,7 @@ def write(root: Path, size: Size) -> None:
     (root / "cohort.yaml").write_text(
         json.dumps(
             {
-                "title": "Made-up slides",
+                "title": "Synthetic slides",
                 "technology": "10x Visium, 55 um spots",
                 "sections": sections,
             }
@@ -148,7 +161,7 @@ def write(root: Path, size: Size) -> None:
 
 
 def labelled() -> list[Section]:
-    """The prepared slides, with classes for the method that learns some."""
+    """Open the prepared slides, with classes for the method that learns some."""
     return [
         replace(section, labels=np.resize(["one", "two"], len(section)))
         for section in open_sections(COHORT)
@@ -156,16 +169,23 @@ def labelled() -> list[Section]:
 
 
 def predicted(method: str, budget: str) -> str:
-    """Every spot of S2 by a method on frozen features, fitted on S1 where that is closed-form, else as it begins."""
-    words = {"distill": 0.0} if "distill" in recipe(method).model else {}
+    """Predict S2 by a method on frozen features, fitted on S1 in closed form, else untrained."""
+    parameters = {"distill": 0.0} if "distill" in recipe(method).model else {}
     run = plan_run(
-        COHORT, SPLIT, method, sections=labelled(), panel=PANEL, budget=budget, epochs=0, **words
+        COHORT,
+        SPLIT,
+        method,
+        sections=labelled(),
+        panel=PANEL,
+        budget=budget,
+        epochs=0,
+        **parameters,
     )
-    return _said(run_once(run, labelled(), "cpu"))
+    return _described(run_once(run, labelled(), "cpu"))
 
 
 def trained(method: str, budget: str) -> str:
-    """One step on the whole of S1 with the tiles themselves, at the published size, and the prediction of S2."""
+    """Train one step on all tiles of S1 at the published size, and predict S2."""
     run = plan_run(
         COHORT,
         SPLIT,
@@ -175,34 +195,34 @@ def trained(method: str, budget: str) -> str:
         protocol="published",
         budget=budget,
         epochs=1,
-        recompute=True,
+        checkpoint_activations=True,
     )
-    return _said(run_once(run, labelled(), "cpu"))
+    return _described(run_once(run, labelled(), "cpu"))
 
 
-def _said(record) -> str:
+def _described(record) -> str:
     found = record.predictions["S2"]
     return f"{found.shape[0]:,} spots, {found.shape[1]} genes"
 
 
 def prepared(root: Path, name: str) -> str:
-    """A slide is read and stored."""
+    """Read and store a slide."""
     return str(*prepare(COHORT, [name], raw=root))
 
 
 def encoded() -> str:
-    """Features of both slides."""
+    """Compute the features of both slides."""
     return ", ".join(str(features(section, encoders.FROZEN, 224).shape) for section in labelled())
 
 
 def steps(
     root: Path, chosen: list[str], budget: str
 ) -> Iterator[tuple[str, Callable[..., str], tuple]]:
-    """Name, function and arguments of everything that is measured."""
+    """Yield name, function and arguments of everything that is measured."""
     for name, (_, file) in SLIDES.items():
         yield f"prepare {name}, {file}", prepared, (root, name)
     yield from (
-        (f"step and predict: {method}, recomputed", trained, (method, budget))
+        (f"step and predict: {method}, activation checkpointing", trained, (method, budget))
         for method in chosen
         if method in ("histogene", "hist2st")
     )
@@ -211,19 +231,19 @@ def steps(
 
 
 def measured(work: Callable[..., str], arguments: tuple, home: str) -> tuple[float, float, str]:
-    """Seconds, peak memory in GB and what was done; for a fresh process."""
+    """Measure seconds and peak memory in GB in a fresh process; and what was done."""
     os.environ["COMPENDIUM_HOME"] = home
     began = time.monotonic()
-    told = work(*arguments)
+    done = work(*arguments)
     return (
         time.monotonic() - began,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        told,
+        done,
     )
 
 
 def passed(what: str, work: Callable[..., str], seconds: float, gigabytes: float) -> list[str]:
-    """The limits that a step has passed, in words."""
+    """Describe the limits that a step has exceeded."""
     most = LIMITS.get(work.__name__, (math.inf, math.inf))
     return [
         f"{what}: {found:.1f} {unit}, limit {limit:g} {unit}"
@@ -233,7 +253,7 @@ def passed(what: str, work: Callable[..., str], seconds: float, gigabytes: float
 
 
 def main(chosen: list[str], size: Size = Size()) -> list[str]:  # noqa: B008  # frozen
-    """Print a line for each step as it ends; the limits that were passed."""
+    """Print a line for each step as it ends; return the limits that were exceeded."""
     over = []
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -241,14 +261,13 @@ def main(chosen: list[str], size: Size = Size()) -> list[str]:  # noqa: B008  # 
     ):
         root = Path(folder) / "raw"
         write(root, size)
-        print(
-            f"image {(root / 'S1' / 'image.tif').stat().st_size / 2**20:,.0f} MB, CPU with {torch.get_num_threads()} threads"
-        )
+        megabytes = (root / "S1" / "image.tif").stat().st_size / 2**20
+        print(f"image {megabytes:,.0f} MB, CPU with {torch.get_num_threads()} threads")
         for what, work, arguments in steps(root, chosen or names(), size.budget):
-            seconds, gigabytes, told = pool.submit(
+            seconds, gigabytes, done = pool.submit(
                 measured, work, arguments, str(Path(folder) / "home")
             ).result()
-            print(f"{what:55s} {seconds:8.1f} s {gigabytes:6.2f} GB  {told}", flush=True)
+            print(f"{what:55s} {seconds:8.1f} s {gigabytes:6.2f} GB  {done}", flush=True)
             over += passed(what, work, seconds, gigabytes)
     return over
 

@@ -35,7 +35,7 @@ LONGEST = (
     "test_notebooks.py",
     "test_real_ladder.py",
     "test_built_book.py",
-    "test_engines.py",
+    "test_executors.py",
     "test_seventh_method.py",
     "test_methods.py",
 )  # a minute or more each

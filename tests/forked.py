@@ -1,6 +1,7 @@
-"""Commands of the package in forked children of one process that has imported torch already: quick to start, and theirs to be killed.
+"""Commands of the package in forked children of one process that has imported torch already.
 
-Run as a script it is that process: it forks a child for every order on its standard input, and waits for one when told to.
+Run as a script it is that process: it forks a child for every order on its standard input, and
+waits for one when told to.
 """
 
 import json
@@ -24,27 +25,28 @@ assert ctypes.CDLL(None).capset((0x20080522).to_bytes(8, "little"), bytes(24)) =
 # A checkpoint after every epoch, and a line for every epoch that a run trains.
 LOGGED = """
 import compendium.runs.fit as fit
-fit.CHECKPOINT_SECONDS, epoch = 0.0, fit._epoch
-def logged(run, method, optimiser, parts, number, device):
-    if run.split.name != "trial":
+fit.CHECKPOINT_SECONDS, epoch = 0.0, fit._Training.epoch
+def logged(training, number):
+    if training.run.split.rule != "trial":
         with open("epochs", "a") as lines:
-            lines.write(f"{run.split.name} {number}\\n")
-    return epoch(run, method, optimiser, parts, number, device)
-fit._epoch = logged
+            lines.write(f"{training.run.split.name} {number}\\n")
+    return epoch(training, number)
+fit._Training.epoch = logged
 """
 # Ends the process when it is about to touch the disk for the nth time.
 KILLED_AT = """
 import os, sys
+WRITES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.utime")
 left = {}
 def touch(event, arguments):
     global left
-    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR) or event in ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.utime"):
+    if (event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)) or event in WRITES:
         left -= 1
         if not left:
             os.kill(os.getpid(), 9)
 sys.addaudithook(touch)
 """
-# Ends the process, as kill -9 does, when it has computed for so many seconds, however busy the machine is.
+# Ends the process, as kill -9 does, when it has computed for so many seconds.
 KILLED_AFTER = """
 import signal
 signal.setitimer(signal.ITIMER_PROF, {})
@@ -54,7 +56,7 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: exit status (minus the signal that ended it), what it wrote, the most memory it held, and how long it computed."""
+    """How a command ended: exit status (minus its signal), output, peak memory, CPU seconds."""
 
     status: int
     out: str
@@ -81,7 +83,7 @@ class Child:
 
     @property
     def began(self) -> dict[str, int]:
-        """Split -> the epoch with which this process began to train on it, as LOGGED wrote it down."""
+        """Split -> epoch with which this process began to train on it, as LOGGED wrote it."""
         epochs = self.folder / "epochs"
         lines = epochs.read_text().splitlines() if epochs.exists() else []
         return {split: int(epoch) for split, epoch in map(str.split, reversed(lines))}

@@ -1,4 +1,4 @@
-"""The command line: every bad input ends in one clear line and exit status 2, and leaves nothing half-written."""
+"""The command line: bad input is one line and exit status 2, and nothing is half-written."""
 
 import shutil
 import subprocess
@@ -126,12 +126,12 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
         ),
         (
             ("study", "demo", "--methods", "mean", "-p", "epochs=many"),
-            "parameter epochs of method mean is 'many'; it takes a int",
+            "method mean: epochs is 'many' but must be a valid integer",
         ),
         (("study", "demo", "--methods", "mean", "-p", "epochs=["), "-p: a value is not YAML"),
         (
             ("study", "demo", "--methods", "mean", "-p", "seed=1"),
-            "-p seed is no word of a single run here; give --methods, --splits, --sections or --seeds",
+            "-p seed is no parameter of a single run here; give --methods, --splits, --sections or",
         ),
         (("study", "demo", "--methods", "mean", "--seeds", "first"), "invalid int value: 'first'"),
         (
@@ -148,7 +148,7 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
         ),
         (
             ("study", "wu+tenx", "--methods", "mean"),
-            "no section of wu+tenx is prepared: run compendium prepare wu and compendium prepare tenx first",
+            "no section of wu+tenx is prepared: run compendium prepare wu and compendium prepare",
         ),
         (
             ("fetch", "wu+tenx"),

@@ -137,7 +137,7 @@ def test_plain_papermill_is_as_strict(arguments, says, tmp_path):
         (
             "regclass",
             ["gammas=[-1, 1]", "splits=[section-out]", "tested=[P2a]"],
-            "parameter gamma of method regclass is -1.0; it must be at least 0",
+            "gamma is -1.0 but must be greater than or equal to 0",
         ),
     ],
 )

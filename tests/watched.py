@@ -1,4 +1,4 @@
-"""Runs that can be watched, and held up, from outside the process that makes them: what stands for `attempt` in the tests of engines."""
+"""Runs that can be watched and held from outside: stands for `attempt` in tests of executors."""
 
 import dataclasses
 import os
@@ -11,19 +11,25 @@ import numpy as np
 import compendium.runs.fit as fitting
 from compendium.data.prepare import folder
 from compendium.data.section import Section
-from compendium.runs import Run, execute, plan_runs
-from compendium.runs import execution as engine
+from compendium.runs import Run, execute, execution, plan_runs
 from compendium.runs.store import Record
 from compendium.storage import resource
 from conftest import tiny_section
 
-ATTEMPT, MAKE = engine.attempt, engine._make
+ATTEMPT, MAKE = execution.attempt, execution._fit_and_store
 EPOCHS, HELD = 6, 2
 WORDS = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32, "epochs": EPOCHS}
 
 
+def paths() -> str:
+    """PYTHONPATH of workers, which import this module too."""
+    return os.pathsep.join(
+        [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+
+
 def saved() -> list[Section]:
-    """Three small sections of three patients where prepared ones of a real cohort lie, so that they travel by folder and the command line finds them."""
+    """Three small sections of three patients where those of a real cohort are looked for."""
     genes = np.array(resource("genes/her2_common_11871.txt").read_text().split()[:12])
     made = [
         dataclasses.replace(tiny_section(name, patient=patient), cohort="her2st", genes=genes)
@@ -54,7 +60,7 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
 
 
 def attempt(run, sections, device, at):
-    """As the engine's own, but a checkpoint is left after every epoch, and in the home `at` it is noted who made what.
+    """As the executor's own, with a checkpoint after every epoch and notes of who made what.
 
     While a file `gate` lies there, a run waits after epoch 2.
     """
@@ -70,7 +76,7 @@ def attempt(run, sections, device, at):
         return MAKE(run, sections, device, target, checkpoint, after_epoch)
 
     with (
-        mock.patch.object(engine, "_make", make),
+        mock.patch.object(execution, "_fit_and_store", make),
         mock.patch.object(fitting, "CHECKPOINT_SECONDS", 0.0),
     ):
         return ATTEMPT(run, sections, device, at)
@@ -122,5 +128,5 @@ def main() -> None:
     """The command line, its runs watched."""
     from compendium.__main__ import main as compendium
 
-    engine.attempt = attempt
+    execution.attempt = attempt
     raise SystemExit(compendium())

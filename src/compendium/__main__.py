@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from compendium import __version__, commands
+from compendium import __version__
+from compendium.commands import COMMANDS
 from compendium.errors import BadInput, cause
 
 
@@ -15,29 +16,43 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every command and option."""
+    """Build the parser of every command and option."""
     top = _Parser(
         prog="compendium",
-        description="Spatial gene expression from H&E images: prepare data, compute studies, run chapters, build the book.",
+        description="Spatial gene expression from H&E images: prepare data, compute studies, run"
+        " chapters, build the book.",
     )
     top.add_argument("--version", action="version", version=__version__)
     listed = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
-    for add in commands.EVERY:
-        add(listed)
+    for name, command in COMMANDS.items():
+        added = listed.add_parser(name, help=command.help)
+        added.set_defaults(run_command=command.run)
+        for names, settings in command.arguments:
+            added.add_argument(*names, **settings)
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when done, 2 for input that has to be mended, 130 when interrupted."""
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments
+        Command and options; None for those of the process.
+
+    Returns
+    -------
+    0 when done, 2 for input that has to be mended, 130 when interrupted.
+    """
     try:
         options = parser().parse_args(arguments)
-        options.do(options)
+        options.run_command(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _ended(
             "interrupted; what was finished is kept, run the same command to continue", 130
         )
-    except BrokenPipeError:  # whoever read the output has had enough
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if line := cause(error):

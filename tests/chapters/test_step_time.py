@@ -6,6 +6,7 @@ import pytest
 from compendium.chapters.gat import step_time
 from compendium.evaluation.comparison import fitted
 from compendium.runs import plan_runs
+from compendium.runs.inputs.prepare import prepare_inputs
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
@@ -25,8 +26,8 @@ def group(home):
 def test_rows_are_timed_in_turn_and_the_shortest_epoch_counts(group, monkeypatch):
     asked, seconds = [], iter([8.0, 2.0, 4.0, 3.0])
 
-    def shortest(run, parts, genes, device):
-        asked.append((run.method, run.split.test, len(parts), genes))
+    def shortest(run, seen, device):
+        asked.append((run.method, run.split.test, len(seen.training), len(seen.genes)))
         return next(seconds)
 
     monkeypatch.setattr(step_time, "shortest", shortest)
@@ -46,8 +47,8 @@ def test_the_first_epoch_is_left_out(group, monkeypatch):
     ticks = iter([0.0, 5.0, 7.0, 10.0])
     monkeypatch.setattr(step_time.time, "perf_counter", lambda: next(ticks))
     run = next(run for key, run in group.jobs if key == "hist2st")
-    parts, genes = step_time.material(run, SECTIONS, "cpu")
-    assert step_time.shortest(run, parts, genes, "cpu") == 2.0 and step_time.EPOCHS == 4
+    seen = prepare_inputs(run, SECTIONS, "cpu")
+    assert step_time.shortest(run, seen, "cpu") == 2.0 and step_time.EPOCHS == 4
 
 
 def test_nothing_is_stored(group, home):

@@ -1,4 +1,4 @@
-"""A Slurm cluster of one node on this machine, from Debian's packages: own keys, own ports, all its files in one folder."""
+"""A Slurm cluster of one node on this machine, from Debian's packages, with own keys and ports."""
 
 import getpass
 import os
@@ -51,7 +51,7 @@ def missing() -> str:
 
 
 class OneNode:
-    """The folder should have a short path: munge's socket lies there. Whatever `begin` started, `stop` ends, by process id."""
+    """The folder should have a short path, for munge's socket. `stop` ends what `begin` started."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.daemons = folder, []
@@ -132,7 +132,7 @@ class OneNode:
                 kill(process)
 
     def left(self) -> list[int]:
-        """Processes that were started with this cluster's configuration: steps and jobs, which do not end with slurmd."""
+        """Processes started with this cluster's configuration: jobs do not end with slurmd."""
         mark = f"SLURM_CONF={self.environment['SLURM_CONF']}".encode()
         own = {os.getpid(), *(daemon.pid for daemon in self.daemons)}
         return [

@@ -1,4 +1,4 @@
-"""The Slurm engine on a real cluster of one node: one array, the numbers of serial, runs that are put back go on, jobs that are lost are told."""
+"""The Slurm executor on a real cluster of one node: one array, requeued runs, lost jobs."""
 
 import os
 import shutil
@@ -17,8 +17,8 @@ import watched
 from compendium.errors import BadInput
 from compendium.runs import store
 from compendium.runs.execution import RunsFailed
-from compendium.runs.executors.local import engine
-from compendium.runs.study.status import folders, states
+from compendium.runs.executors import executor as start
+from compendium.runs.study.status import folders, statuses
 from compendium.storage import is_locked
 from conftest import skip_or_fail
 from one_node import OneNode, missing
@@ -34,8 +34,7 @@ def cluster() -> Iterator[OneNode]:
         folder.chmod(0o755)  # munge's socket is for everybody
         cluster = OneNode(folder)
         for key, value in (
-            cluster.environment
-            | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+            cluster.environment | {"OMP_NUM_THREADS": "1", "PYTHONPATH": watched.paths()}
         ).items():
             patch.setenv(key, value)
         patch.setattr("compendium.runs.executors.slurm.POLL_SECONDS", 0.5)
@@ -83,7 +82,7 @@ def test_one_array_gives_the_numbers_of_one_process(cluster, serial, watch):
     runs, (bad, *_) = planned(sections)[:3], planned(sections, ["stnet"], lr=1e30)
     before = set(tasks(cluster))
     with (
-        engine("slurm") as (executor, _),
+        start("slurm") as (executor, _),
         pytest.raises(
             RunsFailed, match="1 of 4 runs failed, the others are stored; stnet .*lower lr"
         ),
@@ -96,15 +95,15 @@ def test_one_array_gives_the_numbers_of_one_process(cluster, serial, watch):
     assert sorted(watched.made(watch)) == sorted(
         f"{run.method} {run.split.name} 0" for run in [*runs, bad]
     )
-    assert [now.word for now in states([*runs, bad], sections)] == ["done"] * 3 + ["failed"]
+    assert [now.status for now in statuses([*runs, bad], sections)] == ["done"] * 3 + ["failed"]
     same(predictions(runs, sections), serial(runs))
     assert len(list((watch / "slurm").iterdir())) == 1
 
 
 @contextmanager
 def submitted(cluster: OneNode, runs, sections, **words) -> Iterator[Future]:
-    """The predictions to be; jobs that a test leaves behind are cancelled, so that nothing waits for them."""
-    with engine("slurm", **words) as (executor, _), ThreadPoolExecutor(1) as beside:
+    """The predictions to be; jobs that a test leaves behind are cancelled."""
+    with start("slurm", **words) as (executor, _), ThreadPoolExecutor(1) as beside:
         try:
             yield beside.submit(predictions, runs, sections, executor=executor)
         finally:
@@ -161,11 +160,15 @@ def test_jobs_that_leave_nothing_are_told_and_the_next_call_goes_on(cluster, ser
         cluster.ask("scancel", job)
         with pytest.raises(
             RunsFailed,
-            match=r"2 of 3 Slurm jobs left no result .*_0 FAILED, \d+_1 CANCELLED.* run the same again to continue",
+            match=r"2 of 3 Slurm jobs left no result .*_0 FAILED, \d+_1 CANCELLED.* run the same",
         ) as error:
             study.result(90)
     assert "\n" not in str(error.value)
-    assert [now.word for now in states(runs, sections)] == ["interrupted", "interrupted", "done"]
+    assert [now.status for now in statuses(runs, sections)] == [
+        "interrupted",
+        "interrupted",
+        "done",
+    ]
     (watch / "gate").unlink()
     same(predictions(runs, sections), serial(runs))
     assert [epoch for _, epoch in watched.epochs(watch, runs[0])] == list(range(watched.EPOCHS))
@@ -175,7 +178,7 @@ def test_jobs_that_leave_nothing_are_told_and_the_next_call_goes_on(cluster, ser
 def test_words_that_slurm_does_not_know(cluster, words, home):
     with (
         pytest.raises(BadInput, match="no Slurm job can be made here") as error,
-        engine("slurm", slurm=words),
+        start("slurm", slurm=words),
     ):
         pass
     assert "\n" not in str(error.value)
@@ -184,8 +187,8 @@ def test_words_that_slurm_does_not_know(cluster, words, home):
 def test_a_cluster_that_refuses_is_one_line(cluster, home):
     sections = saved()
     with (
-        engine("slurm", slurm={"slurm_partition": "nowhere"}) as (executor, _),
-        pytest.raises(RunsFailed, match="the engine gave up .*invalid partition") as error,
+        start("slurm", slurm={"slurm_partition": "nowhere"}) as (executor, _),
+        pytest.raises(RunsFailed, match="the executor gave up .*invalid partition") as error,
     ):
         predictions(planned(sections)[:2], sections, executor=executor)
     assert "\n" not in str(error.value)

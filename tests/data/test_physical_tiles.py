@@ -11,7 +11,7 @@ from compendium.data.splits import Split
 from compendium.images.features import cache_path, features, six_colours
 from compendium.images.tissue_filter import not_white, spots_kept
 from compendium.runs import plan_run, run_once
-from compendium.runs.inputs.batches import shown
+from compendium.runs.inputs.batches import image_input
 from compendium.runs.study import cost
 from conftest import tiny_section
 from raw_files import refusal
@@ -106,7 +106,7 @@ def test_it_is_a_word_of_a_run_that_decides_what_is_seen(home):
     assert pixels.identity(SECTIONS) != physical.identity(SECTIONS)
     assert "tile_um = 16.0" in physical.line and "tile_um" not in pixels.line
     assert np.array_equal(
-        shown(physical, SECTIONS[1], "cpu"), six_colours(SECTIONS[1], 32, tile_um=16.0)
+        image_input(physical, SECTIONS[1], "cpu"), six_colours(SECTIONS[1], 32, tile_um=16.0)
     )
     assert not np.array_equal(
         run_once(pixels, SECTIONS, "cpu").predictions["S3"],
@@ -114,7 +114,7 @@ def test_it_is_a_word_of_a_run_that_decides_what_is_seen(home):
     )
     assert cost.features_left([physical], SECTIONS, "cpu") == 0
     own = smoke("histogene", encoder="own", tile_um=20.0)
-    assert np.array_equal(shown(own, SECTIONS[0], "cpu"), SECTIONS[0].tiles(32, 20.0))
+    assert np.array_equal(image_input(own, SECTIONS[0], "cpu"), SECTIONS[0].tiles(32, 20.0))
     assert run_once(own, SECTIONS, "cpu").predictions["S3"].shape == (24, 12)
 
 

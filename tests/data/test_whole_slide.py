@@ -34,8 +34,8 @@ def said(monkeypatch, capsys, home) -> list[str]:
 
 def test_a_line_for_every_step(said):
     assert [line[:56].split("  ")[0] for line in said[1:]] == [
-        "prepare S1, tissue_positions.csv", "prepare S2, tissue_positions_list.csv", "step and predict: histogene, recomputed",
-        "step and predict: hist2st, recomputed", "features", "predict: mean", "predict: ridge", "predict: histogene", "predict: hist2st",
+        "prepare S1, tissue_positions.csv", "prepare S2, tissue_positions_list.csv", "step and predict: histogene, activation checkpointing",
+        "step and predict: hist2st, activation checkpointing", "features", "predict: mean", "predict: ridge", "predict: histogene", "predict: hist2st",
     ]  # fmt: skip
     assert all(line.endswith("30 spots, 40 genes") for line in said[3:5] + said[6:])
     one, other = open_sections("whole-slides")
@@ -61,7 +61,7 @@ def test_a_limit_that_is_passed_ends_in_an_error(monkeypatch, home):
         main.__globals__, "measured", lambda work, arguments, home: (200.0, 21.0, "nothing")
     )
     assert [line.rpartition(":")[0] for line in main(["hist2st"], TINY)] == [
-        *["prepare S1, tissue_positions.csv"] * 2, *["prepare S2, tissue_positions_list.csv"] * 2, "step and predict: hist2st, recomputed",
+        *["prepare S1, tissue_positions.csv"] * 2, *["prepare S2, tissue_positions_list.csv"] * 2, "step and predict: hist2st, activation checkpointing",
     ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES
 from compendium.images.augment.functional import symmetry
-from compendium.images.augment.views import bank, kept_view
+from compendium.images.augment.views import view_names, view_tiles
 from compendium.images.features import (
     COLOUR,
     COORDINATES,
@@ -138,13 +138,13 @@ def test_features_follow_the_input_scale_and_are_kept_apart(home):
 
 
 def kept(view, rows=slice(None), section=SECTION):
-    return kept_view(section, 32, view, rows).numpy()
+    return view_tiles(section, 32, view, rows).numpy()
 
 
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_views_of_a_bank_are_the_same_at_every_call_and_for_any_of_the_tiles(family, whole):
-    views = bank(family, whole)
+    views = view_names(family, whole)
     assert len(views) == 8
     for view in views:
         np.testing.assert_array_equal(kept(view), kept(view))
@@ -162,22 +162,22 @@ def test_views_of_a_bank_are_the_same_at_every_call_and_for_any_of_the_tiles(fam
 
 def test_the_bank_of_stnet_and_bleep_is_the_eight_symmetries():
     images = torch.from_numpy(SECTION.tiles(32).copy()).permute(0, 3, 1, 2)
-    assert bank("stnet") == bank("bleep") == bank("stnet", whole=True)
-    for which, view in enumerate(bank("stnet")):
+    assert view_names("stnet") == view_names("bleep") == view_names("stnet", whole=True)
+    for which, view in enumerate(view_names("stnet")):
         np.testing.assert_array_equal(
             kept(view), symmetry(images, which).permute(0, 2, 3, 1).numpy()
         )
 
 
-def test_a_kept_view_is_the_family_with_one_draw_a_tile_or_one_a_section():
+def test_a_view_is_the_family_with_one_draw_a_tile_or_one_a_section():
     alike = dataclasses.replace(SECTION, patches=np.repeat(SECTION.patches[:1], 6, axis=0))
     assert all(
         len({tile.tobytes() for tile in kept(view, section=alike)}) == 1
-        for view in bank("histogene", whole=True)
+        for view in view_names("histogene", whole=True)
     )
     assert all(
         len({tile.tobytes() for tile in kept(view, section=alike)}) == 6
-        for view in bank("histogene")
+        for view in view_names("histogene")
     )
 
 
@@ -186,7 +186,7 @@ def test_features_of_a_view_are_those_of_the_turned_tiles(home):
     np.testing.assert_allclose(
         features(SECTION, COLOUR, 32, view=view), six_colours(SECTION, 32), rtol=1e-4
     )  # a turned tile has the same colours
-    turned = kept_view(SECTION, 64, view)
+    turned = view_tiles(SECTION, 64, view)
     with torch.inference_mode():
         expected = _frozen(SMALL, "random", "cpu")(encoders.normalise(turned, SMALL))
     torch.testing.assert_close(

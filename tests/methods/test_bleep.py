@@ -13,9 +13,9 @@ from compendium.errors import BadInput
 from compendium.methods.bleep import BLEEP, METRICS, RETRIEVALS, Projection, contrastive, retrieve
 from compendium.methods.layers import Batch, ModelSpec
 from compendium.runs import plan_run, run_once
-from compendium.runs.execution import training_set
 from compendium.runs.fit import build, fit
 from compendium.runs.inputs.batches import inputs
+from compendium.runs.inputs.prepare import training_set
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]

@@ -13,8 +13,8 @@ from compendium.methods.hist2st import ENCODERS
 from compendium.methods.layers import ModelSpec
 from compendium.methods.registry import NONE, register
 from compendium.methods.stnet import STNet
-from compendium.runs.execution import training_set
 from compendium.runs.fit import predict
+from compendium.runs.inputs.prepare import training_set
 from tiny_fits import SECTIONS, fitted
 
 

@@ -10,9 +10,9 @@ from compendium.methods import names, recipe
 from compendium.methods.hist2st_layers import PatchMixer
 from compendium.methods.layers import Block, Stage
 from compendium.runs import run_once
-from compendium.runs.execution import training_set
 from compendium.runs.fit import build
 from compendium.runs.inputs.batches import class_names, inputs, training
+from compendium.runs.inputs.prepare import training_set
 from tiny_fits import SECTIONS, smoke
 
 OWN = {"tile_px": 56, "encoder": "own", "dropout": 0.3}
@@ -27,7 +27,7 @@ KINDS = {
 
 def step(method: str, recompute: bool, **words) -> tuple[dict, dict, dict]:
     """Loss terms, gradients and buffers of one training step."""
-    run = smoke(method, recompute=recompute, **words)
+    run = smoke(method, checkpoint_activations=recompute, **words)
     train, target = training_set(run, SECTIONS)
     classes = class_names(train)
     parts = [inputs(run, part, target, "cpu", True, classes) for part in train]
@@ -119,7 +119,7 @@ def test_no_more_than_the_input_of_a_stage_is_kept(stage, shape):
 def test_every_method_that_sees_a_section_has_stages_and_a_run_says_whether_they_recompute(home):
     for method in names():
         if recipe(method).unit == "section":
-            run = smoke(method, recompute=True)
+            run = smoke(method, checkpoint_activations=True)
             train, target = training_set(run, SECTIONS)
             network = build(
                 run,
@@ -133,7 +133,7 @@ def test_every_method_that_sees_a_section_has_stages_and_a_run_says_whether_they
 def test_a_run_that_recomputes_predicts_the_same(home):
     one, other = (
         run_once(
-            smoke("hist2st", recompute=recompute, panel="all", **OWN | {"width": 8}),
+            smoke("hist2st", checkpoint_activations=recompute, panel="all", **OWN | {"width": 8}),
             SECTIONS,
             "cpu",
         )

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from compendium.data.splits import Split
 from compendium.runs import plan_run
-from compendium.runs.execution import training_set
 from compendium.runs.fit import fit
 from compendium.runs.inputs.batches import class_names, inputs
+from compendium.runs.inputs.prepare import training_set
 from conftest import tiny_section
 
 SECTIONS = [

@@ -1,4 +1,4 @@
-"""Runs with augmented tiles: what a batch holds, in which order tiles are changed and scaled, and that the words change what is learned."""
+"""Runs with augmented tiles: what a batch holds, and in which order tiles change."""
 
 import dataclasses
 

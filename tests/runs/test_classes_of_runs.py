@@ -1,4 +1,4 @@
-"""Class probabilities in the record of a run: of a method that classifies, whatever lies in the test section, sealed and averaged like its predictions."""
+"""Class probabilities in the record of a run of a method that classifies."""
 
 from dataclasses import replace
 

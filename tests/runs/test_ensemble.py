@@ -75,7 +75,7 @@ def test_a_method_in_closed_form_is_fitted_once():
 
 @pytest.mark.parametrize("number", [0, -1, 2.0, True])
 def test_a_number_of_members_that_is_none_is_refused(number):
-    with pytest.raises(BadInput, match="members of method stimage is"):
+    with pytest.raises(BadInput, match="method stimage: members is"):
         smoke(members=number)
 
 

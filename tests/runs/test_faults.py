@@ -86,7 +86,8 @@ def test_a_study_that_is_killed_at_any_moment_ends_with_the_same_numbers(
     for each in range(ROUNDS):
         home, moments = new_home(tmp_path / str(each), prepared), np.sort(rng.random(KILLS))
         print(
-            f"seed {SEED}, round {each}: killed at {', '.join(f'{moment:.0%}' for moment in moments)} of a study of {lasts:.2f} s"
+            f"seed {SEED}, round {each}: killed at"
+            f" {', '.join(f'{moment:.0%}' for moment in moments)} of a study of {lasts:.2f} s"
         )
         for wait in starts + (lasts - starts) * np.diff(moments, prepend=0.0):
             child = commands.start(*STUDY, home=home, first=LOGGED + KILLED_AFTER.format(wait))

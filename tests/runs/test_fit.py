@@ -16,9 +16,9 @@ from compendium.data.splits import Split, folds
 from compendium.errors import BadInput
 from compendium.methods import names, recipe
 from compendium.runs import execute, plan_run, plan_runs, run_once, store
-from compendium.runs.execution import training_set
 from compendium.runs.fit import fit, pick_device
 from compendium.runs.inputs.batches import inputs
+from compendium.runs.inputs.prepare import training_set
 from compendium.runs.study.runs import distinct
 from compendium.storage import read_checksummed, write_checksummed
 from conftest import tiny_section
@@ -172,16 +172,16 @@ def test_a_head_on_frozen_features_is_called_what_it_is():
     ("words", "says"),
     [
         ({"epoch": 3}, "did you mean epochs"),
-        ({"epochs": "3"}, "takes a int"),
-        ({"epochs": True}, "takes a int"),
-        ({"lr": 0.0}, "lr above 0"),
-        ({"batch": 0}, "at least 1"),
-        ({"budget": "big"}, "unknown budget"),
-        ({"protocol": "dirty"}, "unknown protocol"),
-        ({"optimiser": "adagrad"}, "unknown optimiser"),
-        ({"optimiser": "closed form"}, "unknown optimiser"),
-        ({"dropout": 1.5}, "below 1"),
-        ({"width": 0}, "at least 1"),
+        ({"epochs": "3"}, "epochs is '3' but must be a valid integer"),
+        ({"epochs": True}, "must be a valid integer"),
+        ({"lr": 0.0}, "lr is 0.0 but must be greater than 0"),
+        ({"batch": 0}, "equal to 1"),
+        ({"budget": "big"}, "budget is 'big' but must be 'smoke', 'laptop' or 'full'"),
+        ({"protocol": "dirty"}, "protocol is 'dirty'"),
+        ({"optimiser": "adagrad"}, "'adam', 'adamw' or 'sgd'"),
+        ({"optimiser": "closed form"}, "optimiser is"),
+        ({"dropout": 1.5}, "less than 1"),
+        ({"width": 0}, "equal to 1"),
         ({"encoder": "none"}, "cannot learn without an image"),
         ({"method": "ridge", "encoder": "own"}, "no encoder of its own"),
     ],
@@ -258,7 +258,7 @@ DAMAGE = {
 
 @pytest.fixture
 def interrupted(home, monkeypatch):
-    """A run, its checkpoint after three of four epochs, and its predictions where nothing stops it."""
+    """A run, its checkpoint after three of four epochs, and its uninterrupted predictions."""
     monkeypatch.setattr("compendium.runs.fit.CHECKPOINT_SECONDS", 0.0)
     run = smoke("histogene", epochs=4)
     straight = run_once(run, SECTIONS, "cpu")

@@ -1,4 +1,4 @@
-"""A disk that is full or may not be written, and too little memory: one line, exit status 2, nothing half-written, and on it goes when there is room."""
+"""A full or read-only disk, and too little memory: one line, status 2, and on it goes after."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The paths that a real run takes, end to end on tiny sections: methods on their own tiles, validation, two processes that want one run."""
+"""Runs end to end on tiny sections: own tiles, validation, two processes that want one run."""
 
 import dataclasses
 import multiprocessing
@@ -112,7 +112,10 @@ def test_reversed_channels_are_the_raw_ones_the_other_way_round():
 
 
 def learning(split: Split, epochs: int = EPOCHS) -> tuple[Run, list[Section]]:
-    """A run that learns a signal which S2 shows weaker: two of its reddest patches are swapped for the two darkest, so that too strong an answer is wrong there."""
+    """A run that learns a signal which S2 shows weaker.
+
+    Two of its reddest patches are swapped for the darkest: too strong an answer is wrong there.
+    """
     swapped = tiny_section("S2", patient="P2")
     order = swapped.patches[..., 0].mean(axis=(1, 2)).argsort()
     ends = np.concatenate([order[:2], order[-2:]])
@@ -176,7 +179,7 @@ def test_a_fit_with_validation_continues_to_identical_numbers(after, home, monke
 
 
 def ask(folder: Path, ready) -> None:
-    """One process that wants the run: it says which epochs it trained, slowly enough to be overtaken, and what it got."""
+    """One process that wants the run, slow enough to be overtaken; what it trained and got."""
     os.environ["COMPENDIUM_HOME"] = str(folder / "home")
     run, sections = learning(UNCHECKED, epochs=4)
     ready.wait(60)

@@ -1,4 +1,4 @@
-"""Export of stored predictions, and the command: what is written is what the run predicted, and says what made it."""
+"""Export of stored predictions: what is written is what the run predicted, with provenance."""
 
 import numpy as np
 import pytest

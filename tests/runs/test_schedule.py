@@ -32,12 +32,12 @@ def smoke(**words):
     [({}, [0.1] * 5), ({"lr_decay": 0.5, "lr_every": 2}, [0.1, 0.1, 0.05, 0.05, 0.025])],
 )
 def test_rate_of_each_epoch(words, rates, home, monkeypatch):
-    seen, epoch = [], fit._epoch
+    seen, epoch = [], fit._Training.epoch
     monkeypatch.setattr(
-        fit,
-        "_epoch",
-        lambda run, method, optimiser, *rest: (
-            seen.append(optimiser.param_groups[0]["lr"]) or epoch(run, method, optimiser, *rest)
+        fit._Training,
+        "epoch",
+        lambda self, number: (
+            seen.append(self.optimiser.param_groups[0]["lr"]) or epoch(self, number)
         ),
     )
     run_once(smoke(**words), SECTIONS, "cpu")
@@ -46,5 +46,5 @@ def test_rate_of_each_epoch(words, rates, home, monkeypatch):
 
 @pytest.mark.parametrize("words", [{"lr_every": -1}, {"lr_decay": 0.0}])
 def test_a_rate_that_cannot_be_is_refused(words):
-    with pytest.raises(BadInput, match="lr_every"):
+    with pytest.raises(BadInput, match="lr_every|lr_decay"):
         smoke(**words)

@@ -1,4 +1,4 @@
-"""Waiting for Slurm jobs, without Slurm: what a queue may say, and when a job is given up. On a real cluster: tests/cluster."""
+"""Waiting for Slurm jobs, without Slurm: what a queue may say, and when a job is lost."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""How a study is priced, conducted and reported: what it will cost before anything is fitted, how each run stands, what is left to do."""
+"""Price, progress and status of a study."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from compendium.runs import plan_run, plan_runs, run_once, store
 from compendium.runs.execution import RunsFailed
 from compendium.runs.executors.local import Serial
 from compendium.runs.run import Run
-from compendium.runs.study.progress import Progress, duration, report, run_study
-from compendium.runs.study.status import State, folders, states
+from compendium.runs.study.progress import Progress, duration, run_study, table
+from compendium.runs.study.status import RunStatus, folders, statuses
 from conftest import tiny_section
 from forked import until
 
@@ -28,7 +28,13 @@ SECTIONS = [
 ]
 WORDS = {"panel": "all", "encoder": "colour", "tile_px": 32, "budget": "smoke"}
 # Holds a lock file until its standard input ends.
-HOLD = "import fcntl, sys; lock = open(sys.argv[1], 'a'); fcntl.flock(lock, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+HOLD = """
+import fcntl, sys
+lock = open(sys.argv[1], "a")
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +58,8 @@ def failing(fold: int = 0) -> Run:
     return planned("histogene", fold, lr=1e30, epochs=30)
 
 
-def now(run: Run) -> State:
-    return states([run], SECTIONS)[0]
+def now(run: Run) -> RunStatus:
+    return statuses([run], SECTIONS)[0]
 
 
 @contextmanager
@@ -70,13 +76,13 @@ def held(lock: Path) -> Iterator[None]:
 
 def test_a_run_waits_runs_and_is_done():
     run, (target,) = planned(), folders([planned()], SECTIONS)
-    assert (now(run).word, now(run).target) == ("waiting", target)
+    assert (now(run).status, now(run).folder) == ("waiting", target)
     lock = store.workplace(target) / store.LOCK
     with held(lock):
-        assert now(run).word == "running"
-    assert now(run).word == "waiting"  # the file of a lock that nobody holds is nothing
+        assert now(run).status == "running"
+    assert now(run).status == "waiting"  # the file of a lock that nobody holds is nothing
     record = run_once(run, SECTIONS, "cpu")
-    assert (now(run).word, now(run).seconds, now(run).reason) == (
+    assert (now(run).status, now(run).seconds, now(run).reason) == (
         "done",
         record.facts["seconds"],
         "",
@@ -94,26 +100,26 @@ def test_how_long_a_run_has_run_is_read_off_its_lock():
 def test_a_damaged_record_is_told_apart():
     run = planned()
     folder = run_once(run, SECTIONS, "cpu").folder
-    assert now(run).word == "done"
+    assert now(run).status == "done"
     (folder / "predictions.npz").write_bytes(b"")
-    assert now(run).word == "damaged" and "predictions.npz has changed" in now(run).reason
+    assert now(run).status == "damaged" and "predictions.npz has changed" in now(run).reason
 
 
 def test_a_run_that_failed_says_why_until_it_is_tried_again(monkeypatch):
     run = failing()
     with pytest.raises(ValueError, match="lower lr"):
         run_once(run, SECTIONS, "cpu")
-    assert now(run).word == "failed" and "lower lr (now 1e+30)" in now(run).reason
+    assert now(run).status == "failed" and "lower lr (now 1e+30)" in now(run).reason
     seen = []
 
     def look(*given) -> None:
-        seen.append(now(run).word)
+        seen.append(now(run).status)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("compendium.runs.execution.fit", look)
     with pytest.raises(KeyboardInterrupt):
         run_once(run, SECTIONS, "cpu")
-    assert (seen, now(run).word) == (["running"], "waiting")
+    assert (seen, now(run).status) == (["running"], "waiting")
 
 
 def test_a_fit_that_was_stopped_is_interrupted(monkeypatch):
@@ -125,9 +131,9 @@ def test_a_fit_that_was_stopped_is_interrupted(monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         run_once(run, SECTIONS, "cpu", after_epoch=stop)
-    assert now(run).word == "interrupted"
+    assert now(run).status == "interrupted"
     run_once(run, SECTIONS, "cpu")
-    assert now(run).word == "done"
+    assert now(run).status == "done"
 
 
 def test_a_watch_counts_tells_and_foresees(monkeypatch):
@@ -137,8 +143,8 @@ def test_a_watch_counts_tells_and_foresees(monkeypatch):
     assert watch.due == [1, 2]
     watch.seconds, watch.features = [0.0, 40.0, 10.0], 20.0
     assert (
-        watch.announcement()
-        == "3 runs: 1 stored, 2 to do; about 40 s on 2 workers (histogene 1 x 40 s, mean 1 x 10 s, features of the frozen encoder 20 s)"
+        watch.summary() == "3 runs: 1 stored, 2 to do; about 40 s on 2 workers"
+        " (histogene 1 x 40 s, mean 1 x 10 s, features of the frozen encoder 20 s)"
     )
     assert watch.line() == "1 done, 2 waiting; about 40 s left"
     with pytest.raises(ValueError):
@@ -146,7 +152,7 @@ def test_a_watch_counts_tells_and_foresees(monkeypatch):
     assert watch.line() == "1 done, 1 failed, 1 waiting; about 10 s left"
     told: list[str] = []
     for _ in range(2):
-        watch.tell_failures([(failed, "too far")], told.append)
+        watch.show_failures([(failed, "too far")], told.append)
     assert told == ["failed: histogene section-out-S2 seed 0: too far"]
     monkeypatch.setattr(
         "compendium.runs.study.status.store.read",
@@ -158,10 +164,10 @@ def test_a_watch_counts_tells_and_foresees(monkeypatch):
 def test_the_longest_run_bounds_the_time_and_a_cluster_of_unknown_size_is_named_so():
     watch = Progress([planned(), planned(fold=1)], SECTIONS, workers=8)
     watch.seconds = [100.0, 4.0]
-    assert "about 2 min on 8 workers" in watch.announcement()
+    assert "about 2 min on 8 workers" in watch.summary()
     watch.workers = 0
     watch.seconds = [30.0, 4.0]
-    assert "about 34 s of computing in all" in watch.announcement()
+    assert "about 34 s of computing in all" in watch.summary()
 
 
 def test_workers_are_sent_the_word_for_the_device(monkeypatch):
@@ -180,13 +186,13 @@ def test_a_running_run_has_less_left(monkeypatch):
     watch = Progress([planned()], SECTIONS)
     watch.seconds = [50.0]
     monkeypatch.setattr(
-        "compendium.runs.study.progress.state",
-        lambda run, target: State(run, target, "running", seconds=20.0),
+        "compendium.runs.study.progress.read_status",
+        lambda run, target: RunStatus(run, target, "running", seconds=20.0),
     )
     assert watch.line() == "1 running; about 30 s left"
     monkeypatch.setattr(
-        "compendium.runs.study.progress.state",
-        lambda run, target: State(run, target, "running", seconds=70.0),
+        "compendium.runs.study.progress.read_status",
+        lambda run, target: RunStatus(run, target, "running", seconds=70.0),
     )
     assert watch.line() == "1 running; about 0.0 s left"
 
@@ -206,7 +212,7 @@ def test_the_cost_is_told_before_anything_is_fitted(home):
 
 
 class Hesitant(Executor):
-    """Computes only once the study has told that a run is under way, which somebody else then has."""
+    """Computes only once the study has shown that a run is under way, which another process has."""
 
     def __init__(self, told: list[str]) -> None:
         self.told = told
@@ -229,7 +235,7 @@ def test_what_is_under_way_is_told_while_it_is():
 
 def test_a_second_study_does_nothing(monkeypatch):
     run_study(means(), SECTIONS, Serial(), print, device="cpu")
-    for work in ("engine.fit", "cost.fit"):
+    for work in ("execution.fit", "study.cost.fit"):
         monkeypatch.setattr(f"compendium.runs.{work}", lambda *given: pytest.fail("fitted"))
     told: list[str] = []
     assert len(run_study(means(), SECTIONS, Serial(), told.append, device="cpu")) == 3
@@ -240,7 +246,7 @@ def test_failures_are_told_with_their_reason_and_stop_nothing():
     runs, told = [failing(0), failing(1), planned()], []
     with pytest.raises(
         RunsFailed,
-        match=r"2 of 3 runs failed, the others are stored; first histogene section-out-S1: .* lower lr",
+        match=r"2 of 3 runs failed, the others are stored; first histogene section-out-S1: .*lr",
     ):
         run_study(runs, SECTIONS, Serial(), told.append, device="cpu")
     assert [line.split(": the loss is")[0] for line in told if line.startswith("failed")] == [
@@ -248,7 +254,7 @@ def test_failures_are_told_with_their_reason_and_stop_nothing():
         "failed: histogene section-out-S2 seed 0: method histogene on section-out-S2",
     ]
     assert told[-1] == "1 done, 2 failed"
-    rows = report(runs, SECTIONS)
+    rows = table(runs, SECTIONS)
     assert [row.split()[:2] for row in rows] == [
         ["failed", "histogene"],
         ["failed", "histogene"],
@@ -271,7 +277,7 @@ def test_a_run_whose_trial_fails_is_no_reason_to_leave_out_the_others(monkeypatc
     runs = plan_runs("tiny", sections, ["section-out"], ["mean", "ridge"], **WORDS)
     with pytest.raises(RunsFailed, match="4 of 8 runs failed"):
         run_study(runs, sections, Serial(), print, device="cpu")
-    assert {(s.run.method, s.word) for s in states(runs, sections)} == {
+    assert {(s.run.method, s.status) for s in statuses(runs, sections)} == {
         ("mean", "done"),
         ("ridge", "failed"),
     }

@@ -1,4 +1,4 @@
-"""`compendium study` from the shell, on two sections of the demo cohort: what it prints, where, and with which exit status."""
+"""`compendium study` from the shell: what it prints, where, and its exit status."""
 
 import signal
 from pathlib import Path
@@ -114,16 +114,16 @@ def test_an_interrupted_study_from_the_command_line(commands, demo):
         (("--methods", "mean", "--sections", "P9z"), "unknown section of demo: P9z"),
         (("--methods", "mean", "--sections", "P1a"), "leaves no section to train on; add sections"),
         (
-            ("--methods", "mean", "--engine", "pbs"),
-            "unknown engine 'pbs'; known: serial, local, dask, slurm",
+            ("--methods", "mean", "--executor", "pbs"),
+            "unknown executor 'pbs'; known: serial, local, dask, slurm",
         ),
         (
             ("--methods", "mean", "--workers", "2"),
-            "--workers goes with engine local or slurm, not with serial",
+            "--workers goes with executor local or slurm, not with serial",
         ),
         (
             ("--methods", "mean", "--address", "tcp://127.0.0.1:1"),
-            "--address goes with engine dask, not with serial",
+            "--address goes with executor dask, not with serial",
         ),
         (
             ("--methods", "mean", "--device", "tpu"),
@@ -131,10 +131,10 @@ def test_an_interrupted_study_from_the_command_line(commands, demo):
         ),
         (
             ("--methods", "mean", "-p", "epochs=many"),
-            "parameter epochs of method mean is 'many'; it takes a int",
+            "method mean: epochs is 'many' but must be a valid integer",
         ),
         (("--methods", "mean", "-p", "epoch=3"), "did you mean epochs"),
-        (("--methods", "mean", "-p", "panel=5"), "panel is 5; it takes a word"),
+        (("--methods", "mean", "-p", "panel=5"), "panel is 5 but must be a valid string"),
     ],
 )
 def test_what_a_person_mistypes(mistyped, says, commands, demo):

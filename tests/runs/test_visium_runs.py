@@ -1,4 +1,4 @@
-"""Runs on Visium slides, from Space Ranger's files to a stored prediction: the array is hexagonal, and methods that look at neighbours know it."""
+"""Runs on Visium slides, from Space Ranger's files to a stored prediction: a hexagonal array."""
 
 from dataclasses import replace
 

@@ -14,18 +14,21 @@ from compendium.evaluation.classification import answers
 from compendium.evaluation.scores import pcc, score, scoring_target
 from compendium.methods.layers import Batch, Method
 from compendium.runs import plan_run, run_once, store
-from compendium.runs.execution import training_set
 from compendium.runs.export import prediction
 from compendium.runs.fit import predict
 from compendium.runs.inputs.batches import inputs, size_factors, windowed
 from compendium.runs.inputs.matching import subset
+from compendium.runs.inputs.prepare import training_set
 from compendium.runs.study import cost
 from conftest import tiny_section
 from raw_files import refusal
 
 
 def wide(name: str, patient: str, lost: int = 3) -> Section:
-    """7 x 7 spots from 0 to 7,776 px, of which the fourth row and column lie on the border of windows, at 4,000 - 112 px; and `lost` spots far away."""
+    """7 x 7 spots from 0 to 7,776 px, and `lost` spots far away.
+
+    The fourth row and column lie on the border of windows, at 4,000 - 112 px.
+    """
     places = np.array(
         [(x, y) for y in range(7) for x in range(7)] + [(23 + i, 23) for i in range(lost)]
     )
@@ -191,10 +194,25 @@ def test_the_line_names_windows_where_the_protocol_has_others():
     ] == [False, False, True]
 
 
-@pytest.mark.parametrize(("method", "words", "says"), [
-    ("ridge", {"windows": "clean"}, "windows=clean is for methods that see all spots of a section, and method ridge sees one at a time"),
-    ("stnet", {"recompute": True}, "recompute=True is for methods that see all spots"),
-    ("histogene", {"windows": "halfopen"}, "unknown windows 'halfopen' for method histogene; known: none, published, clean"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "words", "says"),
+    [
+        (
+            "ridge",
+            {"windows": "clean"},
+            "windows=clean is for methods that see all spots of a section",
+        ),
+        (
+            "stnet",
+            {"checkpoint_activations": True},
+            "checkpoint_activations=True is for methods that see all spots",
+        ),
+        (
+            "histogene",
+            {"windows": "halfopen"},
+            "windows is 'halfopen' but must be 'none', 'published' or 'clean'",
+        ),
+    ],
+)
 def test_words_that_mean_nothing_are_refused(method, words, says):
     assert says in refusal(lambda: smoke(method, **words))

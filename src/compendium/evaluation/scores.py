@@ -12,7 +12,7 @@ from compendium import versions
 from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
 from compendium.data.targets.transforms import SCORING, Target, counted, fit_target
-from compendium.runs.execution import training_set, used
+from compendium.runs.inputs.prepare import training_set, used
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 from compendium.storage import atomic_file, home

@@ -13,7 +13,7 @@ from compendium.data.section import Section
 from compendium.data.targets.transforms import Target
 from compendium.evaluation.classification import known
 from compendium.evaluation.scores import pcc, scoring_target
-from compendium.runs.execution import used
+from compendium.runs.inputs.prepare import used
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 

@@ -17,7 +17,7 @@ from compendium import versions
 from compendium.data.section import Section
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment.views import kept_view
+from compendium.images.augment.views import view_tiles
 from compendium.storage import alone, home, lock_of, read_checksummed, write_checksummed
 
 COLOUR = "colour"
@@ -56,7 +56,7 @@ def features(
     scale
         How tiles become numbers (see encoders.scaled).
     view
-        Augmented copy of the section (see augment.views.bank), "" for the tiles as they are.
+        Augmented copy of the section (see augment.views.view_names), "" for the tiles as they are.
         Coordinates are the same in all copies.
 
     Raises
@@ -75,7 +75,7 @@ def six_colours(
     """Compute mean and standard deviation of red, green and blue over each tile (0-255)."""
     size = CHUNK["cpu"]
     pieces = (
-        kept_view(section, tile_px, view, slice(i, i + size), tile_um=tile_um).numpy()
+        view_tiles(section, tile_px, view, slice(i, i + size), tile_um=tile_um).numpy()
         for i in range(0, len(section), size)
     )
     rows = [(tile.mean(axis=(0, 1)), tile.std(axis=(0, 1))) for piece in pieces for tile in piece]
@@ -170,7 +170,7 @@ def encode(
         )
     title = " ".join(filter(None, (encoder, view, "on", section.name)))
     bar = tqdm(range(0, len(section), size), desc=title, disable=None)
-    pieces = (kept_view(section, tile_px, view, slice(i, i + size), device, tile_um) for i in bar)
+    pieces = (view_tiles(section, tile_px, view, slice(i, i + size), device, tile_um) for i in bar)
     encoded = [network(encoders.scaled(piece, scale, encoder)) for piece in pieces]
     return torch.cat(encoded).float().cpu().numpy()
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES, family
-from compendium.images.augment.views import BANK
+from compendium.images.augment.views import VIEWS
 from compendium.images.encoders import FROZEN
 from compendium.methods.graph import METRICS, PRUNING, Graph, check_words, nearest
 from compendium.methods.hist2st_layers import (
@@ -243,9 +243,9 @@ class Hist2ST(Method):
         tuned: bool = False,
     ):
         super().__init__()
-        if shape.features and distill and views > BANK:
+        if shape.features and distill and views > VIEWS:
             raise BadInput(
-                f"views={views} of method hist2st are more than the {BANK} that are kept of frozen features; set views={BANK} or less"
+                f"views={views} of method hist2st are more than the {VIEWS} that are kept of frozen features; set views={VIEWS} or less"
             )
         check_words(k, prune, metric)
         self.edges = {"k": k, "prune": prune, "metric": metric, "loops": loops}

@@ -1,4 +1,4 @@
-"""Several fits of one run from other seeds, their predictions averaged: STimage's ensemble, for any method."""
+"""Several fits of one run with other seeds, their predictions averaged, for any method."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -15,7 +15,7 @@ SUMMED = ("seconds", "parameters", "trainable")
 
 
 def members(run: Run) -> list[Run]:
-    """The fits of a run, each a run of its own that is stored as one and can stand alone; the first has the run's own seed."""
+    """List the fits of a run, each a run that is stored too; the first has the run's seed."""
     return [
         replace(run, members=1, seed=seed_of("member", run.seed, i) if i else run.seed)
         for i in range(run.members)
@@ -23,35 +23,48 @@ def members(run: Run) -> list[Run]:
 
 
 def average(run: Run, fits: Sequence[Record], target: Path) -> Record:
-    """Store the mean prediction (and class probability) of the fits, and as `spread` their standard deviation (n - 1) at every spot and gene.
+    """Store the mean of several fits.
 
-    The training curve is their mean too, seconds and parameters are their sums, what else is told is of the first fit.
+    Parameters
+    ----------
+    run
+        The run of several members.
+    fits
+        Records of its members.
+    target
+        Folder of its record.
+
+    Returns
+    -------
+    Mean predictions and class probabilities, and as `spread` the standard deviation (n - 1) of the
+    predictions. The training curve is a mean, seconds and numbers of parameters are sums, all other
+    facts are of the first fit.
     """
-    first = fits[0].facts
-    spread = {
-        name: np.std([fit.predictions[name] for fit in fits], axis=0, ddof=1)
-        for name in fits[0].predictions
-    }
-    predictions = {
-        name: np.mean([fit.predictions[name] for fit in fits], axis=0)
-        for name in fits[0].predictions
-    }
-    probabilities = {
-        name: np.mean([fit.probabilities[name] for fit in fits], axis=0)
-        for name in fits[0].probabilities
-    }
-    curve = [
-        {term: float(np.mean([row[term] for row in rows])) for term in rows[0]}
-        for rows in zip(*(fit.facts["curve"] for fit in fits), strict=True)
-    ]
-    facts = first | {
+    first = fits[0]
+    curves = zip(*(fit.facts["curve"] for fit in fits), strict=True)
+    facts = first.facts | {
         "run": asdict(run),
         "line": run.line,
         "members": [fit.id for fit in fits],
-        "curve": curve,
+        "curve": [
+            {term: float(np.mean([row[term] for row in rows])) for term in rows[0]}
+            for rows in curves
+        ],
         "finished": max(fit.facts["finished"] for fit in fits),
     }
-    facts |= {word: sum(fit.facts[word] for fit in fits) for word in SUMMED}
+    predictions = [fit.predictions for fit in fits]
     return store.write(
-        target, facts, fits[0].genes, predictions, spread, probabilities, fits[0].rows
+        target,
+        facts | {name: sum(fit.facts[name] for fit in fits) for name in SUMMED},
+        first.genes,
+        predictions=_over(predictions, np.mean),
+        spread=_over(predictions, np.std, ddof=1),
+        probabilities=_over([fit.probabilities for fit in fits], np.mean),
+        rows=first.rows,
+        fitted_target=first.fitted_target,
     )
+
+
+def _over(fits: list[dict[str, np.ndarray]], statistic, **settings) -> dict[str, np.ndarray]:
+    """A statistic over the fits, for each section."""
+    return {name: statistic([fit[name] for fit in fits], axis=0, **settings) for name in fits[0]}

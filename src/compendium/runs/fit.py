@@ -1,4 +1,4 @@
-"""The loop: one method, its training sections, a checkpoint it can continue from."""
+"""Training: one method, its training inputs, and a checkpoint that it can continue from."""
 
 import io
 import logging
@@ -27,14 +27,33 @@ from compendium.runs.seeds import seed_of
 from compendium.storage import read_checksummed, write_checksummed
 
 CHECKPOINT_SECONDS = 20.0
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+UNREADABLE = (
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    EOFError,
+    OSError,
+    pickle.PickleError,
+)
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained method with its training curve: one dict of mean loss terms an epoch, and validation loss where there is one.
+    """A trained method.
 
-    `earlier` is how many seconds of training the checkpoint saved that it went on from, 0 where there was none.
+    Parameters
+    ----------
+    method
+        The method, in evaluation mode.
+    curve
+        Mean of each loss term in each epoch, and the validation loss where there is one.
+    best_epoch
+        Epoch whose weights are kept.
+    earlier
+        Seconds of training before the checkpoint that was continued; 0 where there was none.
     """
 
     method: Method
@@ -43,54 +62,76 @@ class Fitted:
     earlier: float
 
 
-def check_device(word: str) -> str:
-    """The word, if it is one for a device; whether there is one is for whoever computes to find out."""
-    if word not in DEVICES:
-        raise BadInput(f"unknown device {word!r}; known: {', '.join(DEVICES)}")
-    return word
+def check_device(device: str) -> str:
+    """Validate the name of a device; availability is checked where the run executes."""
+    if device not in DEVICES:
+        raise BadInput(f"unknown device {device!r}; known: {', '.join(DEVICES)}")
+    return device
 
 
-def pick_device(word: str) -> str:
-    """`auto` is the GPU (cuda, else mps) if there is one, else cpu; a GPU asked for that is not there is an error, never a silent CPU run."""
+def pick_device(device: str) -> str:
+    """Choose the device: `auto` is the GPU (cuda, else mps) if there is one, else cpu.
+
+    Raises
+    ------
+    BadInput
+        If a GPU is asked for and there is none of its kind.
+    """
     gpus = DEVICES[2:]
-    if check_device(word) in gpus and not usable(word):
+    if check_device(device) in gpus and not usable(device):
         raise BadInput(
-            f"device {word} asked for, but this machine has no usable GPU of that kind; use device=cpu or device=auto"
+            f"device {device} asked for, but this machine has no usable GPU of that kind;"
+            " use device=cpu or device=auto"
         )
-    return next(filter(usable, gpus), "cpu") if word == "auto" else word
+    return next(filter(usable, gpus), "cpu") if device == "auto" else device
 
 
-def build(run: Run, parts: list[Inputs], genes: int) -> Method:
-    """The untrained method, its parameters drawn from the run's seed."""
+def build(run: Run, sections: list[Inputs], genes: int) -> Method:
+    """Build the untrained method, its weights drawn from the run's seed.
+
+    Parameters
+    ----------
+    run
+        The run.
+    sections
+        Training inputs.
+    genes
+        Number of genes.
+    """
     facts = recipe(run.method)
-    mean = torch.from_numpy(np.concatenate([part.target for part in parts]).mean(axis=0))
-    classes = 1 + max(int(part.labels.max()) for part in parts)
-    spots = sum(len(part) for part in parts)
     if run.encoder == OWN:
-        seen = {
+        image = {
             "tile_px": run.tile_px,
             "encoder": facts.encoder,
             "weights": run.weights,
             "scale": run.scale,
         }
     else:
-        seen = {"features": 0 if run.encoder == NONE else parts[0].image.shape[1]}
-    shape = ModelSpec(genes, mean, run.target, classes, spots, rates=_rates(parts), **seen)
+        image = {"features": 0 if run.encoder == NONE else sections[0].image.shape[1]}
+    spec = ModelSpec(
+        genes,
+        torch.from_numpy(np.concatenate([each.target for each in sections]).mean(axis=0)),
+        run.target,
+        1 + max(int(each.labels.max()) for each in sections),
+        sum(len(each) for each in sections),
+        rates=_rates(sections),
+        **image,
+    )
     torch.manual_seed(seed_of("build", run.seed))
-    method = facts.build(shape, **dict(run.model))
-    for stage in method.modules():
-        if isinstance(stage, Stage):
-            stage.recompute = run.recompute
+    method = facts.build(spec, **dict(run.model))
+    for part in method.modules():
+        if isinstance(part, Stage):
+            part.recompute = run.checkpoint_activations
     return method
 
 
-def _rates(parts: list[Inputs]) -> torch.Tensor | None:
-    """Of each gene exp(mean of ln(1 + count / size)) - 1 over the training spots; a spot without size shows nothing."""
-    if any(part.counts is None for part in parts):
+def _rates(sections: list[Inputs]) -> torch.Tensor | None:
+    """Of each gene exp(mean of ln(1 + count / size)) - 1; a spot of size 0 counts as 0."""
+    if any(each.counts is None for each in sections):
         return None
     counts, size = (
-        np.concatenate([getattr(part, what) for part in parts]).astype(np.float64)
-        for what in ("counts", "size")
+        np.concatenate([getattr(each, name) for each in sections]).astype(np.float64)
+        for name in ("counts", "size")
     )
     logs = np.log1p(
         np.divide(counts, size[:, None], out=np.zeros_like(counts), where=size[:, None] > 0)
@@ -100,208 +141,227 @@ def _rates(parts: list[Inputs]) -> torch.Tensor | None:
 
 def fit(
     run: Run,
-    parts: list[Inputs],
+    sections: list[Inputs],
     valid: list[Inputs],
     genes: int,
     device: str,
     checkpoint: Path,
     after_epoch: Callable[[int], None] | None = None,
 ) -> Fitted:
-    """Train from the checkpoint if there is one, else from the start; every draw of an epoch follows from seed and epoch.
+    """Train from the checkpoint if there is one, else from the start.
 
-    Without validation sections the last epoch is kept; with them the epoch of lowest validation loss.
+    Every draw of an epoch follows from seed and epoch. Without validation inputs the last epoch is
+    kept, else the epoch of lowest validation loss.
+
+    Parameters
+    ----------
+    run
+        The run.
+    sections, valid
+        Training and validation inputs.
+    genes
+        Number of genes.
+    device
+        Device of the method.
+    checkpoint
+        File of the checkpoint.
+    after_epoch
+        Called with the number of each epoch when it ends.
     """
     with torch.random.fork_rng():
-        method = build(run, parts, genes).to(device)
+        method = build(run, sections, genes).to(device)
         state = {"curve": [], "seconds": 0.0}
         if run.epochs and any(p.requires_grad for p in method.parameters()):
-            state = _epochs(run, method, parts, valid, device, checkpoint, after_epoch)
+            training_run = _Training(run, method, sections, valid, device, checkpoint)
+            state = training_run.to_the_end(after_epoch)
         method.eval()
         with torch.inference_mode():
             method.fit_closed_form(
-                batch.to(device) for part in parts for batch in in_order(run, part)
+                batch.to(device) for each in sections for batch in in_order(run, each)
             )
     curve = state["curve"]
     losses = [row["validation"] for row in curve if "validation" in row]
-    return Fitted(
-        method, curve, int(np.argmin(losses)) if losses else len(curve) - 1, state["seconds"]
-    )
+    best = int(np.argmin(losses)) if losses else len(curve) - 1
+    return Fitted(method, curve, best, state["seconds"])
 
 
-def _epochs(
-    run: Run,
-    method: Method,
-    parts: list[Inputs],
-    valid: list[Inputs],
-    device: str,
-    checkpoint: Path,
-    after_epoch,
-) -> dict:
-    """Train to the last epoch; the curve, the best weights and the seconds that the checkpoint saved."""
-    began = saved = time.monotonic()
-    optimiser = _optimiser(run, method)
-    state = _resume(run, checkpoint, method, optimiser, device)
-    for epoch in tqdm(
-        range(len(state["curve"]), run.epochs), desc=f"{run.method} {run.split.name}", disable=None
-    ):
-        torch.manual_seed(seed_of("epoch", run.seed, epoch))
-        for group in optimiser.param_groups:
-            group["lr"] = run.lr * run.lr_decay ** (epoch // run.lr_every if run.lr_every else 0)
-        row = _epoch(run, method, optimiser, parts, epoch, device)
-        if valid:
-            row["validation"] = _loss(run, method, valid, device)
-            if row["validation"] < min(
-                (old["validation"] for old in state["curve"]), default=np.inf
-            ):
-                state["best"] = {key: value.clone() for key, value in method.state_dict().items()}
-        state["curve"].append(row)
-        if (now := time.monotonic()) - saved >= CHECKPOINT_SECONDS:
-            trained = {
-                "method": method.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "seconds": state["seconds"] + now - began,
-            }
-            _save(state | trained, checkpoint)
-            saved = time.monotonic()
-        if after_epoch:
-            after_epoch(epoch)
-    if state["best"]:
-        method.load_state_dict(state["best"])
-    return state
+@dataclass
+class _Training:
+    """Training of a method by gradients, from its checkpoint if there is one."""
 
+    run: Run
+    method: Method
+    sections: list[Inputs]
+    valid: list[Inputs]
+    device: str
+    checkpoint: Path
 
-def _save(state: dict, checkpoint: Path) -> None:
-    packed = io.BytesIO()  # torch reports a full disk as a fault of its own, a file says what it is
-    torch.save(state, packed)
-    write_checksummed(checkpoint, packed.getbuffer())
+    def __post_init__(self) -> None:
+        self.optimiser = _optimiser(self.run, self.method)
+        self.began = self.saved = time.monotonic()
 
+    def to_the_end(self, after_epoch: Callable[[int], None] | None) -> dict:
+        """Train; curve, best weights, and seconds before the checkpoint."""
+        run, state = self.run, self.resume()
+        left = range(len(state["curve"]), run.epochs)
+        for epoch in tqdm(left, desc=f"{run.method} {run.split.name}", disable=None):
+            torch.manual_seed(seed_of("epoch", run.seed, epoch))
+            for group in self.optimiser.param_groups:
+                group["lr"] = _rate_of(run, epoch)
+            row = self.epoch(epoch)
+            if self.valid:
+                row["validation"] = self.validation_loss()
+                earlier = (old["validation"] for old in state["curve"])
+                if row["validation"] < min(earlier, default=np.inf):
+                    state["best"] = _copied(self.method)
+            state["curve"].append(row)
+            if (now := time.monotonic()) - self.saved >= CHECKPOINT_SECONDS:
+                self.save(state, now)
+            if after_epoch:
+                after_epoch(epoch)
+        if state["best"]:
+            self.method.load_state_dict(state["best"])
+        return state
 
-def _epoch(
-    run: Run,
-    method: Method,
-    optimiser: torch.optim.Optimizer,
-    parts: list[Inputs],
-    epoch: int,
-    device: str,
-) -> dict[str, float]:
-    """One pass over the training batches; mean of each loss term. A loss that is not finite ends the run."""
-    method.train()
-    sums, steps = {}, 0
-    for batch in training(run, parts, epoch, device):
-        terms = method.losses(batch)
-        loss = sum(terms.values())
-        if not torch.isfinite(loss):
-            raise BadInput(
-                f"method {run.method} on {run.split.name}: the loss is {loss.item()} in epoch {epoch}; lower lr (now {run.lr:g})"
+    def epoch(self, epoch: int) -> dict[str, float]:
+        """One pass over the training batches; mean of each loss term."""
+        self.method.train()
+        sums, steps = {}, 0
+        for batch in training(self.run, self.sections, epoch, self.device):
+            terms = self.method.losses(batch)
+            loss = sum(terms.values())
+            if not torch.isfinite(loss):
+                raise BadInput(
+                    f"method {self.run.method} on {self.run.split.name}: the loss is {loss.item()}"
+                    f" in epoch {epoch}; lower lr (now {self.run.lr:g})"
+                )
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            steps += 1
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0.0) + term.item()
+        return {name: value / steps for name, value in sums.items()}
+
+    @torch.inference_mode()
+    def validation_loss(self) -> float:
+        """Mean loss of the validation batches."""
+        self.method.eval()
+        losses = [
+            sum(self.method.losses(batch.to(self.device)).values()).item()
+            for each in self.valid
+            for batch in in_order(self.run, each)
+        ]
+        return float(np.mean(losses))
+
+    def save(self, state: dict, now: float) -> None:
+        """Write the checkpoint."""
+        trained = {
+            "method": self.method.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "seconds": state["seconds"] + now - self.began,
+        }
+        packed = io.BytesIO()  # torch hides the reason of a full disk, a file gives it
+        torch.save(state | trained, packed)
+        write_checksummed(self.checkpoint, packed.getbuffer())
+        self.saved = time.monotonic()
+
+    def resume(self) -> dict:
+        """Load the checkpoint; an empty state where there is none that can be continued."""
+        fresh = {"curve": [], "best": {}, "seconds": 0.0, "maker": _maker(self.device)}
+        if not self.checkpoint.exists():
+            return fresh
+        start = _copied(self.method)
+        try:
+            stored = io.BytesIO(read_checksummed(self.checkpoint))
+            state = torch.load(stored, weights_only=True, map_location=self.device)
+            if state["maker"] != fresh["maker"]:
+                raise ValueError("made by another version of torch, or on another kind of device")
+            self.method.load_state_dict(state["method"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            return {key: state[key] for key in fresh}
+        except UNREADABLE as error:
+            why = " ".join(str(error).split())[:200]
+            log.warning(
+                "checkpoint %s cannot be continued (%s); training starts again",
+                self.checkpoint,
+                why,
             )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        steps += 1
-        for name, term in terms.items():
-            sums[name] = sums.get(name, 0.0) + term.item()
-    return {name: value / steps for name, value in sums.items()}
+            self.method.load_state_dict(start)
+            return fresh
 
 
-@torch.inference_mode()
-def _loss(run: Run, method: Method, parts: list[Inputs], device: str) -> float:
-    method.eval()
-    return float(
-        np.mean(
-            [
-                sum(method.losses(batch.to(device)).values()).item()
-                for part in parts
-                for batch in in_order(run, part)
-            ]
-        )
-    )
+def _rate_of(run: Run, epoch: int) -> float:
+    """Learning rate of an epoch."""
+    return run.lr * run.lr_decay ** (epoch // run.lr_every if run.lr_every else 0)
+
+
+def _copied(method: Method) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in method.state_dict().items()}
 
 
 def _optimiser(run: Run, method: Method) -> torch.optim.Optimizer:
-    parameters = [p for p in method.parameters() if p.requires_grad]
+    weights = [p for p in method.parameters() if p.requires_grad]
+    settings = {"lr": run.lr, "weight_decay": run.weight_decay}
     if run.optimiser == "sgd":
-        return torch.optim.SGD(
-            parameters, lr=run.lr, momentum=run.momentum, weight_decay=run.weight_decay
-        )
-    make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[run.optimiser]
-    return make(
-        parameters, lr=run.lr, weight_decay=run.weight_decay, fused=True
-    )  # one kernel a step: on a CPU the loop over tensors took a fifth of a step
+        return torch.optim.SGD(weights, momentum=run.momentum, **settings)
+    # Fused: on a CPU the loop over tensors took a fifth of a step.
+    return OPTIMISERS[run.optimiser](weights, fused=True, **settings)
 
 
 def _maker(device: str) -> str:
-    """What must be the same for a fit to go on where it stopped, beside its identity: torch and the kind of device."""
+    """What a checkpoint must share with the fit that continues it, beside the identity."""
     return f"torch {torch.__version__} {device}"
-
-
-def _resume(
-    run: Run, checkpoint: Path, method: Method, optimiser: torch.optim.Optimizer, device: str
-) -> dict:
-    """Curve, best weights and seconds so far; nothing where there is no checkpoint, or one that is damaged or begun otherwise (reported)."""
-    fresh = {"curve": [], "best": {}, "seconds": 0.0, "maker": _maker(device)}
-    if not checkpoint.exists():
-        return fresh
-    start = {key: value.clone() for key, value in method.state_dict().items()}
-    try:
-        state = torch.load(
-            io.BytesIO(read_checksummed(checkpoint)), weights_only=True, map_location=device
-        )
-        if state["maker"] != fresh["maker"]:
-            raise ValueError(
-                "it was made by another version of torch, or on another kind of device"
-            )
-        method.load_state_dict(state["method"])
-        optimiser.load_state_dict(state["optimiser"])
-        return {key: state[key] for key in fresh}
-    except (
-        RuntimeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        OSError,
-        pickle.UnpicklingError,
-    ) as error:
-        log.warning(
-            "checkpoint %s cannot be continued (%s); training starts again",
-            checkpoint,
-            " ".join(str(error).split())[:200],
-        )
-        method.load_state_dict(start)
-        return fresh
 
 
 def predict(
     run: Run, method: Method, section: Section, device: str
 ) -> Float32[np.ndarray, "spot gene"]:
-    """Predicted expression of every spot of a section whose counts are gone; under windows=published of the spots that `rows_predicted` names."""
+    """Predict the expression of every spot of a section, whose counts are removed first.
+
+    Parameters
+    ----------
+    run, method
+        The run and its trained method.
+    section
+        Test section, with the stains that the run asks for.
+    device
+        Device of the method.
+
+    Returns
+    -------
+    Predictions in the order of the spots, under windows=published of those that `rows_predicted`
+    names.
+    """
     return _over_spots(run, method, method.predict, section, device)
 
 
 def classify(
     run: Run, method: Method, section: Section, device: str
 ) -> Float32[np.ndarray, "spot class"]:
-    """Probability of each class at every spot of a section whose counts and labels are gone, by a method that has `classify`."""
+    """Predict class probabilities of every spot of a section without counts and labels.
+
+    Parameters and rows are those of `predict`; the method has `classify`.
+    """
     return _over_spots(run, method, method.classify, section, device)
 
 
 @torch.inference_mode()
 def _over_spots(
-    run: Run, method: Method, verb: Callable[[Batch], torch.Tensor], section: Section, device: str
+    run: Run, method: Method, apply: Callable[[Batch], torch.Tensor], section: Section, device: str
 ) -> Float32[np.ndarray, "spot value"]:
     hidden = section.without_counts()
     whole = TrainingSubset(hidden, hidden)
     pieces = windowed(run, [whole], [inputs(run, whole, None, device)], None)
     method.eval()
-    found = torch.cat(
-        [verb(batch.to(device)).float().cpu() for part in pieces for batch in in_order(run, part)]
+    values = torch.cat(
+        [apply(batch.to(device)).float().cpu() for each in pieces for batch in in_order(run, each)]
     ).numpy()
-    if not np.isfinite(found).all():
+    if not np.isfinite(values).all():
         raise BadInput(
-            f"method {run.method} on {run.split.name}: {(~np.isfinite(found)).sum()} predictions for {section.name} are not finite; lower lr (now {run.lr:g})"
+            f"method {run.method} on {run.split.name}: {(~np.isfinite(values)).sum()} predictions"
+            f" for {section.name} are not finite; lower lr (now {run.lr:g})"
         )
-    return (
-        found[np.argsort(np.concatenate(windows(section, CLEAN)))]
-        if run.windows == CLEAN
-        else found
-    )
+    if run.windows == CLEAN:
+        return values[np.argsort(np.concatenate(windows(section, CLEAN)))]
+    return values

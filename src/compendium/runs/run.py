@@ -1,9 +1,8 @@
-"""The Run: every word that decides a prediction, resolved, with an identity of its own."""
+"""The Run: every parameter that decides a prediction, resolved, with an identity of its own."""
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,59 +12,62 @@ from compendium import versions
 from compendium.data.section import Section
 from compendium.data.splits import Placed, Split, check_apart
 from compendium.data.targets import seurat
-from compendium.data.windows import PUBLISHED, WHOLE, WINDOWS
-from compendium.errors import BadInput, did_you_mean
+from compendium.data.windows import PUBLISHED, WHOLE
+from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.augment.families import FAMILIES
 from compendium.images.features import COLOUR, COORDINATES
-from compendium.images.stain.store import AS_IT_IS, STAINS
-from compendium.images.tissue_filter import EVERY, SPOTS
+from compendium.images.stain.store import AS_IT_IS
+from compendium.images.tissue_filter import EVERY
 from compendium.methods import Recipe, recipe
 from compendium.methods.layers import ModelSpec
 from compendium.methods.registry import NONE, OWN
+from compendium.runs.parameters import (
+    FROZEN_TILE_PX,
+    PROTOCOLS,
+    VISIUM,
+    collected,
+    conflicts,
+    defaults,
+    encoder_of,
+    parse,
+)
 
-BUDGETS = ("smoke", "laptop", "full")
-# A protocol presets words; None means: as the method's recipe says.
-PROTOCOLS: dict[str, dict[str, str | bool | None]] = {
-    "published": {
-        "split": "section-out",
-        "panel": "hvg_769",
-        "target": None,
-        "scale": None,
-        "spots": None,
-        "stain": None,
-        "stain_test": False,
-        "encoder": OWN,
-        "budget": "full",
-    },
-    "clean": {
-        "split": "patient-out",
-        "panel": "hvg(300)",
-        "target": "wide",
-        "scale": "normalised",
-        "spots": EVERY,
-        "stain": AS_IT_IS,
-        "stain_test": True,
-        "encoder": encoders.FROZEN,
-        "budget": "full",
-    },
-}
-# Words of methods that place spots on the array, where all of a run's sections are Visium slides: as the benchmark had them; the array as it is, in hexagons.
-VISIUM = {
-    "published": {"positions": 128, "prune": "NA"},
-    "clean": {"positions": 128, "metric": "hexagonal", "k": 6},
-}
-FROZEN_TILE_PX = 224  # every method that sees frozen features sees those of the same tiles
-RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is called smoke, not a result
+RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is preliminary
+PATIENTS_MAY_BE_SHARED = ("section-out", "siblings")  # rules that clean runs too may use
 
 
 @dataclass(frozen=True)
 class Run:
-    """One fit and its predictions. Two runs with equal fields on equal data are the same run.
+    """One fit and its predictions; two runs with equal fields on equal data are the same run.
 
-    tile_um: how many µm of tissue a tile of tile_px shows; 0 for as many as tile_px of the section's image are. windows: in what pieces a method that sees all
-    spots of a section is shown it (see compendium.data.windows). recompute: such a method keeps less for the gradient and computes it again, to the same numbers
-    (see compendium.methods.layers.Stage).
+    Parameters
+    ----------
+    cohort, method, split, panel, seed
+        What is fitted, on which sections and genes.
+    protocol, budget
+        What the parameters started from.
+    target
+        Transform of the counts that the method is trained towards.
+    encoder, weights, scale
+        Image encoder, its weights, and how it is shown the tiles.
+    tile_px, tile_um
+        Side of a tile in pixels, and in µm of tissue (0: tile_px pixels of the section's image).
+    augment, permute
+        Augmentation family, and whether the images of training sections are permuted.
+    optimiser, lr, momentum, weight_decay, lr_decay, lr_every, batch, epochs
+        Training.
+    model
+        Parameters of the architecture, sorted by name.
+    members
+        Number of fits whose predictions are averaged.
+    spots
+        Filter of the training spots.
+    stain, stain_test
+        Stain map, and whether a normaliser maps sections that are not trained on too.
+    windows
+        Pieces in which a section method is shown a section (see compendium.data.windows).
+    checkpoint_activations
+        Whether a section method computes activations again for the gradient, to save memory.
     """
 
     cohort: str
@@ -94,30 +96,24 @@ class Run:
     members: int = 1
     spots: str = EVERY
     stain: str = AS_IT_IS
-    stain_test: bool = True  # whether a normaliser maps the sections that are not trained on too
+    stain_test: bool = True
     tile_um: float = 0.0
     windows: str = WHOLE
-    recompute: bool = False
+    checkpoint_activations: bool = False
 
     @property
     def title(self) -> str:
-        """What a row is called: a published method that sees frozen features is a head on them, not the method itself."""
-        facts = recipe(self.method)
-        title = (
-            facts.title.replace("frozen", "tuned") if dict(self.model).get("tuned") else facts.title
-        )
-        on = (
-            ""
-            if facts.control or self.encoder == OWN
-            else " head on frozen features"
-            if facts.unit == "spot"
-            else " on frozen features"
-        )
-        return title + on + (f", mean of {self.members} fits" if self.members > 1 else "")
+        """Title of a row; a published method on frozen features is called a head on them."""
+        facts, suffix = recipe(self.method), ""
+        tuned = dict(self.model).get("tuned")
+        title = facts.title.replace("frozen", "tuned") if tuned else facts.title
+        if not facts.control and self.encoder != OWN:
+            suffix = " head on frozen features" if facts.unit == "spot" else " on frozen features"
+        return title + suffix + (f", mean of {self.members} fits" if self.members > 1 else "")
 
     @property
     def line(self) -> str:
-        """The protocol as a page names it, e.g. `clean, except split = section-out, budget = laptop`."""
+        """Protocol with its exceptions, e.g. `clean, except split = section-out`."""
         facts = recipe(self.method)
         own = {
             "target": facts.target,
@@ -126,25 +122,21 @@ class Run:
             "stain": AS_IT_IS,
         } | facts.published
         preset = {
-            word: own[word] if value is None else value
-            for word, value in PROTOCOLS[self.protocol].items()
-        }
-        preset |= {
-            "encoder": _encoder(facts, "", self.protocol),
+            name: own[name] if value is None else value
+            for name, value in PROTOCOLS[self.protocol].items()
+        } | {
+            "encoder": encoder_of(facts, "", self.protocol),
             "members": 1,
             "tile_um": 0.0,
             "windows": PUBLISHED if self.protocol == self.windows == PUBLISHED else WHOLE,
         }
-        changed = [
-            f"{word} = {now}"
-            for word, value in preset.items()
-            if (now := self.split.rule if word == "split" else getattr(self, word)) != value
-        ]
+        now = {name: self.split.rule if name == "split" else getattr(self, name) for name in preset}
+        changed = [f"{name} = {now[name]}" for name in preset if now[name] != preset[name]]
         return f"{self.protocol}, except {', '.join(changed)}" if changed else self.protocol
 
     @property
     def result(self) -> bool:
-        """Whether the run reaches the floor of anything called a result; below it a page says smoke."""
+        """Whether the run meets the minimum training criterion; below it a run is preliminary."""
         facts = recipe(self.method)
         if facts.control or self.budget == "smoke":
             return facts.control
@@ -152,7 +144,7 @@ class Run:
         return self.epochs >= RESULT_EPOCHS and (facts.unit == "spot" or width >= RESULT_WIDTH)
 
     def versions(self) -> dict[str, int]:
-        """The version of the method, and of every stage that the run passes through (see compendium.versions)."""
+        """Return the version of the method and of every stage that the run passes through."""
         passed = {"inputs", "fit"}
         passed |= {"features"} if self.encoder not in (OWN, NONE, COORDINATES) else set()
         passed |= {"stain"} if self.stain != AS_IT_IS else set()
@@ -161,19 +153,25 @@ class Run:
         }
 
     def identity(self, sections: list[Section]) -> str:
-        """Checksum of every field that differs from its default, the versions of its stages, the encoder's weights and the content of the sections, corrected counts with them where they are the target."""
+        """Compute the identity of the run on some sections.
+
+        Returns
+        -------
+        Checksum of every field that differs from its default, the versions of the stages, the
+        encoder's weights, and the content of the sections (of corrected counts too for sct).
+        """
         default = {each.name: each.default for each in dataclasses.fields(self)}
-        words = {
-            word: value
-            for word, value in dataclasses.asdict(self).items()
-            if value != default[word]
+        facts = {
+            name: value
+            for name, value in dataclasses.asdict(self).items()
+            if value != default[name]
         } | {"data": {s.name: s.digest for s in sections}, "stages": self.versions()}
         if self.encoder not in (NONE, COLOUR, COORDINATES):
             name = recipe(self.method).encoder if self.encoder == OWN else self.encoder
-            words["weights"] = encoders.weights_id(name, self.weights) if name else ""
+            facts["weights"] = encoders.weights_id(name, self.weights) if name else ""
         if self.target == "sct":
-            words["corrected"] = {s.name: seurat.checksum(s) for s in sections}
-        return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
+            facts["corrected"] = {s.name: seurat.checksum(s) for s in sections}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def plan_run(
@@ -188,74 +186,78 @@ def plan_run(
     budget: str = "laptop",
     encoder: str = "",
     weights: str = "",
-    **words,
+    **parameters,
 ) -> Run:
-    """Resolve a run: recipe, then budget, then protocol, then the words given. A misspelt or mistyped word is an error.
+    """Resolve a run from recipe, budget, protocol and parameters, in this order.
 
-    Controls that define their own input (`mean`, `colour`, `coordinates`) keep it whatever `encoder` says. On frozen features all
-    methods see the same tiles, and none augments them unless augment=stnet, or another family, says so. `members` fits of a method in
-    closed form would be one fit, and are. Under the clean protocol a split with a patient on both sides is an error unless its rule is named as published or as an arm.
+    Controls that define their own input keep it whatever `encoder` says. On frozen features all
+    methods see the same tiles and do not augment them unless `augment` is given. A method in closed
+    form has one member.
+
+    Parameters
+    ----------
+    cohort, split, method
+        What is fitted, and on which sections.
+    sections
+        Sections of the cohort, or their entries in the catalogue.
+    panel, encoder, weights
+        "" for those of the protocol.
+    seed, protocol, budget
+        See Run.
+    **parameters
+        Any other field of Run, or parameter of the method's architecture.
+
+    Raises
+    ------
+    BadInput
+        If the method is unknown, or with every mistake in the parameters at once.
     """
     facts = recipe(method)
-    for what, value, known in (
-        ("budget", budget, BUDGETS),
-        ("protocol", protocol, tuple(PROTOCOLS)),
-    ):
-        if value not in known:
-            raise BadInput(f"unknown {what} {value!r}; known: {', '.join(known)}")
-    for what, value, example in (
-        ("panel", panel, "hvg(300)"),
-        ("encoder", encoder, encoders.FROZEN),
-        ("weights", weights, encoders.RANDOM),
-    ):
-        if not isinstance(value, str):
-            raise BadInput(f"{what} is {value!r}; it takes a word, e.g. {example}")
-    if split.match and words.get("target") == "sct":
-        raise BadInput(
-            f"target=sct cannot be trained on {split.rule}, whose arms are made equally deep: Seurat's corrected counts are of full depth; give another target or split"
-        )
-    if protocol == "clean" and split.rule not in ("section-out", "siblings"):
-        check_apart(split, sections)
-    preset = {word: value for word, value in PROTOCOLS[protocol].items() if value is not None}
-    changes = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget] | (
-        facts.published if protocol == "published" else {}
-    )
-    encoder = _encoder(facts, encoder, protocol)
-    settled = _settled(facts, changes)
-    settled |= {word: value for word, value in preset.items() if word in settled}
-    settled |= {
-        word: value
-        for word, value in VISIUM[protocol].items()
-        if word in settled and facts.unit == "section" and _visium(split, sections)
-    }
-    settled |= {} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"}
-    for word, value in words.items():
-        _check_word(method, word, value, settled)
-        settled[word] = float(value) if isinstance(settled[word], float) else value
-    _check_range(facts, settled)
-    settled |= {"members": 1, "augment": "none"} if facts.optimiser == "closed form" else {}
-    settled |= {"stain": AS_IT_IS} if encoder in (NONE, COORDINATES) else {}
-    model = tuple(sorted((word, settled.pop(word)) for word in facts.model))
+    named = {"panel": panel, "seed": seed, "protocol": protocol, "budget": budget}
+    given, mistakes = parse(facts, named | {"encoder": encoder, "weights": weights} | parameters)
+    mistakes += conflicts(facts, split, parameters)
+    if protocol == "clean" and split.rule not in PATIENTS_MAY_BE_SHARED:
+        with collected(mistakes):
+            check_apart(split, sections)
+    if protocol in PROTOCOLS:
+        with collected(mistakes):
+            encoder = encoder_of(facts, encoder, protocol)
+    _refuse(method, mistakes)
+    values = _resolved(facts, protocol, budget, encoder, _visium(split, sections))
+    values |= {name: given[name] for name in parameters}
+    values |= {"members": 1, "augment": "none"} if facts.optimiser == "closed form" else {}
+    values |= {"stain": AS_IT_IS} if encoder in (NONE, COORDINATES) else {}
     run = Run(
         cohort=cohort,
-        method=method,
         split=split,
-        panel=panel or str(preset["panel"]),
+        method=method,
+        panel=panel or str(PROTOCOLS[protocol]["panel"]),
         seed=seed,
         protocol=protocol,
         budget=budget,
         encoder=encoder,
         weights=weights,
-        model=model,
-        **settled,
+        model=tuple(sorted((name, values.pop(name)) for name in facts.model)),
+        **values,
     )
-    if run.augment != "none" and run.encoder != OWN and dict(run.model).get("distill"):
-        raise BadInput(
-            f"method {run.method} distils views of the section, and cannot draw others from the bank as well; give augment=none, or distill=0"
-        )
-    _check_encoder(run)
-    _check_buildable(run.method, run.target, run.tile_px if run.encoder == OWN else 0, run.model)
+    _refuse(method, _cannot_be_built(run))
     return run
+
+
+def _refuse(method: str, mistakes: list[str]) -> None:
+    if mistakes:
+        raise BadInput(f"method {method}: {'; '.join(mistakes)}")
+
+
+def _resolved(facts: Recipe, protocol: str, budget: str, encoder: str, visium: bool) -> dict:
+    """Parameters before any is given: those of recipe, budget, protocol and array."""
+    budgets = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}
+    values = defaults(facts) | budgets[budget]
+    values |= facts.published if protocol == "published" else {}
+    presets = {name: value for name, value in PROTOCOLS[protocol].items() if value is not None}
+    presets |= VISIUM[protocol] if visium and facts.unit == "section" else {}
+    values |= {name: value for name, value in presets.items() if name in values}
+    return values | ({} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"})
 
 
 def _visium(split: Split, sections: list[Placed]) -> bool:
@@ -268,16 +270,27 @@ def _visium(split: Split, sections: list[Placed]) -> bool:
     )
 
 
-def _check_encoder(run: Run) -> None:
-    """An encoder that cannot be is refused before the first fit, not by each."""
+def _cannot_be_built(run: Run) -> list[str]:
+    """Reasons why encoder or method cannot be built, found before the first fit."""
+    mistakes: list[str] = []
+    if run.augment != "none" and run.encoder != OWN and dict(run.model).get("distill"):
+        mistakes.append(
+            "it distils views of the section and cannot train on augmented features as well;"
+            " give augment=none, or distill=0"
+        )
     name = recipe(run.method).encoder if run.encoder == OWN else run.encoder
     if name not in ("", NONE, COLOUR, COORDINATES):
-        encoders.check(name, run.weights)
+        with collected(mistakes):
+            encoders.check(name, run.weights)
+    with collected(mistakes):
+        tile_px = run.tile_px if run.encoder == OWN else 0
+        _build_without_numbers(run.method, run.target, tile_px, run.model)
+    return mistakes
 
 
 @cache
-def _check_buildable(method: str, target: str, tile_px: int, model: tuple) -> None:
-    """Words that do not fit each other are refused by the method itself, which is built without numbers: on frozen features (tile_px = 0), or on tiles."""
+def _build_without_numbers(method: str, target: str, tile_px: int, model: tuple) -> None:
+    """Let the method refuse parameters that do not fit each other (tile_px=0: frozen features)."""
     facts = recipe(method)
     seen = (
         {"tile_px": tile_px, "encoder": facts.encoder, "weights": encoders.RANDOM}
@@ -286,114 +299,3 @@ def _check_buildable(method: str, target: str, tile_px: int, model: tuple) -> No
     )
     with torch.device("meta"):
         facts.build(ModelSpec(2, torch.zeros(2), target, classes=2, **seen), **dict(model))
-
-
-def _encoder(facts: Recipe, asked: str, protocol: str) -> str:
-    """The encoder word of a run: a control's own input, else what was asked for, else the protocol's."""
-    if facts.frozen:
-        return facts.frozen
-    if asked == NONE:
-        raise BadInput(
-            f"method {facts.name} cannot learn without an image; give encoder={OWN} or a timm name, e.g. {encoders.FROZEN}"
-        )
-    if facts.control and (asked or PROTOCOLS[protocol]["encoder"]) == OWN:
-        if asked:
-            raise BadInput(
-                f"method {facts.name} works on frozen features and has no encoder of its own; give a timm name, e.g. {encoders.FROZEN}"
-            )
-        return encoders.FROZEN
-    return asked or str(PROTOCOLS[protocol]["encoder"])
-
-
-def _settled(facts: Recipe, changes: Mapping[str, object]) -> dict:
-    words = (
-        "target",
-        "tile_px",
-        "scale",
-        "augment",
-        "permute",
-        "optimiser",
-        "lr",
-        "momentum",
-        "weight_decay",
-        "lr_decay",
-        "lr_every",
-        "batch",
-        "epochs",
-    )
-    always = {
-        "members": 1,
-        "spots": EVERY,
-        "stain": AS_IT_IS,
-        "stain_test": True,
-        "tile_um": 0.0,
-        "windows": WHOLE,
-        "recompute": False,
-    }
-    return (
-        always | {word: getattr(facts, word) for word in words} | dict(facts.model) | dict(changes)
-    )
-
-
-def _check_word(method: str, word: str, value, known: dict) -> None:
-    if word not in known:
-        raise BadInput(
-            f"method {method} has no parameter {word!r}; {did_you_mean(word, known)}known: {', '.join(known)}"
-        )
-    wanted = type(known[word])
-    fits = isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))
-    if not fits and not (wanted is float and type(value) is int):
-        raise BadInput(
-            f"parameter {word} of method {method} is {value!r}; it takes a {wanted.__name__}, e.g. {known[word]!r}"
-        )
-
-
-def _check_range(facts: Recipe, settled: dict) -> None:
-    for word, value in settled.items():
-        counts = word in ("batch", "tile_px", "members") or (
-            word in facts.model and type(value) is int
-        )
-        if counts and value < 1:
-            raise BadInput(
-                f"parameter {word} of method {facts.name} is {value}; it must be at least 1"
-            )
-        if word == "dropout" and not 0 <= value < 1:
-            raise BadInput(
-                f"parameter dropout of method {facts.name} is {value}; it must be at least 0 and below 1"
-            )
-        if word in facts.model and type(value) is float and not 0 <= value < float("inf"):
-            raise BadInput(
-                f"parameter {word} of method {facts.name} is {value}; it must be at least 0, and finite"
-            )
-    for word, what in (("windows", WHOLE), ("recompute", False)):
-        if facts.unit == "spot" and settled[word] != what:
-            raise BadInput(
-                f"{word}={settled[word]} is for methods that see all spots of a section, and method {facts.name} sees one at a time; leave the word out"
-            )
-    if not 0 <= settled["tile_um"] < float("inf"):
-        raise BadInput(
-            f"tile_um is {settled['tile_um']}; give the µm that a tile shows, or 0 for tiles of tile_px pixels of the image as it is"
-        )
-    if settled["epochs"] < 0 or settled["lr"] <= 0:
-        raise BadInput(
-            f"epochs is {settled['epochs']} and lr is {settled['lr']}; epochs must be 0 or more, lr above 0"
-        )
-    if settled["lr_every"] < 0 or settled["lr_decay"] <= 0:
-        raise BadInput(
-            f"lr_every is {settled['lr_every']} and lr_decay is {settled['lr_decay']}; lr_every must be 0 (constant rate) or more, lr_decay above 0"
-        )
-    optimisers = ("closed form",) if facts.optimiser == "closed form" else ("adam", "adamw", "sgd")
-    known_words = {
-        "augment": tuple(FAMILIES),
-        "optimiser": optimisers,
-        "scale": encoders.SCALES,
-        "spots": SPOTS,
-        "stain": (AS_IT_IS, *STAINS),
-        "windows": WINDOWS,
-    }
-    known_words |= dict(facts.choices)
-    for word, known in known_words.items():
-        if settled[word] not in known:
-            raise BadInput(
-                f"unknown {word} {settled[word]!r} for method {facts.name}; {did_you_mean(settled[word], known)}known: {', '.join(known)}"
-            )

@@ -4,5 +4,5 @@ import hashlib
 
 
 def seed_of(*parts: object) -> int:
-    """A 63-bit seed that depends on every part and on nothing else."""
+    """Derive a 63-bit seed that depends on every part and on nothing else."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1

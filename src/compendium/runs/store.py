@@ -1,39 +1,68 @@
-"""The store: a folder that is complete is a finished run; there is no database."""
+"""The store: a folder that is complete is a finished run; there is no database.
+
+runs/COHORT/METHOD/SPLIT/ID/run.json          what the run was, with a checksum of itself
+runs/COHORT/METHOD/SPLIT/ID/predictions.npz   predictions of each test section, fitted target
+runs/COHORT/METHOD/SPLIT/ID.partial/          lock and checkpoint of a run that is under way
+runs/COHORT/METHOD/SPLIT/ID.failed            why the latest attempt failed, one line
+"""
 
 import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, Shaped
 
 from compendium import storage as disk
 from compendium.data.section import Section
+from compendium.data.targets.transforms import Target
 from compendium.errors import BadInput, cause
 from compendium.runs.run import Run
 from compendium.storage import atomic_folder, home, sha256
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
-SEAL = "facts_sha256"
-ARRAYS = (
-    "section",
-    "spread",
-    "class",
-    "rows",
-)  # what the arrays of predictions.npz are, each named after it and a test section
+CHECKSUM = "facts_sha256"
+FITTED = ("low", "high", "share")  # arrays of a fitted target
+GROUPS = {
+    "section": "predictions",
+    "spread": "spread",
+    "class": "probabilities",
+    "rows": "rows",
+    "target": "fitted_target",
+}
+"""First word of the arrays in predictions.npz, and the field of Record that they make up."""
+
+Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run: its folder and what run.json says; of each test section the predictions, how far the fits of a run of several differ, and the probability
-    of each of facts["classes"] if the method classifies.
+    """A finished run.
 
-    rows: of a test section of which not every spot was predicted once (windows=published), the spot of each row of these arrays.
+    Parameters
+    ----------
+    folder
+        Where it is stored.
+    facts
+        Content of run.json.
+    genes
+        Genes that are predicted, in order.
+    predictions
+        Predicted expression of each test section.
+    spread
+        Standard deviation over the fits of a run of several.
+    probabilities
+        Probability of each of facts["classes"], if the method classifies.
+    rows
+        Spot of each row, of sections of which not every spot was predicted once.
+    fitted_target
+        Arrays of the fitted target.
     """
 
     folder: Path
@@ -43,29 +72,40 @@ class Record:
     spread: dict[str, Float32[np.ndarray, "spot gene"]] = field(default_factory=dict)
     probabilities: dict[str, Float32[np.ndarray, "spot class"]] = field(default_factory=dict)
     rows: dict[str, Int64[np.ndarray, "row"]] = field(default_factory=dict)
+    fitted_target: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """Identity of the run."""
         return self.folder.name
 
+    def target(self) -> Target | None:
+        """Return the target as it was fitted; None for a record that was stored without it."""
+        if not self.fitted_target:
+            return None
+        shared = zlib.decompress(self.fitted_target["shared"].tobytes()).decode().split("\n")
+        low, high, share = (self.fitted_target[name] for name in FITTED)
+        facts = self.facts["target"]
+        return Target(facts["transform"], self.genes, shared, low, high, share, facts["spots"])
+
     def predicted_rows(self, section: Section) -> Int64[np.ndarray, "row"]:
-        """The spot of each row of what is stored of a test section."""
+        """Return the spot of each stored row of a test section."""
         return self.rows.get(section.name, np.arange(len(section)))
 
     def by_spot(self, section: Section) -> Float32[np.ndarray, "spot gene"]:
-        """The prediction of each spot of a test section: the mean where it was predicted twice, NaN where not at all."""
+        """Return the prediction of each spot of a test section.
+
+        Returns
+        -------
+        The mean where a spot was predicted twice, NaN where it was not predicted.
+        """
         if section.name not in self.rows:
             return self.predictions[section.name]
-        rows, times = (
-            self.rows[section.name],
-            np.bincount(self.rows[section.name], minlength=len(section)),
-        )
+        rows = self.rows[section.name]
+        times = np.bincount(rows, minlength=len(section))[:, None]
         total = np.zeros((len(section), len(self.genes)), dtype=np.float32)
         np.add.at(total, rows, self.predictions[section.name])
-        return np.divide(
-            total, times[:, None], out=np.full_like(total, np.nan), where=times[:, None] > 0
-        )
+        return np.divide(total, times, out=np.full_like(total, np.nan), where=times > 0)
 
 
 class Damaged(BadInput):
@@ -73,41 +113,59 @@ class Damaged(BadInput):
 
 
 def folder(run: Run, identity: str) -> Path:
-    """Where a run lies."""
+    """Return the folder of a run's record."""
     return home() / "runs" / run.cohort / run.method / run.split.name / identity
 
 
-def write(
-    target: Path,
-    facts: dict,
-    genes: list[str],
-    predictions: dict[str, np.ndarray],
-    spread: dict[str, np.ndarray] | None = None,
-    probabilities: dict[str, np.ndarray] | None = None,
-    rows: dict[str, np.ndarray] | None = None,
-) -> Record:
-    """Store a finished run, whole or not at all."""
-    kept = (predictions, spread or {}, probabilities or {}, rows or {})
+def write(target: Path, facts: dict, genes: list[str], **groups: Arrays) -> Record:
+    """Store a finished run, whole or not at all.
+
+    Parameters
+    ----------
+    target
+        Folder of the record.
+    facts
+        Content of run.json, without checksums.
+    genes
+        Genes that are predicted.
+    **groups
+        Arrays of the other fields of Record by name; predictions are needed.
+    """
     arrays = {
-        f"{what} {name}": values
-        for what, part in zip(ARRAYS, kept, strict=True)
-        for name, values in part.items()
+        f"{word} {name}": values
+        for word, group in GROUPS.items()
+        for name, values in groups.get(group, {}).items()
     }
     with atomic_folder(target) as aside:
         np.savez(aside / "predictions.npz", genes=np.array(genes), **arrays)
         facts = checksummed(facts | {"predictions_sha256": sha256(aside / "predictions.npz")})
         (aside / "run.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
-    return Record(target, facts, genes, *kept)
+    return Record(target, facts, genes, **groups)
+
+
+def fitted_arrays(target: Target) -> dict[str, np.ndarray]:
+    """Pack what `Record.target` needs; the names of the shared genes are compressed."""
+    shared = zlib.compress("\n".join(target.shared).encode())
+    arrays = {name: getattr(target, name) for name in FITTED}
+    return arrays | {"shared": np.frombuffer(shared, dtype=np.uint8)}
 
 
 def checksummed(facts: dict) -> dict:
-    """The facts with a checksum over all of them, which tells a changed digit from a true one."""
-    text = json.dumps({key: value for key, value in facts.items() if key != SEAL}, sort_keys=True)
-    return facts | {SEAL: hashlib.sha256(text.encode()).hexdigest()}
+    """Add a checksum over all of the facts."""
+    text = json.dumps(
+        {key: value for key, value in facts.items() if key != CHECKSUM}, sort_keys=True
+    )
+    return facts | {CHECKSUM: hashlib.sha256(text.encode()).hexdigest()}
 
 
 def read(target: Path) -> Record | None:
-    """The record in a folder, None where there is none; Damaged where its bytes are not those that were written."""
+    """Read the record in a folder; None where there is no folder.
+
+    Raises
+    ------
+    Damaged
+        If its bytes are not those that were written.
+    """
     if not target.exists():
         return None
     try:
@@ -115,65 +173,70 @@ def read(target: Path) -> Record | None:
         if facts["predictions_sha256"] != sha256(target / "predictions.npz"):
             raise ValueError("predictions.npz has changed since it was written")
         with np.load(target / "predictions.npz", allow_pickle=False) as stored:
-            kept = [
-                {
-                    name.removeprefix(f"{what} "): stored[name]
-                    for name in stored.files
-                    if name.startswith(f"{what} ")
-                }
-                for what in ARRAYS
-            ]
             genes = stored["genes"].tolist()
+            groups = {field: _group(stored, word) for word, field in GROUPS.items()}
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise Damaged(
             f"the record in {target} is damaged ({error}); it will be made again"
         ) from error
-    return Record(target, facts, genes, *kept)
+    return Record(target, facts, genes, **groups)
+
+
+def _group(stored: np.lib.npyio.NpzFile, word: str) -> dict[str, np.ndarray]:
+    start = f"{word} "
+    return {
+        name.removeprefix(start): stored[name] for name in stored.files if name.startswith(start)
+    }
 
 
 def stated(target: Path) -> dict:
-    """What run.json says; an error of the kind that it meets (OSError, ValueError, KeyError, TypeError) where it is not as it was written."""
+    """Read run.json.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError, TypeError
+        If it is not as it was written.
+    """
     facts = json.loads((target / "run.json").read_text())
-    if facts[SEAL] != checksummed(facts)[SEAL]:
+    if facts[CHECKSUM] != checksummed(facts)[CHECKSUM]:
         raise ValueError("run.json has changed since it was written")
     return facts
 
 
 def workplace(target: Path) -> Path:
-    """Folder beside a record to be, with the lock of whoever makes it and the checkpoint."""
+    """Return the folder beside a record with the lock and checkpoint of a run under way."""
     return target.with_name(f"{target.name}.partial")
 
 
 def failure(target: Path) -> Path:
-    """Where the reason lies why a run ended without a record, one line; it goes when the run is tried again."""
+    """Return the file with the reason why a run failed; it is removed when the run starts again."""
     return target.with_name(f"{target.name}.failed")
 
 
 @contextmanager
 def failure_noted(target: Path) -> Iterator[None]:
-    """Write down why the block failed, for whoever asks how a study stands."""
+    """Write down why the block failed."""
     failure(target).unlink(missing_ok=True)
     try:
         yield
     except Exception as error:
-        with (
-            suppress(OSError),
-            disk.atomic_file(failure(target)) as aside,
-        ):  # a disk that is full must not hide the reason
+        with suppress(OSError), disk.atomic_file(failure(target)) as aside:  # a full disk
             aside.write_text(reason(error))
         raise
 
 
 def reason(error: Exception) -> str:
-    """One line that says why a run failed."""
+    """Describe in one line why a run failed."""
     return (cause(error) or f"{type(error).__name__}: {' '.join(str(error).split())}")[:400]
 
 
 @contextmanager
 def locked(target: Path) -> Iterator[Path]:
-    """Hold the run's lock and give its work folder, where the checkpoint lies; the lock ends with the process that holds it.
+    """Hold the lock of a run; it ends with the block or with the process.
 
-    The folder is removed at the end unless it holds a checkpoint to go on from.
+    Yields
+    ------
+    Folder of the checkpoint, which is removed at the end unless it has one.
     """
     work = workplace(target)
     with disk.locked(work / LOCK):
@@ -185,7 +248,7 @@ def locked(target: Path) -> Iterator[Path]:
 
 
 def tidy(record: Record) -> None:
-    """Remove what earlier attempts left beside a finished record; nothing where another is at work, or the store is read-only."""
+    """Remove what earlier attempts left beside a record, unless another process is at work."""
     target = record.folder
     with suppress(OSError):
         failure(target).unlink(missing_ok=True)

@@ -1,4 +1,7 @@
-"""What a training step of each row costs, measured in one run: the seconds that were stored with fits are of whatever else the machine did at the time."""
+"""The cost of a training step of each row, measured in one run.
+
+The seconds that are stored with fits depend on what else the machine did at the time.
+"""
 
 import tempfile
 import time
@@ -12,36 +15,51 @@ import pandas as pd
 
 from compendium.data.section import Section
 from compendium.evaluation.comparison import Fitted
-from compendium.runs.execution import training_set
 from compendium.runs.fit import fit
-from compendium.runs.inputs.batches import Inputs, class_names, inputs, windowed
+from compendium.runs.inputs.prepare import RunInputs, prepare_inputs
 from compendium.runs.run import Run
 
-ROUNDS, EPOCHS = (
-    2,
-    4,
-)  # short fits of each row, the rows in turn, so that a busy moment spoils one fit of a row at most
+ROUNDS = 2  # short fits of each row, in turn, so that a busy moment spoils one at most
+EPOCHS = 4
 
 
 def per_step(
     group: Fitted, sections: Sequence[Section], reference: str, device: str
 ) -> pd.DataFrame:
-    """[row, trainable, seconds_per_step, relative]: trainable parameters, seconds of a training step and their ratio to the row `reference`; NaN for a closed form.
+    """Measure a training step of each row.
 
-    A step is one section of the first fold of the row. Its seconds are those of the shortest epoch of some short fits; frozen features and prediction are not counted.
+    A step is one section of the first fold of the row. Its seconds are those of the shortest epoch
+    of some short fits, without frozen features and prediction.
+
+    Parameters
+    ----------
+    group
+        Rows with their runs and records.
+    sections
+        Sections of the cohort.
+    reference
+        Key of the row to which the others are compared.
+    device
+        Where they are fitted.
+
+    Returns
+    -------
+    Columns row, trainable (parameters), seconds_per_step, relative (to the reference); NaN for a
+    method in closed form.
     """
     first: dict[str, tuple[Run, int]] = {}
     for (key, run), record in zip(group.jobs, group.records, strict=True):
         first.setdefault(key, (run, record.facts["trainable"]))
-    ready = {
-        key: (run, *material(run, sections, device))
+    prepared = {
+        key: (run, prepare_inputs(run, sections, device))
         for key, (run, _) in first.items()
         if run.epochs
     }
     seconds = dict.fromkeys(first, np.nan)
     for _ in range(ROUNDS):
-        for key, (run, parts, genes) in ready.items():
-            seconds[key] = np.fmin(seconds[key], shortest(run, parts, genes, device) / len(parts))
+        for key, (run, seen) in prepared.items():
+            step = shortest(run, seen, device) / len(seen.training)
+            seconds[key] = np.fmin(seconds[key], step)
     return pd.DataFrame(
         [
             {
@@ -55,23 +73,15 @@ def per_step(
     )
 
 
-def material(run: Run, sections: Sequence[Section], device: str) -> tuple[list[Inputs], int]:
-    """What the run's training sections are to its method, and the number of genes."""
-    train, expression = training_set(run, sections)
-    classes = class_names(train)
-    parts = [inputs(run, part, expression, device, True, classes) for part in train]
-    return windowed(run, train, parts, expression), len(expression.genes)
-
-
-def shortest(run: Run, parts: list[Inputs], genes: int, device: str) -> float:
-    """Seconds of the shortest epoch of a short fit, the first left out, which pays for loading."""
+def shortest(run: Run, seen: RunInputs, device: str) -> float:
+    """Measure the shortest epoch of a short fit, without the first, which pays for loading."""
     ends: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         fit(
             replace(run, epochs=EPOCHS),
-            parts,
+            seen.training,
             [],
-            genes,
+            len(seen.genes),
             device,
             Path(folder) / "checkpoint",
             lambda epoch: ends.append(time.perf_counter()),

@@ -26,7 +26,7 @@ from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, pcc, summary
 from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim, decided
 from compendium.methods import recipe
-from compendium.runs.execution import training_set
+from compendium.runs.inputs.prepare import training_set
 
 # Target word -> what it is called.
 TRANSFORMS = {

@@ -9,8 +9,8 @@ SPOTS_A_CLUSTER, CLUSTERS = 30, 100  # Harmony's own rule for the number of clus
 
 
 def harmonised(
-    sections: list[Float32[np.ndarray, "spot gene"]],
-) -> list[Float32[np.ndarray, "spot gene"]]:
+    sections: list[Float32[np.ndarray, "_ gene"]],
+) -> list[Float32[np.ndarray, "_ gene"]]:
     """Expression of several sections, corrected on the gene matrix itself as BLEEP does, not on principal components; spots and genes as they were.
 
     Harmony's defaults and its fixed seed; a correction may go below 0. BadInput where there is nothing to tell apart, or the extra is not installed.

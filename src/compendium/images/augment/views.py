@@ -1,4 +1,4 @@
-"""Augmented copies of a section's tiles, fixed by name, whose frozen features are precomputed."""
+"""Views: augmented copies of a section's tiles, drawn once, whose frozen features are precomputed."""
 
 import hashlib
 
@@ -11,33 +11,29 @@ from compendium.images.augment.families import FAMILIES
 from compendium.images.augment.functional import SYMMETRIES, symmetry
 from compendium.images.augment.sampling import drawn_from
 
-BANK = 8  # copies of each section
+VIEWS = 8
 SYMMETRIC = ("stnet", "bleep")
 
 
-def bank(family: str, whole: bool = False) -> tuple[str, ...]:
-    """List the names of a family's augmented copies of a section.
+def view_names(family: str, whole: bool = False) -> tuple[str, ...]:
+    """Name the views of an augmentation family; "" is the section as it is.
 
     Parameters
     ----------
     family
-        Name of a family of augmentations.
+        Augmentation family. stnet and bleep draw one of eight symmetries, each equally often, so
+        that their views are all eight symmetries instead of eight draws.
     whole
-        Draw once for the section instead of once for every tile.
-
-    Returns
-    -------
-    Names for `kept_view`; "" is the section as it is. The families stnet and bleep draw the eight
-    symmetries equally often, so that their copies are all eight instead of eight draws.
+        Whether a view has one draw for the section, instead of one for every tile.
     """
     if family == "none":
-        return ("",) * BANK
+        return ("",) * VIEWS
     if family in SYMMETRIC:
         return ("", *(f"symmetry-{i}" for i in range(1, SYMMETRIES)))
-    return tuple(f"{family}-{'section' if whole else 'patch'}-{i}" for i in range(BANK))
+    return tuple(f"{family}-{'section' if whole else 'patch'}-{i}" for i in range(VIEWS))
 
 
-def kept_view(
+def view_tiles(
     section: Section,
     tile_px: int,
     view: str,
@@ -45,20 +41,21 @@ def kept_view(
     device: str = "cpu",
     tile_um: float = 0.0,
 ) -> UInt8[Tensor, "spot px px 3"]:
-    """Augment tiles of a section as one of its named copies.
+    """Cut the tiles of a section in one of its views.
 
-    Draws follow from the names of section and copy and the tile's row, whichever rows are given.
+    What is drawn for a tile follows from the names of section and view and from the tile's row,
+    whichever rows are asked for.
 
     Parameters
     ----------
     section
         Section with an image.
     tile_px, tile_um
-        Side of a tile in pixels and in µm (see Section.tiles).
+        Side of the tiles in pixels, and in µm (see Section.tiles).
     view
-        Name from `bank`.
+        Name of the view, "" for the tiles as they are.
     rows
-        Rows of the tiles.
+        Spots whose tiles are wanted.
     device
         Where tiles are augmented.
     """

@@ -1,4 +1,4 @@
-"""The Slurm engine: runs as one job array, submitted by submitit."""
+"""A Slurm cluster: runs as one job array, submitted by submitit."""
 
 import os
 import subprocess
@@ -14,27 +14,16 @@ if TYPE_CHECKING:
     from submitit import Job
 
 POLL_SECONDS = 10.0
-TIMEOUT_MIN, REQUEUES = (
-    60,
-    100,
-)  # a job that needs longer is put back, and goes on from its checkpoint
+TIMEOUT_MIN, REQUEUES = 60, 100  # a longer run is requeued and continues from its checkpoint
 ENDED = (
-    "BOOT_FAIL",
-    "CANCELLED",
-    "COMPLETED",
-    "DEADLINE",
-    "FAILED",
-    "NODE_FAIL",
-    "OUT_OF_MEMORY",
-    "PREEMPTED",
-    "SPECIAL_EXIT",
-    "TIMEOUT",
-)
+    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED SPECIAL_EXIT"
+    " TIMEOUT"
+).split()
 GONE = "GONE"  # Slurm forgets a job some minutes after its end
 
 
 class Requeued:
-    """A call that Slurm may stop and put back into the queue: it starts again and finds its own checkpoint on disk."""
+    """A call that Slurm may stop and requeue: it starts again and finds its checkpoint on disk."""
 
     def __init__(self, fn: Callable) -> None:
         self.fn = fn
@@ -44,41 +33,52 @@ class Requeued:
         return self.fn(*args)
 
     def checkpoint(self, *args):
-        """What submitit puts back into the queue when the time is up or the job is preempted: the same call."""
+        """Return the same call, for submitit to requeue when the job is stopped."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, *args)
 
 
 class JobArray(Executor):
-    """All calls of a `map` as one job array, at most `workers` at once; its files and logs lie in a folder of their own under COMPENDIUM_HOME/slurm.
+    """All calls of a `map` as one job array, with files and logs under COMPENDIUM_HOME/slurm.
 
-    words: parameters of submitit, e.g. slurm_partition; timeout_min is of one piece of a run, which goes on in the next.
+    Parameters
+    ----------
+    workers
+        Number of jobs at once; 0 for as many as the cluster allows.
+    parameters
+        Parameters of submitit, e.g. slurm_partition; timeout_min is of one job, after which a run
+        continues in the next.
+
+    Raises
+    ------
+    BadInput
+        If submitit refuses the parameters, or there is no Slurm here.
     """
 
-    def __init__(self, workers: int, words: Mapping[str, object]) -> None:
+    def __init__(self, workers: int, parameters: Mapping[str, object]) -> None:
         from submitit import AutoExecutor
 
-        folder = (
-            home() / "slurm" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-        )  # not named by the job, which may start before a folder of its name is there
-        own = {"name": "compendium", "timeout_min": TIMEOUT_MIN} | (
-            {"slurm_array_parallelism": workers} if workers else {}
-        )
+        # Not named after the job, which may start before a folder of its name is there.
+        folder = home() / "slurm" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        own = {"name": "compendium", "timeout_min": TIMEOUT_MIN}
+        if workers:
+            own["slurm_array_parallelism"] = workers
         try:
             self.executor = AutoExecutor(
                 folder=folder, cluster="slurm", slurm_max_num_timeout=REQUEUES
             )
-            self.executor.update_parameters(**(own | dict(words)))
+            self.executor.update_parameters(**(own | dict(parameters)))
         except (RuntimeError, NameError, TypeError, ValueError, AssertionError) as error:
             raise BadInput(
-                f"no Slurm job can be made here ({' '.join(str(error).split())[:200]}); run on a login node, and see submitit for the words of --slurm"
+                f"no Slurm job can be made here ({' '.join(str(error).split())[:200]});"
+                " run on a login node, and see submitit for the parameters of --slurm"
             ) from error
 
     def map(
         self, fn: Callable, *iterables, timeout: float | None = None, chunksize: int = 1
     ) -> Iterator:
-        """The results, in order, once all jobs have ended."""
+        """Return the results, in order, when all jobs have ended."""
         return _results(self.executor.map_array(Requeued(fn), *iterables))
 
 
@@ -86,34 +86,38 @@ def _results(jobs: Sequence["Job"]) -> Iterator:
     from submitit.core.utils import pickle_load
 
     if lost := wait(jobs):
-        told = ", ".join(f"{job} {state}" for job, state in lost.items())
+        ends = ", ".join(f"{job} {state}" for job, state in lost.items())
         raise BadInput(
-            f"{len(lost)} of {len(jobs)} Slurm jobs left no result (logs: {jobs[0].paths.folder}): {told}"
+            f"{len(lost)} of {len(jobs)} Slurm jobs left no result"
+            f" (logs: {jobs[0].paths.folder}): {ends}"
         )
     for job in jobs:
         outcome, result = pickle_load(job.paths.result_pickle)
         if outcome == "error":
             raise BadInput(
-                f"Slurm job {job.job_id} ended in {result.strip().splitlines()[-1]} (log: {job.paths.stderr})"
+                f"Slurm job {job.job_id} ended in {result.strip().splitlines()[-1]}"
+                f" (log: {job.paths.stderr})"
             )
         yield result
 
 
 def wait(jobs: Sequence["Job"]) -> dict[str, str]:
-    """Wait until every job has left its result, or will leave none: what has become of these, by job id.
+    """Wait until every job has left its result, or will leave none.
 
-    That a job has ended the queue must say twice, since a shared file system may show a result late. submitit itself would ask the accounting, which not
-    every cluster has.
+    A job counts as lost when the queue has reported its end twice, since a shared file system may
+    show a result late. submitit would ask the accounting, which not every cluster has.
+
+    Returns
+    -------
+    State of each job that is lost, by job ID.
     """
     before: dict[str, str] = {}
     while True:
-        fates, there = queue(), {path.name for path in jobs[0].paths.folder.iterdir()}
-        left = [job.job_id for job in jobs if job.paths.result_pickle.name not in there]
-        lost = (
-            {job: fate for job in left if (fate := fates.get(job, GONE))}
-            if fates is not None
-            else {}
-        )
+        states, files = queue(), {path.name for path in jobs[0].paths.folder.iterdir()}
+        left = [job.job_id for job in jobs if job.paths.result_pickle.name not in files]
+        lost = {}
+        if states is not None:
+            lost = {job: state for job in left if (state := states.get(job, GONE))}
         if len(left) == len(lost) and lost.keys() <= before.keys():
             return lost
         before = lost
@@ -121,9 +125,12 @@ def wait(jobs: Sequence["Job"]) -> dict[str, str]:
 
 
 def queue() -> dict[str, str] | None:
-    """What has become of each of the user's jobs, by job id: nothing yet, or the word for its end; None while Slurm does not answer.
+    """Ask Slurm for the user's jobs, those that ended in the last minutes included.
 
-    Jobs that ended in the last minutes are among them. One that could not be launched is put back and held, until somebody looks after it.
+    Returns
+    -------
+    By job ID "" for a job that goes on, or the word for its end (a job that could not be launched
+    is requeued and held until somebody looks after it); None while Slurm does not answer.
     """
     asked = subprocess.run(
         ["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i %T %r"],

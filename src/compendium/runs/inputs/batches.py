@@ -1,7 +1,7 @@
 """Sections -> batches: what a method is shown, and in which order."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from compendium.data.windows import PUBLISHED, WHOLE, windows
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES
-from compendium.images.augment.views import bank
+from compendium.images.augment.views import view_names
 from compendium.images.features import features
 from compendium.methods import recipe
 from compendium.methods.layers import Batch, no_image
@@ -28,7 +28,19 @@ UNDETERMINED = "undetermined"
 
 @dataclass(frozen=True)
 class Inputs:
-    """One section as a method may see it: tiles or features, array positions, and in training what is to be learned (see Batch) and the bank of views."""
+    """One section as a method may see it.
+
+    Parameters
+    ----------
+    image
+        Tiles (uint8) or features of each spot.
+    grid
+        Array position of each spot.
+    target, counts, size, labels
+        What is to be learned, in training and validation (see Batch).
+    augmented
+        Precomputed features of augmented copies of the section, in training only.
+    """
 
     image: Shaped[np.ndarray, "spot *rest"]
     grid: Int32[np.ndarray, "spot 2"]
@@ -36,7 +48,7 @@ class Inputs:
     counts: Float32[np.ndarray, "spot gene"] | None = None
     size: Float32[np.ndarray, "spot"] | None = None
     labels: Int64[np.ndarray, "spot"] | None = None
-    bank: Float32[np.ndarray, "view spot feature"] | None = None
+    augmented: Float32[np.ndarray, "view spot feature"] | None = None
 
     def __len__(self) -> int:
         return len(self.grid)
@@ -44,69 +56,92 @@ class Inputs:
 
 def inputs(
     run: Run,
-    part: TrainingSubset,
+    spots: TrainingSubset,
     target: Target | None,
     device: str,
     training: bool = False,
     classes: Sequence[str] = (),
 ) -> Inputs:
-    """Image input of a section, with what is to be learned of it if a target is given; a run with `permute` shuffles the images of a training section."""
-    section = part.whole
-    image, bank = shown(run, section, device), views(run, section, device) if training else None
-    if part.rows is not None or (run.permute and training):
-        rows = _order(run, part, training)
-        image, bank = image[rows], None if bank is None else bank[:, rows]
-    _check_places(run, part.section)
+    """Assemble the inputs of one section.
+
+    Parameters
+    ----------
+    run
+        The run.
+    spots
+        The spots of the section.
+    target
+        Fitted target; None for a section that is predicted, whose counts are not looked at.
+    device
+        Where features that are not cached are computed.
+    training
+        Whether the section is trained on: it may then have augmented features and permuted images.
+    classes
+        Classes of the labels, in order.
+    """
+    section = spots.full_section
+    image = image_input(run, section, device)
+    augmented = _augmented_features(run, section, device) if training else None
+    if spots.rows is not None or (run.permute and training):
+        rows = _image_rows(run, spots, training)
+        image, augmented = image[rows], None if augmented is None else augmented[:, rows]
+    counted = spots.section
+    _check_positions(run, counted)
+    seen = Inputs(image, counted.grid, augmented=augmented)
     if target is None:
-        return Inputs(image, part.section.grid)
-    counted = part.section
-    return Inputs(
-        image,
-        counted.grid,
-        target(counted),
-        counted.matrix(target.genes),
-        size_factors(counted, target),
-        class_numbers(counted, classes),
-        bank,
+        return seen
+    return replace(
+        seen,
+        target=target(counted),
+        counts=counted.matrix(target.genes),
+        size=size_factors(counted, target),
+        labels=class_numbers(counted, classes),
     )
 
 
 def windowed(
-    run: Run, parts: Sequence[TrainingSubset], seen: Sequence[Inputs], target: Target | None
+    run: Run, spots: Sequence[TrainingSubset], whole: Sequence[Inputs], target: Target | None
 ) -> list[Inputs]:
-    """What is seen of each part, cut into the run's windows; each is a section to the method, and to `size_factors`."""
+    """Cut the inputs of sections into the windows of the run; a method sees each as a section."""
     if run.windows == WHOLE:
-        return list(seen)
+        return list(whole)
     return [
-        _window(part, whole, rows, target)
-        for part, whole in zip(parts, seen, strict=True)
-        for rows in windows(part.section, run.windows)
+        _window(section, seen, rows, target)
+        for section, seen in zip((each.section for each in spots), whole, strict=True)
+        for rows in windows(section, run.windows)
     ]
 
 
 def _window(
-    part: TrainingSubset, whole: Inputs, rows: Int64[np.ndarray, "some"], target: Target | None
+    section: Section, whole: Inputs, rows: Int64[np.ndarray, "some"], target: Target | None
 ) -> Inputs:
-    own = {
-        each.name: value[:, rows] if each.name == "bank" else value[rows]
+    cut = {
+        each.name: value[:, rows] if each.name == "augmented" else value[rows]
         for each in fields(Inputs)
         if (value := getattr(whole, each.name)) is not None
     }
-    return Inputs(
-        **own
-        | ({} if target is None else {"size": size_factors(subset(part.section, rows), target)})
-    )
+    if target is not None:
+        cut["size"] = size_factors(subset(section, rows), target)
+    return Inputs(**cut)
 
 
 def rows_predicted(run: Run, section: Section) -> Int64[np.ndarray, "row"] | None:
-    """The spot of each row of a prediction where some are predicted twice and others not at all; None where every spot is once, in its order."""
+    """Return the spot of each row of a prediction; None where all are there once, in order."""
     return np.concatenate(windows(section, run.windows)) if run.windows == PUBLISHED else None
 
 
-def shown(
+def image_input(
     run: Run, section: Section, device: str, view: str = ""
 ) -> Shaped[np.ndarray, "spot *rest"]:
-    """What the run sees of every spot of a section: nothing, tiles, or frozen features, these in one of the views of a bank (see banks.py) if asked."""
+    """Return tiles or frozen features of every spot of a section, as the run says.
+
+    Parameters
+    ----------
+    run, section, device
+        See `inputs`.
+    view
+        Augmented copy whose features are wanted (see compendium.images.augment.views).
+    """
     if run.encoder == NONE:
         return no_image(len(section)).numpy()
     if run.encoder == OWN:
@@ -116,63 +151,61 @@ def shown(
     )
 
 
-def banked(run: Run) -> tuple[str, ...]:
-    """The views of its training sections that a run on frozen features draws from; tiles are turned as they come."""
-    turned, distilled = run.augment != "none", bool(dict(run.model).get("distill"))
-    if run.encoder in (OWN, NONE) or not (turned or distilled):
+def augmented_views(run: Run) -> tuple[str, ...]:
+    """Name the augmented copies of training sections whose features the run draws from.
+
+    None for tiles, which are augmented batch by batch.
+    """
+    model = dict(run.model)
+    if run.encoder in (OWN, NONE):
         return ()
-    return bank(run.augment) if turned else bank(str(dict(run.model)["view"]), whole=True)
+    if run.augment != "none":
+        return view_names(run.augment)
+    return view_names(str(model["view"]), whole=True) if model.get("distill") else ()
 
 
-def views(
+def _augmented_features(
     run: Run, section: Section, device: str
 ) -> Float32[np.ndarray, "view spot feature"] | None:
-    """The bank of a training section, if the run needs one."""
-    return (
-        np.stack([shown(run, section, device, view) for view in banked(run)])
-        if banked(run)
-        else None
-    )
+    views = [image_input(run, section, device, view) for view in augmented_views(run)]
+    return np.stack(views) if views else None
 
 
-def _order(run: Run, part: TrainingSubset, training: bool) -> Int64[np.ndarray, "spot"]:
-    """Rows of the whole section in the order in which the part's spots are shown them."""
-    rows = np.arange(len(part.whole)) if part.rows is None else part.rows
-    return (
-        rows[
-            np.random.default_rng(seed_of("permute", run.seed, part.whole.name)).permutation(
-                len(rows)
-            )
-        ]
-        if run.permute and training
-        else rows
-    )
+def _image_rows(run: Run, spots: TrainingSubset, training: bool) -> Int64[np.ndarray, "spot"]:
+    """Rows of the full section whose images the spots are shown, permuted if the run says so."""
+    rows = np.arange(len(spots.full_section)) if spots.rows is None else spots.rows
+    if not (run.permute and training):
+        return rows
+    rng = np.random.default_rng(seed_of("permute", run.seed, spots.full_section.name))
+    return rows[rng.permutation(len(rows))]
 
 
-def _check_places(run: Run, section: Section) -> None:
-    """Array positions must lie within a method's tables, and a method that looks from spot to spot needs some."""
-    words, where, furthest = (
-        dict(run.model),
-        f"{section.cohort} section {section.name}",
-        int(section.grid.max()),
-    )
-    if furthest >= (positions := words.get("positions", furthest + 1)):
+def _check_positions(run: Run, section: Section) -> None:
+    """Refuse positions beyond a method's tables, and sections with too few spots for a graph."""
+    model, where = dict(run.model), f"{section.cohort} section {section.name}"
+    furthest = int(section.grid.max())
+    if furthest >= (positions := model.get("positions", furthest + 1)):
         raise BadInput(
-            f"{where}: array position {furthest} is beyond the {positions} of method {run.method}; set positions={furthest + 1}"
+            f"{where}: array position {furthest} is beyond the {positions} of method {run.method};"
+            f" set positions={furthest + 1}"
         )
-    needed = 1 + words.get("k", 1)
+    needed = 1 + model.get("k", 1)
     if recipe(run.method).unit == "section" and len(section) < needed:
-        neighbours = f" (k={needed - 1} and the spot itself)" if "k" in words else ""
+        neighbours = f" (k={needed - 1} and the spot itself)" if "k" in model else ""
         raise BadInput(
-            f"{where}: method {run.method} needs a section of {needed} spots or more{neighbours}, this one has {len(section)}; leave it out"
+            f"{where}: method {run.method} needs a section of {needed} spots or more{neighbours},"
+            f" this one has {len(section)}; leave it out"
         )
 
 
 def size_factors(section: Section, target: Target) -> Float32[np.ndarray, "spot"]:
-    """How much of its expression a spot shows: mean count = size x rate.
+    """Compute the size factor of each spot, where mean count = size factor x rate.
 
-    Of a target scaled to the panel (scprep), as published: total over the panel / the section's median total, 1 where that is 0. Else total over all shared
-    genes / 10,000, so that the rate is what the scoring target takes the logarithm of: wide = ln(1 + rate).
+    Returns
+    -------
+    For the target scprep, scaled to the panel as published: total over the panel / median total of
+    the section. Else total over all shared genes / 10,000, so that ln(1 + rate) is the scoring
+    target.
     """
     if target.transform != "scprep":
         return section.totals(target.shared) / np.float32(1e4)
@@ -180,56 +213,64 @@ def size_factors(section: Section, target: Target) -> Float32[np.ndarray, "spot"
     return total / np.float32(np.median(total) or 1)
 
 
-def class_names(parts: Sequence[TrainingSubset]) -> list[str]:
-    """Classes of the labelled spots of some sections, in alphabetical order; a spot whose class the pathologist left open has none."""
-    found = {
+def class_names(spots: Sequence[TrainingSubset]) -> list[str]:
+    """List the classes of labelled spots in alphabetical order, without undetermined ones."""
+    labels = {
         str(label)
-        for part in parts
-        if part.section.labels is not None
-        for label in part.section.labels
+        for each in spots
+        if each.section.labels is not None
+        for label in each.section.labels
     }
-    return sorted(found - {NO_LABEL, UNDETERMINED})
+    return sorted(labels - {NO_LABEL, UNDETERMINED})
 
 
 def class_numbers(section: Section, classes: Sequence[str]) -> Int64[np.ndarray, "spot"]:
-    """Number of each spot's label among the classes; -1 where it has none of them."""
+    """Number each spot's label by the order of the classes; -1 where it is none of them."""
     number = {name: i for i, name in enumerate(classes)}
-    return np.array(
-        [
-            number.get(str(label), -1)
-            for label in (section.labels if section.labels is not None else [""] * len(section))
-        ]
-    )
+    labels = [""] * len(section) if section.labels is None else section.labels
+    return np.array([number.get(str(label), -1) for label in labels])
 
 
-def training(run: Run, parts: list[Inputs], epoch: int, device: str = "cpu") -> Iterator[Batch]:
-    """Batches of one epoch in an order that depends on seed and epoch only: sections, or spots mixed over all sections. Tiles are augmented on the device."""
+def training(run: Run, sections: list[Inputs], epoch: int, device: str = "cpu") -> Iterator[Batch]:
+    """Yield the batches of one epoch, in an order that depends on seed and epoch only.
+
+    Parameters
+    ----------
+    run
+        The run; its method sees a section at a time, or spots mixed over all sections.
+    sections
+        Inputs of the training sections.
+    epoch
+        Number of the epoch, from 0.
+    device
+        Where tiles are augmented.
+    """
     rng = np.random.default_rng(seed_of("order", run.seed, epoch))
     if recipe(run.method).unit == "section":
-        for i in rng.permutation(len(parts)):
-            yield batch(run, parts[i], np.arange(len(parts[i])), device, augment=True)
+        for i in rng.permutation(len(sections)):
+            yield batch(run, sections[i], np.arange(len(sections[i])), device, augment=True)
         return
-    owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    row = np.concatenate([np.arange(len(part)) for part in parts])
+    owner = np.repeat(np.arange(len(sections)), [len(section) for section in sections])
+    row = np.concatenate([np.arange(len(section)) for section in sections])
     order = rng.permutation(len(owner))
     for start in range(0, len(order), run.batch):
         chosen = order[start : start + run.batch]
         pieces = [
-            batch(run, parts[i], row[chosen[owner[chosen] == i]], device, augment=True)
+            batch(run, sections[i], row[chosen[owner[chosen] == i]], device, augment=True)
             for i in np.unique(owner[chosen])
         ]
         yield joined(pieces)
 
 
-def in_order(run: Run, part: Inputs) -> Iterator[Batch]:
-    """Every spot of a section once, in its order: a whole section for section methods, else chunks."""
-    size = len(part) if recipe(run.method).unit == "section" else PREDICT_SPOTS
-    for start in range(0, len(part), size):
-        yield batch(run, part, np.arange(start, min(start + size, len(part))))
+def in_order(run: Run, section: Inputs) -> Iterator[Batch]:
+    """Yield every spot of a section once, in order: all at once for section methods."""
+    size = len(section) if recipe(run.method).unit == "section" else PREDICT_SPOTS
+    for start in range(0, len(section), size):
+        yield batch(run, section, np.arange(start, min(start + size, len(section))))
 
 
 def joined(pieces: Sequence[Batch]) -> Batch:
-    """Spots of several sections in one batch."""
+    """Join spots of several sections in one batch."""
     named = {each.name: [getattr(piece, each.name) for piece in pieces] for each in fields(Batch)}
     return Batch(
         **{name: torch.cat(parts) for name, parts in named.items() if parts[0] is not None}
@@ -237,22 +278,40 @@ def joined(pieces: Sequence[Batch]) -> Batch:
 
 
 def batch(
-    run: Run, part: Inputs, rows: np.ndarray, device: str = "cpu", augment: bool = False
+    run: Run,
+    section: Inputs,
+    rows: Int64[np.ndarray, "row"],
+    device: str = "cpu",
+    augment: bool = False,
 ) -> Batch:
-    """Some rows of a section as tensors; in training uint8 tiles are augmented, frozen features drawn out of the bank; then tiles are scaled as the run says."""
-    image = torch.from_numpy(np.ascontiguousarray(part.image[rows]))
-    bank = None if part.bank is None or not augment else torch.from_numpy(part.bank[:, rows])
+    """Make a batch of some rows of a section.
+
+    Parameters
+    ----------
+    run, section, rows
+        What is shown.
+    device
+        Where the batch is made.
+    augment
+        Whether tiles are augmented, and features drawn from the augmented ones.
+    """
+    image, views = torch.from_numpy(np.ascontiguousarray(section.image[rows])), None
+    if augment and section.augmented is not None:
+        views = torch.from_numpy(section.augmented[:, rows])
     if image.dtype == torch.uint8:
-        tiles = image.to(device)
-        if augment:
-            tiles = FAMILIES[run.augment](tiles.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        image = encoders.scaled(tiles, run.scale, recipe(run.method).encoder)
-    elif run.augment != "none" and bank is not None:
-        image, bank = bank[torch.randint(len(bank), (len(rows),)), torch.arange(len(rows))], None
-    learned = (getattr(part, name) for name in ("target", "counts", "size", "labels"))
+        image = _scaled_tiles(run, image.to(device), augment)
+    elif run.augment != "none" and views is not None:
+        image, views = views[torch.randint(len(views), (len(rows),)), torch.arange(len(rows))], None
+    learned = (getattr(section, name) for name in ("target", "counts", "size", "labels"))
     return Batch(
         image,
-        torch.from_numpy(part.grid[rows]).long(),
-        *(None if some is None else torch.from_numpy(some[rows]) for some in learned),
-        views=bank,
+        torch.from_numpy(section.grid[rows]).long(),
+        *(None if values is None else torch.from_numpy(values[rows]) for values in learned),
+        views=views,
     ).to(device)
+
+
+def _scaled_tiles(run: Run, tiles: torch.Tensor, augment: bool) -> torch.Tensor:
+    if augment:
+        tiles = FAMILIES[run.augment](tiles.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    return encoders.scaled(tiles, run.scale, recipe(run.method).encoder)

@@ -1,9 +1,11 @@
-"""Training sets, whole or cut: two arms made equal in number of spots and in depth, so that a comparison is of patients alone."""
+"""Training subsets: whole sections, or spots of them matched in number and depth to another set."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int64
 from scipy.sparse import csr_matrix
 
 from compendium.data.section import Section
@@ -12,74 +14,88 @@ from compendium.runs.seeds import seed_of
 
 @dataclass(frozen=True)
 class TrainingSubset:
-    """What is trained on of one section: some of its spots (None for all), with counts that may be thinned.
+    """The spots of one section that are trained on.
 
-    Features are those of the whole section, then cut: a coordinate or a cached feature does not change because others are left out.
+    Parameters
+    ----------
+    full_section
+        The section with all of its spots, from which tiles and features are taken.
+    section
+        The chosen spots, with counts that may be thinned.
+    rows
+        Rows of the chosen spots in the full section; None for all.
     """
 
-    whole: Section
+    full_section: Section
     section: Section
-    rows: np.ndarray | None = None
+    rows: Int64[np.ndarray, "spot"] | None = None
 
-    def only(self, rows: np.ndarray) -> "Part":
-        """Some of its spots, by their rows in `section`."""
-        return TrainingSubset(
-            self.whole, subset(self.section, rows), rows if self.rows is None else self.rows[rows]
-        )
+    def only(self, rows: Int64[np.ndarray, "some"]) -> "TrainingSubset":
+        """Select spots by their rows in `section`."""
+        chosen = rows if self.rows is None else self.rows[rows]
+        return TrainingSubset(self.full_section, subset(self.section, rows), chosen)
 
 
-def uncut(sections: list[Section]) -> list[TrainingSubset]:
-    """Every spot of every section."""
+def uncut(sections: Sequence[Section]) -> list[TrainingSubset]:
+    """Take every spot of every section."""
     return [TrainingSubset(section, section) for section in sections]
 
 
 def matched(
-    parts: list[TrainingSubset], others: list[TrainingSubset], shared: list[str], seed: int
+    subsets: list[TrainingSubset], others: list[TrainingSubset], shared: list[str], seed: int
 ) -> list[TrainingSubset]:
-    """`parts` cut to the smaller number of spots and the smaller median UMI total of the two sets.
+    """Reduce a training set to the smaller number of spots and smaller median depth of two sets.
 
-    Spots are drawn without replacement over all sections; counts are thinned binomially, molecule by molecule, so that
-    depth is what fewer reads would have given. A set that is already the smaller is returned as it is.
+    Spots are drawn without replacement over all sections; counts are thinned binomially, one
+    molecule at a time, as fewer reads would have given. A set that is already the smaller one is
+    returned unchanged.
+
+    Parameters
+    ----------
+    subsets
+        The training set.
+    others
+        The set it is compared with.
+    shared
+        Genes over which depth is counted.
+    seed
+        Seed of the run.
     """
-    rng = np.random.default_rng(
-        seed_of("matched", seed, *([part.whole.name for part in some] for some in (parts, others)))
-    )
-    spots, depth = size([part.section for part in others], shared)
-    kept = (
-        _some_spots(parts, spots, rng)
-        if spots < sum(len(part.section) for part in parts)
-        else parts
-    )
-    found = size([part.section for part in kept], shared)[1]
-    if depth >= found:
-        return kept
+    names = [[each.full_section.name for each in some] for some in (subsets, others)]
+    rng = np.random.default_rng(seed_of("matched", seed, *names))
+    n_spots, depth = size([each.section for each in others], shared)
+    if n_spots < sum(len(each.section) for each in subsets):
+        subsets = _some_spots(subsets, n_spots, rng)
+    own_depth = size([each.section for each in subsets], shared)[1]
+    if depth >= own_depth:
+        return subsets
     return [
-        dataclasses.replace(part, section=thinned(part.section, depth / found, rng))
-        for part in kept
+        dataclasses.replace(each, section=thinned(each.section, depth / own_depth, rng))
+        for each in subsets
     ]
 
 
 def size(sections: list[Section], shared: list[str]) -> tuple[int, float]:
-    """Number of spots, and median UMI total of a spot over the shared genes."""
+    """Count the spots, and return the median UMI total of a spot over the shared genes."""
     totals = np.concatenate([section.totals(shared) for section in sections])
     return len(totals), float(np.median(totals))
 
 
 def _some_spots(
-    parts: list[TrainingSubset], spots: int, rng: np.random.Generator
+    subsets: list[TrainingSubset], n_spots: int, rng: np.random.Generator
 ) -> list[TrainingSubset]:
-    chosen = np.sort(rng.choice(sum(len(part.section) for part in parts), spots, replace=False))
-    kept, start = [], 0
-    for part in parts:
-        rows = chosen[(chosen >= start) & (chosen < start + len(part.section))] - start
-        start += len(part.section)
-        if len(rows):
-            kept.append(part.only(rows))
-    return kept
+    lengths = [len(each.section) for each in subsets]
+    chosen = np.sort(rng.choice(sum(lengths), n_spots, replace=False))
+    starts = np.cumsum([0, *lengths])
+    rows = [
+        chosen[(chosen >= start) & (chosen < end)] - start
+        for start, end in zip(starts[:-1], starts[1:], strict=True)
+    ]
+    return [each.only(some) for each, some in zip(subsets, rows, strict=True) if len(some)]
 
 
-def subset(section: Section, rows: np.ndarray) -> Section:
-    """The counts and positions of some spots; the patches stay with the whole section."""
+def subset(section: Section, rows: Int64[np.ndarray, "some"]) -> Section:
+    """Select counts, positions and labels of some spots; the patches stay with the full section."""
     return dataclasses.replace(
         section,
         spots=section.spots[rows],
@@ -92,7 +108,7 @@ def subset(section: Section, rows: np.ndarray) -> Section:
 
 
 def thinned(section: Section, share: float, rng: np.random.Generator) -> Section:
-    """Each counted molecule is kept with probability `share`."""
+    """Keep each counted molecule with probability `share`."""
     counts = csr_matrix(
         (rng.binomial(section.counts.data, share), section.counts.indices, section.counts.indptr),
         shape=section.counts.shape,

@@ -1,46 +1,168 @@
-"""What a run makes of its sections, as its words say: which spots it trains on, in which stains it sees them, what it learns of them."""
+"""The inputs of a run: spots, stains, matching, targets, classes, images and windows together."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
 from compendium.data.targets.harmony import harmonised
+from compendium.data.targets.transforms import Target, counted, fit_target
 from compendium.images.stain.store import AS_IT_IS, NORMALISERS, restained
 from compendium.images.tissue_filter import spots_kept
-from compendium.runs.inputs.batches import Inputs
-from compendium.runs.inputs.matching import TrainingSubset
+from compendium.runs.inputs.batches import Inputs, class_names, inputs, windowed
+from compendium.runs.inputs.matching import TrainingSubset, matched, uncut
 from compendium.runs.run import Run
 
 
-def kept(run: Run, part: TrainingSubset) -> TrainingSubset:
-    """The spots of a training section that the run's filter keeps (spots=)."""
-    rows = spots_kept(part.whole, run.spots, run.tile_px, run.tile_um)
-    return part if rows.all() else part.only(np.flatnonzero(rows))
+@dataclass(frozen=True)
+class RunInputs:
+    """Everything that a run is fitted on and tested with.
 
-
-def stained(run: Run, sections: Sequence[Section]) -> dict[str, Section]:
-    """The sections that a run looks at, by name, in other stains if it says so (stain=).
-
-    A normaliser maps them to the stains of the first training section, with stain_test=False the training sections alone; stains are drawn for training sections only.
+    Parameters
+    ----------
+    train
+        Names of the training sections that have training spots.
+    training, validation
+        Inputs of each section, or of each of its windows.
+    test
+        Test sections as the run sees them, with the stains that it asks for.
+    target
+        Target fitted on the training sections.
+    classes
+        Classes of the training labels, in the order of their numbers.
     """
-    seen = {section.name: section for section in sections if section.name not in run.split.match}
+
+    train: list[str]
+    training: list[Inputs]
+    validation: list[Inputs]
+    test: list[Section]
+    target: Target
+    classes: list[str]
+
+    @property
+    def genes(self) -> list[str]:
+        """Genes that are predicted, in order."""
+        return self.target.genes
+
+
+def prepare_inputs(
+    run: Run, sections: Sequence[Section], device: str, *, smallest: bool = False
+) -> RunInputs:
+    """Prepare the inputs of a run.
+
+    Parameters
+    ----------
+    run
+        The run.
+    sections
+        Sections of its cohort.
+    device
+        Where features that are not cached are computed.
+    smallest
+        Prepare only the smallest training section, to measure a step; its targets, stains and
+        matching rest on all sections of the run, as in the fit.
+
+    Returns
+    -------
+    The same inputs at every call.
+    """
+    spots, target = training_set(run, sections)
+    classes, corrected = class_names(spots), _corrected(run, spots, target)
+    chosen = list(range(len(spots)))
+    if smallest:
+        chosen = [min(chosen, key=lambda i: len(spots[i].full_section))]
+    valid, test = ((), ()) if smallest else (run.split.valid, run.split.test)
+    train = [spots[i].full_section.name for i in chosen]
+    images = stained(run, used(run, sections), [*train, *valid, *test])
+    spots = [replace(spots[i], full_section=images[spots[i].full_section.name]) for i in chosen]
+    shown = [inputs(run, each, target, device, True, classes) for each in spots]
+    if corrected:
+        shown = [replace(shown[k], target=corrected[i]) for k, i in enumerate(chosen)]
+    return RunInputs(
+        train,
+        windowed(run, spots, shown, target),
+        _validation(run, [images[name] for name in valid], target, device, classes),
+        [images[name] for name in test],
+        target,
+        classes,
+    )
+
+
+def _validation(
+    run: Run, sections: list[Section], target: Target, device: str, classes: list[str]
+) -> list[Inputs]:
+    spots = [replace(each, section=counted(each.section, run.target)) for each in uncut(sections)]
+    shown = [inputs(run, each, target, device, classes=classes) for each in spots]
+    return windowed(run, spots, shown, target)
+
+
+def _corrected(run: Run, spots: list[TrainingSubset], target: Target) -> list[np.ndarray]:
+    """Targets of the training sections as Harmony corrects them; none for other targets."""
+    return harmonised([target(each.section) for each in spots]) if run.target == "harmony" else []
+
+
+def training_set(run: Run, sections: Sequence[Section]) -> tuple[list[TrainingSubset], Target]:
+    """Choose the training spots and fit the target on them.
+
+    Returns
+    -------
+    The spots of each training section, filtered and matched as the run says, and the target; the
+    same at every call.
+    """
+    full = {
+        section.name: TrainingSubset(section, counted(section, run.target))
+        for section in used(run, sections)
+    }
+    shared = shared_genes([each.section for each in full.values()])
+    train, others = (
+        [_filtered(run, full[name]) for name in names]
+        for names in (run.split.train, run.split.match)
+    )
+    spots = matched(train, others, shared, run.seed) if others else train
+    trained = [each.section for each in spots]
+    return spots, fit_target(run.target, panel(run.panel, trained, shared), trained, shared)
+
+
+def used(run: Run, sections: Sequence[Section]) -> list[Section]:
+    """Select the sections of a run: training, validation, test, and those it is matched to."""
+    names = {*run.split.train, *run.split.valid, *run.split.test, *run.split.match}
+    return [section for section in sections if section.name in names]
+
+
+def stained(
+    run: Run, sections: Sequence[Section], names: Sequence[str] | None = None
+) -> dict[str, Section]:
+    """Map the stains of a run's sections.
+
+    A normaliser maps all sections to the stains of the first training section (with
+    stain_test=False the training sections alone); stains are drawn for training sections only.
+
+    Parameters
+    ----------
+    run, sections
+        The run and its sections.
+    names
+        Sections that are wanted; None for all but those that the run is only matched to.
+
+    Returns
+    -------
+    Sections by name; those that are not mapped are the ones that were given.
+    """
+    full = {section.name: section for section in sections}
+    names = [name for name in full if name not in run.split.match] if names is None else names
     if run.stain == AS_IT_IS:
-        return seen
-    train = [seen[name] for name in run.split.train]
-    others = run.stain_test and run.stain in NORMALISERS
+        return {name: full[name] for name in names}
+    train = [full[name] for name in run.split.train]
+    mapped = full if run.stain_test and run.stain in NORMALISERS else run.split.train
     return {
-        name: restained(section, train, run.stain) if others or name in run.split.train else section
-        for name, section in seen.items()
+        name: restained(full[name], train, run.stain) if name in mapped else full[name]
+        for name in names
     }
 
 
-def learned(run: Run, parts: list[Inputs]) -> list[Inputs]:
-    """Training inputs as the run learns from them: with target=harmony their expression as Harmony corrects it, over these and no other sections."""
-    if run.target != "harmony":
-        return parts
-    return [
-        replace(part, target=target)
-        for part, target in zip(parts, harmonised([part.target for part in parts]), strict=True)
-    ]
+def _filtered(run: Run, spots: TrainingSubset) -> TrainingSubset:
+    """Leave out the spots that the run's filter takes for background."""
+    rows = spots_kept(spots.full_section, run.spots, run.tile_px, run.tile_um)
+    return spots if rows.all() else spots.only(np.flatnonzero(rows))

@@ -1,9 +1,9 @@
-"""What runs will cost, before they start: from the times of stored runs of the same kind on this device, else from a measured trial."""
+"""What runs will cost: from stored runs of the same kind on this device, else measured."""
 
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -14,26 +14,31 @@ from compendium.errors import cause
 from compendium.images.features import COORDINATES, cache_path
 from compendium.methods.registry import NONE, OWN
 from compendium.runs import store
-from compendium.runs.execution import device_line, training_set, used
+from compendium.runs.execution import device_line
 from compendium.runs.fit import fit, pick_device
-from compendium.runs.inputs.batches import banked, inputs, shown, windowed
-from compendium.runs.inputs.prepare import stained
+from compendium.runs.inputs.batches import augmented_views, image_input
+from compendium.runs.inputs.prepare import prepare_inputs, stained, used
 from compendium.runs.run import Run
 from compendium.storage import home
 
-KIND = (
-    "method",
-    "encoder",
-    "tile_px",
-    "batch",
-    "model",
-    "windows",
-    "recompute",
-)  # runs that agree in these take equally long a spot and epoch
+KIND = ("method", "encoder", "tile_px", "batch", "model", "windows", "checkpoint_activations")
+"""Runs that agree in these take equally long for a spot and epoch."""
 
 
 def estimate(runs: Sequence[Run], sections: Sequence[Section], device: str = "auto") -> list[float]:
-    """Seconds that each run will take on this machine, one at a time and without the features of frozen encoders (see features_left)."""
+    """Estimate the seconds of each run on this machine.
+
+    Parameters
+    ----------
+    runs, sections
+        The runs, and the sections of their cohort.
+    device
+        Where they would run, one at a time.
+
+    Returns
+    -------
+    Seconds of each run, without the features of frozen encoders (see `features_left`).
+    """
     device = pick_device(device)
     known = stored_rates(device_line(device))
     for run in runs:
@@ -43,44 +48,48 @@ def estimate(runs: Sequence[Run], sections: Sequence[Section], device: str = "au
 
 
 def kind(run: Run) -> str:
-    """What decides how long a spot takes an epoch."""
-    return _key({word: getattr(run, word) for word in KIND})
+    """Return what decides how long a spot takes in an epoch."""
+    return _kind({name: getattr(run, name) for name in KIND})
 
 
-def _key(words: dict) -> str:
-    return json.dumps([words[word] for word in KIND])
+def _kind(parameters: Mapping[str, object]) -> str:
+    return json.dumps([parameters[name] for name in KIND])
 
 
 def _work(run: Run, sections: Sequence[Section]) -> int:
     """Training spots times epochs times fits."""
-    return (
-        sum(len(section) for section in sections if section.name in run.split.train)
-        * _passes(run.optimiser, run.epochs)
-        * run.members
-    )
+    spots = sum(len(section) for section in sections if section.name in run.split.train)
+    return spots * _passes(run.optimiser, run.epochs) * run.members
 
 
 def _passes(optimiser: str, epochs: int) -> int:
-    """How often a spot is seen; a method in closed form sees it once, whatever its epochs say."""
+    """How often a spot is seen: once by a method in closed form, whatever its epochs are."""
     return 1 if optimiser == "closed form" else max(epochs, 1)
 
 
 def stored_rates(device: str) -> dict[str, float]:
-    """Kind of run -> seconds a training spot and epoch, the median of the stored runs that were made on such a device."""
-    found: dict[str, list[float]] = {}
+    """Read the median seconds a training spot and epoch of each kind of stored run.
+
+    Parameters
+    ----------
+    device
+        Device of the runs (see `device_line`), whatever its number of threads.
+    """
+    rates: dict[str, list[float]] = {}
     for path in (home() / "runs").glob("*/*/*/*/run.json"):
         try:
             facts = store.stated(path.parent)
             if _unthreaded(facts["device"]) == _unthreaded(device):
-                rate = facts["seconds"] / (
-                    facts["training_spots"]
-                    * _passes(facts["run"]["optimiser"], facts["run"]["epochs"])
-                    * facts["run"].get("members", 1)
-                )
-                found.setdefault(_key(facts["run"]), []).append(rate)
+                rates.setdefault(_kind(facts["run"]), []).append(_rate(facts))
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
-            continue  # a damaged record tells no time
-    return {key: median(rates) for key, rates in found.items()}
+            continue  # a damaged record
+    return {key: median(values) for key, values in rates.items()}
+
+
+def _rate(facts: dict) -> float:
+    run = facts["run"]
+    passes = _passes(run["optimiser"], run["epochs"]) * run.get("members", 1)
+    return facts["seconds"] / (facts["training_spots"] * passes)
 
 
 def _unthreaded(device: str) -> str:
@@ -89,54 +98,62 @@ def _unthreaded(device: str) -> str:
 
 
 def trial(run: Run, sections: Sequence[Section], device: str) -> float:
-    """Seconds a spot and epoch, measured: one epoch on the run's smallest training section, the second time it is done."""
-    smallest = min((section for section in sections if section.name in run.split.train), key=len)
+    """Measure the seconds a spot of one epoch on the smallest training section of a run.
+
+    The epoch is fitted twice on the inputs of the run, and the second one is measured.
+    """
+    prepared = prepare_inputs(run, sections, device, smallest=True)
+    name = prepared.train[0]
     short = replace(
-        run,
-        split=Split("trial", (smallest.name,), (), (smallest.name,), "nothing"),
-        epochs=min(run.epochs, 1),
+        run, split=Split("trial", (name,), (), (name,), "nothing"), epochs=min(run.epochs, 1)
     )
-    train, target = training_set(short, [smallest])
-    parts = windowed(
-        short, train, [inputs(short, part, target, device, training=True) for part in train], target
-    )
-    with tempfile.TemporaryDirectory() as nowhere:
+    with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):
             began = time.monotonic()
-            fit(short, parts, [], len(target.genes), device, Path(nowhere) / "checkpoint")
-    return (time.monotonic() - began) / len(smallest)
+            checkpoint = Path(folder) / "checkpoint"
+            fit(short, prepared.training, [], len(prepared.genes), device, checkpoint)
+    seconds = time.monotonic() - began
+    return seconds / next(len(section) for section in sections if section.name == name)
 
 
 def features_left(runs: Sequence[Run], sections: Sequence[Section], device: str = "auto") -> float:
-    """Seconds that the frozen encoders still need for sections without cached features, from computing (and caching) those of the smallest one."""
-    device, left = pick_device(device), {}
-    for run in runs:
-        if run.encoder not in (OWN, NONE, COORDINATES):
-            for section in (_measured(stained, run, used(run, sections)) or {}).values():
-                for view in {"", *(banked(run) if section.name in run.split.train else ())}:
-                    if not (
-                        path := cache_path(
-                            section,
-                            run.encoder,
-                            run.tile_px,
-                            run.weights,
-                            device,
-                            run.scale,
-                            view,
-                            run.tile_um,
-                        )
-                    ).exists():
-                        left[path] = (len(section), section, run, view)
+    """Estimate the seconds that frozen encoders need for sections without cached features.
+
+    The features of the smallest of them are computed, cached and timed.
+    """
+    device = pick_device(device)
+    left = {
+        path: (len(section), section, run, view)
+        for run in runs
+        for section, view in _images(run, sections)
+        if not (path := _path(run, section, device, view)).exists()
+    }
     if not left:
         return 0.0
     spots, smallest, run, view = left.pop(min(left, key=lambda path: left[path][0]))
     began = time.monotonic()
-    _measured(shown, run, smallest, device, view)
+    _measured(image_input, run, smallest, device, view)
     return (time.monotonic() - began) / spots * sum(size for size, *_ in left.values())
 
 
+def _images(run: Run, sections: Sequence[Section]) -> Iterator[tuple[Section, str]]:
+    """Sections and views whose features a run is shown."""
+    if run.encoder in (OWN, NONE, COORDINATES):
+        return
+    for section in (_measured(stained, run, used(run, sections)) or {}).values():
+        views = augmented_views(run) if section.name in run.split.train else ()
+        for view in dict.fromkeys(["", *views]):
+            yield section, view
+
+
+def _path(run: Run, section: Section, device: str, view: str) -> Path:
+    return cache_path(
+        section, run.encoder, run.tile_px, run.weights, device, run.scale, view, run.tile_um
+    )
+
+
 def _measured(work: Callable, *arguments) -> object:
-    """What the work gives, or 0.0 where it cannot be done: the runs that need it will say why, and the others are priced."""
+    """Result of the work, or 0.0 where it cannot be done: the run itself will report why."""
     try:
         return work(*arguments)
     except Exception as error:

@@ -1,8 +1,8 @@
-"""Conduct a study: say what it will cost, compute it, and say while it runs what is done, running or failed, and the time left."""
+"""Compute a study: print what it will cost, then how many runs are done, running or failed."""
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 
@@ -12,169 +12,181 @@ from compendium.runs.execution import RunsFailed, execute
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 from compendium.runs.study import cost
-from compendium.runs.study.status import STATES, State, folders, state, states
+from compendium.runs.study.status import STATUSES, RunStatus, folders, read_status, statuses
 
 EVERY_SECONDS = 2.0
-Tell = Callable[[str], None]
+Print = Callable[[str], None]
 
 
 def run_study(
     runs: Sequence[Run],
     sections: Sequence[Section],
     executor: Executor,
-    tell: Tell,
+    show: Print,
     *,
     workers: int = 1,
     device: str = "auto",
 ) -> list[Record]:
-    """The records of the runs. `tell` gets one line before, one whenever a run begins, ends or fails, and those are few."""
-    watch = Progress(runs, sections, workers)
-    watch.price(sections, "cpu" if device == "cpu" else "auto")  # here, wherever it is computed
-    tell(watch.announcement())
-    with watch.telling(tell):
+    """Compute the runs of a study and return their records.
+
+    Parameters
+    ----------
+    runs, sections
+        The runs, and the sections of their cohort.
+    executor, workers, device
+        Where they are computed; workers is 0 where the number is not known.
+    show
+        Called with the cost, and with one line whenever the status of a run changes.
+
+    Raises
+    ------
+    RunsFailed
+        If runs failed, when all others are stored.
+    """
+    progress = Progress(runs, sections, workers)
+    progress.price(sections, "cpu" if device == "cpu" else "auto")  # measured on this machine
+    show(progress.summary())
+    with progress.shown(show):
         try:
             return execute(runs, sections, device=device, executor=executor)
         except RunsFailed as error:
-            watch.tell_failures(error.failed, tell)
+            progress.show_failures(error.failed, show)
             raise
 
 
 class Progress:
-    """The runs of a study, how each stands, and what those that are left will take.
+    """The runs of a study, their status, and the time that is left.
 
-    workers: 0 where their number is not known.
+    Parameters
+    ----------
+    runs, sections
+        The runs, and the sections of their cohort.
+    workers
+        Number of runs at once; 0 where it is not known.
     """
 
     def __init__(self, runs: Sequence[Run], sections: Sequence[Section], workers: int = 1) -> None:
         self.runs, self.workers = list(runs), workers
-        self.targets = folders(runs, sections)
-        self.known: list[State | None] = [None] * len(self.runs)
-        self.due = [i for i, now in enumerate(self.now()) if now.word != "done"]
+        self.folders = folders(runs, sections)
+        self.known: list[RunStatus | None] = [None] * len(self.runs)
+        self.due = [i for i, now in enumerate(self.now()) if now.status != "done"]
         self.seconds = [0.0] * len(self.runs)  # of each run that is due
         self.features = 0.0  # seconds of the frozen encoders
-        self.told: set[Run] = set()
+        self.reported: set[Run] = set()
 
     def price(self, sections: Sequence[Section], device: str) -> None:
-        """Estimate what the runs that are due will take."""
+        """Estimate the seconds of the runs that are due."""
         due = [self.runs[i] for i in self.due]
         self.features = cost.features_left(due, sections, device)
         for i, seconds in zip(self.due, cost.estimate(due, sections, device), strict=True):
             self.seconds[i] = seconds
 
-    def now(self) -> list[State]:
-        """How each run stands; a record that was found good is not read again."""
+    def now(self) -> list[RunStatus]:
+        """Read the status of each run; a record that was complete is not read again."""
         self.known = [
-            old if old and old.word == "done" else state(run, target)
-            for old, run, target in zip(self.known, self.runs, self.targets, strict=True)
+            old if old and old.status == "done" else read_status(run, folder)
+            for old, run, folder in zip(self.known, self.runs, self.folders, strict=True)
         ]
         return self.known
 
-    def announcement(self) -> str:
-        """What is there, what is to do, what it will cost."""
-        line = (
-            f"{len(self.runs)} runs: {len(self.runs) - len(self.due)} stored, {len(self.due)} to do"
-        )
+    def summary(self) -> str:
+        """Return a line with the numbers of stored and due runs, and the estimated time."""
+        stored = len(self.runs) - len(self.due)
+        line = f"{len(self.runs)} runs: {stored} stored, {len(self.due)} to do"
         if not self.due:
             return line
-        count = Counter(self.runs[i].method for i in self.due)
-        spent = {
-            method: sum(self.seconds[i] for i in self.due if self.runs[i].method == method)
-            for method in count
-        }
-        parts = [
-            f"{method} {times} x {duration(spent[method] / times)}"
-            for method, times in count.items()
-        ]
-        parts += (
-            [f"features of the frozen encoder {duration(self.features)}"] if self.features else []
+        at_once = {0: " of computing in all", 1: ""}.get(
+            self.workers, f" on {self.workers} workers"
         )
-        many = (
-            f" on {self.workers} workers"
-            if self.workers > 1
-            else ""
-            if self.workers
-            else " of computing in all"
-        )
-        return f"{line}; about {duration(self.shared(self.seconds, self.features))}{many} ({', '.join(parts)})"
+        total = duration(self.side_by_side(self.seconds, self.features))
+        return f"{line}; about {total}{at_once} ({', '.join(self._parts())})"
 
-    def shared(self, seconds: Sequence[float], features: float) -> float:
-        """How long runs of these lengths take side by side."""
+    def _parts(self) -> Iterator[str]:
+        """Number and mean seconds of the runs of each method, and the encoders' seconds."""
+        for method in dict.fromkeys(self.runs[i].method for i in self.due):
+            seconds = [self.seconds[i] for i in self.due if self.runs[i].method == method]
+            yield f"{method} {len(seconds)} x {duration(sum(seconds) / len(seconds))}"
+        if self.features:
+            yield f"features of the frozen encoder {duration(self.features)}"
+
+    def side_by_side(self, seconds: Sequence[float], features: float) -> float:
+        """Return how long runs of these lengths take on all workers."""
         return max(*seconds, (sum(seconds) + features) / max(self.workers, 1))
 
     def line(self) -> str:
-        """How many runs stand how, and the time left."""
+        """Return a line with the number of runs of each status, and the time left."""
         now = self.now()
-        count = Counter(s.word for s in now)
-        going = [i for i in self.due if now[i].word not in ("done", "failed")]
-        stand = ", ".join(f"{count[word]} {word}" for word in STATES if count[word])
+        count = Counter(each.status for each in now)
+        going = [i for i in self.due if now[i].status not in ("done", "failed")]
+        numbers = ", ".join(f"{count[status]} {status}" for status in STATUSES if count[status])
         if not going:
-            return stand
-        left = [
-            max(0.0, self.seconds[i] - (now[i].seconds if now[i].word == "running" else 0.0))
-            for i in going
-        ]
-        return f"{stand}; about {duration(self.shared(left, self.features * len(going) / len(self.due)))} left"
+            return numbers
+        spent = [now[i].seconds if now[i].status == "running" else 0.0 for i in going]
+        left = [max(0.0, self.seconds[i] - s) for i, s in zip(going, spent, strict=True)]
+        features = self.features * len(going) / len(self.due)
+        return f"{numbers}; about {duration(self.side_by_side(left, features))} left"
 
-    def tell_failures(self, failed: Sequence[tuple[Run, str]], tell: Tell) -> None:
-        """One line for each run that has failed and was not told yet."""
+    def show_failures(self, failed: Sequence[tuple[Run, str]], show: Print) -> None:
+        """Show one line for each failed run that was not shown yet."""
         for run, reason in failed:
-            if run not in self.told:
-                self.told.add(run)
-                tell(f"failed: {run.method} {run.split.name} seed {run.seed}: {reason}")
+            if run not in self.reported:
+                self.reported.add(run)
+                show(f"failed: {run.method} {run.split.name} seed {run.seed}: {reason}")
+
+    def show_change(self, show: Print, before: str) -> str:
+        """Show the line if a number in it differs from the line before; return the numbers."""
+        line = self.line()
+        numbers = line.split(";")[0]
+        if numbers != before:
+            failed = [(each.run, each.reason) for each in self.known if each.status == "failed"]
+            self.show_failures(failed, show)
+            show(line)
+        return numbers
 
     @contextmanager
-    def telling(self, tell: Tell):
-        """Tell the line whenever a count in it changes, as long as the block runs."""
-        ended, last = threading.Event(), ""
+    def shown(self, show: Print) -> Iterator[None]:
+        """Show every change of status as long as the block runs, and at its end."""
+        ended, numbers = threading.Event(), ""
 
-        def look() -> None:
-            nonlocal last
-            line = self.line()
-            if line.split(";")[0] != last:
-                last = line.split(";")[0]
-                self.tell_failures(
-                    [(s.run, s.reason) for s in self.known if s.word == "failed"], tell
-                )
-                tell(line)
-
-        def keep_looking() -> None:
+        def watch() -> None:
+            nonlocal numbers
             while not ended.wait(EVERY_SECONDS):
-                look()
+                numbers = self.show_change(show, numbers)
 
         for i in self.due:
-            store.failure(self.targets[i]).unlink(missing_ok=True)  # of an earlier attempt
-        thread = threading.Thread(target=keep_looking, daemon=True)
+            store.failure(self.folders[i]).unlink(missing_ok=True)  # of an earlier attempt
+        thread = threading.Thread(target=watch, daemon=True)
         thread.start()
         try:
             yield
         finally:
             ended.set()
             thread.join()
-            look()
+            self.show_change(show, numbers)
 
 
-def report(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:
-    """One line a run: how it stands, what it is, how long it took, where its record lies or why there is none."""
+def table(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:
+    """Return one line a run: status, method, split, seed, seconds, and ID or reason."""
     rows = [
         (
-            s.word,
-            s.run.method,
-            s.run.split.name,
-            f"seed {s.run.seed}",
-            duration(s.seconds) if s.seconds else "-",
-            s.reason or s.target.name,
+            each.status,
+            each.run.method,
+            each.run.split.name,
+            f"seed {each.run.seed}",
+            duration(each.seconds) if each.seconds else "-",
+            each.reason or each.folder.name,
         )
-        for s in states(runs, sections)
+        for each in statuses(runs, sections)
     ]
-    width = [max(len(row[i]) for row in rows) for i in range(5)]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
     return [
-        "  ".join([*(cell.ljust(size) for cell, size in zip(row, width, strict=False)), row[5]])
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[5]])
         for row in rows
     ]
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words, as exact as an estimate is."""
+    """Format seconds as seconds, minutes or hours, as exact as an estimate is."""
     if seconds < 90:
         return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

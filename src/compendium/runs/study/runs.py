@@ -1,4 +1,4 @@
-"""Many runs at once: every method on every fold of some split rules, each distinct fold once."""
+"""Many runs: every method on every fold of some split rules, each distinct fold once."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,23 +8,29 @@ from compendium.data.splits import Placed, Split, folds
 from compendium.errors import BadInput
 from compendium.runs.run import Run, plan_run
 
-TAKEN = (
-    "cohort",
-    "method",
-    "methods",
-    "rules",
-    "sections",
-    "seed",
-    "split",
-)  # words that a study varies itself
+SET_BY_A_STUDY = ("cohort", "method", "methods", "rules", "sections", "seed", "split")
 
 
 def plan_runs(
-    cohort: str, sections: Sequence[Placed], rules: Sequence[str], methods: Sequence[str], **words
+    cohort: str,
+    sections: Sequence[Placed],
+    rules: Sequence[str],
+    methods: Sequence[str],
+    **parameters,
 ) -> list[Run]:
-    """Plan runs; `words` go to `plan_run`, for every method alike. Names, patients and laboratories are enough: the catalogue's entries will do."""
+    """Plan runs of every method on every distinct fold.
+
+    Parameters
+    ----------
+    cohort, rules, methods
+        Cohort, split rules and methods.
+    sections
+        Sections, or their entries in the catalogue.
+    **parameters
+        Parameters of `plan_run`, for every method alike.
+    """
     return [
-        plan_run(cohort, split, method, sections=list(sections), **words)
+        plan_run(cohort, split, method, sections=list(sections), **parameters)
         for split in distinct(rules, sections)
         for method in methods
     ]
@@ -36,38 +42,54 @@ def planned(
     rules: Sequence[str],
     methods: Sequence[str],
     seeds: Sequence[int],
-    words: Mapping[str, object],
+    parameters: Mapping[str, object],
 ) -> tuple[list[str], list[Run]]:
-    """The sections of a study (by default all that are prepared) and its runs, each once; from the catalogue alone, so that a mistake is said before data are touched."""
+    """Plan a study from the catalogue alone, so that mistakes are found before data are read.
+
+    Parameters
+    ----------
+    cohort_name, rules, methods, seeds
+        What is combined.
+    names
+        Sections; None for all that are prepared.
+    parameters
+        Parameters of every run.
+
+    Returns
+    -------
+    Names of the sections, and the runs, each once.
+
+    Raises
+    ------
+    BadInput
+        If a parameter is one that the study sets, no section is prepared, or a run cannot be.
+    """
     facts = cohort(cohort_name)
-    if taken := [word for word in words if word in TAKEN]:
+    if taken := [name for name in parameters if name in SET_BY_A_STUDY]:
         raise BadInput(
-            f"-p {taken[0]} is no word of a single run here; give --methods, --splits, --sections or --seeds"
+            f"-p {', '.join(taken)} is no parameter of a single run here;"
+            " give --methods, --splits, --sections or --seeds"
         )
     names = list(dict.fromkeys(names or prepared_names(facts.name)))
     if not names:
-        raise BadInput(
-            f"no section of {facts.name} is prepared: run compendium prepare {' and compendium prepare '.join(facts.name.split('+'))} first"
-        )
-    placed = [facts.section(name) for name in names]
+        commands = " and ".join(f"compendium prepare {name}" for name in facts.name.split("+"))
+        raise BadInput(f"no section of {facts.name} is prepared: run {commands} first")
+    sections = [facts.section(name) for name in names]
     runs = [
         run
         for seed in seeds
-        for run in plan_runs(facts.name, placed, rules, methods, seed=seed, **words)
+        for run in plan_runs(facts.name, sections, rules, methods, seed=seed, **parameters)
     ]
     return names, list(dict.fromkeys(runs))
 
 
 def distinct(rules: Sequence[str], sections: Sequence[Placed]) -> list[Split]:
-    """The folds of all rules; one that trains and tests on the same sections as an earlier one is that fold, and is left out.
+    """List the folds of all rules, without those that repeat an earlier one.
 
-    So a patient with a single section appears once: leaving out the section is leaving out the patient.
+    A patient with a single section appears once: section and patient are left out together.
     """
-    seen, kept = set(), []
+    first: dict[tuple, Split] = {}
     for rule in rules:
         for split in folds(rule, sections):
-            key = (split.train, split.valid, split.test, split.match)
-            if key not in seen:
-                seen.add(key)
-                kept.append(split)
-    return kept
+            first.setdefault((split.train, split.valid, split.test, split.match), split)
+    return list(first.values())

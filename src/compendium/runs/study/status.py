@@ -1,4 +1,4 @@
-"""How runs stand, read off the disk: there is no other record of it, so any process may ask at any time."""
+"""How runs stand, read off the disk, so that any process may ask at any time."""
 
 import time
 from collections.abc import Sequence
@@ -8,51 +8,63 @@ from pathlib import Path
 
 from compendium.data.section import Section
 from compendium.runs import store
-from compendium.runs.execution import used
+from compendium.runs.inputs.prepare import used
 from compendium.runs.run import Run
 from compendium.storage import is_locked
 
-STATES = ("done", "damaged", "running", "failed", "interrupted", "waiting")
+STATUSES = ("done", "damaged", "running", "failed", "interrupted", "waiting")
 
 
 @dataclass(frozen=True)
-class State:
-    """One run now.
+class RunStatus:
+    """The status of one run.
 
-    word: done; damaged (what lies there cannot be read); running (somebody holds its lock); failed
-    (the reason is written down); interrupted (a checkpoint lies there, nobody holds it); waiting. seconds: that it took, or that it has run.
+    Parameters
+    ----------
+    run, folder
+        The run, and the folder of its record.
+    status
+        done; damaged (the record cannot be read); running (a process holds its lock); failed;
+        interrupted (there is a checkpoint, and no process holds the lock); waiting.
+    reason
+        Why it failed or is damaged.
+    seconds
+        How long it took, or has run.
     """
 
     run: Run
-    target: Path
-    word: str
+    folder: Path
+    status: str
     reason: str = ""
     seconds: float = 0.0
 
 
-def states(runs: Sequence[Run], sections: Sequence[Section]) -> list[State]:
-    """The state of every run, in order."""
-    return [state(run, target) for run, target in zip(runs, folders(runs, sections), strict=True)]
+def statuses(runs: Sequence[Run], sections: Sequence[Section]) -> list[RunStatus]:
+    """Read the status of every run, in order."""
+    return [
+        read_status(run, folder) for run, folder in zip(runs, folders(runs, sections), strict=True)
+    ]
 
 
 def folders(runs: Sequence[Run], sections: Sequence[Section]) -> list[Path]:
-    """Where the record of each run lies, or will lie."""
+    """Return the folder of the record of each run."""
     return [store.folder(run, run.identity(used(run, sections))) for run in runs]
 
 
-def state(run: Run, target: Path) -> State:
-    """The state of the run whose record lies, or will lie, in `target`."""
-    work = store.workplace(target)
+def read_status(run: Run, folder: Path) -> RunStatus:
+    """Read the status of the run whose record is, or will be, in `folder`."""
+    work = store.workplace(folder)
     if is_locked(work / store.LOCK):
-        return State(run, target, "running", seconds=_since(work / store.LOCK))
-    with suppress(FileNotFoundError):  # of the latest attempt, whatever record an earlier one left
-        return State(run, target, "failed", reason=store.failure(target).read_text())
+        return RunStatus(run, folder, "running", seconds=_since(work / store.LOCK))
+    with suppress(FileNotFoundError):  # the latest attempt, even if an earlier one left a record
+        return RunStatus(run, folder, "failed", reason=store.failure(folder).read_text())
     try:
-        if record := store.read(target):
-            return State(run, target, "done", seconds=record.facts["seconds"])
+        if record := store.read(folder):
+            return RunStatus(run, folder, "done", seconds=record.facts["seconds"])
     except store.Damaged as error:
-        return State(run, target, "damaged", reason=str(error))
-    return State(run, target, "interrupted" if (work / store.CHECKPOINT).exists() else "waiting")
+        return RunStatus(run, folder, "damaged", reason=str(error))
+    interrupted = (work / store.CHECKPOINT).exists()
+    return RunStatus(run, folder, "interrupted" if interrupted else "waiting")
 
 
 def _since(lock: Path) -> float:

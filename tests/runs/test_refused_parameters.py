@@ -1,4 +1,4 @@
-"""Words that cannot be are refused when a run is planned, before any section is opened, and by the classes themselves."""
+"""Parameters that cannot be are refused when a run is planned, and by the classes themselves."""
 
 import pytest
 import torch
@@ -32,21 +32,29 @@ PLANNED = [
     (
         "bleep",
         {"retrieval": "best"},
-        "unknown retrieval 'best' for method bleep; known: simple, average, weighted",
+        "method bleep: retrieval is 'best' but must be 'simple', 'average' or 'weighted'",
     ),
     (
         "stnet",
         {"augment": "hist2sst"},
-        "unknown augment 'hist2sst' for method stnet; did you mean hist2st? known: none, stnet, histogene, hist2st, stimage, deepspace, bleep, ",
+        "or 'autoaugment' (did you mean hist2st?)",
     ),
     (
         "hist2st",
         {"view": "bleeep"},
-        "unknown view 'bleeep' for method hist2st; did you mean bleep? known: none, stnet,",
+        "view is 'bleeep' but must be 'none', 'stnet', ",
     ),
-    ("hist2st-gat", {"view": "bleep"}, "method hist2st-gat has no parameter 'view'"),
-    ("regclass", {"gamma": -1}, "parameter gamma of method regclass is -1"),
-    ("hist2st", {"k": 0}, "parameter k of method hist2st is 0"),
+    (
+        "hist2st-gat",
+        {"view": "bleep"},
+        "method hist2st-gat: there is no parameter 'view' (known: panel, seed, ",
+    ),
+    (
+        "regclass",
+        {"gamma": -1},
+        "method regclass: gamma is -1 but must be greater than or equal to 0",
+    ),
+    ("hist2st", {"k": 0}, "method hist2st: k is 0 but must be greater than or equal to 1"),
     ("hist2st", {"views": 9, "distill": 0.5}, "views=9"),
     ("hist2st", {"encoder": "own", "width": 100}, "width=100 does not fit"),
     (
@@ -57,11 +65,16 @@ PLANNED = [
     ("stimage", {"target": "pearson"}, "no likelihood for target pearson"),
 ]
 BUILT = [
-    ("regclass", {"gamma": -1.0}, "gamma=-1.0"), ("regclass", {"gamma": float("nan")}, "gamma=nan"), ("hist2st", {"policy": "sum"}, "unknown policy 'sum'"),
+    ("regclass", {"gamma": -1.0}, "gamma=-1.0"),
+    ("regclass", {"gamma": float("nan")}, "gamma=nan"),
+    ("hist2st", {"policy": "sum"}, "unknown policy 'sum'"),
     ("hist2st", {"view": "hist2sst"}, "unknown augmentation 'hist2sst'; did you mean hist2st"),
-    ("hist2st", {"prune": "grid"}, "unknown prune 'grid'"), ("hist2st", {"k": 0}, "k=0"), ("hist2st-gat", {"metric": "cosine"}, "unknown metric 'cosine'"),
-    ("bleep", {"retrieval": "best"}, "unknown retrieval 'best'"), ("bleep", {"metric": "manhattan"}, "unknown metric 'manhattan'"),
-]  # fmt: skip
+    ("hist2st", {"prune": "grid"}, "unknown prune 'grid'"),
+    ("hist2st", {"k": 0}, "k=0"),
+    ("hist2st-gat", {"metric": "cosine"}, "unknown metric 'cosine'"),
+    ("bleep", {"retrieval": "best"}, "unknown retrieval 'best'"),
+    ("bleep", {"metric": "manhattan"}, "unknown metric 'manhattan'"),
+]
 
 
 @pytest.mark.parametrize(
@@ -128,8 +141,8 @@ def test_weights_that_cannot_be_had_are_asked_for_once(monkeypatch, caplog):
     assert asked == ["resnet50.tv_in1k"]
     (line,) = lines
     assert (
-        "the weights of encoder resnet50.tv_in1k are not here and cannot be downloaded (OSError: no connection); give weights=FILE"
-        in line
+        "the weights of encoder resnet50.tv_in1k are not here and cannot be downloaded"
+        " (OSError: no connection); give weights=FILE" in line
     )
     assert caplog.text == ""
 
@@ -144,3 +157,41 @@ def test_labels_outside_the_classes_are_refused(labels):
 def test_more_neighbours_than_the_bank_holds_are_refused(spots):
     with pytest.raises(BadInput, match=f"5 nearest reference spots asked for, of {spots}"):
         retrieve(torch.zeros(1, 4), torch.zeros(spots, 4), 5, "cosine", weighted=False)
+
+
+def test_all_mistakes_are_in_one_answer():
+    with pytest.raises(BadInput) as refused:
+        plan_run(
+            "tiny",
+            SPLIT,
+            "ridge",
+            sections=SECTIONS,
+            panel="all",
+            permute="yes",
+            budget="big",
+            encoder="own",
+            epoch=3,
+            lr=0.0,
+            stain="makenko",
+            windows="clean",
+        )
+    line = str(refused.value)
+    assert line.startswith("method ridge: ") and line.count("; ") == 8 and "\n" not in line
+    for mistake in (
+        "permute is 'yes' but must be a valid boolean",
+        "budget is 'big'",
+        "has no encoder of its own",
+        "there is no parameter 'epoch' (did you mean epochs?)",
+        "lr is 0.0 but must be greater than 0",
+        "(did you mean macenko?)",
+        "windows=clean is for methods that see all spots",
+    ):
+        assert mistake in line
+
+
+def test_an_integer_is_a_float_where_one_is_wanted_and_nothing_else_is_converted():
+    run = plan_run("tiny", SPLIT, "stnet", sections=SECTIONS, panel="all", lr=1, epochs=2)
+    assert (run.lr, type(run.lr), run.epochs) == (1.0, float, 2)
+    for parameters in ({"epochs": 2.0}, {"epochs": True}, {"permute": 1}, {"lr": "1"}):
+        with pytest.raises(BadInput, match="but must be a valid"):
+            plan_run("tiny", SPLIT, "stnet", sections=SECTIONS, panel="all", **parameters)

@@ -1,4 +1,4 @@
-"""Engines: the same numbers wherever runs are computed, each run made once, and workers that die."""
+"""Executors: the same numbers everywhere, each run computed once, and workers that die."""
 
 import dataclasses
 import json
@@ -22,11 +22,10 @@ from compendium import storage as disk
 from compendium.data.prepare import folder
 from compendium.errors import BadInput
 from compendium.runs.execution import PackedSections, RunsFailed, attempt
-from compendium.runs.executors.local import check_address, engine
-from compendium.runs.study.status import states
+from compendium.runs.executors import executor as start
+from compendium.runs.executors.dask import check_address
+from compendium.runs.study.status import statuses
 from watched import WORDS, planned, predictions, same, saved
-
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ class Cluster:
         environment = os.environ | {
             "COMPENDIUM_HOME": str(self.folder / "elsewhere"),
             "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": str(TESTS),
+            "PYTHONPATH": watched.paths(),
         }
         command = [
             sys.executable,
@@ -126,12 +125,12 @@ def test_threads_of_one_process_do_not_mix_their_draws(serial, home):
         same(predictions(planned(sections), sections, executor=pool), serial)
 
 
-def test_two_engines_on_one_home_make_each_run_once(dask, serial, watch):
+def test_two_executors_on_one_home_make_each_run_once(dask, serial, watch):
     sections = saved()
     runs, bad = planned(sections), planned(sections, ["stnet"], lr=1e30)
     with (
-        engine("local", workers=2) as (local, two),
-        engine("dask", address=dask.address()) as (remote, count),
+        start("local", workers=2) as (local, two),
+        start("dask", address=dask.address()) as (remote, count),
         ThreadPoolExecutor(2) as both,
     ):
         assert (two, count) == (2, 2)
@@ -149,7 +148,7 @@ def test_two_engines_on_one_home_make_each_run_once(dask, serial, watch):
     assert sorted(line for line in watched.made(watch) if "stnet" not in line) == sorted(
         f"{run.method} {run.split.name} 0" for run in runs
     )
-    assert [(now.word, "lower lr" in now.reason) for now in states(runs + bad, sections)] == [
+    assert [(now.status, "lower lr" in now.reason) for now in statuses(runs + bad, sections)] == [
         ("done", False)
     ] * 9 + [("failed", True)] * 3
     assert not (dask.folder / "elsewhere").exists()
@@ -160,7 +159,7 @@ def test_a_dask_worker_that_is_killed_is_replaced_from_its_checkpoint(dask, seri
     sections = saved()
     runs = planned(sections)
     (watch / "gate").touch()
-    with engine("dask", address=dask.address()) as (remote, _), ThreadPoolExecutor(1) as beside:
+    with start("dask", address=dask.address()) as (remote, _), ThreadPoolExecutor(1) as beside:
         study = beside.submit(predictions, runs, sections, executor=remote)
         killed = watched.until(
             lambda: {run: process for run in runs if (process := watched.held(watch, run))}
@@ -184,12 +183,12 @@ def test_a_local_worker_that_is_killed_is_told_and_the_next_call_goes_on(serial,
     sections = saved()
     runs = planned(sections)
     (watch / "gate").touch()
-    with engine("local", workers=1) as (pool, _), ThreadPoolExecutor(1) as beside:
+    with start("local", workers=1) as (pool, _), ThreadPoolExecutor(1) as beside:
         study = beside.submit(predictions, runs, sections, executor=pool)
         run = watched.until(lambda: next((run for run in runs if watched.held(watch, run)), None))
         os.kill(watched.held(watch, run), signal.SIGKILL)
         with pytest.raises(
-            RunsFailed, match="the engine gave up .* run the same again to continue"
+            RunsFailed, match="the executor gave up .* run the same again to continue"
         ) as error:
             study.result()
     assert "\n" not in str(error.value)
@@ -208,7 +207,7 @@ def local_study(home: Path) -> Iterator[subprocess.Popen]:
         "histogene",
         "--splits",
         "section-out",
-        "--engine",
+        "--executor",
         "local",
         "--workers",
         "1",
@@ -216,7 +215,7 @@ def local_study(home: Path) -> Iterator[subprocess.Popen]:
     ]
     command, environment = (
         [sys.executable, "-c", "import watched; watched.main()", "study", "her2st", *words],
-        os.environ | {"PYTHONPATH": str(TESTS)},
+        os.environ | {"PYTHONPATH": watched.paths()},
     )
     process = subprocess.Popen(
         command,
@@ -249,12 +248,13 @@ def test_local_workers_end_with_the_command(tmp_path, monkeypatch):
             )  # Ctrl-C reaches the workers too
             _, err = process.communicate(timeout=30)  # returns when all that write there have ended
             monkeypatch.setenv("COMPENDIUM_HOME", str(tmp_path / how.name))
-            assert [now.word for now in states([run], sections)] == ["interrupted"]
+            assert [now.status for now in statuses([run], sections)] == ["interrupted"]
             if how == signal.SIGINT:
                 assert process.returncode == 130
                 assert (
                     err.splitlines()[-1]
-                    == "compendium: interrupted; what was finished is kept, run the same command to continue"
+                    == "compendium: interrupted; what was finished is kept, run the same command to"
+                    " continue"
                 )
                 assert "Traceback" not in err
 
@@ -327,34 +327,34 @@ def test_addresses_that_are_refused(address, says):
 @pytest.mark.parametrize(
     ("word", "words", "says"),
     [
-        ("ray", {}, "unknown engine 'ray'; known: serial, local, dask, slurm"),
+        ("ray", {}, "unknown executor 'ray'; known: serial, local, dask, slurm"),
         ("local", {"workers": -1}, "workers is -1"),
-        ("serial", {"workers": 2}, "--workers goes with engine local or slurm, not with serial"),
-        ("dask", {"workers": 2}, "--workers goes with engine local or slurm, not with dask"),
+        ("serial", {"workers": 2}, "--workers goes with executor local or slurm, not with serial"),
+        ("dask", {"workers": 2}, "--workers goes with executor local or slurm, not with dask"),
         (
             "local",
             {"address": "tcp://127.0.0.1:8786"},
-            "--address goes with engine dask, not with local",
+            "--address goes with executor dask, not with local",
         ),
-        ("dask", {"slurm": {"timeout_min": 5}}, "--slurm goes with engine slurm, not with dask"),
+        ("dask", {"slurm": {"timeout_min": 5}}, "--slurm goes with executor slurm, not with dask"),
         ("dask", {}, "is no address of a Dask scheduler"),
         ("dask", {"address": "tls://127.0.0.1:8786"}, "TLS"),
     ],
 )
-def test_engines_that_are_refused(word, words, says):
-    with pytest.raises(BadInput, match=says) as error, engine(word, **words):
+def test_executors_that_are_refused(word, words, says):
+    with pytest.raises(BadInput, match=says) as error, start(word, **words):
         pass
     assert "\n" not in str(error.value)
 
 
 def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch):
-    monkeypatch.setattr("compendium.runs.executors.local.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("compendium.runs.executors.dask.CONNECT_SECONDS", 0.5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         with (
             pytest.raises(BadInput, match=f"no Dask scheduler answers at {address}") as error,
-            engine("dask", address=address),
+            start("dask", address=address),
         ):
             pass
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""The bank of views: who loads it, what is drawn from it, and that a run which draws from it is reproducible."""
+"""Precomputed augmented features: who loads them, what is drawn, and that runs repeat exactly."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ import torch
 
 from compendium.data.splits import Split
 from compendium.errors import BadInput
-from compendium.images.augment.views import bank
+from compendium.images.augment.views import view_names
 from compendium.runs import plan_run, run_once
-from compendium.runs.execution import training_set
-from compendium.runs.inputs.batches import banked, batch, inputs, training
+from compendium.runs.inputs.batches import augmented_views, batch, inputs, training
+from compendium.runs.inputs.prepare import training_set
 from compendium.runs.study.cost import features_left
 from conftest import tiny_section
 
@@ -47,24 +47,24 @@ def loaded(run):
     ],
 )
 def test_a_bank_is_loaded_where_it_is_drawn_from(method, words, drawn):
-    assert banked(planned(method, **words)) == (bank(*drawn) if drawn else ())
+    assert augmented_views(planned(method, **words)) == (view_names(*drawn) if drawn else ())
 
 
 def test_two_kinds_of_views_at_once_are_refused():
     with pytest.raises(BadInput, match="give augment=none, or distill=0"):
-        banked(planned("hist2st", augment="stnet"))
+        augmented_views(planned("hist2st", augment="stnet"))
 
 
 def test_a_spot_is_shown_one_of_its_own_eight_views(home):
     run = planned("stnet", augment="stnet")
     part = loaded(run)[0]
-    assert part.bank.shape == (8, 24, 96)
-    np.testing.assert_array_equal(part.bank[0], part.image)
+    assert part.augmented.shape == (8, 24, 96)
+    np.testing.assert_array_equal(part.augmented[0], part.image)
     torch.manual_seed(0)
     rows = np.tile(np.arange(24), 20)
     drawn = batch(run, part, rows, augment=True)
     assert drawn.views is None
-    which = (torch.from_numpy(part.bank)[:, rows] == drawn.image).all(dim=2)
+    which = (torch.from_numpy(part.augmented)[:, rows] == drawn.image).all(dim=2)
     assert (which.sum(dim=0) >= 1).all()
     assert (which.sum(dim=1) > 20).all()  # each of the eight is drawn
     np.testing.assert_array_equal(batch(run, part, rows[:24]).image.numpy(), part.image)
@@ -78,7 +78,7 @@ def test_views_follow_the_spots_when_patches_are_shuffled(home):
     straight, mixed = (loaded(planned("hist2st", permute=permute))[0] for permute in (False, True))
     order = [int(np.flatnonzero((straight.image == row).all(axis=1))[0]) for row in mixed.image]
     assert order != list(range(24))
-    np.testing.assert_array_equal(mixed.bank, straight.bank[:, order])
+    np.testing.assert_array_equal(mixed.augmented, straight.augmented[:, order])
     (first, _) = training(planned("hist2st"), [straight, straight], 0)
     assert first.views.shape == (8, 24, 96)
 
