@@ -18,7 +18,7 @@ from compendium.data.windows import CLEAN, windows
 from compendium.errors import BadInput
 from compendium.machine import DEVICES, usable
 from compendium.methods import recipe
-from compendium.methods.layers import Batch, Method, ModelSpec, Stage
+from compendium.methods.layers import ActivationCheckpoint, Batch, Method, ModelSpec
 from compendium.methods.registry import NONE, OWN
 from compendium.runs.inputs.batches import Inputs, in_order, inputs, training, windowed
 from compendium.runs.inputs.matching import TrainingSubset
@@ -78,9 +78,9 @@ def build(run: Run, parts: list[Inputs], genes: int) -> Method:
     shape = ModelSpec(genes, mean, run.target, classes, spots, rates=_rates(parts), **seen)
     torch.manual_seed(seed_of("build", run.seed))
     method = facts.build(shape, **dict(run.model))
-    for stage in method.modules():
-        if isinstance(stage, Stage):
-            stage.recompute = run.recompute
+    for module in method.modules():
+        if isinstance(module, ActivationCheckpoint):
+            module.recompute = run.recompute
     return method
 
 

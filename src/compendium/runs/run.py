@@ -20,7 +20,7 @@ from compendium.images.augment.families import FAMILIES
 from compendium.images.features import COLOUR, COORDINATES
 from compendium.images.stain.store import AS_IT_IS, STAINS
 from compendium.images.tissue_filter import EVERY, SPOTS
-from compendium.methods import Recipe, recipe
+from compendium.methods import Recipe, describe, recipe
 from compendium.methods.layers import ModelSpec
 from compendium.methods.registry import NONE, OWN
 
@@ -65,7 +65,7 @@ class Run:
 
     tile_um: how many µm of tissue a tile of tile_px shows; 0 for as many as tile_px of the section's image are. windows: in what pieces a method that sees all
     spots of a section is shown it (see compendium.data.windows). recompute: such a method keeps less for the gradient and computes it again, to the same numbers
-    (see compendium.methods.layers.Stage).
+    (see compendium.methods.layers.ActivationCheckpoint).
     """
 
     cohort: str
@@ -102,10 +102,9 @@ class Run:
     @property
     def title(self) -> str:
         """What a row is called: a published method that sees frozen features is a head on them, not the method itself."""
-        facts = recipe(self.method)
-        title = (
-            facts.title.replace("frozen", "tuned") if dict(self.model).get("tuned") else facts.title
-        )
+        facts, title = recipe(self.method), describe(self.method).title
+        if dict(self.model).get("tuned"):
+            title = title.replace("frozen", "tuned")
         on = (
             ""
             if facts.control or self.encoder == OWN
