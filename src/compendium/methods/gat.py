@@ -12,24 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
+from compendium.methods import hist2st_layers as parts
 from compendium.methods.graph import Graph, Metric, Pruning, check_neighbours, nearest
-from compendium.methods.hist2st_layers import (
-    BATCH_NORM,
-    HEAD,
-    LSTM,
-    PIXELS,
-    START,
-    TIES,
-    VARIANT,
-    ZINB,
-    CountHead,
-    EncoderTokens,
-    FeatureTokens,
-    Jump,
-    coefficient_head,
-    gene_head,
-    start_at_mean,
-)
 from compendium.methods.layers import ActivationCheckpoint, Batch, Method, ModelSpec
 from compendium.methods.registry import Config, Description, Deviation, Recipe, Step, register
 
@@ -99,20 +83,20 @@ class GAT(Method):
         self.config, width = config, config.width
         self.repeats = config.graph_layers if config.shared else 1
         self.tokens = (
-            FeatureTokens(spec.features, width, config.dropout, config.gain)
+            parts.FeatureTokens(spec.features, width, config.dropout, config.gain)
             if spec.features
-            else EncoderTokens(spec, width, config.dropout, RESIZED, config.batch_statistics)
+            else parts.EncoderTokens(spec, width, config.dropout, RESIZED, config.batch_statistics)
         )
         layers = (
             GraphAttention(width, config.heads) if config.attention else GraphMean(width)
             for _ in range(1 if config.shared else config.graph_layers)
         )
         self.graph = nn.ModuleList(layers)
-        self.jump = Jump(width)
-        self.counts = CountHead(width, spec.genes) if config.zinb else None
-        self.coefficient = coefficient_head(width)
-        self.head = gene_head(width, spec.genes)
-        start_at_mean(self.head, self.counts, spec)
+        self.jump = parts.Jump(width)
+        self.counts = parts.CountHead(width, spec.genes) if config.zinb else None
+        self.coefficient = parts.coefficient_head(width)
+        self.head = parts.gene_head(width, spec.genes)
+        parts.start_at_mean(self.head, self.counts, spec)
 
     def state(self, batch: Batch) -> Float[Tensor, "spot width"]:
         """Return the state of each spot before the heads."""
@@ -236,7 +220,7 @@ register(
         smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
     ),
     Description(
-        **VARIANT,
+        **parts.VARIANT,
         title="Hist2ST, graph attention",
         summary="ResNet-50 pre-trained on ImageNet, not trained further, and one linear layer; "
         "four layers of graph attention over the neighbours of a spot, an LSTM over these "
@@ -250,9 +234,9 @@ register(
                 "{graph_layers} graph attention layers",
                 "{heads} heads; a spot attends to its {k} nearest spots and itself",
             ),
-            LSTM,
-            ZINB,
-            HEAD,
+            parts.LSTM,
+            parts.ZINB,
+            parts.HEAD,
         ),
         deviations=(
             Deviation(
@@ -275,15 +259,15 @@ register(
                 "the same function",
             ),
             Deviation("Coefficient head of the distillation", "there and unused", "code: the same"),
-            BATCH_NORM,
-            PIXELS,
+            parts.BATCH_NORM,
+            parts.PIXELS,
             Deviation(
                 "Encoder",
                 "ResNet-50; another with encoder=, on cached features",
                 "benchmark: three encoders",
             ),
-            TIES,
-            START,
+            parts.TIES,
+            parts.START,
             Deviation(
                 "Frozen features",
                 "multiplied by 4 (gain=4)",

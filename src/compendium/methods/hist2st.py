@@ -16,26 +16,8 @@ from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES, family
 from compendium.images.augment.views import BANK
+from compendium.methods import hist2st_layers as parts
 from compendium.methods.graph import Graph, Metric, Pruning, check_neighbours, nearest
-from compendium.methods.hist2st_layers import (
-    HEAD,
-    LSTM,
-    SPOTS_ATTEND,
-    START,
-    TABLES,
-    TIES,
-    WHOLE_SLIDE,
-    ZINB,
-    CountHead,
-    FeatureTokens,
-    GraphLayer,
-    Jump,
-    PatchMixer,
-    Policy,
-    coefficient_head,
-    gene_head,
-    start_at_mean,
-)
 from compendium.methods.layers import Batch, Block, GridEmbedding, Method, ModelSpec
 from compendium.methods.registry import Config, Description, Deviation, Recipe, Step, register
 
@@ -74,7 +56,7 @@ class Hist2STConfig(Config):
     """Whether a spot is its own neighbour."""
     gcn: bool = True
     """Whether a graph layer uses the neighbours alone, without the spot's own state."""
-    policy: Policy = "mean"
+    policy: parts.Policy = "mean"
     """How a graph layer aggregates neighbours."""
     zinb: float = 0.25
     """Weight of the likelihood of counts; 0 for none."""
@@ -132,19 +114,19 @@ class Hist2ST(Method):
             Block(width, config.heads, width, config.dropout) for _ in range(config.layers)
         )
         self.graph = nn.ModuleList(
-            GraphLayer(width, config.gcn, config.policy) for _ in range(config.graph_layers)
+            parts.GraphLayer(width, config.gcn, config.policy) for _ in range(config.graph_layers)
         )
-        self.jump = Jump(width)
-        self.counts = CountHead(width, spec.genes, config.nb) if config.zinb else None
-        self.coefficient = coefficient_head(width) if config.distill else None
-        self.head = gene_head(width, spec.genes)
-        start_at_mean(self.head, self.counts, spec)
+        self.jump = parts.Jump(width)
+        self.counts = parts.CountHead(width, spec.genes, config.nb) if config.zinb else None
+        self.coefficient = parts.coefficient_head(width) if config.distill else None
+        self.head = parts.gene_head(width, spec.genes)
+        parts.start_at_mean(self.head, self.counts, spec)
 
     def embedding(self, spec: ModelSpec, config: Hist2STConfig) -> nn.Module:
         """Build what makes a token of a tile, or of its frozen features."""
         if spec.features:
-            return FeatureTokens(spec.features, config.width, config.dropout, config.gain)
-        return PatchMixer(
+            return parts.FeatureTokens(spec.features, config.width, config.dropout, config.gain)
+        return parts.PatchMixer(
             spec.tile_px,
             config.width,
             config.channels,
@@ -252,15 +234,15 @@ TEXT = Description(
             "{mixer_layers} ConvMixer blocks",
             "then fewer channels, flattened to {width:,} numbers",
         ),
-        SPOTS_ATTEND,
-        TABLES,
+        parts.SPOTS_ATTEND,
+        parts.TABLES,
         Step(
             "context",
             "{graph_layers} graph layers",
             "mean over the {k} nearest spots of the array, without the spot itself",
         ),
-        LSTM,
-        ZINB,
+        parts.LSTM,
+        parts.ZINB,
         Step(
             "training",
             "self-distillation",
@@ -268,7 +250,7 @@ TEXT = Description(
             "mixture x {distill:g}",
             side="out",
         ),
-        HEAD,
+        parts.HEAD,
     ),
     evaluated="HER2+ (BC1); squamous cell carcinoma (GSE144240)",
     compared=("stnet", "histogene"),
@@ -279,14 +261,14 @@ TEXT = Description(
             "code: transposed (transposed=True, published protocol)",
             "only a pre-trained encoder could notice",
         ),
-        TIES,
+        parts.TIES,
         Deviation(
             "Graph on Visium slides",
             "published protocol: prune=NA; clean: k=6 and metric=hexagonal",
             "k=4 and prune=Grid, made for the legacy array; benchmark: prune=NA",
             "a spot has six adjacent spots there",
         ),
-        WHOLE_SLIDE,
+        parts.WHOLE_SLIDE,
         Deviation("Spot without neighbours", "0 after a graph layer", "0/0"),
         Deviation(
             "Size factor of the ZINB",
@@ -309,7 +291,7 @@ TEXT = Description(
             "else tokens are a tenth of the size of the position tables; chosen among 1, 4 and 10 "
             "on three sections of the demo cohort",
         ),
-        START,
+        parts.START,
         Deviation(
             "Early stopping",
             "none; without validation sections the last epoch is kept",

@@ -6,13 +6,8 @@ from torch import nn
 
 from compendium.errors import BadInput
 from compendium.images.encoders import FROZEN
+from compendium.methods import hist2st_layers as parts
 from compendium.methods.hist2st import HIST2ST, TEXT, Hist2ST, Hist2STConfig
-from compendium.methods.hist2st_layers import (
-    BATCH_NORM,
-    PIXELS,
-    VARIANT,
-    EncoderTokens,
-)
 from compendium.methods.layers import ModelSpec
 from compendium.methods.registry import Deviation, Step, register
 
@@ -61,7 +56,7 @@ class EncoderHist2ST(Hist2ST):
     def embedding(self, spec: ModelSpec, config: EncoderHist2STConfig) -> nn.Module:
         """Build what makes a token of a tile, or of its frozen features."""
         if not spec.features:
-            return EncoderTokens(
+            return parts.EncoderTokens(
                 spec,
                 config.width,
                 config.dropout,
@@ -79,13 +74,9 @@ class EncoderHist2ST(Hist2ST):
 
 DEVIATIONS = (
     *TEXT.deviations,
-    BATCH_NORM,
-    PIXELS,
-    Deviation(
-        "Weights",
-        "timm's",
-        "torchvision's, which differ for EfficientNetV2-S and Swin-S",
-    ),
+    parts.BATCH_NORM,
+    parts.PIXELS,
+    Deviation("Weights", "timm's", "torchvision's, which differ for EfficientNetV2-S and Swin-S"),
     Deviation(
         "Training of the encoder",
         "none; tuned=True trains all of it",
@@ -127,6 +118,8 @@ for _name, (_title, _encoder) in ENCODERS.items():
                 Step("encoder", "linear layer", "to {width:,} numbers"),
                 *TEXT.flow[2:],
             ),
-            **VARIANT | {"deviations": DEVIATIONS} | (OF_THIS_BOOK if _encoder == FROZEN else {}),
+            **parts.VARIANT
+            | {"deviations": DEVIATIONS}
+            | (OF_THIS_BOOK if _encoder == FROZEN else {}),
         ),
     )

@@ -134,9 +134,7 @@ register(
             ),
             WHOLE_SLIDE,
             Deviation(
-                "Genes",
-                "a run takes its panel as it is",
-                "list once cut at 1,000 expressing spots",
+                "Genes", "a run takes its panel as it is", "list once cut at 1,000 expressing spots"
             ),
         ),
     ),

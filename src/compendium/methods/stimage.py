@@ -160,9 +160,7 @@ register(
             ),
             LOSS,
             Step(
-                "head",
-                "mean of the distribution",
-                "n (1 - p) / p; its variance is the uncertainty",
+                "head", "mean of the distribution", "n (1 - p) / p; its variance is the uncertainty"
             ),
         ),
         evaluated="HER2+ (BC1); Visium breast (BC2, BC3)",
