@@ -211,11 +211,27 @@ HIST2ST = Recipe(
     scale="0-255",
     config=Hist2STConfig(),
     published={"transposed": True},
-    laptop={"lr": 3e-4, "epochs": 50, "distill": 0.0}
-    | {"width": 256, "patch": 14, "layers": 2, "heads": 4},
-    smoke={"lr": 1e-3, "epochs": 3, "views": 2}
-    | {"width": 32, "channels": 16, "patch": 28, "mixer_layers": 1}
-    | {"layers": 1, "heads": 1, "graph_layers": 2},
+    laptop={
+        "lr": 3e-4,
+        "epochs": 50,
+        "width": 256,
+        "patch": 14,
+        "layers": 2,
+        "heads": 4,
+        "distill": 0.0,
+    },
+    smoke={
+        "lr": 1e-3,
+        "epochs": 3,
+        "width": 32,
+        "channels": 16,
+        "patch": 28,
+        "mixer_layers": 1,
+        "layers": 1,
+        "heads": 1,
+        "graph_layers": 2,
+        "views": 2,
+    },
 )
 
 TEXT = Description(

@@ -92,8 +92,15 @@ register(
         epochs=100,
         scale="0-255",
         config=HisToGeneConfig(),
-        laptop={"lr": 3e-4, "epochs": 50, "dropout": 0.3}
-        | {"width": 256, "layers": 2, "heads": 4, "hidden": 512},
+        laptop={
+            "lr": 3e-4,
+            "epochs": 50,
+            "dropout": 0.3,
+            "width": 256,
+            "layers": 2,
+            "heads": 4,
+            "hidden": 512,
+        },
         smoke={"lr": 1e-3, "epochs": 3, "width": 32, "layers": 1, "heads": 1, "hidden": 32},
     ),
     Description(
