@@ -36,7 +36,7 @@ LONGEST = (
     "test_real_ladder.py",
     "test_built_book.py",
     "test_executors.py",
-    "test_seventh_method.py",
+    "test_eighth_method.py",
     "test_methods.py",
 )  # a minute or more each
 

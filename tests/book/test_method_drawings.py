@@ -8,16 +8,17 @@ import pytest
 from compendium.book.site.method_drawings import (
     FORMS,
     NAMES,
+    alt_text,
     boxes,
     frame,
     having,
     structure,
     to_html,
     to_svg,
-    words,
 )
 from compendium.book.site.method_tables import BENCHMARK, reviewed
-from compendium.methods import Step, recipe
+from compendium.methods import Step, describe, recipe
+from compendium.methods.registry import DESCRIPTIONS
 
 SVG = "{http://www.w3.org/2000/svg}"
 ASCENT, LETTER = (
@@ -28,13 +29,11 @@ ASCENT, LETTER = (
 
 def drawn(name: str) -> tuple[str, list[Step]]:
     return (
-        ("Structure", structure())
-        if name == "structure"
-        else (recipe(name).title, boxes(recipe(name)))
+        ("Structure", structure()) if name == "structure" else (describe(name).title, boxes(name))
     )
 
 
-@pytest.fixture(params=["structure", *(facts.name for facts in reviewed())])
+@pytest.fixture(params=["structure", *reviewed()])
 def drawing(request) -> tuple[str, list[Step]]:
     return drawn(request.param)
 
@@ -62,8 +61,8 @@ def test_it_is_well_formed_and_named(drawing, form):
 def test_its_words_tell_all_of_it(drawing, form):
     title, steps = drawing
     told = ET.fromstring(to_svg(title, steps, form)).get("aria-label")
-    assert told == words(title, steps) and told.startswith(f"{title}. From tile")
-    assert [step for step in steps if step.words not in told or step.detail not in told] == []
+    assert told == alt_text(title, steps) and told.startswith(f"{title}. From tile")
+    assert [step for step in steps if step.title not in told or step.detail not in told] == []
     assert told.count(", frozen.") == sum(step.frozen for step in steps)
 
 
@@ -78,7 +77,7 @@ def test_boxes_lie_apart_inside_the_drawing_and_hold_their_text(drawing, form):
         assert left < x and x + wide < left + width and top < y and y + tall < top + height
         for text in group.iter(f"{SVG}text"):
             at, line = numbers(text, "x", "y")
-            size = {"part": 11, "words": 14, "detail": 12.5}[text.get("class")]
+            size = {"part": 11, "title": 14, "detail": 12.5}[text.get("class")]
             assert (
                 y + ASCENT <= line + 6 <= y + tall
                 and at + len(text.text) * size * LETTER <= x + wide
@@ -117,7 +116,7 @@ def test_the_narrow_form_fits_a_telephone_and_keeps_branches_off_the_main_way():
     title, steps = drawn("bleep")
     groups = ET.fromstring(to_svg(title, steps, narrow)).iter(f"{SVG}g")
     boxed = {
-        group.find(f"{SVG}text[@class='words']").text: float(group.find(f"{SVG}rect").get("y"))
+        group.find(f"{SVG}text[@class='title']").text: float(group.find(f"{SVG}rect").get("y"))
         for group in groups
     }
     assert boxed["reference bank"] < boxed["retrieval"] < boxed["expression"], (
@@ -136,7 +135,7 @@ def test_frozen_and_trained_boxes_differ():
         title, steps = drawn(name)
         svg = ET.fromstring(to_svg(title, steps, FORMS[0]))
         dashed = [group for group in svg.iter(f"{SVG}g") if "frozen" in group.get("class").split()]
-        assert [group.find(f"{SVG}text[@class='words']").text for group in dashed] == frozen
+        assert [group.find(f"{SVG}text[@class='title']").text for group in dashed] == frozen
         assert all("frozen" in group.find(f"{SVG}text[@class='part']").text for group in dashed), (
             "not told by the border alone"
         )
@@ -150,20 +149,19 @@ def test_the_loss_stands_where_it_is_taken():
     ):
         _, steps = drawn(name)
         at = [step.part for step in steps].index("loss")
-        assert steps[at - 1].words == before and steps[at].detail == recipe(name).fill(
-            recipe(name).loss
-        )
+        assert steps[at - 1].title == before and steps[at].detail == describe(name).loss
         assert [step.part for step in steps].count("loss") == 1
 
 
-def test_a_method_that_says_nothing_of_its_drawing_has_one():
+def test_a_method_that_describes_no_drawing_has_one(monkeypatch):
     for name in ("stnet", "histogene"):
-        facts = replace(recipe(name), flow=(), loss="")
-        told = words(facts.title, boxes(facts))
-        assert facts.summary in told and ("all spots of a section together" in told) == (
-            facts.unit == "section"
+        text = replace(describe(name), flow=(), loss="")
+        monkeypatch.setitem(DESCRIPTIONS, name, text)
+        found = alt_text(text.title, boxes(name))
+        assert text.summary in found and ("all spots of a section together" in found) == (
+            recipe(name).unit == "section"
         )
-        ET.fromstring(to_svg(facts.title, boxes(facts), FORMS[1]))
+        ET.fromstring(to_svg(text.title, boxes(name), FORMS[1]))
 
 
 def test_words_are_escaped_and_both_forms_are_given():
@@ -173,14 +171,14 @@ def test_words_are_escaped_and_both_forms_are_given():
 
 
 def test_the_structure_counts_who_has_a_part():
-    variants = sum(facts.citation == BENCHMARK for facts in reviewed())
+    variants = sum(describe(name).citation == BENCHMARK for name in reviewed())
     assert having("encoder") == f"all methods; {variants} of {variants} variants"
     assert having("context").startswith("HisToGene, Hist2ST;")
     assert having("distribution").startswith("Hist2ST, STimage;")
 
 
 def test_the_boxes_are_a_table_too():
-    rows = frame(boxes(recipe("regclass")))
+    rows = frame(boxes("regclass"))
     assert list(rows.columns) == ["part", "box", "detail", "frozen", "branch"] and set(
         rows["part"]
     ) <= set(NAMES.values())

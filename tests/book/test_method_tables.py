@@ -1,6 +1,7 @@
 """The tables of the methods are what is registered, and the published numbers where the networks are the published ones."""
 
 import re
+from dataclasses import astuple
 from typing import get_args
 
 import pandas as pd
@@ -12,7 +13,7 @@ from compendium.book.site.method_pages import CAPTIONS
 from compendium.book.site.method_tables import EXPRESSION, TABLES, as_text, reviewed, table, year
 from compendium.data.targets.transforms import Transform
 from compendium.errors import BadInput
-from compendium.methods import METHODS, names, recipe
+from compendium.methods import METHODS, describe, names, recipe
 from compendium.storage import CHECKOUT
 
 COUNTS = {  # total and trained at 785 genes, total and trained at 12; of Regclass, which has 128 positions, only the published total at 12 genes is known
@@ -82,36 +83,29 @@ def test_an_unknown_table_lists_the_known(capsys):
 
 def test_the_overview_holds_every_method_and_the_others_no_control():
     assert sorted(table("methods")["name"]) == sorted(METHODS)
-    titles = {facts.title for facts in METHODS.values() if not facts.control}
+    titles = {describe(name).title for name in names() if not recipe(name).control}
     for other in ("inputs", "architectures", "training", "parameters", "origins"):
         assert set(table(other)["method"]) == titles and len(table(other)) == len(titles), other
 
 
 def test_every_registration_says_what_the_tables_print():
     """A method that is part of the book states its loss, its drawing and where it comes from; the defaults are for one that is being added."""
-    for facts in reviewed():
-        assert facts.loss and facts.flow and facts.evaluated and facts.citation, facts.name
-        assert all(rival in METHODS for rival in facts.compared), facts.name
-        assert not re.search(
-            r"[{}]",
-            " ".join(
-                [
-                    facts.fill(facts.loss),
-                    facts.fill(facts.augmentation),
-                    *(step.words + step.detail for step in method_tables.steps(facts)),
-                ]
-            ),
-        )
+    for name in reviewed():
+        text = describe(name)
+        assert text.loss and text.flow and text.evaluated and text.citation, name
+        assert all(rival in METHODS for rival in text.compared), name
+        printed = [text.loss, text.augmentation, *(s.title + s.detail for s in text.flow)]
+        assert not re.search(r"[{}]", " ".join(printed))
 
 
 def test_numbers_in_words_are_the_models_own():
-    facts = recipe("hist2st")
-    layers, graph = facts.model["layers"], facts.model["graph_layers"]
+    model = recipe("hist2st").model
+    layers, graph = model["layers"], model["graph_layers"]
     assert (
-        method_tables.part(facts, "context")
+        method_tables.part("hist2st", "context")
         == f"{layers} transformer blocks, position tables, {graph} graph layers, LSTM over the {graph} outputs"
     )
-    assert facts.fill(facts.loss) == "mean squared error + 0.25 ZINB + 0.5 distillation"
+    assert describe("hist2st").loss == "mean squared error + 0.25 ZINB + 0.5 distillation"
 
 
 def test_every_target_is_put_into_words():
@@ -120,9 +114,9 @@ def test_every_target_is_put_into_words():
 
 def test_every_method_is_cited_and_its_year_is_that_of_the_entry():
     years = bibliography()
-    cited = {facts.citation for facts in METHODS.values() if facts.citation}
+    cited = {describe(name).citation for name in METHODS} - {""}
     assert cited <= set(years) and len(cited) >= 7
-    assert [facts.name for facts in reviewed() if year(facts) != years[facts.citation]] == []
+    assert [name for name in reviewed() if year(name) != years[describe(name).citation]] == []
 
 
 def test_the_pages_cite_what_is_listed_and_name_tables_and_methods_that_are_there():
@@ -138,9 +132,9 @@ def test_the_pages_cite_what_is_listed_and_name_tables_and_methods_that_are_ther
 
 def test_parameters_are_the_published_numbers():
     counted = {row[0]: tuple(row[1:]) for row in table("parameters").itertuples(index=False)}
-    assert {name: counted[recipe(name).title] for name in COUNTS} == COUNTS
-    assert [counted[recipe("stimage").title][i] for i in (1, 3)] == [3_216_930, 49_176]
-    assert counted[recipe("regclass").title][2] == 75_495_607
+    assert {name: counted[describe(name).title] for name in COUNTS} == COUNTS
+    assert [counted[describe("stimage").title][i] for i in (1, 3)] == [3_216_930, 49_176]
+    assert counted[describe("regclass").title][2] == 75_495_607
 
 
 def test_protocols_differ_where_they_say_and_methods_add_their_own_words():
@@ -150,22 +144,25 @@ def test_protocols_differ_where_they_say_and_methods_add_their_own_words():
     }
     assert all(then != now for _, then, now in rows)
     assert rows["split", "section-out", "patient-out"] == "all"
-    assert rows["double_softmax", "True", "False"] == recipe("regclass").title
-    assert {recipe(name).title for name in ("hist2st", "hist2st-gat", "regclass")} < {
+    assert rows["double_softmax", "True", "False"] == describe("regclass").title
+    assert {describe(name).title for name in ("hist2st", "hist2st-gat", "regclass")} < {
         *rows["k, on Visium slides", "4", "6"].split("; ")
     }
-    assert recipe("stnet").title in rows["target", "log1p", "wide"].split("; ")
+    assert describe("stnet").title in rows["target", "log1p", "wide"].split("; ")
 
 
 def test_every_deviation_stands_once_with_all_whose_it_is():
     frame = table("deviations")
-    assert frame["deviation"].is_unique
-    for facts in METHODS.values():
-        mine = frame[[facts.title in titles.split("; ") for titles in frame["method"]]]["deviation"]
-        assert set(mine) == (set() if facts.control else set(facts.deviations)), facts.name
+    assert not frame.duplicated(["what", "here", "paper", "reason"]).any()
+    for name in METHODS:
+        text = describe(name)
+        mine = frame[[text.title in titles.split("; ") for titles in frame["method"]]]
+        found = set(mine.drop(columns="method").itertuples(index=False, name=None))
+        assert found == {astuple(each) for each in text.deviations}, name
+        assert not (recipe(name).control and text.deviations)
 
 
 def test_methods_stand_by_year_and_variants_behind():
-    order = [facts.name for facts in reviewed()]
+    order = reviewed()
     assert order[0] == "stnet" and order.index("bleep") < order.index("regclass")
     assert sorted(order) == sorted(name for name in names() if not recipe(name).control)

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from compendium.data.splits import Split
 from compendium.errors import BadInput
-from compendium.methods.bleep import BLEEP, METRICS, RETRIEVALS, Projection, contrastive, retrieve
+from compendium.methods.bleep import (
+    BLEEP,
+    METRICS,
+    RETRIEVALS,
+    BLEEPConfig,
+    Projection,
+    contrastive,
+    retrieve,
+)
 from compendium.methods.layers import Batch, ModelSpec
 from compendium.runs import plan_run, run_once
 from compendium.runs.fit import build, fit
@@ -57,7 +65,8 @@ def bank(genes: int = 3, spots: int = 8, **words) -> tuple[BLEEP, Batch]:
     """A method in evaluation mode that remembers some spots, and those spots."""
     torch.manual_seed(1)
     method = BLEEP(
-        ModelSpec(genes, torch.zeros(genes), features=4), width=16, **{"neighbours": 4} | words
+        ModelSpec(genes, torch.zeros(genes), features=4),
+        BLEEPConfig(**{"width": 16, "neighbours": 4} | words),
     ).eval()
     spots = Batch(
         torch.randn(spots, 4), torch.zeros(spots, 2, dtype=torch.long), torch.rand(spots, genes) * 9
@@ -173,7 +182,7 @@ def test_the_projection_is_the_published_head():
 
 
 def test_a_batch_of_one_spot_has_loss_zero_and_finite_gradients():
-    method = BLEEP(ModelSpec(3, torch.zeros(3), features=4), width=16)
+    method = BLEEP(ModelSpec(3, torch.zeros(3), features=4), BLEEPConfig(width=16))
     loss = method.losses(
         Batch(torch.randn(1, 4), torch.zeros(1, 2, dtype=torch.long), torch.zeros(1, 3))
     )["contrastive"]
@@ -321,7 +330,7 @@ def test_a_bank_with_another_panel_is_refused():
 
 def test_a_temperature_of_zero_is_refused():
     with pytest.raises(BadInput, match="temperature=0 of method bleep must be above 0"):
-        BLEEP(ModelSpec(3, torch.zeros(3), features=4), temperature=0.0)
+        BLEEPConfig(temperature=0.0)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from timm.models.vgg import VGG
 
 from compendium.images import encoders
-from compendium.methods.deepspace import DeepSpaCE
+from compendium.methods.deepspace import DeepSpaCE, DeepSpaCEConfig
 from compendium.methods.layers import Batch, ModelSpec
 
 GRID = torch.zeros(40, 2, dtype=torch.long)
@@ -30,7 +30,7 @@ def test_the_loss_is_the_published_one(golden):
             torch.from_numpy(stored[f"deepspace_smoothl1.{part}"])
             for part in ("outputs", "labels", "loss")
         )
-    method = DeepSpaCE(ModelSpec(12, torch.zeros(12), features=12))
+    method = DeepSpaCE(ModelSpec(12, torch.zeros(12), features=12), DeepSpaCEConfig())
     with torch.no_grad():
         method.head.weight.copy_(torch.eye(12))
     torch.testing.assert_close(
@@ -42,7 +42,7 @@ def test_the_loss_is_the_published_one(golden):
     ("transfer", "learning"), [(True, {"head.weight", "head.bias"}), (False, None)]
 )
 def test_transfer_trains_the_last_layer_alone(small, transfer, learning):
-    method = DeepSpaCE(small, transfer=transfer).train()
+    method = DeepSpaCE(small, DeepSpaCEConfig(transfer=transfer)).train()
     method.losses(Batch(torch.randn(2, 3, 224, 224), GRID[:2], torch.ones(2, 3)))[
         "smooth L1"
     ].backward()
@@ -51,7 +51,7 @@ def test_transfer_trains_the_last_layer_alone(small, transfer, learning):
 
 
 def test_dropout_of_both_hidden_layers_acts_in_training_though_they_are_frozen(small):
-    method, tiles = DeepSpaCE(small), torch.randn(2, 3, 224, 224)
+    method, tiles = DeepSpaCE(small, DeepSpaCEConfig()), torch.randn(2, 3, 224, 224)
     features = method.image(tiles)
     assert not torch.equal(features, method.image(tiles))
     assert (method.dropout(features) == 0).float().mean() > (features == 0).float().mean() + 0.1
@@ -61,7 +61,7 @@ def test_dropout_of_both_hidden_layers_acts_in_training_though_they_are_frozen(s
 
 
 def test_a_tile_of_376_px_is_seen_at_224(small):
-    method = DeepSpaCE(small).eval()
+    method = DeepSpaCE(small, DeepSpaCEConfig()).eval()
     seen = []
     method.image.network.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     tile = F.interpolate(torch.randn(1, 3, 8, 8), size=376, mode="bilinear", align_corners=False)
@@ -77,7 +77,7 @@ def test_a_tile_of_376_px_is_seen_at_224(small):
 
 def test_it_starts_near_the_mean_of_each_gene_and_on_features_without_dropout():
     mean = torch.tensor([0.0, 4.0, 9.0])
-    method = DeepSpaCE(ModelSpec(3, mean, features=8)).train()
+    method = DeepSpaCE(ModelSpec(3, mean, features=8), DeepSpaCEConfig()).train()
     torch.testing.assert_close(method(Batch(torch.zeros(4, 8), GRID[:4])), mean.expand(4, -1))
     x = torch.randn(4, 8)
     assert torch.equal(method(Batch(x, GRID[:4])), method(Batch(x, GRID[:4])))

@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from compendium.errors import BadInput
-from compendium.methods.gat import GAT, GraphAttention, GraphMean
+from compendium.methods.gat import GAT, GATConfig, GraphAttention, GraphMean
 from compendium.methods.graph import nearest
 from compendium.methods.layers import Batch, ModelSpec
+from tiny_fits import adjacency
 
 GRID = torch.cartesian_prod(torch.arange(4), torch.arange(3))
 SMALL = {"width": 16, "graph_layers": 3}
@@ -23,10 +24,10 @@ def section(grid=GRID):
 
 def build(**words):
     torch.manual_seed(0)
-    return GAT(ModelSpec(5, torch.zeros(5), features=6), **SMALL | words)
+    return GAT(ModelSpec(5, torch.zeros(5), features=6), GATConfig(**SMALL | words))
 
 
-def dense(layer, x, adjacency):
+def dense(layer, x, matrix):
     """The published layer: scores of all pairs of spots, -9e15 where there is no edge."""
     W, b = layer.attention.lin.weight[:, :-1], layer.attention.lin.weight[:, -1]
     z = (x @ W.T + b).unflatten(1, (2, -1))
@@ -35,7 +36,7 @@ def dense(layer, x, adjacency):
         + (layer.attention.att_src * z).sum(dim=2)[None],
         0.2,
     )  # (i, j, head)
-    share = torch.where(adjacency[..., None] > 0, score, torch.tensor(-9e15)).softmax(dim=1)
+    share = torch.where(matrix[..., None] > 0, score, torch.tensor(-9e15)).softmax(dim=1)
     return torch.einsum("ijh,jhw->ihw", share, z).flatten(1)
 
 
@@ -46,7 +47,7 @@ def test_layer_is_the_published_matrix_form(loops):
     grid[5] = 40  # far from all: without self-loops it attends to all spots alike
     edges = nearest(grid, 4, "Grid", loops=loops)
     assert edges.degree[5] == loops
-    found, expected = layer(x, edges), dense(layer, x, edges.adjacency)
+    found, expected = layer(x, edges), dense(layer, x, adjacency(edges))
     torch.testing.assert_close(found, expected)
     parameters = [x, *layer.parameters()]
     for one, other in zip(

@@ -8,6 +8,7 @@ import torch
 
 from compendium.errors import BadInput
 from compendium.methods.graph import Graph, nearest
+from tiny_fits import adjacency
 
 SQUARE = torch.stack(
     torch.meshgrid(torch.arange(6), torch.arange(6), indexing="ij"), dim=2
@@ -26,7 +27,7 @@ def test_adjacency_is_the_published_one(golden, k, prune):
             torch.from_numpy(file["coords_float"]),
             torch.from_numpy(file[f"adj_float_k{k}_{prune}"]),
         )
-    torch.testing.assert_close(nearest(places, k, prune).adjacency, expected, rtol=0, atol=0)
+    torch.testing.assert_close(adjacency(nearest(places, k, prune)), expected, rtol=0, atol=0)
 
 
 def test_mean_over_neighbours_is_the_matrix_product(golden):

@@ -12,11 +12,13 @@ from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES
 from compendium.methods.count_losses import nb_log_odds, zinb, zinb_parameters
 from compendium.methods.graph import nearest
-from compendium.methods.hist2st import Hist2ST
+from compendium.methods.hist2st import Hist2ST, Hist2STConfig
+from compendium.methods.hist2st_encoders import EncoderHist2ST, EncoderHist2STConfig
 from compendium.methods.hist2st_layers import GraphLayer
 from compendium.methods.layers import Batch, ModelSpec
 from compendium.runs import plan_run
 from conftest import tiny_section
+from tiny_fits import adjacency
 
 GENES, SPOTS = 5, 12
 SMALL = {
@@ -48,7 +50,7 @@ def section(spots=SPOTS, grid=GRID):
 
 def build(**words):
     torch.manual_seed(0)
-    return Hist2ST(ModelSpec(GENES, torch.zeros(GENES), tile_px=32), **SMALL | words)
+    return Hist2ST(ModelSpec(GENES, torch.zeros(GENES), tile_px=32), Hist2STConfig(**SMALL | words))
 
 
 def test_total_is_error_and_quarter_of_zinb_and_half_of_distillation(monkeypatch):
@@ -100,7 +102,8 @@ def test_views_are_drawn_of_the_tiles_before_they_are_scaled(scale):
     batch = Batch(encoders.scaled(tiles, scale), GRID[:4])
     for view in ("none", "hist2st", "histogene"):
         method = Hist2ST(
-            ModelSpec(GENES, torch.zeros(GENES), tile_px=32, scale=scale), **SMALL | {"view": view}
+            ModelSpec(GENES, torch.zeros(GENES), tile_px=32, scale=scale),
+            Hist2STConfig(**SMALL | {"view": view}),
         )
         torch.manual_seed(0)
         seen = list(method.views_of(batch.image, batch))
@@ -146,7 +149,7 @@ def test_switches_leave_terms_and_parts_out():
 def test_graph_layer_is_its_matrix_form(gcn, policy, loops):
     layer, x = GraphLayer(6, gcn, policy), torch.randn(SPOTS, 6)
     edges = nearest(GRID, 4, "NA", loops=loops)
-    matrix = edges.adjacency - (0 if gcn or policy == "max" else torch.eye(SPOTS))
+    matrix = adjacency(edges) - (0 if gcn or policy == "max" else torch.eye(SPOTS))
     near = (
         matrix @ x / matrix.sum(dim=1, keepdim=True)
         if policy == "mean"
@@ -203,7 +206,9 @@ def test_frozen_encoder_learns_nothing_and_keeps_its_statistics():
         section(6),
     )
     for published in (False, True):
-        method = Hist2ST(shape, **SMALL | {"distill": 0.0, "batch_statistics": published}).train()
+        method = EncoderHist2ST(
+            shape, EncoderHist2STConfig(**SMALL | {"distill": 0.0, "batch_statistics": published})
+        ).train()
         network = method.tokens.image.network
         before = {name: value.clone() for name, value in network.state_dict().items()}
         sum(method.losses(batch).values()).backward()
@@ -218,7 +223,7 @@ def test_frozen_encoder_learns_nothing_and_keeps_its_statistics():
 
 
 def test_an_encoder_is_shown_the_middle_of_the_enlarged_tile(monkeypatch):
-    method = Hist2ST(
+    method = EncoderHist2ST(
         ModelSpec(
             GENES,
             torch.zeros(GENES),
@@ -226,7 +231,7 @@ def test_an_encoder_is_shown_the_middle_of_the_enlarged_tile(monkeypatch):
             encoder="test_resnet.r160_in1k",
             weights="random",
         ),
-        **SMALL,
+        EncoderHist2STConfig(**SMALL),
     )
     shown = []
     monkeypatch.setattr(
@@ -246,7 +251,9 @@ def test_an_encoder_is_shown_the_middle_of_the_enlarged_tile(monkeypatch):
 @pytest.mark.parametrize("target", ["wide", "scprep", "raw"])
 def test_training_starts_from_the_mean_on_every_target(target):
     mean, rates = torch.linspace(1, 6, GENES), torch.linspace(0.5, 40, GENES)
-    method = Hist2ST(ModelSpec(GENES, mean, target, tile_px=32, rates=rates), **SMALL)
+    method = Hist2ST(
+        ModelSpec(GENES, mean, target, tile_px=32, rates=rates), Hist2STConfig(**SMALL)
+    )
     assert torch.equal(method.head[1].bias, mean)
     assert torch.allclose(
         zinb_parameters(*(output.bias for output in method.counts.outputs))[0], rates
@@ -259,7 +266,7 @@ def test_frozen_features_are_enlarged_and_not_turned():
     torch.manual_seed(0)
     method = Hist2ST(
         ModelSpec(GENES, torch.zeros(GENES), features=6),
-        **SMALL | {"gain": 3.0, "transposed": True, "dropout": 0.0},
+        Hist2STConfig(**SMALL | {"gain": 3.0, "transposed": True, "dropout": 0.0}),
     )
     torch.testing.assert_close(
         method.tokens(features.image),
@@ -271,7 +278,9 @@ def test_frozen_features_are_enlarged_and_not_turned():
 
 
 def build_on_features(**words):
-    return Hist2ST(ModelSpec(GENES, torch.zeros(GENES), features=6), **SMALL | words)
+    return EncoderHist2ST(
+        ModelSpec(GENES, torch.zeros(GENES), features=6), EncoderHist2STConfig(**SMALL | words)
+    )
 
 
 def test_on_frozen_features_views_are_drawn_out_of_the_bank_without_repetition():
@@ -320,9 +329,10 @@ def test_a_tuned_encoder_learns_and_its_gradient_is_that_of_its_pieces(monkeypat
         section(),
     )
     torch.manual_seed(0)
-    method = Hist2ST(
-        shape, **SMALL | {"distill": 0.0, "dropout": 0.0, "resized": 32, "tuned": True}
-    ).train()
+    config = EncoderHist2STConfig(
+        **SMALL | {"distill": 0.0, "dropout": 0.0, "resized": 32, "tuned": True}
+    )
+    method = EncoderHist2ST(shape, config).train()
     network = method.tokens.image.network
     before = {name: value.clone() for name, value in network.state_dict().items()}
     tokens = method.tokens(batch.image)
@@ -343,7 +353,7 @@ def test_a_tuned_encoder_learns_and_its_gradient_is_that_of_its_pieces(monkeypat
 
 
 def test_a_tile_that_is_shown_small_is_shown_whole(monkeypatch):
-    method = Hist2ST(
+    method = EncoderHist2ST(
         ModelSpec(
             GENES,
             torch.zeros(GENES),
@@ -351,7 +361,7 @@ def test_a_tile_that_is_shown_small_is_shown_whole(monkeypatch):
             encoder="test_resnet.r160_in1k",
             weights="random",
         ),
-        **SMALL | {"resized": 112},
+        EncoderHist2STConfig(**SMALL | {"resized": 112}),
     )
     shown, tiles = [], torch.rand(2, 3, 112, 112)
     monkeypatch.setattr(

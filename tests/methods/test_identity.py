@@ -19,7 +19,8 @@ PACKAGE = Path(compendium.__file__).parent
 ROOT = PACKAGE.parents[1]
 IDENTITIES = """
 from tiny_fits import SECTIONS, smoke
-from compendium.book import fingerprint, profiles
+from compendium.book.notebook import profiles
+from compendium.book.run import fingerprint
 from compendium.images.features import cache_path
 from compendium.methods import names
 from compendium.runs.fit import _maker

@@ -8,10 +8,10 @@ import torch
 
 from compendium.errors import BadInput
 from compendium.images.features import COORDINATES
-from compendium.methods import METHODS, names, recipe
-from compendium.methods.hist2st import ENCODERS
+from compendium.methods import METHODS, describe, names, recipe
+from compendium.methods.hist2st_encoders import ENCODERS
 from compendium.methods.layers import ModelSpec
-from compendium.methods.registry import NONE, register
+from compendium.methods.registry import NONE, Config, register
 from compendium.methods.stnet import STNet
 from compendium.runs.fit import predict
 from compendium.runs.inputs.prepare import training_set
@@ -77,7 +77,7 @@ def test_planted_signal_is_found_and_lost_when_patches_are_permuted(method, tmp_
 def test_stnet_starts_from_the_training_mean_and_averages_eight_views():
     mean = torch.arange(3.0)
     net = STNet(
-        ModelSpec(3, mean, tile_px=64, encoder="test_resnet.r160_in1k", weights="random")
+        ModelSpec(3, mean, tile_px=64, encoder="test_resnet.r160_in1k", weights="random"), Config()
     ).eval()
     from compendium.methods.layers import Batch
 
@@ -102,7 +102,7 @@ def test_ridge_is_scikit_learns():
 
     x, y = torch.randn(50, 8), torch.randn(50, 3)
     grid = torch.zeros(50, 2, dtype=torch.long)
-    ridge = Ridge(ModelSpec(3, y.mean(0), features=8))
+    ridge = Ridge(ModelSpec(3, y.mean(0), features=8), Config())
     ridge.fit_closed_form([Batch(x[:20], grid[:20], y[:20]), Batch(x[20:], grid[20:], y[20:])])
     reference = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(
         x.double().numpy(), y.double().numpy()
@@ -119,6 +119,4 @@ def test_unknown_method_names_the_nearest():
 
 def test_a_name_is_registered_once():
     with pytest.raises(ValueError, match="twice"):
-        register("ridge", title="", unit="spot", tile_px=1, target="raw", citation="", summary="")(
-            METHODS["ridge"].build
-        )
+        register(METHODS["ridge"].method, METHODS["ridge"], describe("ridge"))

@@ -5,11 +5,12 @@ import torch
 
 from compendium.images import encoders
 from compendium.methods import layers
-from compendium.methods.gat import GAT
-from compendium.methods.hist2st import ENCODERS, Hist2ST
-from compendium.methods.histogene import HisToGene
+from compendium.methods.gat import GAT, GATConfig
+from compendium.methods.hist2st import Hist2ST, Hist2STConfig
+from compendium.methods.hist2st_encoders import ENCODERS, EncoderHist2ST, EncoderHist2STConfig
+from compendium.methods.histogene import HisToGene, HisToGeneConfig
 from compendium.methods.layers import ModelSpec
-from compendium.methods.regclass import Regclass
+from compendium.methods.regclass import Regclass, RegclassConfig
 from compendium.runs.execution import count
 
 MODELS = {
@@ -42,11 +43,11 @@ def no_drop_path(name):
     return {"drop_path_rate": 0.0} if name.startswith("swin") else {}
 
 
-def counted(build, genes, encoder="", classes=0, **words):
+def counted(build, config, genes, encoder="", classes=0):
     with torch.device("meta"):
         method = build(
             ModelSpec(genes, torch.zeros(genes), classes=classes, tile_px=112, encoder=encoder),
-            **words,
+            config,
         )
     return count(method), count(method, trainable=True)
 
@@ -62,17 +63,17 @@ def counted(build, genes, encoder="", classes=0, **words):
     ],
 )
 def test_hist2st(genes, positions, published):
-    assert counted(Hist2ST, genes, positions=positions) == (published, published)
+    assert counted(Hist2ST, Hist2STConfig(positions=positions), genes) == (published, published)
 
 
 def test_hist2st_with_switches():
-    assert counted(Hist2ST, 785, zinb=0.0, distill=0.0)[0] == 72_325_333
-    assert counted(Hist2ST, 785, nb=True)[0] == 74_985_208
+    assert counted(Hist2ST, Hist2STConfig(zinb=0.0, distill=0.0), 785)[0] == 72_325_333
+    assert counted(Hist2ST, Hist2STConfig(nb=True), 785)[0] == 74_985_208
 
 
 def test_hist2st_part_by_part():
     with torch.device("meta"):
-        whole = Hist2ST(ModelSpec(785, torch.zeros(785), tile_px=112))
+        whole = Hist2ST(ModelSpec(785, torch.zeros(785), tile_px=112), Hist2STConfig())
     parts = {
         name: sum(p.numel() for p in part.parameters()) for name, part in whole.named_children()
     }
@@ -101,11 +102,11 @@ def test_hist2st_part_by_part():
     ],
 )
 def test_histogene(genes, words, published):
-    assert counted(HisToGene, genes, **words) == (published, published)
+    assert counted(HisToGene, HisToGeneConfig(**words), genes) == (published, published)
 
 
 def test_regclass():
-    assert counted(Regclass, 12, classes=2, positions=128)[0] == 75_495_607
+    assert counted(Regclass, RegclassConfig(), 12, classes=2)[0] == 75_495_607
 
 
 @pytest.mark.parametrize("name", [name for name in ENCODERS if name in MODELS])
@@ -113,7 +114,7 @@ def test_frozen_encoders(name):
     found = [
         number
         for genes in (785, 12)
-        for number in counted(Hist2ST, genes, ENCODERS[name][1], positions=128)
+        for number in counted(EncoderHist2ST, EncoderHist2STConfig(), genes, ENCODERS[name][1])
     ]
     assert tuple(found) == MODELS[name]
 
@@ -123,7 +124,7 @@ def test_graph_attention(name):
     found = [
         number
         for genes in (785, 12)
-        for number in counted(GAT, genes, ENCODERS[name][1], shared=True)
+        for number in counted(GAT, GATConfig(shared=True), genes, ENCODERS[name][1])
     ]
     assert tuple(found) == ATTENTION[name]
 

@@ -13,6 +13,7 @@ from compendium.methods.graph import nearest
 from compendium.methods.hist2st import Hist2ST
 from compendium.methods.histogene import HisToGene
 from compendium.methods.layers import Batch
+from tiny_fits import adjacency
 
 SPOTS = 11
 
@@ -192,7 +193,7 @@ def lstm_layer(state, layer, inputs):
     return outputs
 
 
-def hist2st(state, patches, grid, adjacency, policy="mean"):
+def hist2st(state, patches, grid, matrix, policy="mean"):
     """patches: [spot, channel, first axis, second axis] as the authors' network is shown them."""
     at = "vit.transformer."
     x = F.conv2d(
@@ -227,10 +228,10 @@ def hist2st(state, patches, grid, adjacency, policy="mean"):
     for i in range(depth(state, r"vit\.transformer\.layer3\.(\d+)")):
         weight = state[f"{at}layer3.{i}.weight"]
         concat = weight.shape[1] == 2 * x.shape[1]
-        used = adjacency - torch.eye(SPOTS) if concat and policy == "mean" else adjacency
+        used = matrix - torch.eye(SPOTS) if concat and policy == "mean" else matrix
         near = used @ x / used.sum(dim=1, keepdim=True)
         if policy == "max":
-            near = torch.stack([x[row.bool()].amax(dim=0) for row in adjacency])
+            near = torch.stack([x[row.bool()].amax(dim=0) for row in matrix])
         x = ((torch.cat([x, near], dim=1) if concat else near) @ weight.T).relu()
         x = x / x.norm(dim=1, keepdim=True)
         states.append(x)
@@ -290,7 +291,7 @@ def test_hist2st_gives_what_the_published_network_gives(
     method = published.load(state, transposed=transposed, k=3, prune="NA")
     assert isinstance(method, Hist2ST)
     shown = batch.image.transpose(2, 3) if transposed else batch.image
-    expected = hist2st(state, shown, batch.grid, nearest(batch.grid, 3).adjacency)
+    expected = hist2st(state, shown, batch.grid, adjacency(nearest(batch.grid, 3)))
     assert expected.std(dim=0).min() > 1e-3
     torch.testing.assert_close(method(batch), expected, rtol=1e-4, atol=1e-4)
     assert not torch.allclose(
@@ -306,7 +307,7 @@ def test_layers_that_keep_a_spots_own_state(policy):
     )
     method = published.load(state, k=3, prune="NA", policy=policy)
     expected = hist2st(
-        state, batch.image.transpose(2, 3), batch.grid, nearest(batch.grid, 3).adjacency, policy
+        state, batch.image.transpose(2, 3), batch.grid, adjacency(nearest(batch.grid, 3)), policy
     )
     torch.testing.assert_close(method(batch), expected, rtol=1e-4, atol=1e-4)
 

@@ -8,7 +8,7 @@ import torch
 
 from compendium.methods import names, recipe
 from compendium.methods.hist2st_layers import PatchMixer
-from compendium.methods.layers import Block, Stage
+from compendium.methods.layers import ActivationCheckpoint, Block
 from compendium.runs import run_once
 from compendium.runs.fit import build
 from compendium.runs.inputs.batches import class_names, inputs, training
@@ -89,7 +89,7 @@ def test_batch_statistics_are_counted_once_and_dropout_is_replayed():
     assert not torch.allclose(torch.autograd.grad(block(x).sum(), x)[0], expected)
 
 
-def kept_bytes(stage: Stage, x: torch.Tensor) -> int:
+def kept_bytes(stage: ActivationCheckpoint, x: torch.Tensor) -> int:
     """Bytes that a forward pass keeps for the backward pass, each storage once, parameters apart."""
     kept, own = {}, {value.untyped_storage().data_ptr() for value in stage.parameters()}
 
@@ -126,7 +126,7 @@ def test_every_method_that_sees_a_section_has_stages_and_a_run_says_whether_they
                 [inputs(run, part, target, "cpu", True, class_names(train)) for part in train],
                 len(target.genes),
             )
-            stages = [part for part in network.modules() if isinstance(part, Stage)]
+            stages = [part for part in network.modules() if isinstance(part, ActivationCheckpoint)]
             assert stages and all(stage.recompute for stage in stages), method
 
 

@@ -9,7 +9,7 @@ import torch
 from compendium.data.splits import Split
 from compendium.errors import BadInput
 from compendium.methods.layers import Batch, ModelSpec
-from compendium.methods.regclass import Regclass, cross_entropy
+from compendium.methods.regclass import Regclass, RegclassConfig, cross_entropy
 from compendium.runs import plan_run
 from compendium.runs.inputs.batches import class_names, class_numbers
 from compendium.runs.inputs.matching import uncut
@@ -34,7 +34,9 @@ def section(labels=LABELS):
 
 def build(**words):
     torch.manual_seed(0)
-    return Regclass(ModelSpec(5, torch.ones(5), classes=3, features=6), **SMALL | words)
+    return Regclass(
+        ModelSpec(5, torch.ones(5), classes=3, features=6), RegclassConfig(**SMALL | words)
+    )
 
 
 @pytest.mark.parametrize(("double", "value"), [(False, "ce_proper"), (True, "ce_on_softmax")])
@@ -98,7 +100,7 @@ def test_classes_are_those_that_the_training_sections_name():
 
 def test_without_labels_there_is_nothing_to_learn():
     with pytest.raises(BadInput, match="at least 2 classes"):
-        Regclass(ModelSpec(5, torch.zeros(5), features=6), **SMALL)
+        Regclass(ModelSpec(5, torch.zeros(5), features=6), RegclassConfig(**SMALL))
 
 
 def test_gamma_is_not_negative():

@@ -14,7 +14,7 @@ from compendium.data.splits import Split
 from compendium.data.targets.transforms import SIGNED, TRANSFORMS, fit_target
 from compendium.errors import BadInput
 from compendium.methods.layers import Batch, ModelSpec
-from compendium.methods.stimage import STimage, inverse_softplus, sized
+from compendium.methods.stimage import STimage, STimageConfig, inverse_softplus, sized
 from compendium.runs import plan_run, run_once
 from conftest import tiny_section
 from raw_files import refusal
@@ -34,7 +34,9 @@ def reference(golden) -> dict[str, torch.Tensor]:
 
 def passing(genes: int, target: str) -> STimage:
     """A method on 2 x genes features whose two units a gene are those features."""
-    method = STimage(ModelSpec(genes, torch.ones(genes), target, features=2 * genes))
+    method = STimage(
+        ModelSpec(genes, torch.ones(genes), target, features=2 * genes), STimageConfig()
+    )
     with torch.no_grad():
         method.head.weight.copy_(torch.eye(2 * genes))
         method.head.bias.zero_()
@@ -102,7 +104,9 @@ def test_clean_is_the_likelihood_of_counts_whose_mean_grows_with_the_size(target
 
 
 def test_a_spot_without_counts_teaches_nothing_and_breaks_nothing():
-    method = STimage(ModelSpec(3, torch.tensor([0.0, 1.0, 4.0]), "wide", features=2))
+    method = STimage(
+        ModelSpec(3, torch.tensor([0.0, 1.0, 4.0]), "wide", features=2), STimageConfig()
+    )
     empty = Batch(torch.randn(1, 2), GRID[:1], counts=torch.zeros(1, 3), size=torch.zeros(1))
     loss = method.losses(empty)["negative binomial"]
     loss.backward()
@@ -132,7 +136,7 @@ def test_no_unit_however_large_makes_the_loss_or_its_gradient_infinite(number, l
 @pytest.mark.parametrize("target", ["log1p", "raw", "wide", "logcpm"])
 def test_training_starts_from_the_mean_of_each_gene(target):
     mean = torch.tensor([0.01, 0.5, 3.0, 7.5])
-    method = STimage(ModelSpec(4, mean, target, features=6))
+    method = STimage(ModelSpec(4, mean, target, features=6), STimageConfig())
     torch.testing.assert_close(
         method(Batch(torch.randn(5, 6), GRID[:5])), mean.expand(5, -1), rtol=1e-4, atol=1e-4
     )
@@ -143,7 +147,7 @@ def test_a_target_below_zero_has_no_likelihood(target):
     with pytest.raises(
         BadInput, match=f"no likelihood for target {target}, which goes below 0; give target=wide"
     ):
-        STimage(ModelSpec(4, torch.zeros(4), target, features=6))
+        STimage(ModelSpec(4, torch.zeros(4), target, features=6), STimageConfig())
 
 
 @pytest.mark.parametrize("target", sorted(set(TRANSFORMS) - set(SIGNED)))
@@ -219,7 +223,7 @@ def test_a_frozen_encoder_keeps_its_weights_and_its_batch_statistics(freeze):
         ModelSpec(
             2, torch.ones(2), "log1p", tile_px=64, encoder="test_resnet.r160_in1k", weights="random"
         ),
-        freeze=freeze,
+        STimageConfig(freeze=freeze),
     ).train()
     torch.nn.init.normal_(method.head.weight)
     before = {name: value.clone() for name, value in method.image.state_dict().items()}

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import torch
+
 from compendium.data.splits import Split
+from compendium.methods.graph import Graph
 from compendium.runs import plan_run
 from compendium.runs.fit import fit
 from compendium.runs.inputs.batches import class_names, inputs
@@ -15,6 +18,12 @@ SECTIONS = [
     tiny_section("S3", patient="P3", labelled=True),
 ]
 SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
+
+
+def adjacency(graph: Graph) -> torch.Tensor:
+    """A neighbour graph as a matrix: 1 in row i at the neighbours of spot i."""
+    matrix = torch.zeros(len(graph.kept), len(graph.kept))
+    return matrix.scatter_(1, graph.neighbours, graph.kept.float())
 
 
 def smoke(method: str, **words):

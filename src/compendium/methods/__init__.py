@@ -1,11 +1,12 @@
 """The methods, one file each, and the registry that tables, runs and tests read.
 
-Adding a method: one file with a registered class, one import line at the end of this file, one entry in references.bib.
+A new method is one file that registers it, one import line at the end of this file, and one entry
+in book/references.bib.
 """
 
-from compendium.methods.registry import METHODS, Recipe, Step, names, recipe, register
+from compendium.methods.registry import METHODS, Recipe, Step, describe, names, recipe, register
 
-__all__ = ["METHODS", "Recipe", "Step", "names", "recipe", "register"]
+__all__ = ["METHODS", "Recipe", "Step", "describe", "names", "recipe", "register"]
 
 from compendium.methods import (  # noqa: E402, F401  (each import registers)
     bleep,
@@ -13,6 +14,7 @@ from compendium.methods import (  # noqa: E402, F401  (each import registers)
     deepspace,
     gat,
     hist2st,
+    hist2st_encoders,
     histogene,
     regclass,
     stimage,

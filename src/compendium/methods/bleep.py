@@ -1,6 +1,11 @@
-"""BLEEP (Xie et al. 2023): image and expression meet in one space, and a tile is given the expression of the training spots nearest there."""
+"""BLEEP (Xie et al. 2023): a tile is given the expression of the training spots nearest to it.
+
+Image and expression are projected into one space, in which nearness is measured.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -9,141 +14,105 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
-from compendium.methods.registry import LOSS, Step, register
-
-RETRIEVALS = ("simple", "average", "weighted")
-METRICS = ("cosine", "euclidean")
-
-
-@register(
-    "bleep",
-    title="BLEEP",
-    unit="spot",
-    tile_px=224,
-    target="raw",
-    citation="xie2023bleep",
-    encoder="resnet50.tv_in1k",
-    optimiser="adamw",
-    lr=1e-3,
-    weight_decay=1e-3,
-    batch=256,
-    epochs=150,
-    augment="bleep",
-    published={"scale": "0-255-bgr"},
-    model={
-        "width": 256,
-        "dropout": 0.1,
-        "temperature": 1.0,
-        "retrieval": "average",
-        "metric": "cosine",
-        "neighbours": 50,
-    },
-    choices={"retrieval": RETRIEVALS, "metric": METRICS},
-    laptop={"epochs": 50, "batch": 128},
-    smoke={"epochs": 3, "batch": 32, "width": 32, "neighbours": 5},
-    summary="ResNet-50, all layers trained, and the expression of the same spot are projected to 256 numbers each and drawn together by a contrastive loss; "
-    "a prediction is the mean expression of the 50 training spots nearest to the tile.",
-    loss="cross-entropy of the matches, tiles to expressions and back",
-    flow=(
-        Step("encoder", "ResNet-50", "ImageNet weights, all layers trained on"),
-        Step(
-            "encoder", "projection", "to {width} numbers, the common space of tiles and expressions"
-        ),
-        Step(
-            "training",
-            "projection of the expression",
-            "of the same spot, to the common space",
-            side="in",
-        ),
-        LOSS,
-        Step(
-            "head",
-            "retrieval",
-            "the {neighbours} nearest training spots by {metric} similarity; mean of their expression",
-        ),
-        Step(
-            "head",
-            "reference bank",
-            "expression of every training spot, and its projection",
-            side="in",
-        ),
-    ),
-    evaluated="human liver, Visium",
-    compared=("stnet", "histogene"),
-    deviations=(
-        "The reference bank is the training spots and no others; the benchmark's out-of-distribution runs retrieve from validation sections too.",
-        "Nothing is augmented at test, neither tiles nor reference; the benchmark turns and mirrors both at random.",
-        "Tiles are normalised as the weights of ResNet-50 expect them; the benchmark's are 0-255, their channels in reverse (scale=0-255-bgr, as in the published protocol).",
-        "The target is raw counts as benchmarked; the original normalises, takes logarithms and removes batch effects with Harmony. target=harmony is that over the training "
-        "sections alone: what is retrieved is corrected, test sections are scored as they are.",
-        "The last batch of an epoch is kept, however small; the original drops it. One of a single spot has loss 0 and teaches nothing.",
-        "Validation is by section; the original holds out a random fifth of the training spots.",
-        "Soft targets are the softmax of S x T as in the benchmark; the original's newest code divides by T, which is the same at T = 1.",
-        "The enlarged set of genes is a word of the panel, e.g. panel=markers_12+hvg_union(1000), chosen on the training sections of each fold; the published one, 5,689 genes on "
-        "Visium, was chosen on all sections.",
-        "Retrieval is by cosine similarity as in the code; metric=euclidean and retrieval=weighted are what the text of the benchmark describes.",
-        "In the laptop budget there are 50 epochs of batches of 128.",
-    ),
+from compendium.methods.registry import (
+    LOSS,
+    Config,
+    Description,
+    Deviation,
+    Recipe,
+    Step,
+    register,
 )
-class BLEEP(Method):
-    """Two projections I (image) and E (expression) with one space; prediction = weighted mean expression of the k keys E nearest to I."""
 
-    remembered = ("keys", "measured")
+Retrieval = Literal["simple", "average", "weighted"]
+Metric = Literal["cosine", "euclidean"]
+RETRIEVALS, METRICS = get_args(Retrieval), get_args(Metric)
 
-    def __init__(
-        self,
-        shape: ModelSpec,
-        width: int = 256,
-        dropout: float = 0.1,
-        temperature: float = 1.0,
-        retrieval: str = "average",
-        metric: str = "cosine",
-        neighbours: int = 50,
-    ):
-        super().__init__()
-        for what, word, known in (
-            ("retrieval", retrieval, RETRIEVALS),
-            ("metric", metric, METRICS),
-        ):
-            if word not in known:
-                raise BadInput(
-                    f"unknown {what} {word!r} for method bleep; known: {', '.join(known)}"
-                )
-        if temperature <= 0:
+
+@dataclass(frozen=True)
+class BLEEPConfig(Config):
+    """Architecture of BLEEP."""
+
+    width: int = 256
+    """Width of the common space."""
+    dropout: float = 0.1
+    """Dropout of the projections."""
+    temperature: float = 1.0
+    """Temperature T of the contrastive loss, above 0."""
+    retrieval: Retrieval = "average"
+    """Nearest spot alone, mean of the nearest, or mean weighted by distance."""
+    metric: Metric = "cosine"
+    """Measure of nearness."""
+    neighbours: int = 50
+    """Number of reference spots that are averaged."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.temperature <= 0:
             raise BadInput(
-                f"temperature={temperature:g} of method bleep must be above 0; the published one is 1"
+                f"temperature={self.temperature:g} of method bleep must be above 0; the published "
+                "one is 1"
             )
-        self.temperature, self.metric, self.weighted = temperature, metric, retrieval == "weighted"
-        self.neighbours = 1 if retrieval == "simple" else neighbours
-        self.genes = shape.genes
-        if shape.spots:
-            self._check_bank(shape.spots)
-        self.image = ImageEncoder(shape)
-        self.of_image = Projection(self.image.width, width, dropout)
-        self.of_expression = Projection(shape.genes, width, dropout)
-        self.register_buffer("keys", torch.zeros(0, width))
-        self.register_buffer("measured", torch.zeros(0, shape.genes))
+
+
+class BLEEP(Method):
+    """Contrastive learning of image and expression, and retrieval from a reference bank.
+
+    prediction = sum of w_j y_j over the k keys E(y_j) nearest to I(f(tile)), with projections I of
+    the image and E of the expression. The reference bank holds the training spots and no others.
+
+    Parameters
+    ----------
+    spec
+        Number of genes and training spots, and the kind of image.
+    config
+        Architecture.
+
+    Raises
+    ------
+    BadInput
+        Where the training spots are no more than the neighbours asked for.
+
+    References
+    ----------
+    Xie et al., NeurIPS 2023, Section 3.
+    """
+
+    per_spot_buffers = ("keys", "measured")
+
+    def __init__(self, spec: ModelSpec, config: BLEEPConfig):
+        super().__init__()
+        self.temperature, self.metric = config.temperature, config.metric
+        self.weighted = config.retrieval == "weighted"
+        self.neighbours = 1 if config.retrieval == "simple" else config.neighbours
+        self.genes = spec.genes
+        if spec.spots:
+            self._check_bank(spec.spots)
+        self.image = ImageEncoder(spec)
+        self.of_image = Projection(self.image.width, config.width, config.dropout)
+        self.of_expression = Projection(spec.genes, config.width, config.dropout)
+        self.register_buffer("keys", torch.zeros(0, config.width))
+        self.register_buffer("measured", torch.zeros(0, spec.genes))
 
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """The contrastive loss of a batch of spots."""
-        images, expressions = (
-            self.of_image(self.image(batch.image)),
-            self.of_expression(batch.target),
-        )
+        """Return the contrastive loss of a batch of spots."""
+        images = self.of_image(self.image(batch.image))
+        expressions = self.of_expression(batch.target)
         return {"contrastive": contrastive(images, expressions, self.temperature)}
 
     def fit_closed_form(self, batches: Iterable[Batch]) -> None:
-        """The reference bank: expression of every training spot, and its projection as the key."""
+        """Fill the reference bank: expression of every training spot, and its projection."""
         measured = torch.cat([batch.target for batch in batches])
         self._check_bank(len(measured))
         if measured.shape[1] != self.genes:
             raise BadInput(
-                f"method bleep predicts {self.genes} genes but its reference spots have {measured.shape[1]}; give both the same panel"
+                f"method bleep predicts {self.genes} genes but its reference spots have "
+                f"{measured.shape[1]}; give both the same panel"
             )
         self.keys, self.measured = self.of_expression(measured), measured
 
     def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
-        """Expression of the nearest reference spots, averaged."""
+        """Average the expression of the nearest reference spots."""
         query = self.of_image(self.image(batch.image))
         near, weight = retrieve(query, self.keys, self.neighbours, self.metric, self.weighted)
         return F.embedding_bag(near, self.measured, per_sample_weights=weight, mode="sum")
@@ -151,12 +120,13 @@ class BLEEP(Method):
     def _check_bank(self, spots: int) -> None:
         if self.neighbours >= spots:
             raise BadInput(
-                f"neighbours={self.neighbours} of method bleep must be below the {spots} training spots that it chooses from; lower it"
+                f"neighbours={self.neighbours} of method bleep must be below the {spots} training "
+                "spots that it chooses from; lower it"
             )
 
 
 class Projection(nn.Module):
-    """u = A x + a; LayerNorm(dropout(B gelu(u) + b) + u)."""
+    """Projection to the common space: u = A x + a; LayerNorm(dropout(B gelu(u) + b) + u)."""
 
     def __init__(self, inputs: int, width: int, dropout: float):
         super().__init__()
@@ -164,7 +134,7 @@ class Projection(nn.Module):
         self.dropout, self.norm = nn.Dropout(dropout), nn.LayerNorm(width)
 
     def forward(self, x: Float[Tensor, "spot inputs"]) -> Float[Tensor, "spot width"]:
-        """Where a spot lies in the common space."""
+        """Return the position of each spot in the common space."""
         u = self.first(x)
         return self.norm(self.dropout(self.second(F.gelu(u))) + u)
 
@@ -174,18 +144,22 @@ def contrastive(
     expressions: Float[Tensor, "spot width"],
     temperature: float,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of E I' / T against the softmax of (I I' + E E') T / 2, over rows and over columns, halved.
+    """Return the contrastive loss with soft targets.
 
-    The targets of the columns are those of the rows transposed, as they are; gradients flow into the targets too. Embeddings of width w
-    have squared length w (LayerNorm), so that at T = 1 each spot's target is all but itself alone.
+    Cross-entropy of E I' / T against the softmax of (I I' + E E') T / 2, over rows and over
+    columns, halved. The targets of the columns are those of the rows; gradients flow into the
+    targets too. Embeddings of width w have squared length w (LayerNorm), so that at T = 1 the
+    target of each spot is nearly itself alone.
+
+    References
+    ----------
+    Xie et al., NeurIPS 2023, Eq. 1 to 4.
     """
     logits = expressions @ images.T / temperature
     alike = (images @ images.T + expressions @ expressions.T) / 2
     targets = (alike * temperature).softmax(dim=1)
-    rows, columns = (
-        (targets * logits.log_softmax(dim=1)).sum(dim=1),
-        (targets * logits.log_softmax(dim=0)).sum(dim=0),
-    )
+    rows = (targets * logits.log_softmax(dim=1)).sum(dim=1)
+    columns = (targets * logits.log_softmax(dim=0)).sum(dim=0)
     return -(rows + columns).mean() / 2
 
 
@@ -196,24 +170,151 @@ def retrieve(
     metric: str,
     weighted: bool,
 ) -> tuple[Int[Tensor, "spot k"], Float[Tensor, "spot k"]]:
-    """The k nearest keys by cosine similarity or Euclidean distance, and their weights, which add up to 1: equal, or a softmax of -d.
+    """Find the k nearest keys of each query.
 
-    d is the squared Euclidean distance whatever the metric: exp(d_1 - d - 1) over its sum, as published, without its overflow.
+    Parameters
+    ----------
+    query, keys
+        Positions in the common space.
+    k
+        Number of neighbours.
+    metric
+        "cosine" or "euclidean".
+    weighted
+        Weights are a softmax of -d^2, d the Euclidean distance whatever the metric, which is
+        the published exp(d_1^2 - d^2 - 1) over its sum without its overflow; else they are equal.
+
+    Returns
+    -------
+    Rows of the keys, and weights that add up to 1.
+
+    Raises
+    ------
+    BadInput
+        Where there are fewer than k keys.
     """
     if k > len(keys):
         raise BadInput(
-            f"{k} nearest reference spots asked for, of {len(keys)}; lower neighbours, or fill the bank (remember) first"
+            f"{k} nearest reference spots asked for, of {len(keys)}; lower neighbours, or fill the "
+            "reference bank (fit_closed_form) first"
         )
-    squared = (
-        torch.cdist(query, keys, compute_mode="donot_use_mm_for_euclid_dist").square()
-        if weighted or metric == "euclidean"
-        else None
-    )
+    squared = None
+    if weighted or metric == "euclidean":
+        squared = torch.cdist(query, keys, compute_mode="donot_use_mm_for_euclid_dist").square()
     far = squared if metric == "euclidean" else -F.normalize(query) @ F.normalize(keys).T
     near = far.topk(k, dim=1, largest=False).indices
-    weight = (
-        torch.softmax(-squared.gather(1, near), dim=1)
-        if weighted
-        else torch.full(near.shape, 1 / k, device=query.device)
-    )
-    return near, weight
+    if weighted:
+        return near, torch.softmax(-squared.gather(1, near), dim=1)
+    return near, torch.full(near.shape, 1 / k, device=query.device)
+
+
+register(
+    BLEEP,
+    Recipe(
+        name="bleep",
+        unit="spot",
+        tile_px=224,
+        target="raw",
+        encoder="resnet50.tv_in1k",
+        optimiser="adamw",
+        lr=1e-3,
+        weight_decay=1e-3,
+        batch=256,
+        epochs=150,
+        augment="bleep",
+        config=BLEEPConfig(),
+        published={"scale": "0-255-bgr"},
+        laptop={"epochs": 50, "batch": 128},
+        smoke={"epochs": 3, "batch": 32, "width": 32, "neighbours": 5},
+    ),
+    Description(
+        title="BLEEP",
+        citation="xie2023bleep",
+        summary="ResNet-50, all layers trained, and the expression of the same spot are projected "
+        "to 256 numbers each and drawn together by a contrastive loss; a prediction is the mean "
+        "expression of the 50 training spots nearest to the tile.",
+        loss="cross-entropy of the matches, tiles to expressions and back",
+        flow=(
+            Step("encoder", "ResNet-50", "ImageNet weights, all layers trained on"),
+            Step(
+                "encoder",
+                "projection",
+                "to {width} numbers, the common space of tiles and expressions",
+            ),
+            Step(
+                "training",
+                "projection of the expression",
+                "of the same spot, to the common space",
+                side="in",
+            ),
+            LOSS,
+            Step(
+                "head",
+                "retrieval",
+                "the {neighbours} nearest training spots by {metric} similarity; mean of their "
+                "expression",
+            ),
+            Step(
+                "head",
+                "reference bank",
+                "expression of every training spot, and its projection",
+                side="in",
+            ),
+        ),
+        evaluated="human liver, Visium",
+        compared=("stnet", "histogene"),
+        deviations=(
+            Deviation(
+                "Reference bank",
+                "training spots and no others",
+                "benchmark, out of distribution: spots of validation sections too",
+                "validation sections are not training data",
+            ),
+            Deviation(
+                "Augmentation at test",
+                "none",
+                "benchmark: random turns and mirrors of tiles and reference",
+            ),
+            Deviation(
+                "Pixel values",
+                "as the weights of ResNet-50 expect them",
+                "benchmark: 0-255, channels in reverse (scale=0-255-bgr, published protocol)",
+                "the encoder was trained on normalised pixels",
+            ),
+            Deviation(
+                "Target",
+                "raw counts, as benchmarked",
+                "normalised, logarithm, batch effects removed with Harmony",
+                "target=harmony is the original's, fitted on the training sections alone; test "
+                "sections are scored as they are",
+            ),
+            Deviation(
+                "Last batch of an epoch",
+                "kept, however small (a single spot has loss 0)",
+                "dropped",
+            ),
+            Deviation("Validation", "by section", "a random fifth of the training spots"),
+            Deviation(
+                "Soft targets",
+                "softmax of S x T, as in the benchmark",
+                "newest code: softmax of S / T",
+                "the same at T = 1",
+            ),
+            Deviation(
+                "Enlarged set of genes",
+                "panel=markers_12+hvg_union(1000), chosen on the training sections of each fold",
+                "5,689 genes on Visium, chosen on all sections",
+                "test sections choose no genes",
+            ),
+            Deviation(
+                "Retrieval",
+                "cosine similarity and mean, as in both codes",
+                "benchmark's text: Euclidean distance, weighted (metric=euclidean, "
+                "retrieval=weighted)",
+            ),
+            Deviation(
+                "Budget laptop", "50 epochs, batches of 128", "150 epochs, batches of 256", "time"
+            ),
+        ),
+    ),
+)

@@ -1,6 +1,7 @@
-"""Controls: what a score is worth is what it adds to these."""
+"""Controls: methods without a network, which show what a score is worth."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -9,77 +10,53 @@ from torch import Tensor
 from compendium.errors import BadInput
 from compendium.images.features import COLOUR, COORDINATES
 from compendium.methods.layers import Batch, Method, ModelSpec
-from compendium.methods.registry import NONE, register
+from compendium.methods.registry import NONE, Config, Description, Recipe, register
 
-
-@register(
-    "mean",
-    title="Training mean",
-    unit="spot",
-    tile_px=224,
-    target="wide",
-    citation="",
-    control=True,
-    optimiser="closed form",
-    epochs=0,
-    frozen=NONE,
-    summary="Every spot gets each gene's training mean; its PCC is undefined, its RMSE is the bar to beat.",
-)
-class Mean(Method):
-    """Predicts the training mean of each gene."""
-
-    def __init__(self, shape: ModelSpec):
-        super().__init__()
-        self.register_buffer("mean", shape.mean.clone())
-
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
-        """The same row for every spot."""
-        return self.mean.expand(len(batch.grid), -1)
-
-
-CONTROL = {
-    "unit": "spot",
-    "tile_px": 224,
-    "target": "wide",
-    "citation": "",
-    "control": True,
-    "optimiser": "closed form",
-    "epochs": 0,
-}
 PENALTIES = tuple(10.0**k for k in range(-2, 7))
 
 
-@register(
-    "coordinates",
-    title="Coordinates only",
-    frozen=COORDINATES,
-    model={"neighbours": 30},
-    **CONTROL,
-    deviations=(
-        "Thirty neighbours were chosen among 10 to 60 on the scores of five real sections, where they differ by about 0.02.",
-    ),
-    summary="Mean of the 30 training spots nearest in position, scaled to each section's extent: tissue layout without any image.",
-)
-class Neighbours(Method):
-    """Mean target of the k training spots nearest in feature space (Euclidean), ties in training order."""
+class Mean(Method):
+    """Training mean of each gene, the same for every spot."""
 
-    remembered = ("places", "targets")
-
-    def __init__(self, shape: ModelSpec, neighbours: int = 30):
+    def __init__(self, spec: ModelSpec, config: Config):
         super().__init__()
-        self.neighbours = neighbours
-        self.register_buffer("places", torch.zeros(0, shape.features))
-        self.register_buffer("targets", torch.zeros(0, shape.genes))
+        self.register_buffer("mean", spec.mean.clone())
+
+    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+        """Return the same row for every spot."""
+        return self.mean.expand(len(batch.grid), -1)
+
+
+@dataclass(frozen=True)
+class NeighboursConfig(Config):
+    """Settings of the nearest neighbours."""
+
+    neighbours: int = 30
+    """Number of training spots that are averaged, chosen among 10 to 60 on five real sections,
+    where scores differ by about 0.02."""
+
+
+class Neighbours(Method):
+    """Mean target of the k training spots nearest in feature space, ties in training order.
+
+    prediction = mean of y_i over the k smallest |x - x_i|.
+    """
+
+    per_spot_buffers = ("places", "targets")
+
+    def __init__(self, spec: ModelSpec, config: NeighboursConfig):
+        super().__init__()
+        self.neighbours = config.neighbours
+        self.register_buffer("places", torch.zeros(0, spec.features))
+        self.register_buffer("targets", torch.zeros(0, spec.genes))
 
     def fit_closed_form(self, batches: Iterable[Batch]) -> None:
         """Keep every training spot."""
-        seen = list(batches)
-        self.places, self.targets = (
-            torch.cat([getattr(batch, part) for batch in seen]) for part in ("image", "target")
-        )
+        self.places, self.targets = _images_and_targets(batches)
         if self.neighbours > len(self.places):
             raise BadInput(
-                f"neighbours={self.neighbours} is more than the {len(self.places)} training spots; lower it"
+                f"neighbours={self.neighbours} is more than the {len(self.places)} training spots; "
+                "lower it"
             )
 
     def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
@@ -90,47 +67,24 @@ class Neighbours(Method):
         return self.targets[distance.argsort(dim=1, stable=True)[:, : self.neighbours]].mean(dim=1)
 
 
-@register(
-    "permuted",
-    title="Ridge, patches permuted",
-    permute=True,
-    **CONTROL,
-    summary="Ridge on frozen features whose patches were shuffled within each training section: what section averages alone give.",
-)
-@register(
-    "colour",
-    title="Six colour numbers",
-    frozen=COLOUR,
-    **CONTROL,
-    summary="Ridge on the mean and standard deviation of red, green and blue over the tile.",
-)
-@register(
-    "ridge",
-    title="Ridge on frozen features",
-    **CONTROL,
-    summary="Ridge regression on the features of a frozen pre-trained encoder.",
-)
 class Ridge(Method):
-    """Y = mean + Z W with standardised features Z, W the L2-penalised least-squares solution.
+    """Ridge regression on standardised features Z.
 
-    The penalty is the one of PENALTIES with the least leave-one-out error on the training spots (scikit-learn's RidgeCV).
+    Y = mean + Z W, with W = argmin |Y - mean - Z W|^2 + a |W|^2; a is the one of `PENALTIES` with
+    the least leave-one-out error on the training spots (scikit-learn's RidgeCV).
     """
 
-    def __init__(self, shape: ModelSpec):
+    def __init__(self, spec: ModelSpec, config: Config):
         super().__init__()
-        self.register_buffer("weight", torch.zeros(shape.features, shape.genes))
-        self.register_buffer("bias", shape.mean.clone())
+        self.register_buffer("weight", torch.zeros(spec.features, spec.genes))
+        self.register_buffer("bias", spec.mean.clone())
 
     def fit_closed_form(self, batches: Iterable[Batch]) -> None:
-        """Standardise, choose the penalty, solve; kept as one linear map of the raw features."""
+        """Standardise, choose the penalty, solve; keep one linear map of the raw features."""
         from sklearn.linear_model import RidgeCV
         from sklearn.preprocessing import StandardScaler
 
-        seen = list(batches)
-        x, y = (
-            torch.cat([getattr(batch, part) for batch in seen]).cpu().double().numpy()
-            for part in ("image", "target")
-        )
+        x, y = (part.cpu().double().numpy() for part in _images_and_targets(batches))
         scaler = StandardScaler().fit(x)
         solved = RidgeCV(PENALTIES).fit(scaler.transform(x), y)
         weight = solved.coef_.reshape(y.shape[1], -1) / scaler.scale_  # (gene, feature)
@@ -138,5 +92,66 @@ class Ridge(Method):
         self.bias = torch.from_numpy(solved.intercept_ - weight @ scaler.mean_).to(self.bias)
 
     def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
-        """A linear map of the features."""
+        """Apply the linear map."""
         return self.bias + batch.image @ self.weight
+
+
+def _images_and_targets(batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+    parts = [(batch.image, batch.target) for batch in batches]
+    images, targets = zip(*parts, strict=True)
+    return torch.cat(images), torch.cat(targets)
+
+
+CONTROL = Recipe(
+    name="ridge",
+    unit="spot",
+    tile_px=224,
+    target="wide",
+    control=True,
+    optimiser="closed form",
+    epochs=0,
+)
+
+register(
+    Mean,
+    replace(CONTROL, name="mean", frozen=NONE),
+    Description(
+        title="Training mean",
+        summary="Every spot gets each gene's training mean; its PCC is undefined, its RMSE is the "
+        "bar to beat.",
+    ),
+)
+register(
+    Neighbours,
+    replace(CONTROL, name="coordinates", frozen=COORDINATES, config=NeighboursConfig()),
+    Description(
+        title="Coordinates only",
+        summary="Mean of the 30 training spots nearest in position, scaled to each section's "
+        "extent: tissue layout without any image.",
+    ),
+)
+register(
+    Ridge,
+    CONTROL,
+    Description(
+        title="Ridge on frozen features",
+        summary="Ridge regression on the features of a frozen pre-trained encoder.",
+    ),
+)
+register(
+    Ridge,
+    replace(CONTROL, name="colour", frozen=COLOUR),
+    Description(
+        title="Six colour numbers",
+        summary="Ridge on the mean and standard deviation of red, green and blue over the tile.",
+    ),
+)
+register(
+    Ridge,
+    replace(CONTROL, name="permuted", permute=True),
+    Description(
+        title="Ridge, patches permuted",
+        summary="Ridge on frozen features whose tiles were shuffled within each training section: "
+        "what section averages alone give.",
+    ),
+)

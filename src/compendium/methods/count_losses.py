@@ -1,6 +1,8 @@
-"""Likelihoods of counts, as losses: zero-inflated negative binomial (Hist2ST) and two forms of the negative binomial (Hist2ST, STimage).
+"""Likelihoods of counts, as losses: zero-inflated and plain negative binomial.
 
-All are computed in double precision: with a dispersion up to 10,000 the difference of two ln Gamma loses every digit that single precision has.
+All are computed in double precision: with a dispersion up to 10,000 the difference of two ln Gamma
+loses every digit that single precision has. torch.distributions.NegativeBinomial differs in the
+last digits, and its checks refuse the ln(1 + count) that STimage is trained on.
 """
 
 import torch
@@ -12,7 +14,7 @@ from compendium.errors import BadInput
 from compendium.machine import double
 
 EPSILON = 1e-10
-CLOSE = torch.finfo(torch.float32).eps  # how near a probability may come to 0 and 1
+MARGIN = torch.finfo(torch.float32).eps  # least distance of a probability from 0 and 1
 
 
 def zinb_parameters(
@@ -20,12 +22,22 @@ def zinb_parameters(
     dispersion: Float[Tensor, "*spot gene"],
     dropout: Float[Tensor, "*spot gene"],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Three linear outputs -> mean exp(.) in [1e-5, 1e6], dispersion softplus(.) in [1e-4, 1e4], probability of an extra zero sigmoid(.)."""
+    """Map three linear outputs to the parameters of a ZINB.
+
+    Returns
+    -------
+    Mean exp(.) in [1e-5, 1e6], dispersion softplus(.) in [1e-4, 1e4], and probability of an extra
+    zero sigmoid(.).
+
+    References
+    ----------
+    Eraslan et al. 2019 (DCA), Eq. 3 to 5; Zeng et al. 2022 (Hist2ST).
+    """
     return (
-        mean.clamp(max=20).exp().clamp(1e-5, 1e6),
+        mean.clamp(max=20).exp().clamp(1e-5, 1e6),  # exp(20) is above 1e6, and finite
         F.softplus(dispersion).clamp(1e-4, 1e4),
         dropout.sigmoid(),
-    )  # exp(20) is above 1e6, and finite
+    )
 
 
 def zinb(
@@ -36,15 +48,20 @@ def zinb(
     size: Float[Tensor, "spot"],
     ridge: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """-log-likelihood of counts under ZINB(mean x size factor, dispersion, dropout), plus ridge x dropout^2; mean over spots and genes.
+    """Return -ln ZINB(counts; size x mean, dispersion, dropout) + ridge x dropout^2.
 
-    A spot with size factor 0 has mean 0 and stays finite.
+    The result is the mean over spots and genes. A spot with size factor 0 has mean 0 and stays
+    finite.
+
+    References
+    ----------
+    Eraslan et al. 2019 (DCA), Eq. 2; Zeng et al. 2022 (Hist2ST).
     """
-    x, theta, pi = double(whole(counts)), double(dispersion), double(dropout)
+    x, theta, pi = double(integer_counts(counts)), double(dispersion), double(dropout)
     m = double(mean) * double(size)[:, None]
-    ahead = torch.lgamma(theta + EPSILON) + torch.lgamma(x + 1) - torch.lgamma(x + theta + EPSILON)
+    gammas = torch.lgamma(theta + EPSILON) + torch.lgamma(x + 1) - torch.lgamma(x + theta + EPSILON)
     counted = (
-        ahead
+        gammas
         + (theta + x) * torch.log1p(m / (theta + EPSILON))
         + x * ((theta + EPSILON).log() - (m + EPSILON).log())
         - (1 - pi + EPSILON).log()
@@ -56,8 +73,11 @@ def zinb(
 def nb_log_odds(
     counts: Float[Tensor, "spot gene"], r: Float[Tensor, "spot gene"], p: Float[Tensor, "spot gene"]
 ) -> Float[Tensor, ""]:
-    """Hist2ST's option: exp(r) failures, log-odds p, without the term ln Gamma(count + 1); -log-likelihood summed over genes, mean over spots."""
-    x, failures, odds = double(whole(counts)), double(r).clamp(max=20).exp(), double(p)
+    """Return -ln NB with exp(r) failures and log-odds p, without the term ln Gamma(count + 1).
+
+    The result is summed over genes and averaged over spots: Hist2ST's option.
+    """
+    x, failures, odds = double(integer_counts(counts)), double(r).clamp(max=20).exp(), double(p)
     likelihood = (
         torch.lgamma(failures + x)
         - torch.lgamma(failures)
@@ -70,15 +90,22 @@ def nb_log_odds(
 def nb_total_probability(
     y: Float[Tensor, "*spot gene"], n: Float[Tensor, "*spot gene"], p: Float[Tensor, "*spot gene"]
 ) -> Float[Tensor, "*spot gene"]:
-    """STimage's form, -log-likelihood of each entry: ln G(n) + ln G(y+1) - ln G(n+y) - n ln p - y ln(1-p), with ln G = ln Gamma; y need not be whole.
+    """Return -ln NB(y; n, p) of each entry, in STimage's form.
 
-    n is kept above 1e-8, p off 0 and 1, where the published form is infinite. BadInput where y is below 0 or not finite.
+    ln G(n) + ln G(y + 1) - ln G(n + y) - n ln p - y ln(1 - p), with G = Gamma. y need not be an
+    integer; n is kept above 1e-8, p off 0 and 1, where the published form is infinite.
+
+    Raises
+    ------
+    BadInput
+        Where y is negative or not finite.
     """
     if not (torch.isfinite(y) & (y >= 0)).all():
         raise BadInput(
-            "a negative binomial was given numbers below 0 or not finite; give counts, or their logarithm as published"
+            "a negative binomial was given numbers below 0 or not finite; give counts, or their "
+            "logarithm as published"
         )
-    y, n, p = double(y), double(n).clamp(min=1e-8), double(p).clamp(CLOSE, 1 - CLOSE)
+    y, n, p = double(y), double(n).clamp(min=1e-8), double(p).clamp(MARGIN, 1 - MARGIN)
     return (
         torch.lgamma(n)
         + torch.lgamma(y + 1)
@@ -88,10 +115,11 @@ def nb_total_probability(
     ).float()
 
 
-def whole(counts: Float[Tensor, "*spot gene"]) -> Float[Tensor, "*spot gene"]:
-    """Counts as they are; BadInput where they are none, since a likelihood of counts has no meaning on anything else."""
+def integer_counts(counts: Float[Tensor, "*spot gene"]) -> Float[Tensor, "*spot gene"]:
+    """Return the counts, or raise BadInput where they are negative or no integers."""
     if not (torch.isfinite(counts) & (counts >= 0) & (counts == counts.round())).all():
         raise BadInput(
-            "a likelihood of counts was given numbers below 0 or not whole; give raw counts, not a transform of them"
+            "a likelihood of counts was given numbers below 0 or not whole; give raw counts, not "
+            "a transform of them"
         )
     return counts

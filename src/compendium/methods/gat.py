@@ -1,6 +1,10 @@
-"""Hist2ST with graph attention (Jiang et al. 2023): a frozen encoder, four attention layers over neighbouring spots, the heads of Hist2ST."""
+"""Hist2ST with graph attention (Jiang et al. 2023): a frozen encoder and four attention layers.
+
+Attention is over neighbouring spots; LSTM and heads are those of Hist2ST.
+"""
 
 import warnings
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -8,161 +12,136 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.methods.graph import METRICS, PRUNING, Graph, check_words, nearest
-from compendium.methods.hist2st_layers import (
-    HEAD,
-    LSTM,
-    VARIANT,
-    ZINB,
-    CountHead,
-    Encoded,
-    Jump,
-    coefficient_head,
-    gene_head,
-    start_at_mean,
-)
-from compendium.methods.layers import Batch, Method, ModelSpec, Stage
-from compendium.methods.registry import Step, register
+from compendium.methods import hist2st_layers as parts
+from compendium.methods.graph import Graph, Metric, Pruning, check_neighbours, nearest
+from compendium.methods.layers import ActivationCheckpoint, Batch, Method, ModelSpec
+from compendium.methods.registry import Config, Description, Deviation, Recipe, Step, register
 
 SLOPE = 0.2  # of the leaky ReLU
 GAIN = 1.414  # of the layers' first weights
+RESIZED = 224  # side in pixels that a tile is resized to
 
 
-@register(
-    "hist2st-gat",
-    title="Hist2ST, graph attention",
-    unit="section",
-    tile_px=112,
-    target="scprep",
-    citation="jiang2023benchmark",
-    encoder="resnet50.tv_in1k",
-    optimiser="adam",
-    lr=1e-4,
-    batch=1,
-    epochs=350,
-    scale="0-255",
-    model={
-        "width": 1024,
-        "heads": 2,
-        "graph_layers": 4,
-        "dropout": 0.2,
-        "k": 4,
-        "prune": "NA",
-        "metric": "square",
-        "loops": True,
-        "shared": False,
-        "attention": True,
-        "zinb": 0.25,
-        "gain": 4.0,
-        "batch_statistics": False,
-    },
-    choices={"prune": PRUNING, "metric": METRICS},
-    published={"loops": False, "shared": True, "batch_statistics": True},
-    laptop={"lr": 3e-4, "epochs": 50, "width": 256},
-    smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
-    summary="ResNet-50 pre-trained on ImageNet, not trained further, and one linear layer; four layers of graph attention over the neighbours of a spot, "
-    "an LSTM over these four; neither transformer, positions nor distillation.",
-    loss="mean squared error + {zinb:g} ZINB",
-    evaluated=VARIANT["evaluated"],
-    compared=VARIANT["compared"],
-    flow=(
-        Step("encoder", "ResNet-50", "ImageNet weights", frozen=True),
-        Step("encoder", "linear layer", "to {width:,} numbers"),
-        Step(
-            "context",
-            "{graph_layers} graph attention layers",
-            "{heads} heads; a spot attends to its {k} nearest spots and itself",
-        ),
-        LSTM,
-        ZINB,
-        HEAD,
-    ),
-    deviations=(
-        "Four separate layers; the published code applies one layer four times (shared=True, as in the published protocol).",
-        "A spot attends to itself too; the published graph has no self-loops (loops=False), so that a spot's own image reaches its prediction by way of others only.",
-        "The layer is torch-geometric's GATConv, with the bias moved to where the published one is, before the attention; a spot without neighbours takes the mean of all.",
-        "The coefficient head of the distillation is there and unused, as in the published code.",
-        "The batch normalisation of the frozen encoder keeps what it learned on ImageNet; in the published code it goes by the batch in training (batch_statistics=True).",
-        "Tiles are normalised as the encoder expects; the published code shows it 0-255 (scale=0-255, as in the published protocol).",
-        "Of the benchmark's three encoders the one with ResNet-50 is registered; another is chosen with encoder=, then on cached features.",
-        "Neighbours at equal distance are taken in the order of the spots; the published order is that of an unstable sort.",
-        "The prediction and the mean of the ZINB start at the training mean of each gene.",
-        "Frozen features in place of tiles are multiplied by 4 (gain=4), chosen among 1, 4 and 10 on three sections of the demo cohort.",
-        "In the laptop budget the learning rate is 3e-4 instead of 1e-4; it was chosen between 3e-4 and 1e-3 on one section of the demo cohort.",
-    ),
-)
+@dataclass(frozen=True)
+class GATConfig(Config):
+    """Architecture of Hist2ST with graph attention."""
+
+    width: int = 1024
+    """Width of the state of a spot, a multiple of `heads`."""
+    heads: int = 2
+    """Attention heads."""
+    graph_layers: int = 4
+    """Attention layers."""
+    dropout: float = 0.2
+    """Dropout of tokens."""
+    k: int = 4
+    """Neighbours of a spot."""
+    prune: Pruning = "NA"
+    """Which of them are edges (see compendium.methods.graph.nearest)."""
+    metric: Metric = "square"
+    """Distance on the array."""
+    loops: bool = True
+    """Whether a spot attends to itself."""
+    shared: bool = False
+    """Whether one layer is applied `graph_layers` times, as in the published code."""
+    attention: bool = True
+    """False takes the mean of the neighbours instead."""
+    zinb: float = 0.25
+    """Weight of the likelihood of counts; 0 for none."""
+    gain: float = 4.0
+    """Factor on frozen features given in place of tiles."""
+    batch_statistics: bool = False
+    """Whether batch normalisation of the encoder goes by the section, as published."""
+
+
 class GAT(Method):
-    """state = LSTM(attention layers(W encoder(tile) + b)); prediction = Linear(LayerNorm(state)); loss = MSE + 0.25 ZINB."""
+    """Hist2ST with graph attention.
 
-    resized = 224
+    state = LSTM(attention layers(W encoder(tile) + b)); prediction = Linear(LayerNorm(state));
+    loss = MSE + 0.25 ZINB.
 
-    def __init__(
-        self,
-        shape: ModelSpec,
-        width: int = 1024,
-        heads: int = 2,
-        graph_layers: int = 4,
-        dropout: float = 0.2,
-        k: int = 4,
-        prune: str = "NA",
-        metric: str = "square",
-        loops: bool = True,
-        shared: bool = False,
-        attention: bool = True,
-        zinb: float = 0.25,
-        gain: float = 4.0,
-        batch_statistics: bool = False,
-    ):
+    Parameters
+    ----------
+    spec
+        Number of genes, their training statistics, and the kind of image.
+    config
+        Architecture.
+
+    Raises
+    ------
+    BadInput
+        Where the width is no multiple of the heads, or torch-geometric is missing.
+
+    References
+    ----------
+    Jiang et al. 2023, Methods; Velickovic et al. 2018.
+    """
+
+    def __init__(self, spec: ModelSpec, config: GATConfig):
         super().__init__()
-        check_words(k, prune, metric)
-        self.edges = {"k": k, "prune": prune, "metric": metric, "loops": loops}
-        self.zinb, self.repeats = zinb, graph_layers if shared else 1
-        self.tokens = Encoded(shape, width, dropout, self.resized, batch_statistics, gain)
+        check_neighbours(config.k)
+        self.config, width = config, config.width
+        self.repeats = config.graph_layers if config.shared else 1
+        self.tokens = (
+            parts.FeatureTokens(spec.features, width, config.dropout, config.gain)
+            if spec.features
+            else parts.EncoderTokens(spec, width, config.dropout, RESIZED, config.batch_statistics)
+        )
         layers = (
-            GraphAttention(width, heads) if attention else GraphMean(width)
-            for _ in range(1 if shared else graph_layers)
+            GraphAttention(width, config.heads) if config.attention else GraphMean(width)
+            for _ in range(1 if config.shared else config.graph_layers)
         )
         self.graph = nn.ModuleList(layers)
-        self.jump = Jump(width)
-        self.counts = CountHead(width, shape.genes) if zinb else None
-        self.coefficient = coefficient_head(width)
-        self.head = gene_head(width, shape.genes)
-        start_at_mean(self.head, self.counts, shape)
+        self.jump = parts.Jump(width)
+        self.counts = parts.CountHead(width, spec.genes) if config.zinb else None
+        self.coefficient = parts.coefficient_head(width)
+        self.head = parts.gene_head(width, spec.genes)
+        parts.start_at_mean(self.head, self.counts, spec)
 
     def state(self, batch: Batch) -> Float[Tensor, "spot width"]:
-        """What is known of each spot before the heads."""
-        x, edges, seen = self.tokens(batch.image), nearest(batch.grid, **self.edges), []
+        """Return the state of each spot before the heads."""
+        config, x, states = self.config, self.tokens(batch.image), []
+        graph = nearest(batch.grid, config.k, config.prune, config.metric, config.loops)
         for layer in self.graph:
             for _ in range(self.repeats):
-                x = layer(x, edges)
-                seen.append(x)
-        return self.jump(seen)
+                x = layer(x, graph)
+                states.append(x)
+        return self.jump(states)
 
     def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
-        """All spots of one section at once."""
+        """Predict all spots of one section at once."""
         return self.head(self.state(batch))
 
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """Mean squared error and the count likelihood."""
+        """Return the mean squared error and the likelihood of counts."""
         state = self.state(batch)
         terms = {"mean squared error": F.mse_loss(self.head(state), batch.target)}
-        return terms | (
-            {"count likelihood": self.zinb * self.counts.loss(state, batch)} if self.counts else {}
-        )
+        if self.counts:
+            terms["count likelihood"] = self.config.zinb * self.counts.loss(state, batch)
+        return terms
 
 
-class GraphAttention(Stage):
-    """z = W h + b; e_ij = LeakyReLU(a . z_i + c . z_j) for each head; out_i = sum of softmax_j(e_ij) z_j over the neighbours j of i.
+class GraphAttention(ActivationCheckpoint):
+    """Graph attention layer, torch-geometric's with the bias before the attention.
 
-    torch-geometric's layer adds its bias after the attention. Here b is a column of its W, and every h ends in a 1, so that b enters scores and mean.
-    A spot without neighbours takes the mean of z over all spots, as where a softmax is taken of equal numbers.
+    z = W h + b; e_ij = LeakyReLU(a . z_i + c . z_j) for each head;
+    out_i = sum of softmax_j(e_ij) z_j over the neighbours j of i.
+
+    torch-geometric adds its bias after the attention. Here b is a column of W, and every h ends in
+    a 1, so that b enters scores and mean. A spot without neighbours takes the mean of z over all
+    spots, as where a softmax is taken of equal numbers.
+
+    References
+    ----------
+    Velickovic et al. 2018, Eq. 1 to 5.
     """
 
     def __init__(self, width: int, heads: int):
         super().__init__()
         if width % heads:
             raise BadInput(
-                f"width={width} of method hist2st-gat cannot be divided among heads={heads}; set width to a multiple"
+                f"width={width} of method hist2st-gat cannot be divided among heads={heads}; set "
+                "width to a multiple"
             )
         self.attention = gat_conv()(
             width + 1, width // heads, heads, negative_slope=SLOPE, add_self_loops=False, bias=False
@@ -180,40 +159,127 @@ class GraphAttention(Stage):
         self.attention.att_dst.copy_(own[None])
         self.attention.att_src.copy_(other[None])
 
-    def forward(self, x: Float[Tensor, "spot width"], edges: Graph) -> Float[Tensor, "spot width"]:
-        """Heads one after the other, as they lie in the width."""
+    def forward(self, x: Float[Tensor, "spot width"], graph: Graph) -> Float[Tensor, "spot width"]:
+        """Return the new state of each spot, heads one after the other."""
         x = F.pad(x, (0, 1), value=1.0)
         return torch.where(
-            edges.degree[:, None] > 0,
-            self.attention(x, edges.pairs),
+            graph.degree[:, None] > 0,
+            self.attention(x, graph.pairs),
             self.attention.lin(x.mean(dim=0)),
         )
 
 
-class GraphMean(Stage):
-    """The same layer without its attention: out_i = mean of z_j = W h_j + b over the neighbours j of i, over all spots where there is none."""
+class GraphMean(ActivationCheckpoint):
+    """The same layer without attention: out_i = mean of z_j = W h_j + b over the neighbours j.
+
+    A spot without neighbours takes the mean over all spots.
+    """
 
     def __init__(self, width: int):
         super().__init__()
         self.project = nn.Linear(width, width)
         nn.init.xavier_uniform_(self.project.weight, gain=GAIN)
 
-    def forward(self, x: Float[Tensor, "spot width"], edges: Graph) -> Float[Tensor, "spot width"]:
-        """New state of each spot."""
+    def forward(self, x: Float[Tensor, "spot width"], graph: Graph) -> Float[Tensor, "spot width"]:
+        """Return the new state of each spot."""
         z = self.project(x)
-        return torch.where(edges.degree[:, None] > 0, edges.mean(z), z.mean(dim=0))
+        return torch.where(graph.degree[:, None] > 0, graph.mean(z), z.mean(dim=0))
 
 
 def gat_conv() -> type[nn.Module]:
-    """torch-geometric's layer; BadInput where the library is not installed."""
+    """Import torch-geometric's layer; BadInput where the library is not installed."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", FutureWarning
-            )  # of torch.jit.script, which torch-geometric calls when it is imported
+            # torch-geometric calls torch.jit.script when it is imported.
+            warnings.simplefilter("ignore", FutureWarning)
             from torch_geometric.nn import GATConv
     except ImportError as error:
         raise BadInput(
-            f"method hist2st-gat is built of {error.name}, which is not installed; run pip install 'compendium[graph]'"
+            f"method hist2st-gat is built of {error.name}, which is not installed; run pip install "
+            "'compendium[graph]'"
         ) from error
     return GATConv
+
+
+register(
+    GAT,
+    Recipe(
+        name="hist2st-gat",
+        unit="section",
+        tile_px=112,
+        target="scprep",
+        encoder="resnet50.tv_in1k",
+        optimiser="adam",
+        lr=1e-4,
+        batch=1,
+        epochs=350,
+        scale="0-255",
+        config=GATConfig(),
+        published={"loops": False, "shared": True, "batch_statistics": True},
+        laptop={"lr": 3e-4, "epochs": 50, "width": 256},
+        smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
+    ),
+    Description(
+        **parts.VARIANT,
+        title="Hist2ST, graph attention",
+        summary="ResNet-50 pre-trained on ImageNet, not trained further, and one linear layer; "
+        "four layers of graph attention over the neighbours of a spot, an LSTM over these "
+        "four; neither transformer, positions nor distillation.",
+        loss="mean squared error + {zinb:g} ZINB",
+        flow=(
+            Step("encoder", "ResNet-50", "ImageNet weights", frozen=True),
+            Step("encoder", "linear layer", "to {width:,} numbers"),
+            Step(
+                "context",
+                "{graph_layers} graph attention layers",
+                "{heads} heads; a spot attends to its {k} nearest spots and itself",
+            ),
+            parts.LSTM,
+            parts.ZINB,
+            parts.HEAD,
+        ),
+        deviations=(
+            Deviation(
+                "Attention layers",
+                "four separate ones",
+                "code: one applied four times (shared=True, published protocol)",
+                "four, as in the text",
+            ),
+            Deviation(
+                "Self-loops",
+                "a spot attends to itself too",
+                "none (loops=False)",
+                "else a spot's own image reaches its prediction by way of others only",
+            ),
+            Deviation(
+                "Layer",
+                "torch-geometric's GATConv, bias before the attention; a spot without neighbours "
+                "takes the mean of all",
+                "own code",
+                "the same function",
+            ),
+            Deviation("Coefficient head of the distillation", "there and unused", "code: the same"),
+            parts.BATCH_NORM,
+            parts.PIXELS,
+            Deviation(
+                "Encoder",
+                "ResNet-50; another with encoder=, on cached features",
+                "benchmark: three encoders",
+            ),
+            parts.TIES,
+            parts.START,
+            Deviation(
+                "Frozen features",
+                "multiplied by 4 (gain=4)",
+                "tiles",
+                "chosen among 1, 4 and 10 on three sections of the demo cohort",
+            ),
+            Deviation(
+                "Learning rate in the budget laptop",
+                "3e-4",
+                "1e-4",
+                "chosen between 3e-4 and 1e-3 on one section of the demo cohort",
+            ),
+        ),
+    ),
+)

@@ -1,4 +1,6 @@
-"""The parts of Hist2ST, in the order in which a section passes through them."""
+"""The parts of Hist2ST and its variants, in the order in which a section passes through them."""
+
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,12 +10,33 @@ from torch import Tensor, nn
 from compendium.errors import BadInput
 from compendium.methods.count_losses import nb_log_odds, zinb, zinb_parameters
 from compendium.methods.graph import Graph
-from compendium.methods.layers import Batch, ImageEncoder, ModelSpec, Stage, recomputed
-from compendium.methods.registry import Step
+from compendium.methods.layers import (
+    ActivationCheckpoint,
+    Batch,
+    ImageEncoder,
+    ModelSpec,
+    checkpointed,
+)
+from compendium.methods.registry import Deviation, Step
 
-SEEN_PX = 224  # side of what a pre-trained encoder is shown
-POLICIES = ("mean", "max")
+ENCODER_PX = 224  # side of what a pre-trained encoder is given
 PIECE = 64  # tiles at once through an encoder that is not trained
+# And through one that is, whose activations are computed again for the gradient: else a section of
+# 283 tiles of 112 px takes 7 GB.
+TUNED_PIECE = 32
+Policy = Literal["mean", "max"]
+
+SPOTS_ATTEND = Step(
+    "context",
+    "{layers} transformer blocks",
+    "{heads} heads; every spot attends to every spot of its section",
+)
+TABLES = Step(
+    "context",
+    "position tables",
+    "a learned vector for array x and one for array y, added",
+    side="in",
+)
 LSTM = Step("context", "LSTM over the {graph_layers} outputs", "their mean is the state of a spot")
 ZINB = Step(
     "distribution",
@@ -22,17 +45,58 @@ ZINB = Step(
     side="out",
 )
 HEAD = Step("head", "linear layer", "behind layer normalisation")
-# What the benchmark's variants have in common.
+
+WHOLE_SLIDE = Deviation(
+    "Visium slides",
+    "shown whole",
+    "benchmark: cut into windows of 4,000 px (windows=published)",
+    "spots on a border count twice there",
+)
+TIES = Deviation(
+    "Neighbours at equal distance", "in the order of the spots", "in that of an unstable sort"
+)
+START = Deviation(
+    "Start of the prediction and of the mean of the ZINB",
+    "training mean of each gene",
+    "near 0",
+    "any target",
+)
+BATCH_NORM = Deviation(
+    "Batch normalisation of the frozen encoder",
+    "statistics of ImageNet",
+    "of the batch in training (batch_statistics=True)",
+)
+PIXELS = Deviation(
+    "Pixel values",
+    "normalised as the encoder expects",
+    "0-255 (scale=0-255, published protocol)",
+    "the encoder was trained on normalised pixels",
+)
+
+
+# What the benchmark's variants of Hist2ST have in common (Jiang et al. 2023).
 VARIANT = {
     "citation": "jiang2023benchmark",
     "evaluated": "HER2+ (BC1); Visium breast (BC2, BC3)",
     "compared": ("hist2st",),
 }
-TUNED_PIECE = 32  # and through one that is, whose activations are made again for the gradient: else a section of 283 tiles of 112 px takes 7 GB
 
 
-class PatchMixer(Stage):
-    """Tile -> token without pre-training: non-overlapping patches as channels, ConvMixer blocks over them, channels cut to an eighth, flattened."""
+class PatchMixer(ActivationCheckpoint):
+    """Tokens of tiles without pre-training, a ConvMixer.
+
+    Non-overlapping patches as channels, ConvMixer blocks over them, channels cut to an eighth,
+    flattened.
+
+    Raises
+    ------
+    BadInput
+        Where that is not as wide as a token.
+
+    References
+    ----------
+    Trockman and Kolter 2022; Zeng et al. 2022.
+    """
 
     def __init__(
         self,
@@ -48,7 +112,8 @@ class PatchMixer(Stage):
         side, fewer = tile_px // patch, channels // 8
         if width != side**2 * fewer:
             raise BadInput(
-                f"width={width} does not fit: {side} x {side} patches of channels={channels} / 8 are {side**2 * fewer} wide; set width to that, or channels or patch"
+                f"width={width} does not fit: {side} x {side} patches of channels={channels} / 8 "
+                f"are {side**2 * fewer} wide; set width to that, or channels or patch"
             )
         self.embed = nn.Conv2d(3, channels, patch, stride=patch)
         self.dropout = nn.Dropout(dropout)
@@ -56,12 +121,15 @@ class PatchMixer(Stage):
         self.down = nn.Conv2d(channels, fewer, 1)
 
     def forward(self, image: Float[Tensor, "spot 3 px px"]) -> Float[Tensor, "spot width"]:
-        """Tokens; channels vary slowest."""
+        """Return the tokens; channels vary slowest."""
         return self.down(self.mixers(self.dropout(self.embed(image)))).flatten(1)
 
 
-class Mixer(Stage):
-    """x + twice [depthwise convolution, batch norm, GELU] of x; then across channels: GELU before batch norm, nothing added."""
+class Mixer(ActivationCheckpoint):
+    """ConvMixer block: x + twice [depthwise convolution, batch norm, GELU] of x, then pointwise.
+
+    The pointwise convolution has GELU before batch norm, and nothing is added to it.
+    """
 
     def __init__(self, channels: int, kernel: int):
         super().__init__()
@@ -82,127 +150,136 @@ class Mixer(Stage):
     def forward(
         self, x: Float[Tensor, "spot channel side side"]
     ) -> Float[Tensor, "spot channel side side"]:
-        """Same shape."""
+        """Apply the block."""
         return self.across(x + self.space(x))
 
 
-class Encoded(nn.Module):
-    """Tile -> token with a pre-trained encoder, or from frozen features: one linear layer, dropout.
+class FeatureTokens(nn.Module):
+    """Tokens of frozen features: dropout(W (gain x features) + b)."""
 
-    resized: side that a tile is brought to before its central 224 px are taken, or all of it where that is less. tuned: the encoder is trained with all else;
-    its batch normalisation goes by pieces of a section. batch_statistics: that of an encoder which is not trained goes by the section, as published, instead of by
-    what it learned.
-    gain: factor on frozen features given in place of tiles.
+    def __init__(self, features: int, width: int, dropout: float, gain: float):
+        super().__init__()
+        self.gain = gain
+        self.project = projection(features, width, dropout)
+
+    def forward(self, image: Float[Tensor, "spot feature"]) -> Float[Tensor, "spot width"]:
+        """Return the tokens."""
+        return self.project(self.gain * image)
+
+
+class EncoderTokens(nn.Module):
+    """Tokens of tiles by a pre-trained encoder: dropout(W encoder(tile) + b).
+
+    Parameters
+    ----------
+    spec
+        Name and weights of the encoder.
+    width, dropout
+        Width of a token and its dropout.
+    resized
+        Side in pixels that a tile is resized to before its central 224 px, or all of it where
+        that is less, are taken.
+    batch_statistics
+        Batch normalisation of an encoder that is not trained goes by the section in training, as
+        published, instead of by its ImageNet statistics.
+    tuned
+        Train the encoder with all else; its batch normalisation goes by pieces of a section.
     """
 
     def __init__(
         self,
-        shape: ModelSpec,
+        spec: ModelSpec,
         width: int,
         dropout: float,
         resized: int,
         batch_statistics: bool,
-        gain: float,
         tuned: bool = False,
     ):
         super().__init__()
-        if tuned and shape.features:
-            raise BadInput(
-                "tuned=True trains the encoder, and frozen features come without one; give encoder=own, or tuned=False"
-            )
-        self.image = (
-            ImageEncoder(shape, frozen=not (tuned or batch_statistics))
-            .requires_grad_(tuned)
-            .to(memory_format=torch.channels_last)
-        )
-        self.resized, self.batch_statistics, self.tuned = (
-            0 if shape.features else resized,
-            batch_statistics,
-            tuned,
-        )
-        self.gain = gain if shape.features else 1.0
-        self.project = nn.Sequential(nn.Linear(self.image.width, width), nn.Dropout(dropout))
+        encoder = ImageEncoder(spec, frozen=not (tuned or batch_statistics)).requires_grad_(tuned)
+        self.image = encoder.to(memory_format=torch.channels_last)
+        self.resized, self.batch_statistics, self.tuned = resized, batch_statistics, tuned
+        self.project = projection(self.image.width, width, dropout)
 
-    def forward(self, image: Tensor) -> Float[Tensor, "spot width"]:
-        """Tokens; the encoder takes the section in pieces where its statistics allow that."""
+    def forward(self, image: Float[Tensor, "spot 3 px px"]) -> Float[Tensor, "spot width"]:
+        """Return the tokens; the encoder takes the section in pieces where statistics allow it."""
         if self.tuned and self.training:
-            seen = [
-                recomputed(self.image, self._resized(piece))
+            features = [
+                checkpointed(self.image, self._resized(piece))
                 for piece in image.tensor_split(-(-len(image) // TUNED_PIECE))
             ]
         else:
-            seen = [
-                self.image(self._resized(piece))
-                for piece in image.split(
-                    len(image) if self.batch_statistics and self.training else PIECE
-                )
-            ]
-        return self.project(self.gain * torch.cat(seen))
+            size = len(image) if self.batch_statistics and self.training else PIECE
+            features = [self.image(self._resized(piece)) for piece in image.split(size)]
+        return self.project(torch.cat(features))
 
     def _resized(self, image: Tensor) -> Tensor:
-        if not self.resized:
-            return image
-        cut = max(self.resized - SEEN_PX, 0) // 2
-        image = (
-            F.interpolate(image, size=self.resized, mode="bilinear", align_corners=False)
-            if image.shape[-1] != self.resized
-            else image
-        )
-        return image[..., cut : cut + SEEN_PX, cut : cut + SEEN_PX]
+        cut = max(self.resized - ENCODER_PX, 0) // 2
+        if image.shape[-1] != self.resized:
+            image = F.interpolate(image, size=self.resized, mode="bilinear", align_corners=False)
+        return image[..., cut : cut + ENCODER_PX, cut : cut + ENCODER_PX]
 
 
-class GraphLayer(Stage):
-    """h <- rows of unit length of ReLU(W m); m is the mean (or maximum) over the neighbours.
+def projection(features: int, width: int, dropout: float) -> nn.Sequential:
+    """Build the linear layer from features to a token."""
+    return nn.Sequential(nn.Linear(features, width), nn.Dropout(dropout))
 
-    gcn: m alone is used, so that without self-loops a spot's own state is gone. Without gcn, W is of [own state, m], and for the mean the identity is
-    taken off the adjacency matrix, as published: m = (sum over neighbours - own) / (degree - 1), here 0 where that would divide by 0.
+
+class GraphLayer(ActivationCheckpoint):
+    """Graph layer: h <- normalise(ReLU(W m)), m the mean or maximum over the neighbours.
+
+    With `gcn` m alone is used, so that without self-loops a spot's own state is gone. Without it,
+    W is of [own state, m], and for the mean the identity is taken off the adjacency matrix, as
+    published: m = (sum over neighbours - own) / (degree - 1), here 0 where that would divide by 0.
+    torch-geometric's SAGEConv is not used: it names its weights otherwise than stored fits do, and
+    adds neighbours up in another order, which moves the last digits.
+
+    References
+    ----------
+    Hamilton et al. 2017, Algorithm 1; Zeng et al. 2022.
     """
 
-    def __init__(self, width: int, gcn: bool, policy: str):
+    def __init__(self, width: int, gcn: bool, policy: Policy):
         super().__init__()
-        if policy not in POLICIES:
-            raise BadInput(
-                f"unknown policy {policy!r} of a graph layer; known: {', '.join(POLICIES)}"
-            )
         self.gcn, self.policy = gcn, policy
         self.weight = nn.Parameter(torch.empty(width, width if gcn else 2 * width))
         nn.init.xavier_uniform_(self.weight)
 
     def forward(self, x: Float[Tensor, "spot width"], graph: Graph) -> Float[Tensor, "spot width"]:
-        """New state of each spot."""
-        near = (
-            graph.max(x)
-            if self.policy == "max"
-            else graph.mean(x)
-            if self.gcn
-            else self._others(x, graph)
-        )
-        return F.normalize(
-            F.relu(F.linear(near if self.gcn else torch.cat([x, near], dim=1), self.weight))
-        )
+        """Return the new state of each spot."""
+        near = self._aggregated(x, graph)
+        inputs = near if self.gcn else torch.cat([x, near], dim=1)
+        return F.normalize(F.relu(F.linear(inputs, self.weight)))
 
-    @staticmethod
-    def _others(x: Float[Tensor, "spot width"], graph: Graph) -> Float[Tensor, "spot width"]:
+    def _aggregated(self, x: Tensor, graph: Graph) -> Tensor:
+        if self.policy == "max":
+            return graph.max(x)
+        if self.gcn:
+            return graph.mean(x)
         others = (graph.degree - 1)[:, None]
-        return torch.where(
-            others == 0, 0.0, (graph.sum(x) - x) / others.masked_fill(others == 0, 1)
-        )
+        mean = (graph.sum(x) - x) / others.masked_fill(others == 0, 1)
+        return torch.where(others == 0, 0.0, mean)
 
 
-class Jump(Stage):
-    """Jumping knowledge: the outputs of the graph layers are read by an LSTM of two layers as a sequence for each spot; mean over its outputs."""
+class Jump(ActivationCheckpoint):
+    """Jumping knowledge: mean output of a two-layer LSTM over the graph layers' outputs.
+
+    References
+    ----------
+    Xu et al. 2018; Zeng et al. 2022.
+    """
 
     def __init__(self, width: int):
         super().__init__()
         self.lstm = nn.LSTM(width, width, 2)
 
     def forward(self, states: list[Float[Tensor, "spot width"]]) -> Float[Tensor, "spot width"]:
-        """One state of each spot."""
+        """Return one state of each spot."""
         return self.lstm(torch.stack(states))[0].mean(dim=0)
 
 
 class CountHead(nn.Module):
-    """A likelihood of the raw counts beside the prediction: ZINB, or with `nb` the negative binomial."""
+    """Likelihood of the raw counts: ZINB, or the negative binomial with `nb`."""
 
     def __init__(self, width: int, genes: int, nb: bool = False):
         super().__init__()
@@ -210,31 +287,29 @@ class CountHead(nn.Module):
         self.outputs = nn.ModuleList(nn.Linear(width, genes) for _ in range(2 if nb else 3))
 
     def loss(self, state: Float[Tensor, "spot width"], batch: Batch) -> Float[Tensor, ""]:
-        """-log-likelihood of the batch's counts."""
+        """Return -log-likelihood of the batch's counts."""
         values = [output(state) for output in self.outputs]
-        return (
-            nb_log_odds(batch.counts, *values)
-            if self.nb
-            else zinb(batch.counts, *zinb_parameters(*values), batch.size)
-        )
+        if self.nb:
+            return nb_log_odds(batch.counts, *values)
+        return zinb(batch.counts, *zinb_parameters(*values), batch.size)
 
 
-def start_at_mean(head: nn.Sequential, counts: CountHead | None, shape: ModelSpec) -> None:
-    """Prediction and ZINB begin at the training mean of each gene, on whatever target, not near 0, which lies far below most.
+def start_at_mean(head: nn.Sequential, counts: CountHead | None, spec: ModelSpec) -> None:
+    """Set prediction and mean of the ZINB to the training mean of each gene.
 
-    From there the whole network would first move towards one large constant, and a short training ends in it.
+    From a start near 0, far below most means, the network would first move towards one large
+    constant, and a short training ends in it.
     """
-    with torch.no_grad():
-        head[1].bias.copy_(shape.mean)
-        if counts and not counts.nb and shape.rates is not None:
-            counts.outputs[0].bias.copy_(shape.rates.clamp(min=1e-3).log())
+    head[1].bias.data.copy_(spec.mean)
+    if counts and not counts.nb and spec.rates is not None:
+        counts.outputs[0].bias.data.copy_(spec.rates.clamp(min=1e-3).log())
 
 
 def coefficient_head(width: int) -> nn.Sequential:
-    """State -> how much a view's prediction counts in the mixture that is distilled."""
+    """Build the layers from a state to the weight of a view in the distilled mixture."""
     return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
 
 
 def gene_head(width: int, genes: int) -> nn.Sequential:
-    """State -> expression."""
+    """Build the layers from a state to expression."""
     return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, genes))

@@ -18,24 +18,25 @@ HEAD_WIDTH = 64
 
 @dataclass(frozen=True)
 class Batch:
-    """Spots of one step: image tiles or features, array positions, and (in training) what is to be learned of them.
-
-    target: expression on the run's target. counts: UMI counts of the same genes. size: the spot's size factor; its meaning follows the target
-    (see compendium.runs.inputs.batches.size_factors). labels: class of each spot as a number, -1 where it has none.
-    views: frozen features of augmented copies of the section, in training of a method that compares them.
-    A batch of a method whose unit is the section holds the spots of exactly one section.
-    """
+    """Spots of one step; of a method whose unit is the section, all spots of exactly one."""
 
     image: Float[Tensor, "spot 3 px px"] | Float[Tensor, "spot feature"]
+    """Tiles, or frozen features of them."""
     grid: Int[Tensor, "spot 2"]
+    """Array positions."""
     target: Float[Tensor, "spot gene"] | None = None
+    """Expression on the run's target, in training."""
     counts: Float[Tensor, "spot gene"] | None = None
+    """UMI counts of the same genes, in training."""
     size: Float[Tensor, "spot"] | None = None
+    """Size factors; their meaning follows the target (compendium.runs.inputs.batches)."""
     labels: Int[Tensor, "spot"] | None = None
+    """Class of each spot, -1 where it has none."""
     views: Float[Tensor, "view spot feature"] | None = None
+    """Frozen features of augmented copies of the section, in training with distillation."""
 
     def to(self, device: str) -> "Batch":
-        """The same batch on another device."""
+        """Copy the batch to another device."""
         parts = {each.name: getattr(self, each.name) for each in fields(self)}
         return replace(
             self, **{name: part.to(device) for name, part in parts.items() if part is not None}
@@ -44,126 +45,149 @@ class Batch:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a method is built for: number of genes, their training mean and target, classes of the labels, training spots, input kind and size; of tiles their encoder and scale.
-
-    rates: a typical count of each gene per unit of size factor, exp(mean of ln(1 + count / size)) - 1 over the training spots; None where that is not known.
-    """
+    """What a method is built for: genes, training statistics, and the kind of image."""
 
     genes: int
+    """Number of genes."""
     mean: Float[Tensor, "gene"]
+    """Training mean of each gene on the target."""
     target: str = "wide"
+    """Target of the run."""
     classes: int = 0
-    spots: int = 0  # in training; 0 where that is not known
-    features: int = 0  # width of frozen features; 0 where the method sees tiles
+    """Number of tissue classes among the labels."""
+    spots: int = 0
+    """Number of training spots; 0 where that is not known."""
+    features: int = 0
+    """Width of frozen features; 0 where the method is given tiles."""
     tile_px: int = 0
+    """Side of a tile in pixels."""
     encoder: str = ""
+    """timm name of the encoder of tiles."""
     weights: str = ""
+    """Weights of that encoder: a file, "random", or "" for those that its name says."""
     scale: str = encoders.NORMALISED
+    """Pixel values of the tiles."""
     rates: Float[Tensor, "gene"] | None = None
+    """exp(mean of ln(1 + count / size factor)) - 1 over the training spots, if known."""
 
 
 class Method(nn.Module):
-    """A method has two verbs, `losses` and `forward`, and one more where it learns in closed form, `remember`.
+    """A method: `losses` for training by gradient or `fit_closed_form`, and `forward`."""
 
-    remembered: names of the buffers that hold one row of each training spot.
-    """
-
-    remembered: tuple[str, ...] = ()
+    per_spot_buffers: tuple[str, ...] = ()
+    """Buffers that hold one row of each training spot."""
 
     def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
-        """Predicted expression on the method's own target."""
-        raise TypeError(f"{type(self).__name__} does not say how it predicts")
+        """Predict expression on the method's own target."""
+        raise TypeError(f"{type(self).__name__} has no forward")
 
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """Named, weighted terms whose sum is minimised; none for a method in closed form."""
+        """Return named, weighted terms whose sum is minimised."""
         return {}
 
     def fit_closed_form(self, batches: Iterable[Batch]) -> None:
-        """Learn in closed form from the training batches; called once, after gradient training."""
+        """Fit what is fitted in closed form; called once, after training by gradient."""
 
     def predict(self, batch: Batch) -> Float[Tensor, "spot gene"]:
-        """Prediction at test; a method that averages views overrides it."""
+        """Predict at test; a method that averages views overrides it."""
         return self(batch)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
-        """What is remembered of training spots has as many rows as were stored; no other size gives way."""
-        for name in self.remembered:
+        """Give per-spot buffers as many rows as were stored; no other size gives way."""
+        for name in self.per_spot_buffers:
             if prefix + name in state_dict:
                 own = getattr(self, name)
                 setattr(self, name, own.new_empty(len(state_dict[prefix + name]), *own.shape[1:]))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def recomputed(part: nn.Module, *seen) -> Tensor:
-    """part(*seen), of which no more than that is kept: for the gradient it is computed again, with the same draws, and batch normalisation counts the batch once."""
+def checkpointed(module: nn.Module, *inputs) -> Tensor:
+    """Apply a module, keep its inputs alone, and compute it again for the gradient.
+
+    The second pass draws the same random numbers and leaves running statistics as they are.
+    """
     return checkpoint(
         nn.Module.__call__,
-        part,
-        *seen,
+        module,
+        *inputs,
         use_reentrant=False,
-        context_fn=lambda: (nullcontext(), _counted_once(part)),
+        context_fn=lambda: (nullcontext(), _frozen_statistics(module)),
     )
 
 
 @contextmanager
-def _counted_once(part: nn.Module) -> Iterator[None]:
-    """Batch normalisation goes by the batch, and its running statistics stay as they are."""
+def _frozen_statistics(module: nn.Module) -> Iterator[None]:
+    """Let batch normalisation use the batch without updating its running statistics."""
     norms = [
-        each for each in part.modules() if isinstance(each, _BatchNorm) and each.track_running_stats
+        each
+        for each in module.modules()
+        if isinstance(each, _BatchNorm) and each.track_running_stats
     ]
-    was = [(each.momentum, each.num_batches_tracked.clone()) for each in norms]
+    before = [(each.momentum, each.num_batches_tracked.clone()) for each in norms]
     for each in norms:
         each.momentum = 0.0
     try:
         yield
     finally:
-        for each, (momentum, batches) in zip(norms, was, strict=True):
+        for each, (momentum, batches) in zip(norms, before, strict=True):
             each.momentum = momentum
             each.num_batches_tracked.copy_(batches)
 
 
-class Stage(nn.Module):
-    """A part of a method through which all spots of a section pass. recompute: in training only its input is kept (see `recomputed`): less memory, a third more time."""
+class ActivationCheckpoint(nn.Module):
+    """Module over all spots of a section, with activation checkpointing as an option.
+
+    With `recompute` only its input is kept in training: less memory, a third more time.
+    """
 
     recompute = False
 
-    def __call__(self, *seen) -> Tensor:
-        """As of any module."""
-        return (
-            recomputed(self, *seen)
-            if self.recompute and torch.is_grad_enabled()
-            else super().__call__(*seen)
-        )
+    def __call__(self, *inputs) -> Tensor:
+        """Apply the module."""
+        if self.recompute and torch.is_grad_enabled():
+            return checkpointed(self, *inputs)
+        return super().__call__(*inputs)
 
 
 class ImageEncoder(nn.Module):
-    """Tiles through the method's own encoder, or frozen features as they come; `width` is what comes out.
+    """Encoder of tiles, or the identity on frozen features.
 
-    frozen: the encoder keeps its weights, and its batch normalisation the statistics it came with, in training too.
+    Parameters
+    ----------
+    spec
+        Kind of image, name and weights of the encoder.
+    frozen
+        Keep the weights, and the statistics of batch normalisation in training too.
     """
 
-    def __init__(self, shape: ModelSpec, frozen: bool = False):
+    def __init__(self, spec: ModelSpec, frozen: bool = False):
         super().__init__()
         self.network = (
-            nn.Identity() if shape.features else encoders.encoder(shape.encoder, shape.weights)
+            nn.Identity() if spec.features else encoders.encoder(spec.encoder, spec.weights)
         )
-        self.width = (
-            shape.features or self.network.head_hidden_size
-        )  # what is left without the classifier; num_features is narrower in VGG
+        # What is left without the classifier; num_features is narrower in VGG.
+        self.width = spec.features or self.network.head_hidden_size
         self.frozen = frozen
         self.network.requires_grad_(not frozen)
 
     def train(self, mode: bool = True) -> "ImageEncoder":
-        """Training or evaluation mode; a frozen encoder stays in the latter."""
+        """Set the mode; a frozen encoder stays in evaluation."""
         return super().train(mode and not self.frozen)
 
     def forward(self, image: Tensor) -> Float[Tensor, "spot width"]:
-        """Features of each spot."""
+        """Return the features of each spot."""
         return self.network(image)
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over the spots of a section; heads are 64 wide, no N x N matrix is stored."""
+    """Multi-head self-attention over the spots of a section, without an N x N matrix in memory.
+
+    out = softmax(Q K^T / 8) V for each head of 64, then one linear layer.
+
+    References
+    ----------
+    Vaswani et al. 2017, Eq. 1.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float):
         super().__init__()
@@ -172,7 +196,7 @@ class Attention(nn.Module):
         self.out = nn.Sequential(nn.Linear(heads * HEAD_WIDTH, width), nn.Dropout(dropout))
 
     def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
-        """Every spot attends to every spot."""
+        """Let every spot attend to every spot."""
         q, k, v = (
             part.unflatten(1, (self.heads, HEAD_WIDTH)).transpose(0, 1)
             for part in self.qkv(x).chunk(3, dim=1)
@@ -181,8 +205,8 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(0, 1).flatten(1))
 
 
-class Block(Stage):
-    """Pre-norm transformer block: attention and a GELU feed-forward layer, each added to its input."""
+class Block(ActivationCheckpoint):
+    """Pre-norm transformer block: x + attention(LN(x)), then x + MLP(LN(x)) with GELU."""
 
     def __init__(self, width: int, heads: int, hidden: int, dropout: float):
         super().__init__()
@@ -197,23 +221,23 @@ class Block(Stage):
         )
 
     def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
-        """Residual attention, residual feed-forward."""
+        """Return the new state of each spot."""
         x = x + self.attention(self.norm1(x))
         return x + self.feed(self.norm2(x))
 
 
 class GridEmbedding(nn.Module):
-    """Two learned tables, one for each array coordinate, added together."""
+    """Sum of two learned tables, one for each array coordinate."""
 
     def __init__(self, positions: int, width: int):
         super().__init__()
         self.x, self.y = nn.Embedding(positions, width), nn.Embedding(positions, width)
 
     def forward(self, grid: Int[Tensor, "spot 2"]) -> Float[Tensor, "spot width"]:
-        """Embedding of each spot's array position; a position beyond the table is an IndexError of torch."""
+        """Embed array positions; one beyond the table is an IndexError of torch."""
         return self.x(grid[:, 0]) + self.y(grid[:, 1])
 
 
 def no_image(spots: int) -> Float[Tensor, "spot 0"]:
-    """The image of a method that looks at none."""
+    """Return the image of a method that is given none."""
     return torch.zeros(spots, 0)

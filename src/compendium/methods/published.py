@@ -1,6 +1,7 @@
 """Checkpoints of the authors' HisToGene and Hist2ST, read into the networks of this package.
 
-Only names and shapes of their parameters are known here; width, depth, heads, tile, patch, kernel, positions and genes follow from the shapes.
+Only names and shapes of their parameters are known here; width, depth, heads, tile, patch, kernel,
+positions and genes follow from the shapes.
 """
 
 import re
@@ -11,10 +12,11 @@ import torch
 from torch import Tensor
 
 from compendium.errors import BadInput
-from compendium.methods.hist2st import MODEL, Hist2ST
-from compendium.methods.histogene import HisToGene
+from compendium.methods.hist2st import Hist2ST, Hist2STConfig
+from compendium.methods.histogene import HisToGene, HisToGeneConfig
 from compendium.methods.layers import HEAD_WIDTH, Method, ModelSpec
 
+GIVE = "give the state dict of the authors' HisToGene or Hist2ST"
 EMBEDDINGS = ((r"position\.(x|y)\.", r"\1_embed."), (r"head\.", "gene_head."))
 # Start of a name here -> start of the authors' name.
 HISTOGENE = (
@@ -54,117 +56,110 @@ def load(
     prune: str = "Grid",
     policy: str = "mean",
 ) -> Method:
-    """The network of a checkpoint, ready to predict: given the same spots it returns what the authors' network does.
+    """Build the network of a checkpoint; of the same spots it predicts what the authors' does.
 
-    transposed: the authors show it tiles as (x, y); it then expects natural tiles [spot 3 y x] here, and gives what theirs gives of the transposed ones.
-    With transposed=False, a tile is taken as (row, column) by both. Values are 0-255, unscaled. k, prune, policy: of the neighbour graph of Hist2ST, which
-    a checkpoint does not tell. BadInput where a name is missing, unknown or of another shape.
+    Parameters
+    ----------
+    state_dict
+        Names and tensors of the authors' HisToGene or Hist2ST.
+    transposed
+        Take natural tiles [spot 3 y x], 0-255, and predict what the authors' network does of the
+        transposed ones, as they show it. False takes a tile as (row, column) in both.
+    k, prune, policy
+        Neighbour graph of Hist2ST, which a checkpoint does not hold.
+
+    Raises
+    ------
+    BadInput
+        Where a name is missing, unknown or of another shape.
     """
-    if not isinstance(state_dict, Mapping) or not all(isinstance(name, str) for name in state_dict):
-        raise BadInput(
-            "a checkpoint is a mapping of names to tensors; give the state dict of the authors' HisToGene or Hist2ST, as torch.load reads it"
-        )
-    if strange := [name for name, value in state_dict.items() if not isinstance(value, Tensor)]:
-        raise BadInput(
-            f"{strange[0]} of the checkpoint is no tensor; give the state dict of the authors' HisToGene or Hist2ST"
-        )
-    state = _with_output_layers(
-        {name: value.detach().clone() for name, value in state_dict.items()}
-    )
+    state = _with_output_layers(_checked(state_dict))
     if _shape(state, "patch_embedding.weight", 2, 4)[2:]:
-        return _filled(
-            _hist2st(state, transposed=transposed, k=k, prune=prune, policy=policy), state, HIST2ST
-        )
+        method = _hist2st(state, transposed=transposed, k=k, prune=prune, policy=policy)
+        return _filled(method, state, HIST2ST)
     method = _histogene(state)
-    weight = state["patch_embedding.weight"].unflatten(
-        1, (isqrt(method.patch.in_features // 3), -1, 3)
-    )  # (width, x, y, channel), or (width, y, x, channel)
-    state["patch_embedding.weight"] = weight.permute(
-        0, 3, *((2, 1) if transposed else (1, 2))
-    ).flatten(1)
+    side = isqrt(method.patch.in_features // 3)
+    # (width, x, y, channel), or (width, y, x, channel)
+    weight = state["patch_embedding.weight"].unflatten(1, (side, -1, 3))
+    order = (0, 3, 2, 1) if transposed else (0, 3, 1, 2)
+    state["patch_embedding.weight"] = weight.permute(order).flatten(1)
     return _filled(method, state, HISTOGENE)
 
 
+def _checked(state_dict: object) -> dict[str, Tensor]:
+    """Copy a mapping of names to tensors."""
+    if not isinstance(state_dict, Mapping) or not all(isinstance(name, str) for name in state_dict):
+        raise BadInput(
+            f"a checkpoint is a mapping of names to tensors; {GIVE}, as torch.load reads it"
+        )
+    for name, value in state_dict.items():
+        if not isinstance(value, Tensor):
+            raise BadInput(f"{name} of the checkpoint is no tensor; {GIVE}")
+    return {name: value.detach().clone() for name, value in state_dict.items()}
+
+
 def _with_output_layers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """One head that is as wide as the network may come without the layer behind it; the identity is the same."""
-    for name in [
-        name
-        for name, value in state.items()
-        if name.endswith("to_qkv.weight") and value.shape == (3 * HEAD_WIDTH, HEAD_WIDTH)
-    ]:
+    """Add the identity where a single head as wide as the network comes without output layer."""
+    identity = {"weight": torch.eye(HEAD_WIDTH), "bias": torch.zeros(HEAD_WIDTH)}
+    for name, value in list(state.items()):
         layer = name.replace("to_qkv.weight", "to_out.0.")
-        if not any(other.startswith(layer) for other in state):
-            state |= {
-                f"{layer}weight": torch.eye(HEAD_WIDTH),
-                f"{layer}bias": torch.zeros(HEAD_WIDTH),
-            }
+        single = layer != name and value.shape == (3 * HEAD_WIDTH, HEAD_WIDTH)
+        if single and not any(other.startswith(layer) for other in state):
+            state |= {layer + part: tensor.clone() for part, tensor in identity.items()}
     return state
 
 
 def _histogene(state: dict[str, Tensor]) -> HisToGene:
-    """An empty network of the right size."""
+    """Build an empty network of the right size."""
     width, inputs = _shape(state, "patch_embedding.weight", 2)
     tile_px = isqrt(inputs // 3)
     if inputs != 3 * tile_px**2:
         raise BadInput(
-            f"patch_embedding.weight of the checkpoint has {inputs} inputs, which are no square tile of three channels; give HisToGene's state dict"
+            f"patch_embedding.weight of the checkpoint has {inputs} inputs, which are no square "
+            "tile of three channels; give HisToGene's state dict"
         )
     first = "vit.transformer.layers.0"
-    words = {
+    sizes = {
         "width": width,
         "layers": _count(state, r"vit\.transformer\.layers\.(\d+)\."),
         "positions": _shape(state, "x_embed.weight", 2)[0],
     }
-    if words["layers"]:
-        words |= {
-            "heads": _heads(state, f"{first}.0.fn."),
-            "hidden": _shape(state, f"{first}.1.fn.net.0.weight", 2)[0],
-        }
+    if sizes["layers"]:
+        sizes["heads"] = _heads(state, f"{first}.0.fn.")
+        sizes["hidden"] = _shape(state, f"{first}.1.fn.net.0.weight", 2)[0]
     with torch.device("meta"):
-        return HisToGene(_genes(state, tile_px), **words)
+        return HisToGene(_spec(state, tile_px), HisToGeneConfig(**sizes))
 
 
 def _hist2st(state: dict[str, Tensor], **graph) -> Hist2ST:
-    """An empty network of the right size."""
+    """Build an empty network of the right size."""
     channels, _, patch, _ = _shape(state, "patch_embedding.weight", 4)
     positions, width = _shape(state, "x_embed.weight", 2)
     side = isqrt(width // _shape(state, "vit.transformer.down.0.weight", 4)[0])
-    counts = {
-        word: _count(state, rf"vit\.transformer\.{layer}\.(\d+)\.")
-        for word, layer in (
-            ("mixer_layers", "layer1"),
-            ("layers", "layer2"),
-            ("graph_layers", "layer3"),
-        )
-    }
-    words = {
-        "width": width,
-        "channels": channels,
-        "patch": patch,
-        "positions": positions,
-        **counts,
-        **graph,
-    }
-    words["gcn"] = _shape(state, "vit.transformer.layer3.0.weight", 2)[1] == width
-    words |= {
-        word: MODEL[word] if any(name.startswith(part) for name in state) else 0.0
-        for word, part in (("zinb", "mean."), ("distill", "coef."))
-    }
-    if counts["mixer_layers"]:
-        words["kernel"] = _shape(state, "vit.transformer.layer1.0.dw.0.weight", 4)[3]
-    if counts["layers"]:
-        words["heads"] = _heads(state, "vit.transformer.layer2.0.attn.fn.")
+    mixers, blocks, graph_layers = (
+        _count(state, rf"vit\.transformer\.layer{i}\.(\d+)\.") for i in (1, 2, 3)
+    )
+    sizes = {"width": width, "channels": channels, "patch": patch, "positions": positions}
+    sizes |= {"mixer_layers": mixers, "layers": blocks, "graph_layers": graph_layers}
+    sizes["gcn"] = _shape(state, "vit.transformer.layer3.0.weight", 2)[1] == width
+    for term, part in (("zinb", "mean."), ("distill", "coef.")):
+        if not any(name.startswith(part) for name in state):
+            sizes[term] = 0.0
+    if mixers:
+        sizes["kernel"] = _shape(state, "vit.transformer.layer1.0.dw.0.weight", 4)[3]
+    if blocks:
+        sizes["heads"] = _heads(state, "vit.transformer.layer2.0.attn.fn.")
     with torch.device("meta"):
-        return Hist2ST(_genes(state, side * patch), **words)
+        return Hist2ST(_spec(state, side * patch), Hist2STConfig(**sizes, **graph))
 
 
-def _genes(state: dict[str, Tensor], tile_px: int) -> ModelSpec:
+def _spec(state: dict[str, Tensor], tile_px: int) -> ModelSpec:
     genes = _shape(state, "gene_head.1.weight", 2)[0]
     return ModelSpec(genes, torch.zeros(genes), tile_px=tile_px)
 
 
 def _heads(state: dict[str, Tensor], attention: str) -> int:
-    """Heads are 64 wide whatever the width of the network."""
+    """Count the heads, which are 64 wide whatever the width of the network."""
     return max(_shape(state, f"{attention}to_qkv.weight", 2)[0] // (3 * HEAD_WIDTH), 1)
 
 
@@ -174,23 +169,20 @@ def _count(state: Iterable[str], layer: str) -> int:
 
 def _shape(state: dict[str, Tensor], name: str, *dimensions: int) -> torch.Size:
     if name not in state:
-        raise BadInput(
-            f"the checkpoint lacks {name}; give the state dict of the authors' HisToGene or Hist2ST"
-        )
-    if state[name].dim() not in dimensions:
+        raise BadInput(f"the checkpoint lacks {name}; {GIVE}")
+    shape = state[name].shape
+    if len(shape) not in dimensions:
         expected = " or ".join(map(str, dimensions))
         raise BadInput(
-            f"{name} of the checkpoint has {state[name].dim()} dimensions, expected {expected}; give the state dict of the authors' HisToGene or Hist2ST"
+            f"{name} of the checkpoint has {len(shape)} dimensions, expected {expected}; {GIVE}"
         )
-    if 0 in state[name].shape:
-        raise BadInput(
-            f"{name} of the checkpoint is empty, {tuple(state[name].shape)}; give the state dict of the authors' HisToGene or Hist2ST"
-        )
-    return state[name].shape
+    if 0 in shape:
+        raise BadInput(f"{name} of the checkpoint is empty, {tuple(shape)}; {GIVE}")
+    return shape
 
 
 def _filled(method: Method, state: dict[str, Tensor], names: tuple[tuple[str, str], ...]) -> Method:
-    """The network with the checkpoint's values, each name and each shape accounted for."""
+    """Fill the network, each name and each shape accounted for."""
     theirs = {
         own: next(re.sub(f"^{here}", there, own) for here, there in names if re.match(here, own))
         for own in method.state_dict()
@@ -201,11 +193,13 @@ def _filled(method: Method, state: dict[str, Tensor], names: tuple[tuple[str, st
             raise BadInput(f"the checkpoint lacks {name}; give the whole state dict")
         if state[name].shape != value.shape:
             raise BadInput(
-                f"{name} of the checkpoint is {tuple(state[name].shape)}, expected {tuple(value.shape)} by its other shapes; give an unchanged state dict"
+                f"{name} of the checkpoint is {tuple(state[name].shape)}, expected "
+                f"{tuple(value.shape)} by its other shapes; give an unchanged state dict"
             )
     if unknown := sorted(state.keys() - set(theirs.values())):
         raise BadInput(
-            f"the checkpoint holds {len(unknown)} names that are not of {type(method).__name__}, first {unknown[0]}; give the authors' own state dict"
+            f"the checkpoint holds {len(unknown)} names that are not of {type(method).__name__}, "
+            f"first {unknown[0]}; give the authors' own state dict"
         )
     method.load_state_dict({own: state[name] for own, name in theirs.items()}, assign=True)
     return method.float().eval()

@@ -1,93 +1,166 @@
-"""Regclass (Jiang et al. 2023): Hist2ST that learns the class of each spot beside its expression."""
+"""Regclass (Jiang et al. 2023): Hist2ST that learns the class of each spot beside expression."""
 
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import isfinite
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.methods.hist2st import DEVIATIONS, FACTS, MODEL, TRUNK, Hist2ST
+from compendium.methods.hist2st import HIST2ST, TEXT, Hist2ST, Hist2STConfig
 from compendium.methods.hist2st_layers import VARIANT
 from compendium.methods.layers import Batch, ModelSpec
-from compendium.methods.registry import Step, register
+from compendium.methods.registry import Deviation, Step, register
 
 HIDDEN, HIDDEN_LAYERS, DROPOUT = 800, 4, 0.2
-CLASSIFIER = Step(
-    "training",
-    "classifier",
-    f"{HIDDEN_LAYERS} layers of {HIDDEN} units to the tissue classes; cross-entropy x gamma = {{gamma:g}}",
-    side="out",
-)
 
 
-@register(
-    "regclass",
-    title="Regclass",
-    model=MODEL | {"positions": 128, "gamma": 1.0, "double_softmax": False},
-    published={"transposed": True, "double_softmax": True},
-    **FACTS
-    | VARIANT
-    | {
-        "laptop": FACTS["laptop"] | {"epochs": 100},
-        "loss": FACTS["loss"] + " + {gamma:g} cross-entropy of the class",
-        "flow": (*FACTS["flow"][:-1], CLASSIFIER, TRUNK[-1]),
-    },
-    summary="Hist2ST that also learns the class of each spot: four layers of 800 units on the state before the gene head, cross-entropy with weight gamma.",
-    deviations=(
-        *DEVIATIONS,
-        "In the laptop budget there are 100 epochs, because Hist2ST's 50 are too few to learn both expression and classes.",
-        "Cross-entropy is taken of the classifier's output; the benchmark takes it of a softmax of that (double_softmax=True, as in the published protocol).",
-        "Spots without a class are left out of the cross-entropy; the benchmark leaves out sections that have none, and fails on one that has some.",
-        "The three training stages of the benchmark's HER2+ version are not offered: all terms are learned together.",
-    ),
-)
+@dataclass(frozen=True)
+class RegclassConfig(Hist2STConfig):
+    """Architecture of Regclass."""
+
+    positions: int = 128
+    """Rows of each position table."""
+    gamma: float = 1.0
+    """Weight of the cross-entropy, at least 0."""
+    double_softmax: bool = False
+    """Whether the cross-entropy is of a softmax of the classifier's output, as published."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not (isfinite(self.gamma) and self.gamma >= 0):
+            raise BadInput(
+                f"gamma={self.gamma} of method regclass weighs a loss; it must be at least 0, and "
+                "finite"
+            )
+
+
 class Regclass(Hist2ST):
-    """Hist2ST + gamma x cross-entropy of classifier(state)."""
+    """Hist2ST with a classifier of the spot state.
 
-    def __init__(self, shape: ModelSpec, gamma: float = 1.0, double_softmax: bool = False, **words):
-        super().__init__(shape, **words)
-        if shape.classes < 2:
+    loss = that of Hist2ST + gamma x cross-entropy(classifier(state), class).
+
+    Parameters
+    ----------
+    spec
+        Number of genes and classes, training means, and the kind of image.
+    config
+        Architecture.
+
+    Raises
+    ------
+    BadInput
+        Where there are fewer than two classes.
+
+    References
+    ----------
+    Jiang et al. 2023, Methods.
+    """
+
+    def __init__(self, spec: ModelSpec, config: RegclassConfig):
+        super().__init__(spec, config)
+        if spec.classes < 2:
             raise BadInput(
-                f"method regclass needs spots of at least 2 classes in the training sections, found {shape.classes}; choose sections with labels"
+                "method regclass needs spots of at least 2 classes in the training sections, "
+                f"found {spec.classes}; choose sections with labels"
             )
-        if not 0 <= gamma < float("inf"):
-            raise BadInput(
-                f"gamma={gamma} of method regclass weighs a loss; it must be at least 0, and finite"
-            )
-        self.gamma, self.double_softmax = gamma, double_softmax
-        widths = [words.get("width", MODEL["width"]), *[HIDDEN] * HIDDEN_LAYERS]
         layers = [
             part
-            for before, after in pairwise(widths)
+            for before, after in pairwise([config.width, *[HIDDEN] * HIDDEN_LAYERS])
             for part in (nn.Linear(before, after), nn.ReLU(), nn.Dropout(DROPOUT))
         ]
-        self.classifier = nn.Sequential(*layers, nn.Linear(HIDDEN, shape.classes))
+        self.classifier = nn.Sequential(*layers, nn.Linear(HIDDEN, spec.classes))
 
-    def further(
+    def further_losses(
         self, state: Float[Tensor, "spot width"], batch: Batch
     ) -> dict[str, Float[Tensor, ""]]:
-        """Cross-entropy over the labelled spots, 0 where there is none."""
-        return {
-            "classification": self.gamma
-            * cross_entropy(self.classifier(state), batch.labels, self.double_softmax)
-        }
+        """Return the cross-entropy over the labelled spots, 0 where there is none."""
+        logits = self.classifier(state)
+        loss = cross_entropy(logits, batch.labels, self.config.double_softmax)
+        return {"classification": self.config.gamma * loss}
 
     def classify(self, batch: Batch) -> Float[Tensor, "spot class"]:
-        """Probability of each class."""
-        image, edges = self.seen(batch)
-        return self.classifier(self.state(image, batch, edges)).softmax(dim=1)
+        """Return the probability of each class."""
+        image, graph = self.inputs(batch)
+        return self.classifier(self.state(image, batch, graph)).softmax(dim=1)
 
 
 def cross_entropy(
     logits: Float[Tensor, "spot class"], labels: Int[Tensor, "spot"], double_softmax: bool = False
 ) -> Float[Tensor, ""]:
-    """Mean over the spots whose label is not -1, 0 if there are none; as published, of a softmax that is taken for logits."""
+    """Return the mean cross-entropy over spots whose label is not -1, or 0 if there are none.
+
+    Parameters
+    ----------
+    logits
+        Output of the classifier.
+    labels
+        Class of each spot from 0 on, -1 for none.
+    double_softmax
+        Take the softmax of the output for logits, as published.
+
+    Raises
+    ------
+    BadInput
+        Where a label is no class.
+    """
     if len(labels) and not -1 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
         raise BadInput(
-            f"labels run from {int(labels.min())} to {int(labels.max())}; give the numbers of {logits.shape[1]} classes from 0 on, and -1 for none"
+            f"labels run from {int(labels.min())} to {int(labels.max())}; give the numbers of "
+            f"{logits.shape[1]} classes from 0 on, and -1 for none"
         )
     logits = logits.softmax(dim=1) if double_softmax else logits
-    return F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / (
-        labels >= 0
-    ).sum().clamp(min=1)
+    total = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum")
+    return total / (labels >= 0).sum().clamp(min=1)
+
+
+CLASSIFIER = Step(
+    "training",
+    "classifier",
+    f"{HIDDEN_LAYERS} layers of {HIDDEN} units to the tissue classes; cross-entropy x gamma = "
+    "{gamma:g}",
+    side="out",
+)
+
+register(
+    Regclass,
+    replace(
+        HIST2ST,
+        name="regclass",
+        config=RegclassConfig(),
+        published={"transposed": True, "double_softmax": True},
+        laptop={**HIST2ST.laptop, "epochs": 100},
+    ),
+    replace(
+        TEXT,
+        **VARIANT,
+        title="Regclass",
+        summary="Hist2ST that also learns the class of each spot: four layers of 800 units on the "
+        "state before the gene head, cross-entropy with weight gamma.",
+        loss=TEXT.loss + " + {gamma:g} cross-entropy of the class",
+        flow=(*TEXT.flow[:-1], CLASSIFIER, TEXT.flow[-1]),
+        deviations=(
+            *TEXT.deviations,
+            Deviation(
+                "Epochs in the budget laptop",
+                "100",
+                "350",
+                "Hist2ST's 50 are too few to learn both expression and classes",
+            ),
+            Deviation(
+                "Cross-entropy",
+                "of the classifier's output",
+                "of its softmax (double_softmax=True, published protocol)",
+                "a softmax of a softmax is nearly flat",
+            ),
+            Deviation(
+                "Spots without a class",
+                "left out of the cross-entropy",
+                "sections without any are left out; one with some is an error",
+            ),
+            Deviation("Training stages", "all terms are learned together", "three stages on HER2+"),
+        ),
+    ),
+)

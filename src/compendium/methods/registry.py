@@ -1,116 +1,219 @@
-"""What a method's paper says, as data; and the table of all methods."""
+"""The table of methods: what runs of each (Recipe), and what pages print of it (Description)."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Literal, get_args, get_origin
 
 from compendium.errors import BadInput, did_you_mean
-from compendium.methods.layers import Method
+from compendium.methods.layers import Method, ModelSpec
 
 OWN = "own"
 NONE = "none"
 
 
 @dataclass(frozen=True)
-class Step:
-    """One box of a method's drawing, in the order of computation; `{layers}` in its words stands for that word of the method's `model`.
+class Config:
+    """Architecture of a method; a subclass documents its fields and holds their defaults.
 
-    part: encoder (of one tile), context (between the spots of a section), distribution (of a gene's count), head (to the genes), training (what only training
-    sees), loss (LOSS stands where the loss is taken, if that is not the expression), or one of the two ends, tile and expression, which every drawing has by
-    itself. frozen: keeps the weights it came with. side: "out" for a branch fed by the step on the main way before it, "in" for one that feeds that step.
+    Raises
+    ------
+    BadInput
+        Where a field that is a choice among names (`Literal`) has another value.
     """
+
+    def __post_init__(self):
+        for name, known in self.choices().items():
+            if (value := getattr(self, name)) not in known:
+                raise BadInput(f"unknown {name} {value!r}; known: {', '.join(known)}")
+
+    @classmethod
+    def choices(cls) -> dict[str, tuple[str, ...]]:
+        """Return the known values of each field that is a choice among names."""
+        chosen = (each for each in fields(cls) if get_origin(each.type) is Literal)
+        return {each.name: get_args(each.type) for each in chosen}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What runs: the parameters that a run of the method starts from. They enter its identity."""
+
+    name: str
+    """Name of the method, as a run takes it."""
+    unit: Literal["spot", "section"]
+    """What one training example is."""
+    tile_px: int
+    """Side of a tile in pixels."""
+    target: str
+    """Expression that the method is trained towards."""
+    version: int = 1
+    """Raised by one when the method gives other numbers (see compendium.versions)."""
+    encoder: str = ""
+    """timm encoder that the method comes with; "" where it has none of that kind."""
+    optimiser: Literal["adam", "adamw", "sgd", "closed form"] = "adam"
+    """Optimiser; a method in closed form has no training loop."""
+    lr: float = 1e-3
+    """Learning rate."""
+    momentum: float = 0.0
+    """Momentum of SGD."""
+    weight_decay: float = 0.0
+    """Weight decay."""
+    lr_decay: float = 1.0
+    """Factor on the learning rate after every `lr_every` epochs."""
+    lr_every: int = 0
+    """Epochs between two decays; 0 for a constant rate."""
+    batch: int = 32
+    """Training examples a step."""
+    epochs: int = 50
+    """Passes over the training examples."""
+    augment: str = "none"
+    """Augmentation family of the training tiles."""
+    scale: str = "normalised"
+    """Pixel values that the encoder is given."""
+    permute: bool = False
+    """Whether tiles are shuffled within each training section."""
+    frozen: str = ""
+    """The only encoder that the method takes, for controls."""
+    control: bool = False
+    """Whether the method is a control."""
+    config: Config = Config()
+    """Architecture."""
+    published: Mapping[str, object] = field(default_factory=dict)
+    """Parameters that the published protocol changes."""
+    laptop: Mapping[str, object] = field(default_factory=dict)
+    """Parameters that the budget laptop changes."""
+    smoke: Mapping[str, object] = field(default_factory=dict)
+    """Parameters that the budget smoke changes."""
+    method: type[Method] = Method
+    """Class that is built; set by `register`."""
+
+    @property
+    def model(self) -> dict[str, int | float | bool | str]:
+        """Parameters of the architecture with their defaults."""
+        return asdict(self.config)
+
+    @property
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """Known values of the architecture's parameters that are names."""
+        return self.config.choices()
+
+    def build(self, spec: ModelSpec, **parameters) -> Method:
+        """Build the untrained method; `parameters` replace those of its config."""
+        return self.method(spec, replace(self.config, **parameters))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One box of a method's drawing, in the order of computation."""
 
     part: Literal[
         "encoder", "context", "distribution", "head", "training", "loss", "tile", "expression"
     ]
-    words: str
+    """Encoder of one tile, context between spots, distribution of a count, head to the genes,
+    training only, loss (where it is taken, if not at the expression), or one of the two ends."""
+    title: str
+    """First line; `{layers}` stands for that parameter of the config."""
     detail: str = ""
+    """Further lines, filled in likewise."""
     frozen: bool = False
+    """Whether it keeps the weights that it came with."""
     side: Literal["", "in", "out"] = ""
+    """"out" for a branch fed by the step before it, "in" for one that feeds that step."""
 
 
 LOSS = Step("loss", "loss", side="out")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A registered method: its facts from the paper, and the words a run starts from.
+class Deviation:
+    """One departure from a paper or from its code."""
 
-    version: raised by one when the method gives other numbers (see compendium.versions).
-    unit: whether one training example is a spot or a whole section. tile_px: side of its tiles. encoder: the timm encoder it
-    comes with ("" where it has none of its own kind). target: what it is trained towards. model: words of its architecture;
-    choices: what those of them may be that are names. published: the words that the published protocol changes, where the authors' code
-    does what the recipe mends. laptop and smoke: the words that these budgets change. lr_decay: factor on the learning rate after
-    every lr_every epochs (0: never). frozen: the only encoder word it takes, for controls.
+    what: str
+    """The thing that differs."""
+    here: str
+    """How it is here."""
+    paper: str
+    """How it is in the paper, or in the code where that is said."""
+    reason: str = ""
+    """Why it differs, or how the published way is had."""
 
-    For tables and drawings: loss in words, augmentation (what `augment`, whose words are its family's, does not say), flow (its drawing; () draws it from the
-    facts above), evaluated (on which data its authors did) and compared (with which methods of this registry, or others).
-    """
 
-    name: str
+@dataclass(frozen=True)
+class Description:
+    """What pages print of a method; nothing of it enters the identity of a run."""
+
     title: str
-    build: type[Method]
-    unit: Literal["spot", "section"]
-    tile_px: int
-    target: str
-    citation: str
+    """Name in tables and figures."""
     summary: str
-    version: int = 1
-    encoder: str = ""
-    optimiser: Literal["adam", "adamw", "sgd", "closed form"] = "adam"
-    lr: float = 1e-3
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    lr_decay: float = 1.0
-    lr_every: int = 0
-    batch: int = 32
-    epochs: int = 50
-    augment: str = "none"
-    scale: Literal["normalised", "0-255"] = "normalised"
-    permute: bool = False
-    frozen: str = ""
-    control: bool = False
-    model: Mapping[str, int | float | bool | str] = field(default_factory=dict)
-    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    published: Mapping[str, object] = field(default_factory=dict)
-    laptop: Mapping[str, object] = field(default_factory=dict)
-    smoke: Mapping[str, object] = field(default_factory=dict)
-    deviations: tuple[str, ...] = ()
+    """One or two sentences."""
+    citation: str = ""
+    """Key in book/references.bib."""
     loss: str = ""
+    """Loss; `{zinb}` stands for that parameter of the config."""
     augmentation: str = ""
+    """What the augmentation family does not say, filled in likewise."""
     flow: tuple[Step, ...] = ()
+    """Steps of the drawing from tile to expression; () draws it from the recipe."""
     evaluated: str = ""
+    """Data that its authors evaluated it on."""
     compared: tuple[str, ...] = ()
+    """Methods that its authors compared it with."""
+    deviations: tuple[Deviation, ...] = ()
+    """Departures from the paper."""
 
-    def fill(self, words: str) -> str:
-        """The words with the method's own numbers where they name one, e.g. `{layers} blocks`."""
-        return words.format_map(self.model)
+    def filled(self, parameters: Mapping[str, object]) -> "Description":
+        """Return the description with `{name}` replaced by that parameter."""
+        flow = tuple(
+            replace(
+                step,
+                title=step.title.format_map(parameters),
+                detail=step.detail.format_map(parameters),
+            )
+            for step in self.flow
+        )
+        loss, augmentation = (
+            text.format_map(parameters) for text in (self.loss, self.augmentation)
+        )
+        return replace(self, flow=flow, loss=loss, augmentation=augmentation)
 
 
 METHODS: dict[str, Recipe] = {}
+DESCRIPTIONS: dict[str, Description] = {}
 
 
-def register(name: str, **facts) -> Callable[[type[Method]], type[Method]]:
-    """Class decorator that enters a method, or one more variant of it, into the registry."""
+def register(method: type[Method], recipe: Recipe, description: Description) -> None:
+    """Enter a method, or one more variant of it, into the registry.
 
-    def enter(build: type[Method]) -> type[Method]:
-        if name in METHODS:
-            raise ValueError(f"method {name} is registered twice")
-        METHODS[name] = Recipe(name=name, build=build, **facts)
-        return build
-
-    return enter
+    Raises
+    ------
+    ValueError
+        Where the name is taken.
+    """
+    if recipe.name in METHODS:
+        raise ValueError(f"method {recipe.name} is registered twice")
+    METHODS[recipe.name] = replace(recipe, method=method)
+    DESCRIPTIONS[recipe.name] = description.filled(recipe.model)
 
 
 def names() -> list[str]:
-    """Registered methods, controls first, in the order of registration."""
+    """List the registered methods, controls first, in the order of registration."""
     return sorted(METHODS, key=lambda name: not METHODS[name].control)
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of a method; an unknown name lists the known ones."""
+    """Return what runs of a method.
+
+    Raises
+    ------
+    BadInput
+        Where no method has this name; the message lists the known ones.
+    """
     if name not in METHODS:
         raise BadInput(
             f"unknown method {name!r}; {did_you_mean(name, METHODS)}known: {', '.join(names())}"
         )
     return METHODS[name]
+
+
+def describe(name: str) -> Description:
+    """Return what pages print of a method; an unknown name is an error as in `recipe`."""
+    return DESCRIPTIONS[recipe(name).name]

@@ -18,7 +18,7 @@ from compendium.data.windows import CLEAN, windows
 from compendium.errors import BadInput
 from compendium.machine import DEVICES, usable
 from compendium.methods import recipe
-from compendium.methods.layers import Batch, Method, ModelSpec, Stage
+from compendium.methods.layers import ActivationCheckpoint, Batch, Method, ModelSpec
 from compendium.methods.registry import NONE, OWN
 from compendium.runs.inputs.batches import Inputs, in_order, inputs, training, windowed
 from compendium.runs.inputs.matching import TrainingSubset
@@ -120,7 +120,7 @@ def build(run: Run, sections: list[Inputs], genes: int) -> Method:
     torch.manual_seed(seed_of("build", run.seed))
     method = facts.build(spec, **dict(run.model))
     for part in method.modules():
-        if isinstance(part, Stage):
+        if isinstance(part, ActivationCheckpoint):
             part.recompute = run.checkpoint_activations
     return method
 

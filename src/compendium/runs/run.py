@@ -18,7 +18,7 @@ from compendium.images import encoders
 from compendium.images.features import COLOUR, COORDINATES
 from compendium.images.stain.store import AS_IT_IS
 from compendium.images.tissue_filter import EVERY
-from compendium.methods import Recipe, recipe
+from compendium.methods import Recipe, describe, recipe
 from compendium.methods.layers import ModelSpec
 from compendium.methods.registry import NONE, OWN
 from compendium.runs.parameters import (
@@ -104,9 +104,9 @@ class Run:
     @property
     def title(self) -> str:
         """Title of a row; a published method on frozen features is called a head on them."""
-        facts, suffix = recipe(self.method), ""
+        facts, title, suffix = recipe(self.method), describe(self.method).title, ""
         tuned = dict(self.model).get("tuned")
-        title = facts.title.replace("frozen", "tuned") if tuned else facts.title
+        title = title.replace("frozen", "tuned") if tuned else title
         if not facts.control and self.encoder != OWN:
             suffix = " head on frozen features" if facts.unit == "spot" else " on frozen features"
         return title + suffix + (f", mean of {self.members} fits" if self.members > 1 else "")

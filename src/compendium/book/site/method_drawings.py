@@ -1,6 +1,7 @@
-"""A drawing of each method from the steps of its registration, and one of the structure that they share; SVG that takes its colours from the page.
+"""Drawings of the methods from the steps of their registrations, and of what they share.
 
-The main way runs from tile to expression. In the wide form branches stand beside it; in the narrow one, for telephones, below each other.
+SVG that takes its colours from the page. The main way runs from tile to expression. In the wide
+form branches stand beside it; in the narrow one, for telephones, below each other.
 """
 
 import textwrap
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from compendium.book.site.method_tables import BENCHMARK, EXPRESSION, SEEN, reviewed, steps
-from compendium.methods import Recipe, Step
+from compendium.book.site.method_tables import BENCHMARK, EXAMPLE, EXPRESSION, reviewed, steps
+from compendium.methods import Step, describe, recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,58 +26,48 @@ NAMES = {
     "loss": "loss",
     "expression": "output",
 }
-PAD, GAP, LABEL, LINE, SMALL = (
-    10,
-    26,
-    15,
-    18,
-    16,
-)  # px: inside a box, between boxes, heights of the three kinds of lines
+# px: inside a box, between boxes, and heights of the three kinds of lines.
+PAD, GAP, LABEL, LINE, SMALL = 10, 26, 15, 18, 16
 LETTER, SMALL_LETTER = 8.6, 7.1  # px, width of a letter on average in a wide typeface
 
 
 @dataclass(frozen=True)
 class Form:
-    """Widths in px: of the drawing, of the boxes on the main way; where branches begin, and where the way runs."""
+    """Form of a drawing; all numbers are px."""
 
     name: str
     width: int
+    """Width of the drawing."""
     main: int
+    """Width of the boxes on the main way."""
     branch: int
+    """Where branches begin."""
     way: int
+    """Where the main way runs."""
 
     @property
     def beside(self) -> bool:
-        """Whether branches stand beside the main way."""
+        """Tell whether branches stand beside the main way."""
         return self.branch > self.main
 
 
 FORMS = (Form("wide", 680, 330, 400, 165), Form("narrow", 340, 340, 48, 22))
 
 
-def boxes(facts: Recipe) -> list[Step]:
-    """All boxes of a method, from the tile to the expression and the loss."""
-    inner = [
-        Step(step.part, step.words, facts.fill(facts.loss), side="out")
-        if step.part == "loss"
-        else step
-        for step in steps(facts)
-    ]
-    loss = (
-        [Step("loss", "loss", facts.fill(facts.loss), side="out")]
-        if facts.loss and not any(step.part == "loss" for step in inner)
-        else []
-    )
+def boxes(name: str) -> list[Step]:
+    """List the boxes of a method, from the tile to the expression and the loss."""
+    facts, loss = recipe(name), Step("loss", "loss", describe(name).loss, side="out")
+    inner = [loss if step.part == "loss" else step for step in steps(name)]
     return [
-        Step("tile", f"tile of {facts.tile_px} px", SEEN[facts.unit]),
+        Step("tile", f"tile of {facts.tile_px} px", EXAMPLE[facts.unit]),
         *inner,
         Step("expression", "expression", EXPRESSION[facts.target]),
-        *loss,
+        *([loss] if loss.detail and loss not in inner else []),
     ]
 
 
 def structure() -> list[Step]:
-    """The boxes that methods have in common, and which methods have each."""
+    """List the boxes that methods have in common, and which methods have each."""
     return [
         Step("tile", "tile around each spot"),
         Step("encoder", "image encoder", having("encoder")),
@@ -90,81 +81,64 @@ def structure() -> list[Step]:
 
 
 def having(part: str) -> str:
-    """The methods with a step of that part: those of other papers by name, variants of the benchmark by number."""
-    own, variants = (
-        [facts for facts in reviewed() if (facts.citation == BENCHMARK) == variant]
-        for variant in (False, True)
-    )
-    found, more = (
-        [facts.title for facts in group if any(step.part == part for step in steps(facts))]
-        for group in (own, variants)
-    )
-    named = "all methods" if len(found) == len(own) else ", ".join(found) or "none of the methods"
-    return f"{named}; {len(more)} of {len(variants)} variants"
+    """List the methods with a step of that part by title, and count the variants."""
+    found = {False: [], True: []}
+    for name in reviewed():
+        has = any(step.part == part for step in steps(name))
+        found[describe(name).citation == BENCHMARK].append((describe(name).title, has))
+    own = [title for title, has in found[False] if has]
+    named = ", ".join(own) or "none of the methods"
+    named = "all methods" if len(own) == len(found[False]) else named
+    return f"{named}; {sum(has for _, has in found[True])} of {len(found[True])} variants"
 
 
-def words(title: str, drawn: Sequence[Step]) -> str:
-    """The whole drawing in words, for those who cannot see it."""
-    told = [f"{title}."]
-    for step in drawn:
-        start = {"in": "Into it", "out": "Beside it"}.get(step.side) or (
-            "From" if step is drawn[0] else "Then"
-        )
-        label = f" {NAMES[step.part]}:" if step.part not in ("tile", "expression", "loss") else ""
-        told.append(
-            f"{start}{label} {step.words}{f' ({step.detail})' if step.detail else ''}{', frozen' if step.frozen else ''}."
-        )
-    return " ".join(told)
+def alt_text(title: str, drawn: Sequence[Step]) -> str:
+    """Put the whole drawing into text, for those who cannot see it."""
+    return " ".join([f"{title}.", *(_sentence(step, step is drawn[0]) for step in drawn)])
+
+
+def _sentence(step: Step, first: bool) -> str:
+    main = "From" if first else "Then"
+    start = {"in": "Into it", "out": "Beside it"}.get(step.side, main)
+    label = f" {NAMES[step.part]}:" if step.part not in ("tile", "expression", "loss") else ""
+    detail = f" ({step.detail})" if step.detail else ""
+    return f"{start}{label} {step.title}{detail}{', frozen' if step.frozen else ''}."
 
 
 def frame(drawn: Sequence[Step]) -> "pd.DataFrame":
-    """The boxes as a table."""
+    """Tabulate the boxes."""
     import pandas as pd
 
-    return pd.DataFrame(
-        [
-            {
-                "part": NAMES[step.part],
-                "box": step.words,
-                "detail": step.detail,
-                "frozen": step.frozen,
-                "branch": step.side,
-            }
-            for step in drawn
-        ]
-    )
+    found = pd.DataFrame(drawn).rename(columns={"title": "box", "side": "branch"})
+    return found.assign(part=found["part"].map(NAMES))
 
 
 def to_html(title: str, drawn: Sequence[Step]) -> str:
-    """Both forms; the stylesheet shows the one that fits the screen."""
-    return (
-        '<div class="compendium-drawing">'
-        + "".join(to_svg(title, drawn, form) for form in FORMS)
-        + "</div>\n"
-    )
+    """Draw both forms; the stylesheet shows the one that fits the screen."""
+    forms = "".join(to_svg(title, drawn, form) for form in FORMS)
+    return f'<div class="compendium-drawing">{forms}</div>\n'
 
 
 def to_svg(title: str, drawn: Sequence[Step], form: Form) -> str:
-    """One form of a drawing."""
+    """Draw one form."""
     body, height = _body(drawn, form)
+    width, height = form.width + 2, height + 2
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="compendium-{form.name}" role="img" aria-label="{escape(words(title, drawn))}" '
-        f'viewBox="-1 -1 {form.width + 2} {height + 2}" width="{form.width + 2}" height="{height + 2}"><title>{escape(title)}</title>{body}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="compendium-{form.name}" role="img" '
+        f'aria-label="{escape(alt_text(title, drawn))}" viewBox="-1 -1 {width} {height}" '
+        f'width="{width}" height="{height}"><title>{escape(title)}</title>{body}</svg>'
     )
 
 
 def _body(drawn: Sequence[Step], form: Form) -> tuple[str, int]:
     parts, y, rows = [], 0, list(_rows(drawn))
-    for i, (main, sides) in enumerate(rows):
-        last = i == len(rows) - 1
-        row, height = (
-            _beside(main, sides, y, form) if form.beside else _below(main, sides, y, form, last)
-        )
-        parts.append(row)
-        y += height
-        if not last:
+    for row in rows:
+        if row is not rows[0]:
             parts.append(_arrow(form.way, y, form.way, y + GAP))
             y += GAP
+        drawing = _beside(*row, y, form) if form.beside else _below(*row, y, form, row is rows[-1])
+        parts.append(drawing[0])
+        y += drawing[1]
     return "".join(parts), y
 
 
@@ -192,34 +166,24 @@ def _beside(main: Step, sides: list[Step], y: int, form: Form) -> tuple[str, int
 
 
 def _below(main: Step, sides: list[Step], y: int, form: Form, last: bool) -> tuple[str, int]:
-    """What feeds a step stands above it, what it feeds below, and the main way passes on their left; it ends at the last box."""
-    parts, start, width = [], y, form.width - form.branch
-    order = [
-        *(side for side in sides if side.side == "in"),
-        main,
-        *(side for side in sides if side.side == "out"),
-    ]
-    for i, step in enumerate(order):
-        height = _height(step, width if step.side else form.main)
-        if i:
-            parts.append(
-                _arrow(form.way, y, form.way, y + GAP)
-                if not step.side
-                else _line(form.way, y, form.way, y + PAD)
-            )
-            y += PAD if step.side else GAP
+    """What feeds a step stands above it, what it feeds below; the main way passes on the left."""
+    parts, start = [], y
+    order = [side for side in sides if side.side == "in"] + [main]
+    order += [side for side in sides if side.side == "out"]
+    for step in order:
+        gap, draw = (PAD, _line) if step.side else (GAP, _arrow)
+        if step is not order[0]:
+            parts.append(draw(form.way, y, form.way, y + gap))
+            y += gap
+        x, width = (form.branch, form.width - form.branch) if step.side else (0, form.main)
+        height = _height(step, width)
         if step.side:
-            ends = (form.way, form.branch) if step.side == "out" else (form.branch, form.way)
-            passing = height // 2 if last and i == len(order) - 1 else height
-            parts += [
-                _line(form.way, y, form.way, y + passing),
-                _arrow(ends[0], y + height // 2, ends[1], y + height // 2),
-            ]
-        parts.append(
-            _box(
-                step, form.branch if step.side else 0, y, width if step.side else form.main, height
-            )
-        )
+            middle = y + height // 2
+            ends = (form.way, x) if step.side == "out" else (x, form.way)
+            way_ends = middle if last and step is order[-1] else y + height
+            parts.append(_line(form.way, y, form.way, way_ends))
+            parts.append(_arrow(ends[0], middle, ends[1], middle))
+        parts.append(_box(step, x, y, width, height))
         y += height
     return "".join(parts), y - start
 
@@ -227,7 +191,7 @@ def _below(main: Step, sides: list[Step], y: int, form: Form, last: bool) -> tup
 def _texts(step: Step, width: int) -> tuple[list[str], list[str]]:
     return tuple(
         textwrap.wrap(text, int((width - 2 * PAD) / letter))
-        for text, letter in ((step.words, LETTER), (step.detail, SMALL_LETTER))
+        for text, letter in ((step.title, LETTER), (step.detail, SMALL_LETTER))
     )
 
 
@@ -239,18 +203,17 @@ def _height(step: Step, width: int) -> int:
 def _box(step: Step, x: int, y: int, width: int, height: int) -> str:
     title, detail = _texts(step, width)
     top = y + (height - _height(step, width)) // 2 + PAD
-    label = NAMES[step.part] + (", frozen" if step.frozen else "")
-    lines = [f'<text class="part" x="{x + PAD}" y="{top + 9}">{escape(label)}</text>']
-    lines += [
-        f'<text class="words" x="{x + PAD}" y="{top + LABEL + LINE * i + 14}">{escape(text)}</text>'
-        for i, text in enumerate(title)
-    ]
-    lines += [
-        f'<text class="detail" x="{x + PAD}" y="{top + LABEL + LINE * len(title) + SMALL * i + 12}">{escape(text)}</text>'
-        for i, text in enumerate(detail)
-    ]
-    kind = f"{step.part} frozen" if step.frozen else step.part
-    return f'<g class="{kind}"><rect x="{x}" y="{y}" width="{width}" height="{height}" rx="6"/>{"".join(lines)}</g>'
+    below = top + LABEL + LINE * len(title)
+    frozen = (", frozen", " frozen") if step.frozen else ("", "")
+    lines = [("part", top + 9, NAMES[step.part] + frozen[0])]
+    lines += [("title", top + LABEL + LINE * i + 14, text) for i, text in enumerate(title)]
+    lines += [("detail", below + SMALL * i + 12, text) for i, text in enumerate(detail)]
+    texts = "".join(
+        f'<text class="{kind}" x="{x + PAD}" y="{line}">{escape(text)}</text>'
+        for kind, line, text in lines
+    )
+    rect = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="6"/>'
+    return f'<g class="{step.part}{frozen[1]}">{rect}{texts}</g>'
 
 
 def _line(x: int, y: int, to_x: int, to_y: int) -> str:

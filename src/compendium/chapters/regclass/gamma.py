@@ -10,11 +10,11 @@ from compendium.evaluation.classification import answers, over_classes
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import scores
 from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim, decided
-from compendium.methods import recipe
+from compendium.methods import describe
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 
-TITLE = recipe("regclass").title
+TITLE = describe("regclass").title
 BAR = 0.8  # above which F1 and AUC generally lie, says the benchmark
 
 

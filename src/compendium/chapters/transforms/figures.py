@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compendium.chapters.transforms.results import COMMON, OWN, TRANSFORMS
-from compendium.methods import recipe
+from compendium.methods import describe
 from compendium.plots import scores as score_figures
 from compendium.plots.style import colour_of, plain
 
@@ -24,7 +24,7 @@ def by_panel(panels: pd.DataFrame) -> go.Figure:
 
 def _by_transform(boxes: pd.DataFrame) -> go.Figure:
     rows = boxes.assign(
-        split=[recipe(name).title for name in boxes["method"]], method=boxes["transform"]
+        split=[describe(name).title for name in boxes["method"]], method=boxes["transform"]
     )
     return score_figures.panel_boxes(rows, list(dict.fromkeys(rows["method"])), TRANSFORMS)
 

@@ -25,7 +25,7 @@ from compendium.evaluation.paired import UNDECIDED as OPEN
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, pcc, summary
 from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim, decided
-from compendium.methods import recipe
+from compendium.methods import describe, recipe
 from compendium.runs.inputs.prepare import training_set
 
 # Target word -> what it is called.
@@ -55,7 +55,7 @@ def rows(methods: Sequence[str], transforms: Sequence[str]) -> list[Row]:
     return [
         Row(
             f"{recipe(method).name}:{word}",
-            f"{recipe(method).title.partition(' on ')[0]}, {TRANSFORMS[word]}",
+            f"{describe(method).title.partition(' on ')[0]}, {TRANSFORMS[word]}",
             {"method": recipe(method).name, "target": word},
         )
         for method in dict.fromkeys(methods)

@@ -1,4 +1,7 @@
-"""Adding a method is one file, one import line and one BibTeX entry: done here in a copy of the checkout, and seen from there."""
+"""An eighth method, k nearest neighbours on frozen features, is one file, one import line and one BibTeX entry.
+
+Added here in a copy of the checkout, and used from there.
+"""
 
 import json
 import os
@@ -16,37 +19,59 @@ from compendium.book.site import method_tables
 from compendium.methods import METHODS
 from compendium.storage import CHECKOUT
 
-FILE = '''"""Seventh (One 2031): least squares on what is known of the image."""
+FILE = '''"""k nearest neighbours (One 2031): the mean expression of the most similar training tiles."""
+
+from dataclasses import dataclass
 
 import torch
-from compendium.methods.layers import Batch, Method, Shape
-from compendium.methods.registry import register
+
+from compendium.methods.layers import Batch, Method, ModelSpec
+from compendium.methods.registry import Config, Description, Deviation, Recipe, register
 
 
-@register(
-    "seventh", title="The Seventh", unit="spot", tile_px=48, target="log1p", citation="one2031seventh", optimiser="closed form", epochs=0,
-    summary="Least squares in one step.", deviations=("It has a deviation of its own.",),
-)
-class Seventh(Method):
-    """y = mean + (x - m) W."""
+@dataclass(frozen=True)
+class KNNConfig(Config):
+    """Settings of the neighbours."""
 
-    def __init__(self, shape: Shape):
+    k: int = 10
+    """Number of training spots that are averaged."""
+
+
+class KNN(Method):
+    """prediction = mean expression of the k training spots with the nearest features."""
+
+    per_spot_buffers = ("features", "measured")
+
+    def __init__(self, spec: ModelSpec, config: KNNConfig):
         super().__init__()
-        self.register_buffer("weight", torch.zeros(shape.features, shape.genes))
-        self.register_buffer("start", shape.mean.clone())
-        self.register_buffer("middle", torch.zeros(shape.features))
+        self.k = config.k
+        self.register_buffer("features", torch.zeros(0, spec.features))
+        self.register_buffer("measured", torch.zeros(0, spec.genes))
 
-    def remember(self, batches):
-        seen = list(batches)
-        x, y = (torch.cat([getattr(batch, part) for batch in seen]) for part in ("image", "target"))
-        self.middle, self.start = x.mean(dim=0), y.mean(dim=0)
-        self.weight = torch.linalg.lstsq(x - self.middle, y - self.start).solution
+    def fit_closed_form(self, batches):
+        """Keep every training spot."""
+        pairs = [(batch.image, batch.target) for batch in batches]
+        self.features, self.measured = (torch.cat(part) for part in zip(*pairs))
 
     def forward(self, batch: Batch):
-        return self.start + (batch.image - self.middle) @ self.weight
+        """Average over the nearest."""
+        near = torch.cdist(batch.image, self.features).topk(self.k, largest=False).indices
+        return self.measured[near].mean(dim=1)
+
+
+register(
+    KNN,
+    Recipe(name="knn", unit="spot", tile_px=48, target="log1p", optimiser="closed form", epochs=0, config=KNNConfig()),
+    Description(
+        title="Nearest tiles",
+        citation="one2031knn",
+        summary="Mean expression of the training spots with the most similar tiles.",
+        deviations=(Deviation("Neighbours", "ten", "five", "ten are smoother"),),
+    ),
+)
 '''
-IMPORT = "from compendium.methods import seventh  # noqa: E402, F401\n"
-ENTRY = "\n@article{one2031seventh, author={One, An}, title={A seventh way}, journal={J}, year={2031}}\n"
+IMPORT = "from compendium.methods import knn  # noqa: E402, F401\n"
+ENTRY = "\n@article{one2031knn, author={One, An}, title={Nearest tiles of all}, journal={J}, year={2031}}\n"
 PAGE = (
     "# Methods\n\n```{methods-table} methods\n```\n\nSee {numref}`methods:stnet`.\n\n```{method-drawing} stnet\n```\n\n```{method-drawing}\n```\n\n"
     "```{method-drawing} structure\n```\n\n```{bibliography}\n:cited:\n```\n"
@@ -68,17 +93,17 @@ from compendium.book.site import render
 
 for name in ("methods", "inputs", "deviations"):
     assert main(["table", name]) == 0
-words = ["-p", "sections=[P1a, P1b, P2a]", "-p", "methods=[mean, seventh]", "-p", "encoder=colour", "-p", "dial=[]", "-p", "panel=hvg(20)"]
+words = ["-p", "sections=[P1a, P1b, P2a]", "-p", "methods=[mean, knn]", "-p", "encoder=colour", "-p", "dial=[]", "-p", "panel=hvg(20)"]
 assert main(["chapter", "id-loocv", "--profile", "demo", *words, "--out", "page.ipynb"]) == 0
-assert main(["study", "demo", "--methods", "seventh", "--show", "--sections", "P1a", "P1b", "P2a", "-p", "encoder=colour", "-p", "panel=hvg(20)"]) == 0
+assert main(["study", "demo", "--methods", "knn", "--show", "--sections", "P1a", "P1b", "P2a", "-p", "encoder=colour", "-p", "panel=hvg(20)"]) == 0
 render(Path.cwd())
 """
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """A copy of the checkout with a seventh method, in which tables were printed, a chapter was run and a page was built."""
-    root = tmp_path_factory.mktemp("seventh")
+    """A copy of the checkout with an eighth method, in which tables were printed, a chapter was run and a page was built."""
+    root = tmp_path_factory.mktemp("eighth")
     for room in ROOMS:
         (root / room).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (CHECKOUT / room).is_dir() else shutil.copyfile
@@ -90,7 +115,7 @@ def checkout(tmp_path_factory) -> Path:
             ),
         )
     methods, book = root / "src" / "compendium" / "methods", root / "book"
-    (methods / "seventh.py").write_text(FILE)
+    (methods / "knn.py").write_text(FILE)
     for file, line in ((methods / "__init__.py", IMPORT), (book / "references.bib", ENTRY)):
         file.write_text(file.read_text(encoding="utf-8") + line, encoding="utf-8")
     for name, text in (
@@ -113,24 +138,45 @@ def checkout(tmp_path_factory) -> Path:
     return root
 
 
+def same(one: Path, other: Path) -> bool:
+    return other.is_file() and one.read_bytes() == other.read_bytes()
+
+
 def test_the_copy_alone_knows_it(checkout):
-    assert "seventh" not in METHODS
-    assert (checkout / "src" / "compendium" / "methods" / "seventh.py").exists()
+    """Three places are touched: the method's file, the import line and the bibliography."""
+    assert "knn" not in METHODS
+    touched = {
+        str(path.relative_to(checkout))
+        for room in ROOMS
+        for path in (
+            (checkout / room).rglob("*") if (checkout / room).is_dir() else [checkout / room]
+        )
+        if path.is_file()
+        and path.suffix != ".pyc"
+        and not same(path, CHECKOUT / path.relative_to(checkout))
+    }
+    assert touched == {
+        "src/compendium/methods/knn.py",
+        "src/compendium/methods/__init__.py",
+        "book/references.bib",
+    }
 
 
 def test_the_command_line_prints_it(checkout):
     said = (checkout / "said").read_text()
     assert re.search(
-        r"^seventh +The Seventh +spot +layers of its own +log1p +closed form +one2031seventh$",
+        r"^knn +Nearest tiles +spot +layers of its own +log1p +closed form +one2031knn$",
         said,
         re.MULTILINE,
     )
     assert re.search(
-        r"^The Seventh +48  normalised +each spot alone +none +ln\(1 \+ c\) +none$",
+        r"^Nearest tiles +48  normalised +each spot alone +none +ln\(1 \+ c\) +none$",
         said,
         re.MULTILINE,
     )
-    assert re.search(r"^The Seventh +It has a deviation of its own\.$", said, re.MULTILINE)
+    assert re.search(
+        r"^Nearest tiles +Neighbours +ten +five +ten are smoother$", said, re.MULTILINE
+    )
 
 
 def test_a_chapter_fits_and_draws_it(checkout):
@@ -147,21 +193,19 @@ def test_a_chapter_fits_and_draws_it(checkout):
     (rows,) = [
         figure["csv"].splitlines() for figure in figures if figure["name"] == "boxes-by-method"
     ]
-    assert any("seventh" in row and "The Seventh" in row for row in rows)
+    assert any("knn" in row and "Nearest tiles" in row for row in rows)
 
 
 def test_a_study_finds_what_the_chapter_fitted(checkout):
     said = (checkout / "said").read_text()
-    assert re.search(r"seventh.*done|done.*seventh", said), said[-1500:]
+    assert re.search(r"knn.*done|done.*knn", said), said[-1500:]
 
 
 def test_the_page_draws_every_method_once_with_data_and_provenance(checkout):
     site = checkout / "_build" / "html"
     page = (site / "methods.html").read_text()
     drawn = re.findall(r'<figure class="[^"]*compendium-figure[^"]*" id="fig-([^"]+)"', page)
-    assert sorted(drawn) == sorted(
-        [*(facts.name for facts in method_tables.reviewed()), "seventh", "structure"]
-    )
+    assert sorted(drawn) == sorted([*method_tables.reviewed(), "knn", "structure"])
     assert "Fig. 1" in page and "Table 1" in page and 'href="#fig-stnet"' in page
     for name in (*drawn, "methods"):
         assert (
@@ -174,14 +218,14 @@ def test_the_page_draws_every_method_once_with_data_and_provenance(checkout):
 
 def test_the_page_lists_draws_and_cites_it(checkout):
     page = (checkout / "_build" / "html" / "methods.html").read_text()
-    assert '<th scope="row">seventh</th><td>The Seventh</td>' in page
+    assert '<th scope="row">knn</th><td>Nearest tiles</td>' in page
     drawing = re.search(
-        r'<figure class="[^"]*compendium-figure[^"]*" id="fig-seventh".*?</figure>', page, re.DOTALL
+        r'<figure class="[^"]*compendium-figure[^"]*" id="fig-knn".*?</figure>', page, re.DOTALL
     )[0]
     assert (
         drawing.count("<svg ") == 2
-        and "Least squares in one step." in drawing
-        and "Then head: The Seventh" in drawing
+        and "most similar tiles." in drawing
+        and "Then head: Nearest tiles" in drawing
     )
     assert re.search(r'<a [^>]*href="#id\d+"[^>]*>One, 2031', drawing), "cited where it is drawn"
-    assert "A seventh way" in page
+    assert "Nearest tiles of all" in page
