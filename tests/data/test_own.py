@@ -141,7 +141,7 @@ def test_the_catalogue_knows_what_was_prepared_here_and_only_that(page_slides, h
 
 
 def test_nobody_can_take_a_published_name(home, page_slides):
-    own.keep(own.facts("her2st", page_slides))
+    own.save_facts(own.facts("her2st", page_slides))
     assert len(cohort("her2st").sections) == len(catalogue()["her2st"].sections) == 36
 
 

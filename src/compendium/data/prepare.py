@@ -98,7 +98,7 @@ def _countable(facts: Cohort, raw: Path | None) -> list[str]:
 def _store(facts: Cohort, read: Section) -> Section:
     """Write a section that was read; with the first of a cohort of the user's own, its facts are known."""
     if facts.name not in published():
-        own.keep(facts)
+        own.save_facts(facts)
     return read.save(folder(facts.name, read.name))
 
 

@@ -14,6 +14,7 @@ class Placed(Protocol):
     name: str
     patient: str
     lab: str
+    array: str
 
 
 ARMS = ("section-out", "patient-out", "siblings", "strangers")  # compared in chapter 2
