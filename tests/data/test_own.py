@@ -148,7 +148,7 @@ def test_nobody_can_take_a_published_name(home, page_slides):
 def test_a_refused_section_leaves_what_was_prepared(mine, home):
     prepare("my-slides", ["S1"], 32, raw=mine)
     before = {path: (home / path).read_bytes() for path in files_below(home)}
-    gone("S2/spots.csv")(mine)
+    gone("S2/counts.h5ad")(mine)
     refusal(lambda: prepare("my-slides", ["S2", "S1"], 32, raw=mine))
     assert {path: (home / path).read_bytes() for path in files_below(home)} == before
 

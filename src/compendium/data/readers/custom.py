@@ -152,7 +152,7 @@ def _mistake(error: ErrorDetails) -> str:
     if kind == "both":
         return (f"section {word} " if above else "") + error["msg"]
     if word == "[key]":
-        return f"names a section {given!r}, a folder: give letters, digits, -, _ and ."
+        return f"{given!r} cannot name a section, a folder: give letters, digits, -, _ and ."
     if word == "sections" and not above:
         return "lists no sections: name each with its patient, e.g. sections: {S1: {patient: A}}"
     if kind == "model_type":
@@ -165,7 +165,7 @@ def _mistake(error: ErrorDetails) -> str:
         return f"{where}states the unknown {word} (known: {', '.join(known)})"
     if "classes" in error["loc"]:
         return "states no list of words as classes: write e.g. classes: [tumour, stroma]"
-    if kind.startswith("string"):
+    if kind == "too_short" or kind.startswith("string"):
         return f"{where}states no text as {word}"
     must = " or ".join(ARRAYS) if word == "array" else "a number above 0 in micrometres"
     return f"{where}states {given!r} as {word}, which must be {must}"

@@ -126,7 +126,7 @@ def open_annotated(read: Callable[[Path], "AnnData"], path: Path, where: str) ->
         warnings.simplefilter("ignore", DeprecationWarning)  # what the libraries call in each other
         try:
             return read(path)
-        except MemoryError:
+        except (MemoryError, ImportError):
             raise
         except Exception as error:  # noqa: BLE001  # scanpy, h5py and scipy raise their own kinds
             raise BadInput(
