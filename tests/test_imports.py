@@ -3,9 +3,7 @@
 import subprocess
 import sys
 
-BLOCKED = (
-    "scanpy squidpy anndata plotly papermill kornia pydantic jupyter_book torch_geometric harmonypy"
-)
+BLOCKED = "scanpy squidpy anndata plotly papermill kornia spatialdata jupyter_book torch_geometric harmonypy"
 CODE = f"""
 import importlib, pkgutil, sys
 class Refuse:

@@ -30,8 +30,7 @@ def harmonised(
         from harmonypy import run_harmony
     except ImportError as error:
         raise BadInput(
-            "target=harmony needs harmonypy: pip install 'compendium[harmony]', "
-            "or give target=wide"
+            "target=harmony needs harmonypy: pip install 'compendium[harmony]', or give target=wide"
         ) from error
     spots = [len(section) for section in sections]
     stacked = np.concatenate(sections).astype(np.float64)

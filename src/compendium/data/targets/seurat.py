@@ -119,7 +119,10 @@ def _check(table: "DataFrame", section: Section, path: Path) -> None:
         )
     values = table.to_numpy()
     numeric = values.dtype.kind in "iuf"
-    if not numeric or not (np.isfinite(values) & (values >= 0) & (values == np.round(values))).all():
+    if (
+        not numeric
+        or not (np.isfinite(values) & (values >= 0) & (values == np.round(values))).all()
+    ):
         raise BadInput(
             f"{path}: values that are no integers of at least 0; "
             "give the counts layer of the SCT assay, not data or scale.data"
