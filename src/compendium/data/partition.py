@@ -111,7 +111,7 @@ def _relation(group: Sequence[Placed], others: Sequence[Placed]) -> str:
     return OTHER_PATIENT if same_lab else OTHER_LAB
 
 
-def summary(parts: Partition) -> str:
+def role_summary(parts: Partition) -> str:
     """Return the roles of these sections, and the fixed caution where a claim is not tested."""
     names = {role: ", ".join(getattr(parts, role)) for role in ROLES}
     lines = [

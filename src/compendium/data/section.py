@@ -1,4 +1,4 @@
-"""The Section: one tissue section with its spots, counts and image patches, in memory and on disk."""
+"""The Section: one tissue section with its spots, counts and image patches."""
 
 import dataclasses
 import hashlib

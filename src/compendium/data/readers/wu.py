@@ -26,15 +26,27 @@ PLACES = {  # of a section's files, {} its name: the first that is there
     "image": ("images/{}.*", "{}/image.*"),
 }
 LABELS = "Classification"  # column of the metadata
-# Pathologist's label -> class, after a later version of the benchmark; other labels have none. DCIS
+# Class -> labels of the pathologist, after a later version of the benchmark; other labels have none. DCIS
 # is normal there, and here what it is.
-GROUPS = {
-    "Invasive cancer": "invasive cancer", "Invasive cancer + stroma": "invasive cancer", "Invasive cancer + lymphocytes": "invasive cancer",
-    "Invasive cancer + stroma + lymphocytes": "invasive cancer", "Invasive cancer + adipose tissue + lymphocytes": "invasive cancer",
-    "Stroma": "stroma", "Stroma + adipose tissue": "stroma", "Adipose tissue": "stroma",
-    "Lymphocytes": "lymphocyte", "Normal glands + lymphocytes": "lymphocyte", "Normal + stroma + lymphocytes": "lymphocyte",
-    "Cancer trapped in lymphocyte aggregation": "lymphocyte", "Normal duct": "normal", "DCIS": "cancer in situ",
-}  # fmt: skip
+CLASSES = {
+    "invasive cancer": (
+        "Invasive cancer",
+        "Invasive cancer + stroma",
+        "Invasive cancer + lymphocytes",
+        "Invasive cancer + stroma + lymphocytes",
+        "Invasive cancer + adipose tissue + lymphocytes",
+    ),
+    "stroma": ("Stroma", "Stroma + adipose tissue", "Adipose tissue"),
+    "lymphocyte": (
+        "Lymphocytes",
+        "Normal glands + lymphocytes",
+        "Normal + stroma + lymphocytes",
+        "Cancer trapped in lymphocyte aggregation",
+    ),
+    "normal": ("Normal duct",),
+    "cancer in situ": ("DCIS",),
+}
+GROUPS = {label: name for name, labels in CLASSES.items() for label in labels}
 
 
 def read(root: Path, name: str, px: int, spots: str = FILTERED) -> Section:

@@ -38,7 +38,7 @@ def checksum(section: Section) -> str:
 
 
 def with_corrected_counts(section: Section, path: Path) -> Section:
-    """Return the section with the counts and genes of a CSV, the counts layer of Seurat's SCT assay.
+    """Return the section with the counts and genes of a CSV, the counts of Seurat's SCT assay.
 
     SCTransform leaves out rare genes and corrects each section by itself, so that what sections
     share is what all their files have.
