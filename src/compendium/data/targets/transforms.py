@@ -24,16 +24,6 @@ Totals = Float32[np.ndarray, "spot"]
 PerGene = Float32[np.ndarray, "gene"]
 
 
-@dataclass(frozen=True)
-class Parameters:
-    """What a transform is fitted to: minimum, maximum and share of each gene in training spots."""
-
-    low: PerGene
-    high: PerGene
-    share: PerGene
-    spots: int
-
-
 class Raw:
     """Counts."""
 
@@ -43,8 +33,8 @@ class Raw:
     signed: ClassVar[bool] = False
     """Whether it can go below 0, if only in a section that is not trained on."""
 
-    def apply(self, counts: Counts, total: Totals, fit: Parameters) -> Counts:
-        """Transform counts of the panel, given each spot's total of the shared genes."""
+    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
+        """Transform counts of the panel; total is that of the shared genes, fit the target."""
         return counts
 
 
@@ -53,7 +43,7 @@ class Log1p(Raw):
 
     formula = "ln(1 + count)"
 
-    def apply(self, counts: Counts, total: Totals, fit: Parameters) -> Counts:
+    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
         """Transform counts."""
         return np.log1p(counts)
 
@@ -64,7 +54,7 @@ class LogCPM(Raw):
     formula = "ln(1 + 1e6 count / total of the shared genes)"
     scale: ClassVar[float] = 1e6
 
-    def apply(self, counts: Counts, total: Totals, fit: Parameters) -> Counts:
+    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
         """Transform counts."""
         return np.log1p(_per(counts, total, self.scale))
 
@@ -91,7 +81,7 @@ class Scprep(Raw):
 
     formula = "log10(1 + 1e4 count / total of the panel)"
 
-    def apply(self, counts: Counts, total: Totals, fit: Parameters) -> Counts:
+    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
         """Transform counts."""
         return np.log10(1 + _per(counts, counts.sum(axis=1), 1e4))
 
@@ -102,7 +92,7 @@ class MinMax(Raw):
     formula = "(count - low) / (high - low)"
     fitted = signed = True
 
-    def apply(self, counts: Counts, total: Totals, fit: Parameters) -> Counts:
+    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
         """Transform counts."""
         return _spanned(counts, fit.low, fit.high)
 
@@ -112,7 +102,7 @@ class SCT(MinMax):
 
     formula = "log10(1 + count that Seurat corrected), then as minmax"
 
-    def apply(self, counts: Counts, total: Totals, fit: Parameters) -> Counts:
+    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
         """Transform counts."""
         return _spanned(*(np.log10(1 + values) for values in (counts, fit.low, fit.high)))
 
@@ -122,7 +112,7 @@ class Pearson(MinMax):
 
     formula = "(count - mu) / sqrt(mu + mu^2 / 100), clipped at sqrt(training spots)"
 
-    def apply(self, counts: Counts, total: Totals, fit: Parameters) -> Counts:
+    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
         """Transform counts."""
         return pearson_residuals(counts, total, fit.share, fit.spots)
 
@@ -153,7 +143,8 @@ class Target:
     genes, shared
         The panel, and the genes over which library size is counted.
     low, high, share, spots
-        See Parameters; empty where the transform has none.
+        Minimum, maximum and share of each gene in the training spots, and their number; arrays are
+        empty where the transform has no parameters.
     """
 
     transform: Transform
@@ -166,9 +157,8 @@ class Target:
 
     def __call__(self, section: Section) -> Float32[np.ndarray, "spot gene"]:
         """Return the transformed expression of a section's spots."""
-        fit = Parameters(self.low, self.high, self.share, self.spots)
         counts, total = section.matrix(self.genes), section.totals(self.shared)
-        return REGISTRY[self.transform].apply(counts, total, fit)
+        return REGISTRY[self.transform].apply(counts, total, self)
 
 
 def fit_target(transform: str, genes: list[str], train: list[Section], shared: list[str]) -> Target:
