@@ -1,6 +1,7 @@
 """Reader of AnnData: a section in the layout of scanpy and squidpy, as an object or as h5ad."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,8 @@ def to_section(
 
 def _facts(adata: "AnnData") -> dict[str, Any]:
     """Return the fields of a Section that an AnnData object states of itself."""
-    libraries = adata.uns.get("spatial", {})
+    listed = adata.uns.get("spatial", {})
+    libraries = {name: facts for name, facts in listed.items() if isinstance(facts, Mapping)}
     if len(libraries) > 1:
         raise BadInput(
             f"uns['spatial'] contains {len(libraries)} sections, {' and '.join(libraries)}; "
@@ -106,8 +108,9 @@ def _facts(adata: "AnnData") -> dict[str, Any]:
     facts["sources"] = json.loads(metadata.get("sources", "{}"))
     thumbnail = library.get("images", {}).get("hires")
     if thumbnail is not None:
-        whole = np.issubdtype(thumbnail.dtype, np.integer)
-        facts["thumbnail"] = (thumbnail if whole else np.rint(thumbnail * 255)).astype(np.uint8)
+        if np.issubdtype(thumbnail.dtype, np.floating):  # scanpy reads PNG as 0 to 1
+            thumbnail = np.rint(thumbnail * 255)
+        facts["thumbnail"] = thumbnail[..., :3].astype(np.uint8)
         facts["thumbnail_scale"] = float(library["scalefactors"]["tissue_hires_scalef"])
     return facts
 

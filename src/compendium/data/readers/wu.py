@@ -26,8 +26,8 @@ PLACES = {  # of a section's files, {} its name: the first that is there
     "image": ("images/{}.*", "{}/image.*"),
 }
 LABELS = "Classification"  # column of the metadata
-# Class -> labels of the pathologist, after a later version of the benchmark; other labels have none. DCIS
-# is normal there, and here what it is.
+# Class -> labels of the pathologist, after a later version of the benchmark; other labels have
+# none. DCIS is normal there, and here what it is.
 CLASSES = {
     "invasive cancer": (
         "Invasive cancer",
