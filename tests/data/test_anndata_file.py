@@ -130,6 +130,8 @@ def test_spots_outside_the_tissue_are_left_out(slide):
     ("change", "words"),
     [
         (lambda a: a.obsm.pop("spatial"), ("obsm lacks spatial",)),
+        (lambda a: a.obsm.update(spatial=a.obsm["spatial"][:, ::-1]), ("lie mirrored",)),
+        (lambda a: a.obsm.update(spatial=a.obsm["spatial"] * np.nan), ("'nan' as x",)),
         (lambda a: a.uns.pop("spatial"), ("scale of its image is not stated",)),
         (lambda a: a.uns["spatial"].update(S2={}), ("contains 2 sections, S1 and S2",)),
         (

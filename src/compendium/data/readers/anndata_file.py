@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float32, Int32, UInt8
 
 from compendium.data.download.checksums import blob_id
@@ -76,7 +77,7 @@ def to_section(
         grid = tables.array_positions(adata.obs[GRID], "obs", where)
     else:
         grid = grid_of(pixels, array, where)
-    scale = facts.pop("um_per_px", 0) or _um_per_px(facts, grid, pixels, where)
+    scale = _um_per_px(facts, grid, pixels, where)
     if image is not None:
         slide = slides.read_slide(image) if isinstance(image, Path) else slides.as_slide(image)
         facts |= slides.section_fields(slide, pixels, tile_px, where)
@@ -119,10 +120,9 @@ def _pixels(adata: "AnnData", where: str) -> Float32[np.ndarray, "spot 2"]:
     """Return positions in px, of an array or of a DataFrame."""
     if "spatial" not in adata.obsm:
         raise BadInput(f"{where}: obsm lacks spatial; put positions (x, y) in px there")
-    pixels = np.asarray(adata.obsm["spatial"])[:, :2].astype(np.float32)
-    if not np.isfinite(pixels).all():
-        raise BadInput(f"{where}: obsm['spatial'] contains values that are no numbers; correct it")
-    return pixels
+    table = pd.DataFrame(np.asarray(adata.obsm["spatial"])[:, :2], columns=["x", "y"])
+    tables.check_numbers(table, "obsm['spatial']", where)
+    return table.to_numpy(np.float32)
 
 
 def grid_of(
@@ -157,8 +157,11 @@ def grid_of(
 
 
 def _um_per_px(facts: dict[str, Any], grid: np.ndarray, pixels: np.ndarray, where: str) -> float:
-    """Measure the scale on the array, whose pitch is stated or known."""
+    """Take the stated scale, or measure it on the array, whose pitch is stated or known."""
     array = facts["array"]
+    if stated := facts.pop("um_per_px", 0):
+        tables.check_upright(grid, pixels, where)
+        return stated
     pitch = facts.get("spot_pitch_um", array_facts(array)["spot_pitch_um"])
     if array == "square" and "spot_pitch_um" not in facts:
         raise BadInput(

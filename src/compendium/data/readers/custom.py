@@ -322,13 +322,9 @@ def _stated_scale(opened: Section, source: SectionSource) -> float:
 
 
 def _um_per_px(source: SectionSource, grid: np.ndarray, pixels: np.ndarray, where: str) -> float:
-    """Return µm per px as stated, or measured where the pitch of a square array is stated.
-
-    Swapped positions are refused wherever the spots span the array.
-    """
+    """Return µm per px as stated, or measured where the pitch of a square array is stated."""
     if source.um_per_px:
-        if np.linalg.matrix_rank(grid - grid[0]) == 2:
-            tables.array_steps(grid, pixels, where)
+        tables.check_upright(grid, pixels, where)
         return source.um_per_px
     if source.pitch_um:
         return tables.um_per_px(source.pitch_um, grid, pixels, where)

@@ -206,7 +206,7 @@ def read_table(path: Path, columns: tuple[str, ...], where: str) -> pd.DataFrame
     return table
 
 
-def check_numbers(table: pd.DataFrame, path: Path, where: str) -> None:
+def check_numbers(table: pd.DataFrame, path: Path | str, where: str) -> None:
     """Refuse positions that are no numbers, or that lie on no slide (and in no int32)."""
     for column in table.columns:
         bad = table[column][~(pd.to_numeric(table[column], errors="coerce").abs() <= MAX_PIXELS)]
@@ -317,6 +317,12 @@ def array_steps(grid: np.ndarray, pixels: np.ndarray, where: str) -> np.ndarray:
             "are swapped, or the image is mirrored; correct the positions"
         )
     return steps
+
+
+def check_upright(grid: np.ndarray, pixels: np.ndarray, where: str) -> None:
+    """Refuse swapped or mirrored positions wherever the spots span the array."""
+    if np.linalg.matrix_rank(grid - grid[0]) == 2:
+        array_steps(grid, pixels, where)
 
 
 def _off_the_array(steps: np.ndarray) -> str:
