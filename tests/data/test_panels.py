@@ -282,7 +282,7 @@ def test_choice_depends_on_composition_not_on_depth_or_spot_order(seed, n, facto
     chosen = highly_variable([section], n, shared)
     assert len(set(chosen)) == n
     assert chosen == highly_variable([section], 30, shared)[:n]
-    score = dict(zip(shared, scanpys([section], n, shared)[1], strict=True))
+    score = dict(zip(shared, scanpys([section], 1, shared)[1], strict=True))
     for same in (
         [section_of(counts * factor, shared)],
         [section_of(counts[15:], shared), section_of(counts[:15], shared)],
