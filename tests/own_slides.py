@@ -21,7 +21,7 @@ COMMANDS = [
     for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
     for line in block.splitlines()
 ]
-(SNIPPET,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+_, SNIPPET = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def write_slides(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

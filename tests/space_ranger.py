@@ -29,7 +29,6 @@ def section(folder: Path) -> Section:
     """The section that is read of such a folder, with patches of 32 px."""
     return visium.read(
         folder,
-        "mine",
         SectionSource(
             cohort="mine",
             name="S1",

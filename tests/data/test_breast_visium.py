@@ -174,7 +174,7 @@ REFUSED = {
     "metadata of another section": (rewritten("-1", "-2"), ("have no spot in common",)),
     "metadata that is none": (lambda raw: (raw / METADATA).write_bytes(b""), ("is no comma-separated table",)),
     "a scan in another format": (lambda raw: (raw / "images/CID4290.tif").rename(raw / "images/CID4290.svs"), ("CID4290.svs would be left out", "CID4290.tif")),
-    "two images": (lambda raw: shutil.copyfile(raw / "images/CID4290.tif", raw / "images/CID4290.png"), ("CID4290.png and CID4290.tif are 2 answers",)),
+    "two images": (lambda raw: shutil.copyfile(raw / "images/CID4290.tif", raw / "images/CID4290.png"), ("found CID4290.png and CID4290.tif; keep the one that belongs",)),
     "an image smaller than the spots' extent": (smaller, ("spots lie outside the image of 260 x 300 px",)),
     "too few features": (features(9), ("counts 13 features of 25 barcodes, of which features.tsv.gz and barcodes.tsv.gz list 9 and 25",)),
 }  # fmt: skip

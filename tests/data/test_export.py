@@ -204,24 +204,10 @@ def test_some_genes_in_the_order_asked_for():
     np.testing.assert_array_equal(some.X.toarray(), tiny_section().counts.toarray()[:, [7, 2]])
 
 
-@pytest.mark.parametrize(
-    ("technology", "um"),
-    [
-        ("10x Visium, 55 µm spots, FFPE", 55),
-        ("Spatial Transcriptomics, 100 µm spots, fresh frozen", 100),
-        ("synthetic ST", 100),
-        ("Visium, 55 um spots", 55),
-        ("Visium, 55 \u03bcm spots", 55),
-        ("Visium, 55.0 µm spots", 55),
-        ("x, 2.5µm spots", 2.5),
-    ],
-)
-def test_the_technology_says_how_wide_a_spot_is(technology, um):
-    assert dataclasses.replace(tiny_section(), technology=technology).spot_um == um
-    section = dataclasses.replace(tiny_section(), technology=technology)
-    assert to_anndata(section).uns["spatial"]["S1"]["scalefactors"][
-        "spot_diameter_fullres"
-    ] == pytest.approx(um / 0.7)
+def test_a_spot_is_drawn_as_wide_as_it_is():
+    section = dataclasses.replace(tiny_section(), technology="50 µm spots", spot_um=2.5)
+    scale = to_anndata(section).uns["spatial"]["S1"]["scalefactors"]
+    assert scale["spot_diameter_fullres"] == pytest.approx(2.5 / 0.7)
 
 
 def test_what_cannot_be_exported(tmp_path):

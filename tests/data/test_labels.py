@@ -11,8 +11,8 @@ from compendium.data.readers.her2st_labels import (
     LABELS,
     agreement,
     annotated_section,
-    carried_over,
     read_labels,
+    transferred,
 )
 from compendium.data.section import load
 from raw_files import (
@@ -163,12 +163,12 @@ def aligned(x: list[float], clusters: str) -> pd.DataFrame:
 def test_the_nearest_spot_without_a_class_is_passed_over():
     there = aligned([0, 10, 30], "aaa")
     assert list(
-        carried_over(
+        transferred(
             np.array(["0x0"]), aligned([9], "a"), there, np.array(["", "", "fat"]), reach=25
         )
     ) == ["fat"]
     assert list(
-        carried_over(
+        transferred(
             np.array(["0x0"]), aligned([9], "a"), there, np.array(["", "", "fat"]), reach=20
         )
     ) == [""]

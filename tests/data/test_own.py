@@ -141,14 +141,14 @@ def test_the_catalogue_knows_what_was_prepared_here_and_only_that(page_slides, h
 
 
 def test_nobody_can_take_a_published_name(home, page_slides):
-    own.keep(own.facts("her2st", page_slides))
+    own.save_facts(own.facts("her2st", page_slides))
     assert len(cohort("her2st").sections) == len(catalogue()["her2st"].sections) == 36
 
 
 def test_a_refused_section_leaves_what_was_prepared(mine, home):
     prepare("my-slides", ["S1"], 32, raw=mine)
     before = {path: (home / path).read_bytes() for path in files_below(home)}
-    gone("S2/spots.csv")(mine)
+    gone("S2/counts.h5ad")(mine)
     refusal(lambda: prepare("my-slides", ["S2", "S1"], 32, raw=mine))
     assert {path: (home / path).read_bytes() for path in files_below(home)} == before
 

@@ -108,5 +108,5 @@ def test_the_numbers_of_the_page_are_those_of_the_code():
     assert f"{slides.MAX_PIXELS:,} px and {slides.MAX_PX_PER_BYTE} px for each" in PAGE
     assert all(
         f"`{word}`" in PAGE
-        for word in {*own.WORDS, *own.SECTION_WORDS, *own.COLUMNS, "label"} - {"sections"}
+        for word in {*own.CohortFacts.model_fields, "patient", *own.COLUMNS, "label"} - {"sections"}
     )

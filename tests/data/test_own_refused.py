@@ -62,7 +62,7 @@ FACTS = {
     "a list": (stating("- S1\n- S2\n"), ("must state title, technology",)),
     "no title": (
         restated("title: ", "lab_title: "),
-        ("states the unknown lab_title", "known: title, technology"),
+        ("states the unknown lab_title", "does not state title"),
     ),
     "no technology": (
         restated("technology: Spatial Transcriptomics, 100 µm spots, fresh frozen\n", ""),
@@ -94,7 +94,7 @@ FACTS = {
     ),
     "a misspelt word": (
         restated("S1: {patient: A}", "S1: {patient: A, pitch: 200}"),
-        ("section S1 states the unknown pitch", "known: patient, lab"),
+        ("section S1 states the unknown pitch", "pitch_um, label_column, patient"),
     ),
     "a section that is no folder name": (
         restated("S1: ", "../S1: "),
@@ -106,6 +106,25 @@ FACTS = {
     ),
     "a pitch of nought": (restated("pitch_um: 200", "pitch_um: 0"), ("states '0' as pitch_um",)),
     "an endless scale": (restated("1.67", ".inf"), ("states '.inf' as um_per_px",)),
+    "a diameter of nought": (
+        restated("pitch_um: 200", "pitch_um: 200\nspot_um: 0"),
+        ("states '0' as spot_um", "number above 0"),
+    ),
+    "an array of another kind": (
+        restated("S1: {patient: A}", "S1: {patient: A, array: round}"),
+        ("section S1 states 'round' as array, which must be square or hexagonal",),
+    ),
+    "several mistakes": (
+        stating(
+            "title: T\ntechnology:\nclasses: tumour\nsections:\n"
+            "  S1: {patient: A, pitch: 2}\n  S2: {lab: L}\n  S3: {patient: A, um_per_px: -1}\n"
+        ),
+        (
+            "states no text as technology; states no list of words as classes",
+            "; section S1 states the unknown pitch",
+            "; section S2 does not state patient; section S3 states '-1' as um_per_px",
+        ),
+    ),
     "a patient twice": (
         restated("S1: {patient: A}", "S1: {patient: A, patient: B}"),
         ("cohort.yaml is not YAML (patient stands twice",),
@@ -188,10 +207,10 @@ TABLES = {
         changed("S1/spots.csv", "120.5,160", "1e300,160"),
         ("'1e+300' as pixel_x",),
     ),
-    "a diameter of nought": (
-        "S1",
-        restated("100 µm spots", "0 µm spots"),
-        ("states spots without a diameter",),
+    "spots of a hexagonal array": (
+        "S2",
+        restated("    array: hexagonal\n", ""),
+        ("the spots lie on a hexagonal array", "state array: hexagonal"),
     ),
     "a spot without a row": (
         "S1",
@@ -244,7 +263,7 @@ TABLES = {
     "a label that is no class": (
         "S1",
         restated("pitch_um: 200", "pitch_um: 200\nclasses: [invasive cancer, adipose tissue]"),
-        ("label 'connective tissue' in", "is none of invasive cancer, adipose tissue"),
+        ("label 'connective tissue' is none of invasive cancer, adipose tissue",),
     ),
     "a column missing": (
         "S1",
@@ -328,7 +347,7 @@ TABLES = {
     "two images": (
         "S2",
         lambda mine: (mine / "S2/image.jpg").write_bytes(b""),
-        ("image.jpg and image.png are 2 answers",),
+        ("found image.jpg and image.png; keep the one that belongs",),
     ),
     "a Space Ranger output without counts": (
         "S3",

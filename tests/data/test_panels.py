@@ -1,6 +1,7 @@
 """Gene panels: the published lists, and genes chosen on training sections and nothing else."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,6 @@ from scipy.sparse import csr_matrix, vstack
 from compendium.data.panels import (
     PUBLISHED,
     highly_variable,
-    normalised_dispersion,
     panel,
     published,
     shared_genes,
@@ -246,11 +246,10 @@ def scanpys(
     ].to_numpy()
 
 
-def test_chosen_genes_are_scanpys_on_two_real_sections(her2st):
-    sections = [real_section(her2st, name) for name in ("C2", "B4")]
-    shared = shared_genes(sections)
-    for n in (100, 1000):
-        assert set(highly_variable(sections, n, shared)) == set(scanpys(sections, n, shared)[0])
+def test_chosen_genes_of_two_real_sections_and_their_order_are_as_they_were(her2st):
+    sections = [real_section(her2st, name) for name in ("B4", "C2")]
+    chosen = panel("hvg(300)", sections, shared_genes(sections))
+    assert hashlib.sha256("\n".join(chosen).encode()).hexdigest()[:16] == "1ca5f063a2128dae"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -275,14 +274,6 @@ def test_genes_never_seen_come_last_and_empty_spots_do_not_matter():
     )
 
 
-def test_a_gene_alone_in_its_bin_scores_one():
-    scores = normalised_dispersion(
-        np.array([1.0, 1.01, 1.02, 5000.0]), np.array([1.0, 2.0, 3.0, 9000.0])
-    )
-    assert scores[3] == pytest.approx(1)
-    assert np.isfinite(scores).all()
-
-
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 30), factor=st.integers(2, 9))
 def test_choice_depends_on_composition_not_on_depth_or_spot_order(seed, n, factor):
@@ -291,14 +282,7 @@ def test_choice_depends_on_composition_not_on_depth_or_spot_order(seed, n, facto
     chosen = highly_variable([section], n, shared)
     assert len(set(chosen)) == n
     assert chosen == highly_variable([section], 30, shared)[:n]
-    share = 1e4 * counts / counts.sum(axis=1, keepdims=True)
-    score = dict(
-        zip(
-            shared,
-            normalised_dispersion(share.mean(axis=0), share.var(axis=0, ddof=1)),
-            strict=True,
-        )
-    )
+    score = dict(zip(shared, scanpys([section], 1, shared)[1], strict=True))
     for same in (
         [section_of(counts * factor, shared)],
         [section_of(counts[15:], shared), section_of(counts[:15], shared)],

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from compendium.data import section as section_file
 from compendium.data.readers.slides import cut_patches
-from compendium.data.section import FACTS, Section, load
+from compendium.data.section import ARRAYS, FACTS, Section, array_facts, load
 from compendium.errors import BadInput
 from conftest import tiny_section
 from raw_files import files_below, refusal
@@ -94,7 +94,7 @@ def changed(section: Section, name: str) -> Section:
         value = value.copy()
         value.flat[-1] = "new" if value.dtype.kind == "U" else value.flat[-1] + 1
         return dataclasses.replace(section, **{name: value})
-    other = {"sources": {"raw/S1.tsv": "ab13"}}.get(
+    other = {"sources": {"raw/S1.tsv": "ab13"}, "array": "hexagonal"}.get(
         name, value + "x" if isinstance(value, str) else value
     )
     return dataclasses.replace(
@@ -326,3 +326,24 @@ def test_an_interrupted_save_leaves_the_old_section(full, tmp_path, monkeypatch,
     assert load(tmp_path / "S1").digest == before.digest
     assert files_below(tmp_path) == files
     assert [path.name for path in tmp_path.iterdir()] == ["S1"]
+
+
+@pytest.mark.parametrize(
+    "words", [{"array": "round"}, {"spot_um": 0.0}, {"spot_um": np.inf}, {"spot_pitch_um": -1.0}]
+)
+def test_an_array_that_cannot_be_is_refused(words):
+    assert next(iter(words)) in refusal(lambda: dataclasses.replace(tiny_section(), **words))
+
+
+@pytest.mark.parametrize(
+    ("array", "sources"),
+    [("square", {"a.csv": "1"}), ("hexagonal", {"spatial/tissue_positions_list.csv": "1"})],
+)
+def test_the_usual_array_of_the_files_is_not_stored_and_any_other_is(tmp_path, array, sources):
+    section = dataclasses.replace(bare(), sources=sources, **array_facts(array))
+    stored = section.save(tmp_path / "S1")
+    facts = json.loads((tmp_path / "S1" / "section.json").read_text())
+    assert not {"array", "spot_um", "spot_pitch_um", "spot_set"} & set(facts)
+    assert (stored.array, stored.spot_um, stored.spot_pitch_um) == (array, *ARRAYS[array])
+    wide = dataclasses.replace(section, spot_um=10.0).save(tmp_path / "S2")
+    assert wide.spot_um == 10 and wide.digest != stored.digest

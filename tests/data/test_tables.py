@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.data.readers.custom import _labels
-from compendium.data.readers.tables import from_scverse, read_table
+from compendium.data.readers.custom import labels_of
+from compendium.data.readers.tables import annotated_counts, read_table
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_label_is_whole_beside_one_that_is_missing(tmp_path, kind):
         if kind != "str"
         else pd.Series(["invasive cancer", np.nan, "stroma "])
     )
-    assert _labels(stated, (), tmp_path, "mine").tolist() == ["invasive cancer", "", "stroma"]
+    assert labels_of(stated).tolist() == ["invasive cancer", "", "stroma"]
 
 
 def test_names_of_an_annotated_table_are_whole(tmp_path):
@@ -51,5 +51,5 @@ def test_names_of_an_annotated_table_are_whole(tmp_path):
     table = AnnData(
         np.ones((3, 2), np.float32), obs=pd.DataFrame(index=spots), var=pd.DataFrame(index=genes)
     )
-    found = from_scverse(lambda path: table, tmp_path, "mine")
+    found = annotated_counts(table, "mine")
     assert (found[0].tolist(), found[1].tolist()) == (spots, genes)

@@ -95,3 +95,13 @@ def test_the_array_is_no_departure_from_the_protocol(slides):
         smoke("hist2st", slides, protocol=protocol).line for protocol in ("clean", "published")
     }
     assert not any(word in line for line in lines for word in ("metric", "positions", "prune"))
+
+
+@pytest.mark.parametrize("technology", ["10x Spatial Gene Expression", "any", "10x Visium"])
+def test_the_graph_follows_the_array_and_not_the_name_of_the_technology(technology, slides):
+    (method, *_) = WITH_GRAPH
+    hexagonal = [replace(each, technology=technology) for each in slides]
+    square = [replace(each, array="square") for each in hexagonal]
+    assert dict(smoke(method, hexagonal).model)["metric"] == "hexagonal"
+    assert dict(smoke(method, square).model)["metric"] != "hexagonal"
+    assert dict(smoke(method, [*hexagonal[:2], square[2]]).model)["metric"] != "hexagonal"

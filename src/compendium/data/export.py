@@ -1,5 +1,6 @@
-"""Sections and predictions as AnnData, laid out as scanpy and squidpy lay out Visium, so that both draw them on their image."""
+"""Sections and predictions as AnnData, laid out as scanpy and squidpy lay out Visium."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,16 @@ from jaxtyping import Float32
 from scipy.sparse import csr_matrix
 
 from compendium import __version__
-from compendium.data.section import NO_LABEL, Section
+from compendium.data.section import ARRAY_FACTS, NO_LABEL, Section
 from compendium.data.sources import catalogue
 from compendium.errors import BadInput
 from compendium.storage import atomic_file
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+# Facts of a section that stand in the metadata of its library; see readers/anndata_file.py.
+STATED = ("cohort", "technology", "um_per_px", *ARRAY_FACTS, "labels_from", "spot_set")
 
 
 def to_anndata(
@@ -24,25 +28,44 @@ def to_anndata(
     genes: list[str] | None = None,
     provenance: dict[str, str] | None = None,
 ) -> "AnnData":
-    """A section's counts (of all its genes, or of `genes`); or predicted expression of `genes`, with their counts in the layer `counts`.
+    """Return a section's counts, or predicted expression with the counts as a layer.
 
-    X: float32, sparse where it holds counts. obs: in_tissue (1: a Section holds no other spots), array_row, array_col, patient, lab, section and label.
-    obsm["spatial"]: position (x right, y down) in px of the full image. uns["spatial"][section]: thumbnail, scale factors and credits;
-    uns["compendium"]: `provenance`, where there is some. spot_diameter_fullres is that of the printed spot, where Space Ranger states one of 65 µm on
-    slides with spots of 55 µm. The diameter of the fiducials is left out: a Section does not know it, and neither library reads it.
+    Parameters
+    ----------
+    section
+        Its counts may be missing where `predicted` is given.
+    predicted
+        Expression of `genes`, which becomes `X`; the counts go to the layer `counts`.
+    genes
+        Of which genes, by default all of the section.
+    provenance
+        What `uns["compendium"]` shall state.
+
+    Returns
+    -------
+    AnnData with float32 `X` (sparse where it holds counts); `obs` with in_tissue (1), array_row,
+    array_col, patient, lab, section and label; positions in px of the full image (x right, y down)
+    in `obsm["spatial"]`; thumbnail, scale factors, facts and credits in `uns["spatial"][section]`.
+    spot_diameter_fullres is that of the printed spot, where Space Ranger states one of 65 µm on
+    slides with spots of 55 µm.
+
+    Raises
+    ------
+    BadInput
+        Where there is nothing to export, or a gene was not measured.
     """
     from anndata import AnnData
 
     if predicted is None and section.counts is None:
         raise BadInput(
-            f"{section.cohort} section {section.name} has no counts to export; prepare it with its counts, or export a prediction for it"
+            f"{section.where} has no counts to export; prepare it with its counts, "
+            "or export a prediction for it"
         )
     counts = None if section.counts is None else _counts(section, genes)
-    layers = {} if predicted is None or counts is None else {"counts": counts}
     names = section.genes if genes is None else genes
     return AnnData(
         X=counts if predicted is None else predicted,
-        layers=layers,
+        layers={} if predicted is None or counts is None else {"counts": counts},
         obs=_spots(section),
         var=pd.DataFrame(index=pd.Index(names, dtype=object)),
         obsm={"spatial": section.pixels.astype(np.float64)},
@@ -52,7 +75,7 @@ def to_anndata(
 
 
 def write_h5ad(annotated: "AnnData", path: Path) -> Path:
-    """Write what `to_anndata` made to a file that ends in .h5ad, whole or not at all."""
+    """Write an AnnData object to a file that ends in .h5ad, whole or not at all."""
     if path.suffix != ".h5ad" or path.is_dir():
         wrong = "it is a folder" if path.is_dir() else "its name does not end in .h5ad"
         raise BadInput(
@@ -68,42 +91,41 @@ def _counts(section: Section, genes: list[str] | None) -> csr_matrix:
 
 
 def _spots(section: Section) -> pd.DataFrame:
-    """One row a spot. Text is categorical, as the libraries colour it; a spot without a label has none."""
-    facts = {
+    """Return one row per spot; text is categorical, and a spot without a label has none.
+
+    `section` equals the id of the library, so that library_key="section" draws several at once.
+    """
+    columns = {
         "in_tissue": np.ones(len(section), dtype=np.int64),
         "array_row": section.grid[:, 1],
         "array_col": section.grid[:, 0],
     }
-    facts |= {
-        what: pd.Categorical([getattr(section, what)] * len(section)) for what in ("patient", "lab")
-    }
-    facts["section"] = pd.Categorical(
-        [section.name] * len(section)
-    )  # equals the library's id: library_key="section" draws several sections at once
+    texts = {"patient": section.patient, "lab": section.lab, "section": section.name}
+    columns |= {what: pd.Categorical([text] * len(section)) for what, text in texts.items()}
     if section.labels is not None:
-        facts["label"] = pd.Categorical(np.where(section.labels == NO_LABEL, None, section.labels))
-    return pd.DataFrame(facts, index=pd.Index(section.spots, dtype=object))
+        missing = section.labels == NO_LABEL
+        columns["label"] = pd.Categorical(np.where(missing, None, section.labels))
+    return pd.DataFrame(columns, index=pd.Index(section.spots, dtype=object))
 
 
 def _library(section: Section) -> dict[str, dict[str, Any]]:
-    """Image, scale factors and facts of a section. Without an image the scale is 1: what is drawn, is drawn in px of the full image."""
+    """Return image, scale factors and facts; without an image the scale is 1."""
     image = {} if section.thumbnail is None else {"hires": section.thumbnail}
     cohort = catalogue().get(section.cohort)
-    facts = {
-        "cohort": section.cohort,
-        "technology": section.technology,
-        "um_per_px": section.um_per_px,
-        "spot_diameter_um": section.spot_um,
+    facts = {what: getattr(section, what) for what in STATED} | {
+        "sources": json.dumps(section.sources),  # paths cannot be names in an h5ad file
+        "digest": section.digest,
+        "software_version": f"compendium {__version__}",
     }
-    facts |= {"labels": section.labels_line} if section.labels_from else {}
-    credit = {"attribution": cohort.attribution, "licence": cohort.licence} if cohort else {}
+    if section.labels_from:
+        facts["labels"] = section.labels_line
+    if cohort:
+        facts |= {"attribution": cohort.attribution, "licence": cohort.licence}
     return {
         "images": image,
         "scalefactors": {
             "tissue_hires_scalef": section.thumbnail_scale if image else 1.0,
             "spot_diameter_fullres": section.spot_um / section.um_per_px,
         },
-        "metadata": facts
-        | credit
-        | {"digest": section.digest, "software_version": f"compendium {__version__}"},
+        "metadata": facts,
     }

@@ -1,4 +1,4 @@
-"""Gene panels: the published lists, highly variable genes chosen on training sections, and unions of both."""
+"""Gene panels: published lists, highly variable genes of training sections, and their unions."""
 
 import re
 from functools import cache, reduce
@@ -13,63 +13,76 @@ from compendium.storage import resource
 
 PUBLISHED = ("markers_12", "hvg_769", "hvg_685", "hvg_785")
 CHOSEN = re.compile(r"hvg(_union)?\((\d+)\)")
-BINS = 20
+DECIMALS = 9  # of a dispersion: genes that differ in the noise of the last digits keep their order
 
 
-def panel(word: str, train: list[Section], shared: list[str]) -> list[str]:
-    """Genes of a panel word, without repeats, in order.
+def panel(name: str, train: list[Section], shared: list[str]) -> list[str]:
+    """Return the genes of a panel, without repeats, in order.
 
-    Words: a published list (`hvg_769`), `hvg(300)` chosen on all spots of the training sections alone, `hvg_union(1000)` the genes that are
-    among the 1,000 of any training section (BLEEP's enlarged set), `all` shared genes, or a union joined by + (`markers_12+hvg(300)`).
-    Genes that are not in `shared` are left out.
+    Parameters
+    ----------
+    name
+        A published list (`hvg_769`), `hvg(300)` chosen on all spots of the training sections alone,
+        `hvg_union(1000)` the genes that are among the 1,000 of any training section (BLEEP's
+        enlarged set), `all` shared genes, or a union joined by + (`markers_12+hvg(300)`).
+    train
+        Training sections.
+    shared
+        Genes that may be in it; others are left out.
+
+    Raises
+    ------
+    BadInput
+        Where there is no such panel, or it has no shared gene.
     """
     measured = set(shared)
-    genes = dict.fromkeys(
-        gene for part in word.split("+") for gene in _part(part, train, shared) if gene in measured
-    )
+    parts = [_part(part, train, shared) for part in name.split("+")]
+    genes = dict.fromkeys(gene for part in parts for gene in part if gene in measured)
     if not genes:
         raise BadInput(
-            f"panel {word} shares no gene with the sections of {train[0].cohort}; choose another panel, e.g. hvg(100)"
+            f"panel {name} shares no gene with the sections of {train[0].cohort}; "
+            "choose another panel, e.g. hvg(100)"
         )
     return list(genes)
 
 
-def _part(word: str, train: list[Section], shared: list[str]) -> list[str]:
-    if chosen := CHOSEN.fullmatch(word):
-        n = int(chosen[2])
-        return (
-            [
-                gene
-                for section in train
-                for gene in highly_variable([section], n, shared, depth=None)
-            ]
-            if chosen[1]
-            else highly_variable(train, n, shared)
-        )
-    if word == "all":
+def _part(name: str, train: list[Section], shared: list[str]) -> list[str]:
+    if name == "all":
         return shared
-    return list(published(word))
+    if not (chosen := CHOSEN.fullmatch(name)):
+        return list(published(name))
+    n = int(chosen[2])
+    if not chosen[1]:
+        return highly_variable(train, n, shared)
+    each = [highly_variable([section], n, shared, depth=None) for section in train]
+    return [gene for genes in each for gene in genes]
 
 
 @cache
 def published(name: str) -> tuple[str, ...]:
-    """A gene list that travels with the package."""
+    """Return a gene list that travels with the package."""
     if name not in PUBLISHED:
         raise BadInput(
-            f"unknown panel {name!r}; known: {', '.join(PUBLISHED)}, hvg(N), hvg_union(N), all, joined by +"
+            f"unknown panel {name!r}; known: {', '.join(PUBLISHED)}, "
+            "hvg(N), hvg_union(N), all, joined by +"
         )
     return tuple(resource(f"genes/{name}.txt").read_text().split())
 
 
 def shared_genes(sections: list[Section]) -> list[str]:
-    """Genes over which library size is counted: the cohort's published shared list, else what the given sections share."""
+    """Return the genes over which library size is counted.
+
+    The cohort's published shared list, else what the given sections share; BadInput where that is
+    none.
+    """
     known = catalogue().get(sections[0].cohort)
     common = reduce(lambda left, right: left & right, (set(section.genes) for section in sections))
     if known is not None and known.shared_genes:
         common &= set(resource(f"genes/{known.shared_genes}.txt").read_text().split())
     if not common:
         raise BadInput(
-            f"sections {', '.join(s.name for s in sections)} of {sections[0].cohort} share no gene; check that they name genes alike"
+            f"sections {', '.join(s.name for s in sections)} of {sections[0].cohort} share no "
+            "gene; check that they name genes alike"
         )
     return [gene for gene in sections[0].genes if gene in common]
 
@@ -77,41 +90,41 @@ def shared_genes(sections: list[Section]) -> list[str]:
 def highly_variable(
     sections: list[Section], n: int, shared: list[str], depth: float | None = 1e4
 ) -> list[str]:
-    """The `n` most variable of the shared genes over all spots of the sections, most variable first.
+    """Return the `n` most variable of the shared genes over all spots, most variable first.
 
-    Seurat's dispersion on counts normalised to `depth` a spot (None: to the median of the spots, as BLEEP does), z-scored within 20 bins of
-    mean expression, as scanpy.pp.highly_variable_genes(flavor="seurat").
+    scanpy.pp.highly_variable_genes(flavor="seurat"): dispersion of normalised counts, as a z-score
+    among genes of like mean. Genes that were never seen come last.
+
+    Parameters
+    ----------
+    depth
+        Total to which each spot is normalised; None: the median of the spots, as BLEEP does.
+
+    Raises
+    ------
+    BadInput
+        Where `n` is out of range.
+
+    References
+    ----------
+    Satija et al., Nature Biotechnology 2015.
     """
     if not 0 < n <= len(shared):
         raise BadInput(
             f"panel hvg({n}) asks for {n} of {len(shared)} shared genes; give 1 to {len(shared)}"
         )
-    stacked = vstack([section.counts[:, _columns(section, shared)] for section in sections]).astype(
-        np.float64
-    )
-    totals = np.asarray(stacked.sum(axis=1)).ravel()
-    stacked, totals = stacked[totals > 0], totals[totals > 0]
-    stacked = stacked.multiply(((depth or np.median(totals)) / totals)[:, None]).tocsr()
-    mean = np.asarray(stacked.mean(axis=0)).ravel()
-    square = np.asarray(stacked.multiply(stacked).mean(axis=0)).ravel()
-    variance = (square - mean**2) * stacked.shape[0] / max(stacked.shape[0] - 1, 1)
-    order = np.argsort(-normalised_dispersion(mean, variance), kind="stable")
+    import scanpy
+    from anndata import AnnData
+
+    counts = vstack([section.counts[:, _columns(section, shared)] for section in sections])
+    counts = counts.astype(np.float64).tocsr()
+    adata = AnnData(counts[np.asarray(counts.sum(axis=1)).ravel() > 0])
+    scanpy.pp.normalize_total(adata, target_sum=depth)
+    scanpy.pp.log1p(adata)
+    found = scanpy.pp.highly_variable_genes(adata, flavor="seurat", inplace=False)
+    score = found["dispersions_norm"].fillna(-np.inf).to_numpy()
+    order = np.argsort(-np.round(score, DECIMALS), kind="stable")
     return [shared[i] for i in order[:n]]
-
-
-def normalised_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """log(variance / mean) of each gene as a z-score among genes of like mean; genes never seen come last."""
-    import pandas as pd
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        dispersion = np.log(np.where(mean > 0, variance / mean, np.nan))
-    dispersion[~np.isfinite(dispersion)] = np.nan
-    frame = pd.DataFrame({"dispersion": dispersion, "bin": pd.cut(np.log1p(mean), bins=BINS)})
-    groups = frame.groupby("bin", observed=True)["dispersion"]
-    centre, spread = groups.transform("mean"), groups.transform("std")
-    alone = spread.isna()
-    score = (frame["dispersion"] - centre.mask(alone, 0)) / spread.mask(alone, centre)
-    return score.fillna(-np.inf).to_numpy()
 
 
 def _columns(section: Section, genes: list[str]) -> list[int]:

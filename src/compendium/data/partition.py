@@ -1,4 +1,7 @@
-"""A partition of sections into training, validation and test, as the benchmark made one for its test on another laboratory: one fit predicts both others."""
+"""A partition of sections into training, validation and test, as the benchmark made one.
+
+One fit predicts both others: it is the benchmark's test on another laboratory.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +10,24 @@ from compendium.data.splits import PUBLISHED_OOD, Placed, Split
 from compendium.errors import BadInput
 
 TRAINING, INSIDE, OUTSIDE = ROLES = ("training", "validation", "test")
-OTHER_LAB, OTHER_PATIENT, OTHER_SECTION = (
-    "another laboratory",
-    "another patient of the same laboratory",
-    "another section of the same patient",
-)
+OTHER_LAB = "another laboratory"
+OTHER_PATIENT = "another patient of the same laboratory"
+OTHER_SECTION = "another section of the same patient"
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Names of the sections of each role, and what validation and test are to the training sections (OTHER_LAB, OTHER_PATIENT or OTHER_SECTION).
+    """Sections of each role, and what validation and test are to the training sections.
 
-    Both are only predicted and reported: no epoch, word or gene is chosen on either, so the split that is run has no validation sections.
+    Both are only predicted and reported: no epoch, parameter or gene is chosen on either, so the
+    split that is run has no validation sections.
+
+    Parameters
+    ----------
+    training, validation, test
+        Names of sections.
+    validation_is, test_is
+        OTHER_LAB, OTHER_PATIENT or OTHER_SECTION.
     """
 
     training: tuple[str, ...]
@@ -30,20 +39,10 @@ class Partition:
     @property
     def split(self) -> Split:
         """What is run: train on the training sections, predict all others."""
-        rule = (
-            "section-out"
-            if self.validation_is == OTHER_SECTION
-            else "ood"
-            if self.test_is == OTHER_LAB
-            else "patient-out"
-        )
-        return Split(
-            rule,
-            self.training,
-            (),
-            self.validation + self.test,
-            left_out=f"sections {', '.join(self.validation + self.test)}",
-        )
+        rule = "ood" if self.test_is == OTHER_LAB else "patient-out"
+        rule = "section-out" if self.validation_is == OTHER_SECTION else rule
+        tested = self.validation + self.test
+        return Split(rule, self.training, (), tested, left_out=f"sections {', '.join(tested)}")
 
     @property
     def roles(self) -> dict[str, str]:
@@ -57,62 +56,76 @@ def partition(
     validation: Sequence[str] = (),
     test: Sequence[str] = (),
 ) -> Partition:
-    """The partition by names; without any that of the benchmark. Its test must be of other patients, its validation of a laboratory that is trained on."""
+    """Return the partition by names; without any that of the benchmark.
+
+    Raises
+    ------
+    BadInput
+        Where a name is missing, unknown or given twice; where validation is of a laboratory that
+        is not trained on, or test of a patient of training or validation.
+    """
     named = (training, validation, test) if training or validation or test else PUBLISHED_OOD
     parts = dict(zip(ROLES, (tuple(names) for names in named), strict=True))
     by_name = {section.name: section for section in sections}
-    for role, names in parts.items():
-        if not names or set(names) - set(by_name):
-            what = (
-                f"section {sorted(set(names) - set(by_name))[0]} of {role} is not among"
-                if names
-                else f"no section is named for {role}; choose among"
-            )
-            raise BadInput(
-                f"{what} {', '.join(by_name)}; give training, validation and test, each with at least one of these"
-            )
-    together = [name for names in parts.values() for name in names]
-    if twice := sorted({name for name in together if together.count(name) > 1}):
-        raise BadInput(
-            f"section {twice[0]} has two roles in a partition; name it once, in training, validation or test"
-        )
+    _check_named(parts, by_name)
     trained, inside, outside = ([by_name[name] for name in names] for names in parts.values())
     validation_is, test_is = _relation(inside, trained), _relation(outside, trained + inside)
-    if foreign := [
-        section.name for section in inside if section.lab not in {other.lab for other in trained}
-    ]:
+    labs = {section.lab for section in trained}
+    if foreign := [section.name for section in inside if section.lab not in labs]:
         raise BadInput(
-            f"validation {', '.join(foreign)} is of another laboratory than training, so it is not in distribution; name it for test"
+            f"validation {', '.join(foreign)} is of another laboratory than training, so it is "
+            "not in distribution; name it for test"
         )
-    if OTHER_SECTION == test_is:
+    if test_is == OTHER_SECTION:
         raise BadInput(
-            f"test {', '.join(parts['test'])} holds a patient of training or validation; name sections of other patients"
+            f"test {', '.join(parts['test'])} holds a patient of training or validation; "
+            "name sections of other patients"
         )
     return Partition(*parts.values(), validation_is, test_is)
 
 
+def _check_named(parts: dict[str, tuple[str, ...]], by_name: dict[str, Placed]) -> None:
+    for role, names in parts.items():
+        unknown = sorted(set(names) - set(by_name))
+        if unknown or not names:
+            what = f"no section is named for {role}; choose among"
+            if unknown:
+                what = f"section {unknown[0]} of {role} is not among"
+            raise BadInput(
+                f"{what} {', '.join(by_name)}; "
+                "give training, validation and test, each with at least one of these"
+            )
+    together = [name for names in parts.values() for name in names]
+    if twice := sorted({name for name in together if together.count(name) > 1}):
+        raise BadInput(
+            f"section {twice[0]} has two roles in a partition; "
+            "name it once, in training, validation or test"
+        )
+
+
 def _relation(group: Sequence[Placed], others: Sequence[Placed]) -> str:
-    """What a group is to the others at the most: a section of one of their patients, of one of their laboratories, or neither."""
+    """Return the closest relation of a group to the others."""
     if {section.patient for section in group} & {section.patient for section in others}:
         return OTHER_SECTION
-    return (
-        OTHER_PATIENT
-        if {section.lab for section in group} & {section.lab for section in others}
-        else OTHER_LAB
-    )
+    same_lab = {section.lab for section in group} & {section.lab for section in others}
+    return OTHER_PATIENT if same_lab else OTHER_LAB
 
 
-def told(parts: Partition) -> str:
-    """What the roles are on these sections, named as what they are."""
+def role_summary(parts: Partition) -> str:
+    """Return the roles of these sections, and the fixed caution where a claim is not tested."""
+    names = {role: ", ".join(getattr(parts, role)) for role in ROLES}
     lines = [
-        f"Trained on: {', '.join(parts.training)}. Validation: {', '.join(parts.validation)}, {parts.validation_is}. Test: {', '.join(parts.test)}, {parts.test_is}."
+        f"Trained on: {names[TRAINING]}. Validation: {names[INSIDE]}, {parts.validation_is}. "
+        f"Test: {names[OUTSIDE]}, {parts.test_is}."
     ]
     if parts.validation_is == OTHER_SECTION:
         lines.append(
-            "Siblings of the validation section are trained on, so what is lost between validation and test is at least in part the step to another patient."
+            "Siblings of the validation section are trained on, so what is lost between validation "
+            "and test is at least in part the step to another patient."
         )
     if parts.test_is != OTHER_LAB:
         lines.append(
-            "That is another patient of the same laboratory, not out of distribution in the benchmark's sense; the words of this page are kept, the claim is not tested."
+            "That is another patient of the same laboratory, not out of distribution in the "
+            "benchmark's sense; the words of this page are kept, the claim is not tested."
         )
     return " ".join(lines)

@@ -7,27 +7,20 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from compendium.data import section, synthetic
-from compendium.data.readers import custom as own
-from compendium.data.readers import her2st, tenx, wu
-from compendium.data.section import Section
+from compendium.data import synthetic
+from compendium.data.readers import custom, her2st, tenx, wu
+from compendium.data.section import Section, load
 from compendium.data.sources import Cohort, SectionSource, cohort, published, raw_folder, single
 from compendium.errors import BadInput
 from compendium.storage import home, locked
 
 TILE_PX = 224
-READERS = {
-    "her2st": her2st,
-    "tenx": tenx,
-    "wu": wu,
-}  # of the measured cohorts: each has `read` and `counted`
-SOURCES: dict[str, dict[str, str]] = {
-    "demo": synthetic.SOURCES
-}  # of the sections of each generated cohort
+READERS = {"her2st": her2st, "tenx": tenx, "wu": wu}  # each has `read` and `counted`
+SOURCES = {"demo": synthetic.SOURCES}  # of the sections of each generated cohort
 
 
 def folder(cohort_name: str, name: str) -> Path:
-    """Where a prepared section lies."""
+    """Return where a prepared section lies."""
     return home() / "sections" / cohort_name / name
 
 
@@ -38,10 +31,24 @@ def prepare(
     raw: Path | None = None,
     spots: str = "",
 ) -> list[Section]:
-    """Read, check and write sections (by default all whose counts are there); each is written whole or not at all.
+    """Read, check and write sections, each whole or not at all.
 
-    raw: folder of the raw files, by default where fetch puts them; a cohort of the user's own is the one that the cohort.yaml there states.
-    spots: of a cohort that is published with two sets of spots, which one.
+    Parameters
+    ----------
+    names
+        By default all sections whose counts are there.
+    tile_px
+        Side of the stored patches in px of the image, 16 to 1024.
+    raw
+        Folder of the raw files, by default where fetch puts them; a cohort of the user's own is
+        the one that the cohort.yaml there states.
+    spots
+        Of a cohort that is published with two sets of spots, which one.
+
+    Raises
+    ------
+    BadInput
+        Where raw files or options cannot be used.
     """
     facts = _facts(cohort_name, raw)
     read = reader(facts, raw, spots)
@@ -53,75 +60,86 @@ def prepare(
 
 
 def _facts(name: str, raw: Path | None) -> Cohort:
-    """The cohort to prepare: a published one, or the user's own."""
+    """Return the cohort to prepare: a published one, or the user's own."""
     if name in published():
-        if raw and (raw / own.COHORT).exists():
+        if raw and (raw / custom.COHORT).exists():
             raise BadInput(
-                f"{name} is a published cohort and {raw} holds a {own.COHORT} of your own; prepare it under another name, e.g. my-{name}"
+                f"{name} is a published cohort and {raw} holds a {custom.COHORT} of your own; "
+                f"prepare it under another name, e.g. my-{name}"
             )
         return cohort(name)
     if raw:
-        return own.facts(name, raw)
+        return custom.facts(name, raw)
+    known = single(name).name  # ends an unknown name, or several
     raise BadInput(
-        f"{single(name).name} is a cohort of your own; give --from FOLDER, the folder that holds its {own.COHORT}"
-    )  # an unknown name, or several, end in single()
+        f"{known} is a cohort of your own; give --from FOLDER, the folder that holds its "
+        f"{custom.COHORT}"
+    )
 
 
 def reader(
     facts: Cohort, raw: Path | None = None, spots: str = ""
 ) -> Callable[[str, int], Section]:
-    """How a section of a cohort is read, from its name and the side of its patches in px: generated, as published, or from a folder of the user's own."""
+    """Return the function that reads a section from its name and the side of its patches in px."""
     if spots and facts.name != "wu":
         raise BadInput(f"cohort {facts.name} has one set of spots; leave out --spots")
     if facts.generator and raw:
         raise BadInput(f"cohort {facts.name} is generated from nothing; leave out --from")
     if facts.generator:
         return synthetic.make
-    if facts.name in READERS:
-        return partial(
-            READERS[facts.name].read,
-            raw or raw_folder(facts.name),
-            **({"spots": spots} if spots else {}),
-        )
-    return partial(own.read, raw, facts)
+    if facts.name not in READERS:
+        return partial(custom.read, raw, facts)
+    options = {"spots": spots} if spots else {}
+    return partial(READERS[facts.name].read, raw or raw_folder(facts.name), **options)
 
 
 def _countable(facts: Cohort, raw: Path | None) -> list[str]:
-    """Sections whose counts lie under the folder of raw files; all of them where none do, so that the reader says what is missing."""
-    counted = (
-        READERS[facts.name].counted(raw or raw_folder(facts.name)) if facts.name in READERS else []
-    )
-    return counted or list(facts.sections)
+    """Return the sections whose counts are there; all where none are, so that a reader refuses."""
+    if facts.name not in READERS:
+        return list(facts.sections)
+    return READERS[facts.name].counted(raw or raw_folder(facts.name)) or list(facts.sections)
 
 
-def _store(facts: Cohort, read: Section) -> Section:
-    """Write a section that was read; with the first of a cohort of the user's own, its facts are known."""
+def _store(facts: Cohort, section: Section) -> Section:
+    """Write a section, and first the facts of a cohort of the user's own."""
     if facts.name not in published():
-        own.keep(facts)
-    return read.save(folder(facts.name, read.name))
+        custom.save_facts(facts)
+    return section.save(folder(facts.name, section.name))
 
 
 def prepared_names(cohort_name: str) -> list[str]:
-    """Sections of a cohort, or of several joined by +, that lie prepared on this machine, in the catalogue's order; all of a cohort that is generated on first use."""
-    listed = cohort(cohort_name).sections.values()
+    """Return the prepared sections of a cohort, or of several joined by +.
+
+    In the catalogue's order; of a cohort that is generated on first use all.
+    """
     return [
         source.name
-        for source in listed
+        for source in cohort(cohort_name).sections.values()
         if source.cohort in SOURCES
         or (folder(source.cohort, source.name) / "section.json").exists()
     ]
 
 
 def one_by_one(cohort_name: str, names: list[str]) -> Iterator[Section]:
-    """Prepared sections, opened one at a time: as many as there are never fill the memory."""
+    """Open prepared sections one at a time: as many as there are never fill the memory."""
     for name in names:
         yield open_sections(cohort_name, [name])[0]
 
 
 def open_sections(cohort_name: str, names: list[str] | None = None) -> list[Section]:
-    """Prepared sections of a cohort, or of several joined by + (`wu+tenx`), by name; without names, every section.
+    """Open prepared sections of a cohort, or of several joined by + (`wu+tenx`).
 
-    The demo cohort is generated on first use, and again when its generator changes.
+    The synthetic cohort is generated on first use, and again when its generator changes.
+
+    Parameters
+    ----------
+    names
+        By default all sections of the catalogue.
+
+    Raises
+    ------
+    BadInput
+        Where a section is unknown, not prepared, or was prepared as of other facts.
     """
     facts = cohort(cohort_name)
     sources = [facts.section(name) for name in names] if names else list(facts.sections.values())
@@ -130,37 +148,44 @@ def open_sections(cohort_name: str, names: list[str] | None = None) -> list[Sect
 
 
 def _opened(source: SectionSource) -> Section:
-    opened = section.load(folder(source.cohort, source.name))
+    opened = load(folder(source.cohort, source.name))
     if source.cohort not in published():
-        own.check_stated(opened, source)
+        custom.check_stated(opened, source)
     return opened
 
 
 def generate(cohort_name: str, names: list[str] | None = None) -> None:
-    """Make those generated sections of a cohort, or of several joined by + (by default all), that are not there or that another version of the generator made.
+    """Make generated sections that are missing or that another version of the generator made.
 
-    One process at a time: another that asks for the same sections waits, and then finds them made. Measured cohorts are left alone.
+    One process at a time: another that asks for the same sections waits, and then finds them made.
+    Measured cohorts are left alone.
+
+    Parameters
+    ----------
+    cohort_name
+        A cohort, or several joined by +.
+    names
+        By default all sections.
     """
     facts = cohort(cohort_name)
-    for made in SOURCES:
-        wanted = [name for name in names or facts.sections if facts.section(name).cohort == made]
-        if _outdated(made, wanted):
-            with locked(home() / "sections" / made / ".lock"):
-                if missing := _outdated(made, wanted):
-                    prepare(made, missing)
+    for generated in SOURCES:
+        wanted = [
+            name for name in names or facts.sections if facts.section(name).cohort == generated
+        ]
+        if _outdated(generated, wanted):
+            with locked(home() / "sections" / generated / ".lock"):
+                if missing := _outdated(generated, wanted):
+                    prepare(generated, missing)
 
 
 def _outdated(cohort_name: str, names: list[str]) -> list[str]:
-    """The named sections whose sources are not stated as today's generator states them."""
-    return [
-        name
-        for name in names
-        if _sources(folder(cohort_name, name) / "section.json") != SOURCES[cohort_name]
-    ]
+    """Return the named sections whose sources are not those of today's generator."""
+    stored = {name: _sources(folder(cohort_name, name) / "section.json") for name in names}
+    return [name for name in names if stored[name] != SOURCES[cohort_name]]
 
 
 def _sources(path: Path) -> dict[str, str] | None:
-    """What a prepared section says that it was made from; None where there is none to ask."""
+    """Return what a prepared section was made from; None where there is none."""
     try:
         return json.loads(path.read_text())["sources"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,13 +1,13 @@
-"""The Section: one tissue section with its spots, counts and image patches, in memory and on disk."""
+"""The Section: one tissue section with its spots, counts and image patches."""
 
 import dataclasses
 import hashlib
 import json
-import re
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
@@ -17,13 +17,17 @@ from scipy.sparse import csr_matrix
 from compendium.errors import BadInput
 from compendium.storage import atomic_folder
 
+if TYPE_CHECKING:
+    from anndata import AnnData
+
 NO_LABEL = ""
-RESAMPLING = (
-    Image.Resampling.BICUBIC
-)  # of tiles in µm; where Pillow shrinks, its kernel is as much wider, so that nothing is aliased
-LEGACY_SPOT_UM = (
-    100.0  # diameter on the legacy array (Ståhl et al. 2016), which the demo cohort imitates
-)
+# Of tiles in µm. Where Pillow shrinks, it widens the kernel, so that nothing is aliased.
+RESAMPLING = Image.Resampling.BICUBIC
+# Array -> diameter of its spots and distance of neighbouring spots in µm: the legacy array
+# (Ståhl et al. 2016), which the synthetic cohort imitates, and Visium (10x Genomics).
+ARRAYS = {"square": (100.0, 200.0), "hexagonal": (55.0, 100.0)}
+SPACE_RANGER = ("tissue_positions.csv", "tissue_positions_list.csv")  # its tables of positions
+ARRAY_FACTS = ("array", "spot_um", "spot_pitch_um")
 FACTS = (
     "cohort",
     "name",
@@ -35,6 +39,7 @@ FACTS = (
     "labels_from",
     "spot_set",
     "sources",
+    *ARRAY_FACTS,
 )
 
 
@@ -42,13 +47,40 @@ FACTS = (
 class Section:
     """One tissue section. Immutable; arrays are shared, never copied.
 
-    counts: integer counts [spot gene], or None where they are hidden from a method.
-    patches: uint8 RGB [spot px px 3] centred on the spots, memory-mapped, or None for counts-only work.
-    grid: array coordinates (x, y) [spot 2]; pixels: full-resolution image position (x right, y down) [spot 2].
-    thumbnail: uint8 RGB [height width 3] of the whole image at `thumbnail_scale` (thumbnail px per image px).
-    labels: tissue class of each spot ("" where none), or None; labels_from: the section that they were carried over from, "" where they are its own.
-    spot_set: which spots these are, "filtered" or "unfiltered", where the publisher gives both, else "".
-    sources: raw file -> checksum. digest: identity of the content.
+    Parameters
+    ----------
+    cohort, name, patient, lab
+        Where the section belongs.
+    technology
+        Printed on the pages; nothing is decided from it.
+    genes, spots
+        Names, unique.
+    grid
+        Array coordinates (x, y).
+    pixels
+        Positions in the full-resolution image (x right, y down).
+    um_per_px
+        µm of tissue per pixel of the image.
+    counts
+        UMI counts [spot gene], or None where they are hidden from a method.
+    patches
+        RGB tiles centred on the spots, memory-mapped, or None without an image.
+    thumbnail, thumbnail_scale
+        RGB of the whole image, and thumbnail px per image px.
+    labels, labels_from
+        Tissue class of each spot ("" where none) or None; the section that the labels were
+        transferred from, "" where they are its own.
+    spot_set
+        "filtered" or "unfiltered" where the publisher gives both, else "".
+    sources, digest
+        Raw file -> checksum; identity of the content, "" until the section is saved.
+    array, spot_um, spot_pitch_um
+        "square" or "hexagonal"; diameter of a spot and distance of neighbouring spots in µm.
+
+    Raises
+    ------
+    BadInput
+        Where names, shapes, counts or array facts are such that no later step could repair them.
     """
 
     cohort: str
@@ -70,52 +102,58 @@ class Section:
     spot_set: str = ""
     sources: dict[str, str] = field(default_factory=dict)
     digest: str = ""
+    array: str = "square"
+    spot_um: float = ARRAYS["square"][0]
+    spot_pitch_um: float = ARRAYS["square"][1]
 
     def __post_init__(self) -> None:
-        """Refuse what no later step could repair."""
-        where = f"{self.cohort} section {self.name}"
+        self._check_names()
+        for what in ("grid", "pixels", "patches", "labels"):
+            array = getattr(self, what)
+            if array is not None and len(array) != len(self):
+                raise BadInput(
+                    f"{self.where}: {len(array)} rows of {what} for {len(self)} spots; "
+                    "both must list the same spots"
+                )
+        if self.array not in ARRAYS:
+            raise BadInput(
+                f"{self.where}: unknown array {self.array!r}; give {' or '.join(ARRAYS)}"
+            )
+        for what in ("spot_um", "spot_pitch_um"):
+            if not 0 < getattr(self, what) < np.inf:
+                raise BadInput(
+                    f"{self.where}: {what} is {getattr(self, what)}; give a number of µm above 0"
+                )
+        if self.counts is not None:
+            self._check_counts()
+
+    def _check_names(self) -> None:
         for what, names in (("spot", self.spots), ("gene", self.genes)):
             if wrong := [name for name in names if not name or name != name.strip()]:
                 raise BadInput(
-                    f"{where}: {str(wrong[0])!r} is no name of a {what}; give each a name without spaces around it"
+                    f"{self.where}: {str(wrong[0])!r} is no name of a {what}; "
+                    "give each a name without spaces around it"
                 )
             unique, times = np.unique(names, return_counts=True)
             if len(unique) != len(names):
                 raise BadInput(
-                    f"{where}: {what} {unique[times > 1][0]} stands {times.max()} times; keep one row or column of each {what}"
+                    f"{self.where}: {what} {unique[times > 1][0]} stands {times.max()} times; "
+                    f"keep one row or column of each {what}"
                 )
-        n = len(self.spots)
-        for what, array in (
-            ("grid", self.grid),
-            ("pixels", self.pixels),
-            ("patches", self.patches),
-            ("labels", self.labels),
-        ):
-            if array is not None and len(array) != n:
-                raise BadInput(
-                    f"{where}: {len(array)} rows of {what} for {n} spots; both must list the same spots"
-                )
-        if not self.spot_um:
-            raise BadInput(
-                f"{where}: {self.technology!r} states spots without a diameter; correct it, or leave the diameter out"
-            )
-        if self.counts is not None:
-            self._check_counts(where)
 
-    def _check_counts(self, where: str) -> None:
-        if self.counts.shape != (len(self.spots), len(self.genes)):
+    def _check_counts(self) -> None:
+        if self.counts.shape != (len(self), len(self.genes)):
             raise BadInput(
-                f"{where}: counts are {self.counts.shape}, expected ({len(self.spots)} spots, {len(self.genes)} genes)"
+                f"{self.where}: counts are {self.counts.shape}, "
+                f"expected ({len(self)} spots, {len(self.genes)} genes)"
             )
         values = self.counts.data
-        if values.size and values.min() < 0:
+        wrong = ~(np.isfinite(values) & (values == np.round(values)) & (values >= 0))
+        if wrong.any():
+            kind = "negative" if values[wrong][0] < 0 else "non-integer"
             raise BadInput(
-                f"{where}: counts hold the negative value {values.min()}; give raw UMI counts"
-            )
-        whole = np.isfinite(values) & (values == np.round(values))
-        if not whole.all():
-            raise BadInput(
-                f"{where}: counts hold the non-integer value {values[~whole][0]}; give raw UMI counts"
+                f"{self.where}: counts contain the {kind} value {values[wrong][0]}; "
+                "give raw UMI counts"
             )
 
     def __len__(self) -> int:
@@ -123,110 +161,150 @@ class Section:
 
     def __repr__(self) -> str:
         image = "no image" if self.patches is None else f"{self.patches.shape[1]} px patches"
-        return f"<Section {self.cohort}/{self.name}: patient {self.patient}, {len(self)} spots, {len(self.genes)} genes, {image}>"
+        size = f"{len(self)} spots, {len(self.genes)} genes, {image}"
+        return f"<Section {self.cohort}/{self.name}: patient {self.patient}, {size}>"
 
     @property
-    def spot_um(self) -> float:
-        """Diameter of a spot in µm as the technology states it ("55 µm spots"), else that of the legacy array."""
-        stated = re.search(
-            r"(\d+(?:\.\d+)?)\s*[\u00b5\u03bcu]m spots", self.technology
-        )  # the micro sign, the Greek letter, or u
-        return float(stated[1]) if stated else LEGACY_SPOT_UM
+    def where(self) -> str:
+        """The section as messages name it."""
+        return f"{self.cohort} section {self.name}"
 
     @property
     def labels_line(self) -> str:
-        """Whose the labels are, as a page says it wherever they are used: "transferred from the adjacent section C1", or "" where they are the section's own."""
-        return (
-            f"transferred from the adjacent section {self.labels_from}" if self.labels_from else ""
-        )
+        """Whose the labels are, as pages print it; "" where they are the section's own."""
+        other = self.labels_from
+        return f"transferred from the adjacent section {other}" if other else ""
 
     def __reduce__(self) -> tuple:
-        """To another process a stored section travels as its folder; a changed copy of it (dataclasses.replace) has none and travels whole."""
+        """Send a stored section as its folder; a changed copy (dataclasses.replace) goes whole."""
         if folder := getattr(self, "_folder", None):
             return _reopen, (folder, self.digest)
         return Section, tuple(getattr(self, each.name) for each in dataclasses.fields(self))
 
+    @classmethod
+    def from_anndata(
+        cls,
+        adata: "AnnData",
+        image: Path | UInt8[np.ndarray, "height width 3"] | None = None,
+        tile_px: int = 224,
+        label_column: str = "label",
+        **stated: Any,
+    ) -> "Section":
+        """Make a section of an AnnData object laid out as scanpy and squidpy lay out Visium.
+
+        Inverse of `to_anndata` in all but the patches, which are cut from `image`.
+
+        Parameters
+        ----------
+        adata
+            Counts in `layers["counts"]` or else in `X`, positions in px in `obsm["spatial"]`.
+            Array positions in `obs` (`array_col`, `array_row`) are found from these if absent.
+        image
+            The full-resolution image, or its file; without it the section has no patches.
+        tile_px
+            Side of the patches in px of the image.
+        label_column
+            Column of `obs` with the tissue classes; it may be absent.
+        **stated
+            Fields of the section; they take precedence over what `adata` states.
+
+        Raises
+        ------
+        BadInput
+            Where counts are no integers, or positions or the scale are missing.
+        """
+        from compendium.data.readers.anndata_file import to_section
+
+        return to_section(adata, image, tile_px, label_column, stated)
+
+    def to_anndata(self) -> "AnnData":
+        """Return the counts as AnnData; see `compendium.data.export.to_anndata`."""
+        from compendium.data.export import to_anndata
+
+        return to_anndata(self)
+
     def without_counts(self) -> "Section":
-        """The section as a method sees it at prediction: counts and labels are gone, not hidden."""
+        """Return the section as a method sees it at prediction: without counts and labels."""
         return dataclasses.replace(self, counts=None, labels=None)
 
-    def matrix(self, genes: list[str]) -> np.ndarray:
-        """Dense counts float32 [spot gene] of the named genes, in their order."""
+    def matrix(self, genes: list[str]) -> Float32[np.ndarray, "spot gene"]:
+        """Return dense counts of the named genes, in their order; BadInput where one is missing."""
         where = {gene: i for i, gene in enumerate(self.genes)}
         missing = [gene for gene in genes if gene not in where]
         if missing:
             raise BadInput(
-                f"{self.cohort} section {self.name}: no counts for {len(missing)} genes of the panel, first {missing[0]}; choose genes that every section has"
+                f"{self.where}: no counts for {len(missing)} genes of the panel, "
+                f"first {missing[0]}; choose genes that every section has"
             )
         return self.counts[:, [where[gene] for gene in genes]].toarray().astype(np.float32)
 
     def totals(self, genes: list[str]) -> Float32[np.ndarray, "spot"]:
-        """UMI total of each spot over the named genes."""
+        """Return the UMI total of each spot over the named genes."""
         chosen = np.isin(self.genes, genes).astype(np.float64)
         return np.asarray(self.counts @ chosen, dtype=np.float32)
 
     def slide(self) -> UInt8[np.ndarray, "height width 3"]:
-        """The thumbnail, for who cannot do without."""
+        """Return the thumbnail; BadInput where there is none."""
         return self._imaged(self.thumbnail)
 
     def side(self, px: int, um: float = 0.0) -> int:
-        """How many px of the image a tile is wide: `px`, or with `um` that many µm."""
+        """Return the width of a tile in px of the image: `px`, or with `um` that many µm."""
         return round(um / self.um_per_px) if um else px
 
     def tiles(
         self, px: int, um: float = 0.0, rows: slice = slice(None)
     ) -> UInt8[np.ndarray, "spot px px 3"]:
-        """Central `px` x `px` crops of the stored patches (a view); with `um` crops of that many µm, resampled to `px` x `px` (RESAMPLING). rows: of which spots."""
-        where, stored, side = (
-            f"{self.cohort} section {self.name}",
-            self._imaged(self.patches).shape[1],
-            self.side(px, um),
-        )
+        """Cut central tiles of the stored patches.
+
+        Parameters
+        ----------
+        px
+            Side of a tile in px; without `um` the tile is a view of the patch.
+        um
+            Side of a tile in µm of tissue, resampled to `px` x `px`.
+        rows
+            Of which spots.
+
+        Raises
+        ------
+        BadInput
+            Where there is no image, or the stored patches are smaller than the tile.
+        """
+        stored, side = self._imaged(self.patches).shape[1], self.side(px, um)
         if not side:
             raise BadInput(
-                f"{where}: tiles of {um:g} µm asked for are less than half a pixel of {self.um_per_px:.3g} µm; give a larger tile_um"
+                f"{self.where}: tiles of {um:g} µm asked for are less than half a pixel of "
+                f"{self.um_per_px:.3g} µm; give a larger tile_um"
             )
         if side > stored:
             asked = f"{um:g} µm, which are {side} px," if um else f"{px} px"
             raise BadInput(
-                f"{where}: tiles of {asked} asked for, {stored} px stored; run compendium prepare {self.cohort} --tile-px {side}"
+                f"{self.where}: tiles of {asked} asked for, {stored} px stored; "
+                f"run compendium prepare {self.cohort} --tile-px {side}"
             )
-        cut = (
-            stored // 2 - side // 2
-        )  # row side // 2 of every tile is the one of the spot's centre, odd sides too
-        crops = self.patches[rows, cut : cut + side, cut : cut + side]
-        return (
-            crops
-            if side == px
-            else np.stack(
-                [np.asarray(Image.fromarray(crop).resize((px, px), RESAMPLING)) for crop in crops]
-            )
-        )
+        start = stored // 2 - side // 2  # row side // 2 of every tile is that of the spot's centre
+        tiles = self.patches[rows, start : start + side, start : start + side]
+        return tiles if side == px else _resampled(tiles, px)
 
     def _imaged(self, part: np.ndarray | None) -> np.ndarray:
         if part is None:
             raise BadInput(
-                f"{self.cohort} section {self.name} has no image: fetch its image and prepare it again, or leave the section out"
+                f"{self.where} has no image: fetch its image and prepare it again, "
+                "or leave the section out"
             )
         return part
 
     def save(self, folder: Path) -> "Section":
         """Write the section to `folder`, whole or not at all, and open it from there."""
-        arrays = {
-            "genes": self.genes,
-            "spots": self.spots,
-            "grid": self.grid,
-            "pixels": self.pixels,
-        }
-        arrays |= {
-            f"counts_{part}": getattr(self.counts, part) for part in ("data", "indices", "indptr")
-        }
-        arrays |= {
-            key: value
-            for key, value in (("thumbnail", self.thumbnail), ("labels", self.labels))
-            if value is not None
-        }
-        facts = {key: getattr(self, key) for key in FACTS if key != "spot_set" or self.spot_set}
+        arrays = {key: getattr(self, key) for key in ("genes", "spots", "grid", "pixels")}
+        for part in ("data", "indices", "indptr"):
+            arrays[f"counts_{part}"] = getattr(self.counts, part)
+        for key in ("thumbnail", "labels"):
+            if getattr(self, key) is not None:
+                arrays[key] = getattr(self, key)
+        unstated = {"spot_set": ""} | usual_array(self.sources)
+        facts = {key: getattr(self, key) for key in FACTS}
+        facts = {key: value for key, value in facts.items() if unstated.get(key) != value}
         with atomic_folder(folder) as aside:
             np.savez(aside / "arrays.npz", **arrays)
             if self.patches is not None:
@@ -236,8 +314,19 @@ class Section:
         return load(folder)
 
 
+def array_facts(array: str) -> dict[str, Any]:
+    """Return the fields of a Section that describe an array of the usual measures."""
+    return dict(zip(ARRAY_FACTS, (array, *ARRAYS[array]), strict=True))
+
+
+def usual_array(sources: Iterable[str]) -> dict[str, Any]:
+    """Return the array facts that the source files imply; section.json states others only."""
+    visium = any(path.endswith(SPACE_RANGER) for path in sources)
+    return array_facts("hexagonal" if visium else "square")
+
+
 def content_digest(arrays: dict[str, np.ndarray], patches: np.ndarray | None, facts: dict) -> str:
-    """sha256 over the facts and every array, whatever machine wrote them."""
+    """Return the sha256 of the facts and of every array, the same on every machine."""
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name, array in sorted(arrays.items()) + ([] if patches is None else [("patches", patches)]):
         digest.update(f"{name}{array.shape}{array.dtype}".encode())
@@ -246,50 +335,62 @@ def content_digest(arrays: dict[str, np.ndarray], patches: np.ndarray | None, fa
 
 
 def digest(sections: Iterable[Section]) -> str:
-    """One short checksum of several sections, whatever their order."""
+    """Return one short checksum of several sections, whatever their order."""
     lines = sorted(f"{section.name} {section.digest}" for section in sections)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def load(folder: Path) -> Section:
-    """Open a prepared section; patches stay on disk until they are read."""
+    """Open a prepared section; patches stay on disk until they are read.
+
+    Raises
+    ------
+    BadInput
+        Where there is no section in `folder`, or a damaged one.
+    """
     if not (folder / "section.json").exists():
         raise BadInput(
-            f"no prepared section in {folder}: run compendium prepare {folder.parent.name} --sections {folder.name}"
+            f"no prepared section in {folder}: "
+            f"run compendium prepare {folder.parent.name} --sections {folder.name}"
         )
     try:
-        facts = json.loads((folder / "section.json").read_text())
-        with (
-            (folder / "arrays.npz").open("rb") as file,
-            np.load(file, allow_pickle=False) as stored,
-        ):
-            arrays = dict(stored)
-        patches = (
-            np.load(folder / "patches.npy", mmap_mode="r")
-            if (folder / "patches.npy").exists()
-            else None
-        )
-        shape = (len(arrays["spots"]), len(arrays["genes"]))
-        counts = csr_matrix(
-            tuple(arrays.pop(f"counts_{part}") for part in ("data", "indices", "indptr")),
-            shape=shape,
-        )
-        section = Section(counts=counts, patches=patches, **arrays, **facts)
+        section = _read(folder)
     except (ValueError, TypeError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise BadInput(
-            f"the prepared section in {folder} is damaged ({' '.join(str(error).split())}): delete the folder and prepare it again"
+            f"the prepared section in {folder} is damaged ({' '.join(str(error).split())}): "
+            "delete the folder and prepare it again"
         ) from error
-    object.__setattr__(
-        section, "_folder", folder
-    )  # no field: a copy that is changed must not pass for what lies there
+    # No field: a copy that is changed must not pass for what lies there.
+    object.__setattr__(section, "_folder", folder)
     return section
+
+
+def _read(folder: Path) -> Section:
+    facts = json.loads((folder / "section.json").read_text())
+    with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        arrays = dict(stored)
+    path = folder / "patches.npy"
+    patches = np.load(path, mmap_mode="r") if path.exists() else None
+    parts = tuple(arrays.pop(f"counts_{part}") for part in ("data", "indices", "indptr"))
+    counts = csr_matrix(parts, shape=(len(arrays["spots"]), len(arrays["genes"])))
+    return Section(
+        counts=counts, patches=patches, **arrays, **(usual_array(facts["sources"]) | facts)
+    )
 
 
 def _reopen(folder: Path, digest: str) -> Section:
-    """A section that was sent from another process, if what lies in the folder is still that section."""
+    """Open a section that another process sent, if the folder still contains that section."""
     section = load(folder)
     if section.digest != digest:
         raise BadInput(
-            f"the prepared section in {folder} has changed since the work on it began; start again, so that all of it sees the same data"
+            f"the prepared section in {folder} has changed since the work on it began; "
+            "start again, so that all of it sees the same data"
         )
     return section
+
+
+def _resampled(
+    tiles: UInt8[np.ndarray, "spot side side 3"], px: int
+) -> UInt8[np.ndarray, "spot {px} {px} 3"]:
+    resized = [Image.fromarray(tile).resize((px, px), RESAMPLING) for tile in tiles]
+    return np.stack([np.asarray(tile) for tile in resized])

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
+from compendium.data.section import array_facts
 from compendium.errors import BadInput
 from compendium.storage import home, resource
 
@@ -19,10 +20,26 @@ Entry = TypeVar("Entry")
 class SectionSource:
     """One section in the catalogue.
 
-    cohort: the one that it is of, also where that is joined to others.
-    files: path inside the cohort's folder -> checksum (see checks.py), or None where none is published; url: address of such a file, with {path} in it.
-    by_hand: path -> page of a file that has no address of its own, so that a person has to take it from there.
-    um_per_px, or pitch_um (from one array position to the next): the scale as a cohort of the user's own states it; 0 where the reader knows or measures it.
+    Parameters
+    ----------
+    cohort
+        The cohort that the section is of, also where that is joined to others.
+    name, patient, lab, technology
+        As in a Section.
+    files
+        Path inside the cohort's folder -> checksum (see download/checksums.py), or None where
+        none is published.
+    address, url
+        Page of the data; address of a file, with {path} in it.
+    by_hand
+        Path -> page of a file without an address of its own, which a person takes from there.
+    um_per_px, pitch_um
+        The scale as a cohort of the user's own states it, in µm; 0 where the reader knows or
+        measures it. pitch_um is the distance of two places of a square array.
+    array, spot_um
+        "square" or "hexagonal"; diameter of a spot in µm, 0 for that of the usual array.
+    label_column
+        Column of `obs` that has the tissue classes, in a section from AnnData.
     """
 
     cohort: str
@@ -36,16 +53,47 @@ class SectionSource:
     by_hand: dict[str, str] = field(default_factory=dict)
     um_per_px: float = 0.0
     pitch_um: float = 0.0
+    array: str = "square"
+    spot_um: float = 0.0
+    label_column: str = "label"
+
+    @property
+    def where(self) -> str:
+        """The section as messages name it."""
+        return f"{self.cohort} section {self.name}"
+
+    def section_facts(self) -> dict[str, Any]:
+        """Return the fields of a Section that its source states."""
+        words = ("cohort", "name", "patient", "lab", "technology")
+        facts = {word: getattr(self, word) for word in words} | array_facts(self.array)
+        if self.spot_um:
+            facts["spot_um"] = self.spot_um
+        if self.pitch_um and self.array == "square":
+            facts["spot_pitch_um"] = self.pitch_um
+        return facts
 
 
 @dataclass(frozen=True)
 class Cohort:
     """One cohort in the catalogue.
 
-    attribution: the line printed under every thumbnail; citation: key in book/references.bib ("" where there is none).
-    shared_genes: name of the gene list over which library size is counted, or "" (then what the sections at hand share).
-    generator: module of this room that makes the sections, or "" for measured data; files: those of no section; classes: what a cohort of the user's own lets
-    a label be, [] for anything.
+    Parameters
+    ----------
+    name, title, technology, address, url, licence
+        As printed on the pages.
+    attribution
+        The line under every thumbnail.
+    citation
+        Key in book/references.bib, "" where there is none.
+    shared_genes
+        Name of the gene list over which library size is counted, or "" for the genes that the
+        sections at hand share.
+    generator
+        Module that makes the sections, "" for measured data.
+    sections, files
+        The sections by name; the files of no section.
+    classes
+        What a label of a cohort of the user's own may be, [] for anything.
     """
 
     name: str
@@ -63,30 +111,25 @@ class Cohort:
     classes: list[str] = field(default_factory=list)
 
     def section(self, name: str) -> SectionSource:
-        """The named section."""
+        """Return the named section; BadInput where there is none."""
         return _known(name, self.sections, f"section of {self.name}")
 
     def catalogued(self, names: Sequence[str] | None = None) -> dict[str, str | None]:
-        """Path -> checksum of the named sections' files; without names, of all sections and of the cohort itself."""
-        files = {
-            path: check
-            for section in self._chosen(names)
-            for path, check in (section.files | dict.fromkeys(section.by_hand)).items()
-        }
+        """Return path -> checksum of the named sections' files; by default of all files."""
+        files = {}
+        for section in self._chosen(names):
+            files |= section.files | dict.fromkeys(section.by_hand)
         return files if names else files | self.files
 
     def urls(self, names: Sequence[str] | None = None) -> dict[str, str]:
-        """Path -> address of each of these files that has one."""
-        templates = {
-            path: section.url for section in self._chosen(names) for path in section.files
-        } | ({} if names else dict.fromkeys(self.files, self.url))
+        """Return path -> address of each of these files that has one."""
+        templates = {path: s.url for s in self._chosen(names) for path in s.files}
+        templates |= {} if names else dict.fromkeys(self.files, self.url)
         return {path: url.format(path=path) for path, url in templates.items() if url}
 
     def by_hand(self, names: Sequence[str] | None = None) -> dict[str, str]:
-        """Path -> page of each of these files that a person has to take from there."""
-        return {
-            path: page for section in self._chosen(names) for path, page in section.by_hand.items()
-        }
+        """Return path -> page of each of these files that a person has to take from there."""
+        return {path: page for s in self._chosen(names) for path, page in s.by_hand.items()}
 
     def _chosen(self, names: Sequence[str] | None) -> list[SectionSource]:
         return [self.section(name) for name in names] if names else list(self.sections.values())
@@ -94,30 +137,33 @@ class Cohort:
 
 @cache
 def published() -> dict[str, Cohort]:
-    """Every cohort of data/sources.yaml by name."""
+    """Return every cohort of data/sources.yaml by name."""
     listed = yaml.safe_load(resource("sources.yaml").read_text(encoding="utf-8"))
     return {name: as_cohort(name, facts) for name, facts in listed.items()}
 
 
 def catalogue() -> dict[str, Cohort]:
-    """Every cohort by name: the published ones, and those of the user's own that were prepared on this machine."""
-    return {
-        path.parent.name: _own(path) for path in sorted((home() / "sections").glob("*/cohort.yaml"))
-    } | published()
+    """Return every cohort by name: the published ones and those of the user's own.
+
+    The latter are known once they were prepared on this machine; a published name is not theirs.
+    """
+    prepared = sorted((home() / "sections").glob("*/cohort.yaml"))
+    return {path.parent.name: _prepared(path) for path in prepared} | published()
 
 
-def _own(path: Path) -> Cohort:
-    """The facts of a cohort of the user's own, as its preparation wrote them."""
+def _prepared(path: Path) -> Cohort:
+    """Return the facts of a cohort of the user's own, as its preparation wrote them."""
     try:
         return as_cohort(path.parent.name, yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadInput(
-            f"{path} is damaged ({' '.join(str(error).split())}): delete it and run compendium prepare {path.parent.name} --from FOLDER again"
+            f"{path} is damaged ({' '.join(str(error).split())}): delete it and run "
+            f"compendium prepare {path.parent.name} --from FOLDER again"
         ) from error
 
 
 def cohort(name: str) -> Cohort:
-    """The named cohort; of several joined by + (`wu+tenx`) one that has the sections of all."""
+    """Return the named cohort; for several joined by + (`wu+tenx`) one with the sections of all."""
     known = published()
     if "+" in name:
         return _joined(name, [cohort(word) for word in name.split("+")])
@@ -125,63 +171,50 @@ def cohort(name: str) -> Cohort:
 
 
 def _joined(name: str, parts: Sequence[Cohort]) -> Cohort:
-    """Cohorts as one: what a page says of them is said of each, and they are made up where one of them is; genes are those that their sections share."""
+    """Join cohorts: printed facts are those of each, genes those that their sections share."""
     sections: dict[str, SectionSource] = {}
     for part in parts:
         if twice := [section for section in part.sections if section in sections]:
             raise BadInput(
-                f"cohorts {name} cannot be joined: {sections[twice[0]].cohort} and {part.name} both have a section {twice[0]}; name other cohorts"
+                f"cohorts {name} cannot be joined: {sections[twice[0]].cohort} and {part.name} "
+                f"both have a section {twice[0]}; name other cohorts"
             )
         sections |= part.sections
-    told = {
+    printed = {
         word: "; ".join(dict.fromkeys(getattr(part, word).rstrip(".") for part in parts))
         for word in ("title", "technology", "licence", "attribution")
     }
-    made_up = next((part.generator for part in parts if part.generator), "")
-    return Cohort(
-        name=name,
-        **told,
-        address="",
-        citation="",
-        shared_genes="",
-        generator=made_up,
-        sections=sections,
-        files={},
-    )
+    generator = next((part.generator for part in parts if part.generator), "")
+    empty = dict.fromkeys(("address", "citation", "shared_genes"), "")
+    return Cohort(name=name, generator=generator, sections=sections, files={}, **printed, **empty)
 
 
 def single(name: str) -> Cohort:
-    """The named cohort, which must be one: raw files are fetched and prepared of each cohort by itself."""
+    """Return the named cohort; BadInput where the name joins several."""
     if "+" in name:
+        parts = name.split("+")
         raise BadInput(
-            f"{name} names {len(name.split('+'))} cohorts; fetch and prepare them one by one: {', '.join(name.split('+'))}"
+            f"{name} names {len(parts)} cohorts; fetch and prepare them one by one: "
+            f"{', '.join(parts)}"
         )
     return cohort(name)
 
 
 def raw_folder(name: str) -> Path:
-    """Where the raw files of a cohort lie once fetched."""
+    """Return where the raw files of a cohort lie once fetched."""
     return home() / "raw" / single(name).name
 
 
+INHERITED = ("lab", "technology", "address", "url", "array")  # of a cohort, by its sections
+OPTIONAL = ("address", "url", "citation", "shared_genes", "generator")
+
+
 def as_cohort(name: str, facts: dict) -> Cohort:
-    """One entry of sources.yaml, or of a cohort.yaml in its form; sections inherit lab, technology, address and url."""
-    facts = {
-        "address": "",
-        "url": "",
-        "citation": "",
-        "shared_genes": "",
-        "generator": "",
-        "files": {},
-    } | facts
-    inherited = {
-        "cohort": name,
-        "lab": facts.pop("lab", ""),
-        "technology": facts["technology"],
-        "address": facts["address"],
-        "url": facts["url"],
-        "files": {},
-    }
+    """Return the cohort of one entry of sources.yaml, or of a cohort.yaml in its form."""
+    facts = dict.fromkeys(OPTIONAL, "") | {"files": {}} | facts
+    inherited = {word: facts[word] for word in INHERITED if word in facts}
+    inherited = {"cohort": name, "lab": "", "files": {}} | inherited
+    facts = {word: value for word, value in facts.items() if word not in ("lab", "array")}
     facts["sections"] = {
         section: SectionSource(name=section, **(inherited | own))
         for section, own in facts["sections"].items()
@@ -190,7 +223,7 @@ def as_cohort(name: str, facts: dict) -> Cohort:
 
 
 def _known(name: str, known: dict[str, Entry], what: str) -> Entry:
-    """The named entry, or an error that lists the nearest or else all names."""
+    """Return the named entry; BadInput lists the nearest names or else all."""
     if name not in known:
         near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(near)}? " if near else ""

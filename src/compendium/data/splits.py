@@ -14,22 +14,34 @@ class Placed(Protocol):
     name: str
     patient: str
     lab: str
+    array: str
 
 
+Sections = Sequence[Placed]
 ARMS = ("section-out", "patient-out", "siblings", "strangers")  # compared in chapter 2
 PUBLISHED_OOD = (
     ("1142243F", "CID4465", "CID44971", "CID4535"),
     ("1160920F", "CID4290"),
     ("block1", "block2", "FFPE"),
 )  # train, valid, test
+# Rules that promise that no patient is on both sides.
+APART = ("patient-out", "one-patient", "strangers", "wang-four", "ood")
 
 
 @dataclass(frozen=True)
 class Split:
-    """One fold. `left_out` says in words what the training sections lack.
+    """One fold.
 
-    `match` names the training sections of the other arm: both arms are cut to the smaller number of spots and the smaller
-    median UMI total, so that they differ in whom they trained on and in nothing else.
+    Parameters
+    ----------
+    rule, train, valid, test
+        Name of the rule and of the sections.
+    left_out
+        What the training sections lack.
+    match
+        Training sections of the matched split (siblings and strangers): both training sets are cut
+        to the smaller number of spots and the smaller median UMI total, so that they differ in
+        whom they trained on and in nothing else.
     """
 
     rule: str
@@ -45,125 +57,77 @@ class Split:
         return f"{self.rule}-{'-'.join(self.test)}"
 
 
-def section_out(sections: Sequence[Placed]) -> list[Split]:
-    """Leave one section out: the published protocol; other sections of the test patient stay in training."""
+def section_out(sections: Sections) -> list[Split]:
+    """Leave one section out: the published protocol, in which the test patient is trained on."""
+    rest = {s.name: [t for t in sections if t.name != s.name] for s in sections}
     return [
-        _fold(
-            "section-out",
-            sections,
-            [s],
-            [t for t in sections if t.name != s.name],
-            f"section {s.name}",
-        )
-        for s in sections
+        _fold("section-out", sections, [s], rest[s.name], f"section {s.name}") for s in sections
     ]
 
 
-def patient_out(sections: Sequence[Placed]) -> list[Split]:
+def patient_out(sections: Sections) -> list[Split]:
     """Leave one patient out, one fold a patient."""
     return [
-        _fold(
-            "patient-out",
-            sections,
-            [s for s in sections if s.patient == p],
-            [s for s in sections if s.patient != p],
-            f"patient {p}",
-        )
-        for p in dict.fromkeys(s.patient for s in sections)
+        _fold("patient-out", sections, own, others, f"patient {patient}")
+        for patient, own, others in _by(sections, "patient")
     ]
 
 
-def one_patient(sections: Sequence[Placed]) -> list[Split]:
-    """Train on one patient only and test on all others, one fold a patient: many sections tested for a short fit."""
-    patients = list(dict.fromkeys(s.patient for s in sections))
+def one_patient(sections: Sections) -> list[Split]:
+    """Train on one patient and test on all others, one fold a patient."""
+    return [
+        _fold("one-patient", sections, others, own, f"every patient but {patient}")
+        for patient, own, others in _by(sections, "patient")
+        if others
+    ]
+
+
+def siblings(sections: Sections) -> list[Split]:
+    """Train on the other sections of the test patient only, matched to `strangers`."""
     return [
         _fold(
-            "one-patient",
-            sections,
-            [s for s in sections if s.patient != p],
-            [s for s in sections if s.patient == p],
-            f"every patient but {p}",
+            "siblings", sections, [s], own, f"section {s.name} and every other patient", (), others
         )
-        for p in patients
-        if len(patients) > 1
+        for s, own, others in _matched(sections)
     ]
 
 
-def siblings(sections: Sequence[Placed]) -> list[Split]:
-    """Train on the other sections of the test patient only, matched in spots and depth to `strangers`."""
+def strangers(sections: Sections) -> list[Split]:
+    """Train on other patients only, matched to `siblings` in spots and depth."""
     return [
-        _fold(
-            "siblings",
-            sections,
-            [s],
-            own,
-            f"section {s.name} and every other patient",
-            match=others,
-        )
-        for s, own, others in _arms(sections)
+        _fold("strangers", sections, [s], others, f"patient {s.patient}", (), own)
+        for s, own, others in _matched(sections)
     ]
 
 
-def strangers(sections: Sequence[Placed]) -> list[Split]:
-    """Train on other patients only, matched in spots and depth to `siblings`: the other arm of the leakage dial."""
-    return [
-        _fold("strangers", sections, [s], others, f"patient {s.patient}", match=own)
-        for s, own, others in _arms(sections)
-    ]
+def wang_four(sections: Sections) -> list[Split]:
+    """Return the four patient folds of Wang et al. 2025 on HER2+.
 
-
-def _arms(sections: Sequence[Placed]) -> list[tuple[Placed, list[Placed], list[Placed]]]:
-    """Each section that has both, with the other sections of its patient and the sections of other patients."""
-    arms = [
-        (
-            s,
-            [t for t in sections if t.patient == s.patient and t.name != s.name],
-            [t for t in sections if t.patient != s.patient],
-        )
-        for s in sections
-    ]
-    return [(s, own, others) for s, own, others in arms if own and others]
-
-
-def wang_four(sections: Sequence[Placed]) -> list[Split]:
-    """The four patient folds of Wang et al. 2025 on HER2+: test A+H, B+E, C+G, D+F; validation F, A, E, H."""
+    Test A+H, B+E, C+G, D+F; validation F, A, E, H.
+    """
     folds = []
     for test, valid in (("AH", "F"), ("BE", "A"), ("CG", "E"), ("DF", "H")):
-        groups = [[s for s in sections if s.patient in patients] for patients in (test, valid)]
+        tested, validated = ([s for s in sections if s.patient in part] for part in (test, valid))
         train = [s for s in sections if s.patient not in test + valid]
-        if groups[0] and train:
-            folds.append(
-                _fold(
-                    "wang-four",
-                    sections,
-                    groups[0],
-                    train,
-                    f"patients {' and '.join(test)}",
-                    valid=groups[1],
-                )
-            )
+        if tested and train:
+            left_out = f"patients {' and '.join(test)}"
+            folds.append(_fold("wang-four", sections, tested, train, left_out, validated))
     return folds
 
 
-def ood(sections: Sequence[Placed]) -> list[Split]:
-    """Leave one laboratory out, one fold a laboratory; on the Visium sections of the benchmark, its published partition."""
+def ood(sections: Sections) -> list[Split]:
+    """Leave one laboratory out, one fold a laboratory.
+
+    On the Visium sections of the benchmark this is its published partition.
+    """
     by_name = {s.name: s for s in sections}
     if all(name in by_name for names in PUBLISHED_OOD for name in names):
         train, valid, test = ([by_name[name] for name in names] for names in PUBLISHED_OOD)
-        return [_fold("ood", sections, test, train, "10x Genomics", valid=valid)]
-    return [
-        _fold(
-            "ood",
-            sections,
-            [s for s in sections if s.lab == lab],
-            [s for s in sections if s.lab != lab],
-            lab,
-        )
-        for lab in dict.fromkeys(s.lab for s in sections)
-    ]
+        return [_fold("ood", sections, test, train, "10x Genomics", valid)]
+    return [_fold("ood", sections, own, rest, lab) for lab, own, rest in _by(sections, "lab")]
 
 
-RULES: dict[str, Callable[[Sequence[Placed]], list[Split]]] = {
+RULES: dict[str, Callable[[Sections], list[Split]]] = {
     "section-out": section_out,
     "patient-out": patient_out,
     "one-patient": one_patient,
@@ -172,54 +136,72 @@ RULES: dict[str, Callable[[Sequence[Placed]], list[Split]]] = {
     "wang-four": wang_four,
     "ood": ood,
 }
-APART = (
-    "patient-out",
-    "one-patient",
-    "strangers",
-    "wang-four",
-    "ood",
-)  # rules that promise that no patient is on both sides
 
 
-def folds(rule: str, sections: Sequence[Placed]) -> list[Split]:
-    """All folds of a rule over a cohort's sections."""
+def folds(rule: str, sections: Sections) -> list[Split]:
+    """Return all folds of a rule over a cohort's sections; BadInput where there is none."""
     if rule not in RULES:
         raise BadInput(f"unknown split {rule!r}; known: {', '.join(RULES)}")
-    made = RULES[rule](sections)
-    if not made:
-        raise BadInput(
-            f"split {rule} has no fold over sections {', '.join(s.name for s in sections)}: it needs sections of more patients or laboratories"
-        )
-    return made
+    if made := RULES[rule](sections):
+        return made
+    raise BadInput(
+        f"split {rule} has no fold over sections {', '.join(s.name for s in sections)}: "
+        "it needs sections of more patients or laboratories"
+    )
 
 
-def check_apart(split: Split, sections: Sequence[Placed]) -> None:
+def check_apart(split: Split, sections: Sections) -> None:
     """Refuse a split in which a patient is both trained on and tested."""
     patient = {s.name: s.patient for s in sections}
-    both = {patient[name] for name in split.train + split.valid} & {
-        patient[name] for name in split.test
-    }
-    if both:
+    trained = {patient[name] for name in split.train + split.valid}
+    if both := trained & {patient[name] for name in split.test}:
         raise BadInput(
-            f"split {split.name}: patient {sorted(both)[0]} is in training and in test; the clean protocol keeps patients apart, use split=patient-out"
+            f"split {split.name}: patient {sorted(both)[0]} is in training and in test; "
+            "the clean protocol keeps patients apart, use split=patient-out"
         )
+
+
+def _by(sections: Sections, what: str) -> list[tuple[str, list[Placed], list[Placed]]]:
+    """Return each patient or laboratory with its sections and those of all others."""
+    values = dict.fromkeys(getattr(s, what) for s in sections)
+    return [
+        (
+            value,
+            [s for s in sections if getattr(s, what) == value],
+            [s for s in sections if getattr(s, what) != value],
+        )
+        for value in values
+    ]
+
+
+def _matched(sections: Sections) -> list[tuple[Placed, list[Placed], list[Placed]]]:
+    """Return each section with those of its patient and of other patients, where it has both."""
+    sets = [
+        (section, [s for s in own if s.name != section.name], others)
+        for section in sections
+        for patient, own, others in _by(sections, "patient")
+        if patient == section.patient
+    ]
+    return [(section, own, others) for section, own, others in sets if own and others]
 
 
 def _fold(
     rule: str,
-    sections: Sequence[Placed],
-    test: Sequence[Placed],
-    train: Sequence[Placed],
+    sections: Sections,
+    test: Sections,
+    train: Sections,
     left_out: str,
-    valid: Sequence[Placed] = (),
-    match: Sequence[Placed] = (),
+    valid: Sections = (),
+    match: Sections = (),
 ) -> Split:
     if not train:
         raise BadInput(
             f"split {rule}: leaving out {left_out} leaves no section to train on; add sections"
         )
-    names = [tuple(s.name for s in group) for group in (train, valid, test)]
-    split = Split(rule, *names, left_out=left_out, match=tuple(s.name for s in match))
+    train, valid, test, match = (
+        tuple(s.name for s in part) for part in (train, valid, test, match)
+    )
+    split = Split(rule, train, valid, test, left_out, match)
     if rule in APART:
         check_apart(split, sections)
     return split

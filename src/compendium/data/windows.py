@@ -1,4 +1,7 @@
-"""Windows of a slide: the squares of 4,000 px in which the benchmark showed Visium slides to the methods that see all spots at once."""
+"""Windows of a slide: squares of 4,000 px.
+
+The benchmark showed Visium slides in them to the methods that see all spots at once.
+"""
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -14,36 +17,49 @@ FEWEST = 10  # spots: as published, windows with as many or fewer are dropped
 Rows = list[Int64[np.ndarray, "some"]]
 
 
-def windows(section: Section, word: str) -> Rows:
-    """Rows of the spots of each window of a section; under `none` the whole section is one."""
-    found = {
-        WHOLE: lambda pixels: [np.arange(len(pixels))],
-        PUBLISHED: published,
-        CLEAN: half_open,
-    }[word](section.pixels)
-    if not found:
+def windows(section: Section, kind: str) -> Rows:
+    """Return the rows of the spots of each window of a section.
+
+    Parameters
+    ----------
+    kind
+        `none` (the whole section is one window), `published` or `clean` (see `half_open`).
+
+    Raises
+    ------
+    BadInput
+        Where no window is left.
+    """
+    if kind == WHOLE:
+        rows = [np.arange(len(section))]
+    else:
+        rows = {PUBLISHED: published, CLEAN: half_open}[kind](section.pixels)
+    if not rows:
         raise BadInput(
-            f"windows={word} drops all {len(section)} spots of {section.cohort} section {section.name}; leave the section out, or give windows={CLEAN}"
+            f"windows={kind} drops all {len(section)} spots of {section.where}; "
+            f"leave the section out, or give windows={CLEAN}"
         )
-    return found
+    return rows
 
 
 def published(pixels: Float32[np.ndarray, "spot 2"], side: int = SIDE_PX) -> Rows:
-    """As the benchmark cut: the borders of a window belong to it, all four, so that a spot on a border between two is in both; windows of FEWEST spots or fewer are dropped."""
-    low, count = _grid(pixels, side)
-    found = []
-    for y in range(count[1]):  # row-major, from the top left
-        for x in range(count[0]):
-            corner = low + np.array([x, y]) * side
-            found.append(
-                np.flatnonzero(((pixels >= corner) & (pixels <= corner + side)).all(axis=1))
-            )
-    return [rows for rows in found if len(rows) > FEWEST]
+    """Return windows as the benchmark cut them, row by row from the top left.
+
+    All four borders of a window belong to it, so that a spot on a border is in both windows;
+    windows of FEWEST spots or fewer are dropped.
+    """
+    low, (columns, rows) = _layout(pixels, side)
+    corners = [low + np.array([x, y]) * side for y in range(rows) for x in range(columns)]
+    inside = [((pixels >= low) & (pixels <= low + side)).all(axis=1) for low in corners]
+    return [np.flatnonzero(spots) for spots in inside if spots.sum() > FEWEST]
 
 
 def half_open(pixels: Float32[np.ndarray, "spot 2"], side: int = SIDE_PX) -> Rows:
-    """The same squares without their right and lower borders: every spot is in one window. One of FEWEST spots or fewer joins that of the spot nearest to any of its own."""
-    low, _ = _grid(pixels, side)
+    """Return the same squares without their right and lower borders: each spot is in one window.
+
+    A window of FEWEST spots or fewer joins that of the spot nearest to any of its own.
+    """
+    low, _ = _layout(pixels, side)
     column, row = ((pixels - low) // side).astype(np.int64).T
     number = np.unique(np.stack([row, column], axis=1), axis=0, return_inverse=True)[1].reshape(-1)
     while True:
@@ -55,10 +71,8 @@ def half_open(pixels: Float32[np.ndarray, "spot 2"], side: int = SIDE_PX) -> Row
         number[smallest] = number[~smallest][nearest[distance.argmin()]]
 
 
-def _grid(pixels: Float32[np.ndarray, "spot 2"], side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The top left corner of the spots with their margin, and how many windows there are in x and y."""
-    low, high = (
-        pixels.min(axis=0).astype(np.float64) - MARGIN_PX,
-        pixels.max(axis=0).astype(np.float64) + MARGIN_PX,
-    )
+def _layout(pixels: Float32[np.ndarray, "spot 2"], side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the top left corner of the spots with their margin, and numbers of windows (x, y)."""
+    low = pixels.min(axis=0).astype(np.float64) - MARGIN_PX
+    high = pixels.max(axis=0).astype(np.float64) + MARGIN_PX
     return low, np.ceil((high - low) / side).astype(int)

@@ -261,13 +261,9 @@ def _resolved(facts: Recipe, protocol: str, budget: str, encoder: str, visium: b
 
 
 def _visium(split: Split, sections: list[Placed]) -> bool:
-    """Whether all sections of a split are of the Visium array, as their technology says."""
+    """Return whether all sections of a split have a hexagonal array."""
     names = {*split.train, *split.valid, *split.test}
-    return all(
-        "visium" in getattr(section, "technology", "").lower()
-        for section in sections
-        if section.name in names
-    )
+    return all(section.array == "hexagonal" for section in sections if section.name in names)
 
 
 def _cannot_be_built(run: Run) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from compendium.chapters.ood import shift
-from compendium.data.partition import INSIDE, OUTSIDE, Partition, partition, told
+from compendium.data.partition import INSIDE, OUTSIDE, Partition, partition, role_summary
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as listed
@@ -86,7 +86,7 @@ def study(
     facts = {
         "data": f"{cohort} {digest(sections)}",
         "genes": int(table["gene"].nunique()),
-        "told": told(parts),
+        "told": role_summary(parts),
         "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}",
         "roles": parts.roles,
         "validation_is": parts.validation_is,

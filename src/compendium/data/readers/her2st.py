@@ -1,4 +1,4 @@
-"""Reader of the HER2+ breast tumour cohort (Andersson et al. 2021) in the layout of its public repository."""
+"""Reader of the HER2+ breast tumours of Andersson et al. (2021), as their repository has them."""
 
 from pathlib import Path
 
@@ -15,21 +15,35 @@ from compendium.data.readers.tables import (
     read_table,
     um_per_px,
 )
-from compendium.data.section import Section
+from compendium.data.section import ARRAYS, Section
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
 
-PITCH_UM = 200.0  # centre-to-centre distance of the spots of the legacy array (Ståhl et al. 2016)
+PITCH_UM = ARRAYS["square"][1]
+KINDS = {"ST-cnts": "counts", "ST-spotfiles": "spots", "ST-imgs": "image"}  # by folder
 
 
 def read(root: Path, name: str, px: int) -> Section:
-    """One section of the cohort from its raw files under `root`; without an image file it is counts-only, without labels of its own it takes those of data/labels.py.
+    """Read one section of the cohort from its raw files under `root`.
 
-    Spots are the rows of the count matrix; `px` is the side of the stored patches in pixels of the full image.
+    Parameters
+    ----------
+    px
+        Side of the stored patches in px of the full image.
+
+    Returns
+    -------
+    Section with the spots of the count matrix; counts-only without an image file. Without labels of
+    its own it has those that her2st_labels.py transfers.
+
+    Raises
+    ------
+    BadInput
+        Where counts or spots are missing, or a file is damaged.
     """
-    facts = cohort("her2st").section(name)
-    where = f"her2st section {name}"
-    files = _present(root, facts.files, where)
+    source = cohort("her2st").section(name)
+    where = source.where
+    files = _present(root, source.files, where)
     spots, genes, counts = read_counts(root / files["counts"], where)
     table = read_spots(root / files["spots"], spots, where)
     pixels = table[["pixel_x", "pixel_y"]].to_numpy(np.float32)
@@ -40,11 +54,7 @@ def read(root: Path, name: str, px: int) -> Section:
     scale = um_per_px(PITCH_UM, grid, pixels, where)
     labels, labels_from, labelling = labels_of(root, name, spots, reach=PITCH_UM / scale / 2)
     return Section(
-        cohort="her2st",
-        name=name,
-        patient=facts.patient,
-        lab=facts.lab,
-        technology=facts.technology,
+        **source.section_facts(),
         genes=genes,
         spots=spots,
         grid=grid,
@@ -59,34 +69,29 @@ def read(root: Path, name: str, px: int) -> Section:
 
 
 def counted(root: Path) -> list[str]:
-    """Names of the sections whose count table lies under `root`."""
-    listed = cohort("her2st").sections
+    """Return the names of the sections whose count table lies under `root`."""
     return [
         name
-        for name, facts in listed.items()
-        if any("/ST-cnts/" in path and (root / path).exists() for path in facts.files)
+        for name, source in cohort("her2st").sections.items()
+        if any("/ST-cnts/" in path and (root / path).exists() for path in source.files)
     ]
 
 
 def _present(root: Path, catalogued: dict[str, str], where: str) -> dict[str, str]:
-    """Kind of file -> relative path, for the catalogued files that lie under `root`; counts and spots must."""
-    kinds = {"ST-cnts": "counts", "ST-spotfiles": "spots", "ST-imgs": "image"}
+    """Return kind -> relative path of the files under `root`; counts and spots must be there."""
+    there = [path for path in catalogued if (root / path).exists()]
     files = {
-        kind: path
-        for path in catalogued
-        for part, kind in kinds.items()
-        if f"/{part}/" in f"/{path}" and (root / path).exists()
+        kind: path for path in there for part, kind in KINDS.items() if f"/{part}/" in f"/{path}"
     }
-    for kind in ("counts", "spots"):
-        if kind not in files:
-            raise BadInput(
-                f"{where}: no {kind} file under {root}; run compendium fetch her2st first"
-            )
+    if missing := [kind for kind in ("counts", "spots") if kind not in files]:
+        raise BadInput(
+            f"{where}: no {missing[0]} file under {root}; run compendium fetch her2st first"
+        )
     return files
 
 
 def read_spots(path: Path, spots: np.ndarray, where: str) -> pd.DataFrame:
-    """Rows of the spot table (x, y, pixel_x, pixel_y, ...) in the order of the counted spots."""
+    """Read the spot table (x, y, pixel_x, pixel_y, ...) in the order of the counted spots."""
     table = read_table(path, ("x", "y", "pixel_x", "pixel_y"), where)
     check_numbers(table[["x", "y", "pixel_x", "pixel_y"]], path, where)
     table.index = table["x"].astype(str) + "x" + table["y"].astype(str)

@@ -1,4 +1,8 @@
-"""The classes of HER2+ spots: the pathologist's, or carried over from the annotated section of the patient, to which the publishers have aligned the others."""
+"""Tissue classes of HER2+ spots: the pathologist's, or transferred ones.
+
+The publishers aligned the sections of a patient to the annotated one, from which the others take
+their labels.
+"""
 
 from pathlib import Path
 
@@ -24,30 +28,35 @@ ANNOTATION, ALIGNMENT = "/ST-pat/", "/ST-cluster/"  # in the paths of the catalo
 
 
 def path_of(name: str, part: str) -> str:
-    """The catalogued file of a section that lies under `part`, "" where there is none."""
+    """Return the catalogued file of a section that lies under `part`, "" where there is none."""
     return next((path for path in cohort("her2st").section(name).files if part in path), "")
 
 
 def annotated_section(name: str) -> str:
-    """The other section of the patient that a pathologist has annotated; "" for that section itself."""
-    facts = cohort("her2st")
-    patient = facts.section(name).patient
-    return next(
-        (
-            other
-            for other, source in facts.sections.items()
-            if source.patient == patient and other != name and path_of(other, ANNOTATION)
-        ),
-        "",
-    )
+    """Return the other, annotated section of the patient; "" for the annotated one itself."""
+    sections = cohort("her2st").sections
+    others = (other for other in sections if other != name and path_of(other, ANNOTATION))
+    patient = cohort("her2st").section(name).patient
+    return next((other for other in others if sections[other].patient == patient), "")
 
 
 def labels_of(
     root: Path, name: str, spots: np.ndarray, reach: float
 ) -> tuple[np.ndarray | None, str, list[str]]:
-    """The class of each spot (None where there is none to be had), the section they are carried over from ("" for its own), and the files that were read.
+    """Read or transfer the class of each spot.
 
-    reach: how far, in px of the annotated section's image, an annotated spot may lie from one that takes its class.
+    Parameters
+    ----------
+    root
+        Folder of the raw files.
+    reach
+        How far, in px of the annotated section's image, an annotated spot may lie from one that
+        takes its class.
+
+    Returns
+    -------
+    Labels (None where there are none), the section they are transferred from ("" for its own), and
+    the files that were read.
     """
     if (own := path_of(name, ANNOTATION)) and (root / own).exists():
         return read_labels(root / own, spots, f"her2st section {name}"), "", [own]
@@ -63,25 +72,32 @@ def labels_of(
     known = read_labels(root / files[2], there.index.to_numpy(), f"her2st section {other}")
     if (known == NO_LABEL).all():
         raise BadInput(
-            f"her2st section {other}: {root / files[2]} and {root / files[1]} have no spot in common; fetch both again"
+            f"her2st section {other}: {root / files[2]} and {root / files[1]} have no spot in "
+            "common; fetch both again"
         )
-    return carried_over(spots, here, there, known, reach), other, files
+    return transferred(spots, here, there, known, reach), other, files
 
 
 def read_labels(path: Path, spots: np.ndarray, where: str) -> np.ndarray:
-    """The pathologist's class of each spot ("" where none); joined on the rounded array position."""
+    """Read the pathologist's class of each spot ("" where none), joined on the rounded place."""
     table = read_table(path, ("x", "y", "label"), where).dropna(subset=["x", "y"])
-    unknown = sorted(set(table["label"]) - set(LABELS))
-    if unknown:
+    if unknown := sorted(set(table["label"]) - set(LABELS)):
         raise BadInput(
-            f"{where}: label {unknown[0]!r} in {path} is none of {', '.join(LABELS)}; correct the table"
+            f"{where}: label {unknown[0]!r} in {path} is none of {', '.join(LABELS)}; "
+            "correct the table"
         )
     by_spot = dict(zip(_spot_names(table, path, where), table["label"], strict=True))
     return np.array([by_spot.get(spot, NO_LABEL) for spot in spots])
 
 
 def read_alignment(path: Path, where: str) -> pd.DataFrame:
-    """A published alignment by spot: [label, warped_x, warped_y], the joint expression cluster and the place in px of the annotated section's image."""
+    """Read a published alignment.
+
+    Returns
+    -------
+    By spot [label, warped_x, warped_y]: the joint expression cluster, and the place in px of the
+    annotated section's image.
+    """
     table = read_table(path, ("x", "y", "label", "warped_x", "warped_y"), where)
     check_numbers(table[["warped_x", "warped_y"]], path, where)
     table.index = _spot_names(table, path, where)
@@ -94,12 +110,19 @@ def _spot_names(table: pd.DataFrame, path: Path, where: str) -> pd.Index:
     return pd.Index(position["x"] + "x" + position["y"])
 
 
-def carried_over(
+def transferred(
     spots: np.ndarray, here: pd.DataFrame, there: pd.DataFrame, known: np.ndarray, reach: float
 ) -> np.ndarray:
-    """For each spot the class of the nearest annotated spot of the other section; "" where none lies within reach, or the alignment has no such spot.
+    """Give each spot the class of the nearest annotated spot of the other section.
 
-    here, there: alignments of the section and of the annotated one; known: the class of each row of `there`.
+    Parameters
+    ----------
+    here, there
+        Alignments of the section and of the annotated one.
+    known
+        Class of each row of `there`.
+    reach
+        In px; beyond it a spot has no class.
     """
     annotated = known != NO_LABEL
     rows, px = nearest(here, there[annotated])
@@ -109,16 +132,21 @@ def carried_over(
 
 
 def nearest(here: pd.DataFrame, there: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """For each row of `here` the nearest row of `there`, by number, and its distance in px."""
+    """Return for each row of `here` the number of the nearest row of `there`, and the px to it."""
     px, rows = cKDTree(there[["warped_x", "warped_y"]]).query(here[["warped_x", "warped_y"]])
     return rows, px
 
 
 def agreement(root: Path, name: str, reach: float = np.inf) -> dict[str, float]:
-    """How well a section's alignment to the annotated one holds: spots, median_px, and the agreement of joint expression clusters beside chance.
+    """Measure how well a section is aligned to the annotated one.
 
-    agreement: share of spots whose nearest spot in the annotated section, if within reach, is of the same cluster. chance: the share that would be, were
-    both drawn at random from the spots compared. Clusters come from the counts, so they test the alignment and not the pathologist.
+    Clusters come from the counts, so they test the alignment and not the pathologist.
+
+    Returns
+    -------
+    spots, median_px; agreement, the share of spots whose nearest spot in the annotated section, if
+    within reach, is of the same joint expression cluster; chance, the share that would be, were
+    both drawn at random from the spots compared.
     """
     here, there = (
         read_alignment(root / path_of(each, ALIGNMENT), f"her2st section {each}")
@@ -127,12 +155,10 @@ def agreement(root: Path, name: str, reach: float = np.inf) -> dict[str, float]:
     rows, px = nearest(here, there)
     near = px <= reach
     mine, other = here["label"].to_numpy()[near], there["label"].to_numpy()[rows[near]]
-    chance = sum(
-        float((mine == cluster).mean() * (other == cluster).mean()) for cluster in set(mine)
-    )
+    shares = [float((mine == one).mean() * (other == one).mean()) for one in set(mine)]
     return {
         "spots": int(near.sum()),
         "median_px": float(np.median(px[near])),
         "agreement": float((mine == other).mean()),
-        "chance": chance,
+        "chance": sum(shares),
     }

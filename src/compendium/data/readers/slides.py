@@ -15,21 +15,24 @@ from PIL import ExifTags, Image
 from compendium.errors import BadInput
 
 MAX_PIXELS = 2_000_000_000  # a 40,000 px square slide, and some
-MAX_PX_PER_BYTE = 200  # of the file: eight times what the JPEG slides of her2st hold; a blank JPEG holds 170, a blank PNG 300 and more
+# Of the file: eight times what the JPEG slides of her2st contain; a blank JPEG contains 170, a
+# blank PNG 300 and more.
+MAX_PX_PER_BYTE = 200
 THUMBNAIL_PX = 640
 STRIP = 1024  # rows that are held twice at once
 BITS = 258  # the TIFF tag BitsPerSample
+# What Pillow raises of damaged files, the last four of damaged tags.
+DAMAGE = (OSError, EOFError, SyntaxError, ValueError, TypeError, KeyError, struct.error)
 
 
 @contextmanager
 def _own_bound() -> Iterator[None]:
-    """Pillow's decompression-bomb limit is off for the block and nowhere else: MAX_PIXELS is checked instead, before a pixel is decoded."""
+    """Lift Pillow's decompression-bomb limit for the block, in which MAX_PIXELS is checked."""
     was, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin"
-            )  # of odd tags; a TIFF that cannot be decoded is an error besides
+        with warnings.catch_warnings():  # of odd tags; what cannot be decoded is an error besides
+            module = r"PIL\.TiffImagePlugin"
+            warnings.filterwarnings("ignore", category=UserWarning, module=module)
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = was
@@ -45,33 +48,40 @@ class Slide:
 
 
 def read_slide(path: Path) -> Slide:
-    """Decode a slide image once, as RGB: only 8-bit colour stored upright is taken, the first page of a pyramid, and what is transparent becomes white."""
+    """Decode a slide image once, as RGB.
+
+    Only 8-bit colour stored upright is taken, the first page of a pyramid; what is transparent
+    becomes white.
+
+    Raises
+    ------
+    BadInput
+        Where the file is damaged, too large, blank or of another kind.
+    """
     try:
         with _own_bound(), Image.open(path, formats=("JPEG", "PNG", "TIFF")) as image:
             _check_size(image, path)
             _check_kind(image, path)
-            rgb = _on_white(image)
-            scale = min(1.0, THUMBNAIL_PX / max(rgb.size))
-            small = rgb.resize(
-                (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale))),
-                Image.Resampling.BOX,
-                reducing_gap=2.0,
-            )
-            return Slide(_as_array(rgb), np.asarray(small), scale)
+            return _slide(_on_white(image))
     except BadInput:
         raise
-    except (
-        OSError,
-        EOFError,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        KeyError,
-        struct.error,
-    ) as error:  # the last four of damaged tags
+    except DAMAGE as error:
         raise BadInput(
-            f"image {path} cannot be read ({' '.join(str(error).split())}); fetch it again or export it as TIFF, JPEG or PNG"
+            f"image {path} cannot be read ({' '.join(str(error).split())}); "
+            "fetch it again or export it as TIFF, JPEG or PNG"
         ) from error
+
+
+def as_slide(image: UInt8[np.ndarray, "height width 3"]) -> Slide:
+    """Make a slide of an image in memory."""
+    return _slide(Image.fromarray(image))
+
+
+def _slide(rgb: Image.Image) -> Slide:
+    scale = min(1.0, THUMBNAIL_PX / max(rgb.size))
+    size = (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale)))
+    small = rgb.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+    return Slide(_as_array(rgb), np.asarray(small), scale)
 
 
 def _check_size(image: Image.Image, path: Path) -> None:
@@ -79,67 +89,70 @@ def _check_size(image: Image.Image, path: Path) -> None:
     size = path.stat().st_size
     if image.width * image.height > MAX_PIXELS:
         raise BadInput(
-            f"image {path} has {image.width} x {image.height} px, more than the bound of {MAX_PIXELS:,}; give a smaller export of the slide"
+            f"image {path} has {image.width} x {image.height} px, more than the bound of "
+            f"{MAX_PIXELS:,}; give a smaller export of the slide"
         )
     if image.width * image.height > MAX_PX_PER_BYTE * size:
         raise BadInput(
-            f"image {path} declares {image.width} x {image.height} px in {size:,} bytes, which is blank or damaged; export the slide again"
+            f"image {path} declares {image.width} x {image.height} px in {size:,} bytes, "
+            "which is blank or damaged; export the slide again"
         )
 
 
 def _check_kind(image: Image.Image, path: Path) -> None:
-    """Refuse what would be decoded to other colours, or turned away from the positions of its spots."""
+    """Refuse what would be decoded to other colours, or turned away from its spots."""
     tags = image.tag_v2 if image.format == "TIFF" else {}
-    deep = (
-        ";16" in str(image.tile[:1]) or max(tags.get(BITS, (8,))) > 8
-    )  # Pillow would keep 8 bits of each, or clip them
+    # Pillow would keep 8 bits of each sample, or clip it.
+    deep = ";16" in str(image.tile[:1]) or max(tags.get(BITS, (8,))) > 8
     if image.mode not in ("RGB", "RGBA", "P") or deep:
+        kind = "of more than 8 bits a sample" if deep else f"of the kind {image.mode}"
         raise BadInput(
-            f"image {path} is {'of more than 8 bits a sample' if deep else f'of the kind {image.mode}'}, not in the colours of a slide; export it as 8-bit RGB"
+            f"image {path} is {kind}, not in the colours of a slide; export it as 8-bit RGB"
         )
     if tags:
         _check_pages(image, path)
     if (turn := image.getexif().get(ExifTags.Base.Orientation, 1)) not in (0, 1):
         raise BadInput(
-            f"image {path} is stored turned or mirrored (orientation tag {turn}), so its pixels can be counted in two ways; export it upright as 8-bit RGB"
+            f"image {path} is stored turned or mirrored (orientation tag {turn}), so its pixels "
+            "can be counted in two ways; export it upright as 8-bit RGB"
         )
 
 
 def _check_pages(image: Image.Image, path: Path) -> None:
-    """Refuse a TIFF whose next pages are channels or layers, not the smaller copies of a pyramid."""
+    """Refuse a TIFF whose next pages are channels or layers, not the copies of a pyramid."""
     px = image.width * image.height
     for page in range(1, image.n_frames):
         image.seek(page)
         if image.width * image.height >= px:
             raise BadInput(
-                f"image {path} holds a channel or layer on each of its {image.n_frames} pages, as page {page + 1} is as large as the first; export it as 8-bit RGB"
+                f"image {path} holds a channel or layer on each of its {image.n_frames} pages, "
+                f"as page {page + 1} is as large as the first; export it as 8-bit RGB"
             )
     image.seek(0)
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """The image as RGB, what is transparent in it white as glass."""
+    """Return the image as RGB, what is transparent in it white as the background."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    seen, rgb = image.convert("RGBA"), Image.new("RGB", image.size, "white")
-    rgb.paste(seen, mask=seen)
+    rgba, rgb = image.convert("RGBA"), Image.new("RGB", image.size, "white")
+    rgb.paste(rgba, mask=rgba)
     return rgb
 
 
 def _as_array(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
-    """The pixels, strip by strip: numpy would have Pillow write all of them down twice first."""
+    """Copy the pixels strip by strip: numpy would have Pillow write all of them twice first."""
     out = np.empty((image.height, image.width, 3), dtype=np.uint8)
     for top in range(0, image.height, STRIP):
-        out[top : top + STRIP] = np.asarray(
-            image.crop((0, top, image.width, min(top + STRIP, image.height)))
-        )
+        box = (0, top, image.width, min(top + STRIP, image.height))
+        out[top : top + STRIP] = np.asarray(image.crop(box))
     return out
 
 
 def section_fields(
     slide: Slide, pixels: Float32[np.ndarray, "spot 2"], px: int, where: str
 ) -> dict[str, Any]:
-    """What a Section holds of its slide: patches around the spots and the thumbnail."""
+    """Return what a Section holds of its slide: patches around the spots and the thumbnail."""
     return {
         "patches": cut_patches(slide.image, pixels, px, where),
         "thumbnail": slide.thumbnail,
@@ -153,9 +166,15 @@ def cut_patches(
     px: int,
     where: str,
 ) -> UInt8[np.ndarray, "spot {px} {px} 3"]:
-    """`px` x `px` tiles centred on the spots: rows and columns floor(centre) - px/2 (inclusive) to + px/2 (exclusive).
+    """Cut `px` x `px` tiles centred on the spots.
 
-    A spot whose centre lies outside the image is an error; a tile that crosses the border is filled with white.
+    Rows and columns floor(centre) - px/2 (inclusive) to + px/2 (exclusive). A tile that crosses
+    the border is filled with white.
+
+    Raises
+    ------
+    BadInput
+        Where the centre of a spot lies outside the image.
     """
     height, width = image.shape[:2]
     centre = np.floor(pixels)
@@ -163,7 +182,8 @@ def cut_patches(
     if outside.any():
         x, y = pixels[outside][0]
         raise BadInput(
-            f"{where}: {outside.sum()} spots lie outside the image of {width} x {height} px, first at ({x:.0f}, {y:.0f}); check that the spot table is of this image"
+            f"{where}: {outside.sum()} spots lie outside the image of {width} x {height} px, "
+            f"first at ({x:.0f}, {y:.0f}); check that the spot table is of this image"
         )
     patches = np.full((len(pixels), px, px, 3), 255, dtype=np.uint8)
     for patch, (x, y) in zip(patches, centre.astype(int) - px // 2, strict=True):

@@ -1,31 +1,39 @@
-"""Reader of the Visium breast cancer sections that 10x Genomics publishes, each a Space Ranger output with its image."""
+"""Reader of the Visium breast cancer sections of 10x Genomics, each a Space Ranger output."""
 
 from pathlib import Path
 
 from compendium.data.readers import visium
 from compendium.data.section import Section
-from compendium.data.sources import SectionSource, cohort
+from compendium.data.sources import cohort
 from compendium.errors import BadInput
 
 
 def read(root: Path, name: str, px: int) -> Section:
-    """One section of the cohort from its raw files under `root`; spots are those in tissue. `px`: side of the stored patches in pixels of the full image."""
-    facts = cohort("tenx").section(name)
-    if not visium.is_output(_folder(root, facts)):
+    """Read one section of the cohort from its raw files under `root`.
+
+    Parameters
+    ----------
+    px
+        Side of the stored patches in px of the image.
+
+    Returns
+    -------
+    Section with the spots in tissue.
+    """
+    source = cohort("tenx").section(name)
+    folder = root / Path(next(iter(source.files))).parent
+    if not visium.is_output(folder):
         raise BadInput(
-            f"tenx section {name}: there is no {_folder(root, facts) / 'spatial'}; run compendium fetch tenx --sections {name}, which unpacks it there"
+            f"{source.where}: there is no {folder / 'spatial'}; run compendium fetch tenx "
+            f"--sections {name}, which unpacks it there"
         )
-    return visium.read(_folder(root, facts), "tenx", facts, px)
+    return visium.read(folder, source, px)
 
 
 def counted(root: Path) -> list[str]:
-    """Names of the sections whose counts lie under `root`."""
+    """Return the names of the sections whose counts lie under `root`."""
     return [
         name
-        for name, facts in cohort("tenx").sections.items()
-        if any(path.endswith(".h5") and (root / path).exists() for path in facts.files)
+        for name, source in cohort("tenx").sections.items()
+        if any(path.endswith(".h5") and (root / path).exists() for path in source.files)
     ]
-
-
-def _folder(root: Path, facts: SectionSource) -> Path:
-    return root / Path(next(iter(facts.files))).parent

@@ -1,4 +1,4 @@
-"""Harmony (Korsunsky et al. 2019): what tells training sections apart is taken out of their expression, BLEEP's remedy for batch effects."""
+"""Harmony (Korsunsky et al. 2019): correction of expression for batch effects, as in BLEEP."""
 
 import numpy as np
 from jaxtyping import Float32
@@ -11,13 +11,20 @@ SPOTS_A_CLUSTER, CLUSTERS = 30, 100  # Harmony's own rule for the number of clus
 def harmonised(
     sections: list[Float32[np.ndarray, "_ gene"]],
 ) -> list[Float32[np.ndarray, "_ gene"]]:
-    """Expression of several sections, corrected on the gene matrix itself as BLEEP does, not on principal components; spots and genes as they were.
+    """Correct the expression of several sections for the differences between them.
 
-    Harmony's defaults and its fixed seed; a correction may go below 0. BadInput where there is nothing to tell apart, or the extra is not installed.
+    On the gene matrix itself as BLEEP does, not on principal components; with Harmony's defaults
+    and its fixed seed. A correction may go below 0.
+
+    Raises
+    ------
+    BadInput
+        Where there is one section, or harmonypy is not installed.
     """
     if len(sections) < 2:
         raise BadInput(
-            "target=harmony takes out what differs between training sections, and there is one; give two or more, or target=wide"
+            "target=harmony takes out what differs between training sections, and there is one; "
+            "give two or more, or target=wide"
         )
     try:
         from harmonypy import run_harmony
@@ -29,7 +36,6 @@ def harmonised(
     stacked = np.concatenate(sections).astype(np.float64)
     clusters = int(np.clip(round(len(stacked) / SPOTS_A_CLUSTER), 1, CLUSTERS))
     owner = {"section": np.repeat(np.arange(len(sections)), spots)}
-    corrected = run_harmony(
-        stacked.T, owner, ["section"], nclust=clusters, verbose=False, ncores=1
-    ).Z_corr  # genes x spots, whichever are more
+    options = {"nclust": clusters, "verbose": False, "ncores": 1}
+    corrected = run_harmony(stacked.T, owner, ["section"], **options).Z_corr  # genes x spots
     return np.split(corrected.astype(np.float32), np.cumsum(spots)[:-1])
