@@ -25,10 +25,13 @@ SECTIONS = [
 ]
 
 
-def test_golden_pcc(shared):
-    golden = np.load(shared / "golden" / "pieces.npz", allow_pickle=False)
+def test_golden_pcc(golden):
+    reference = np.load(golden / "pieces.npz", allow_pickle=False)
     np.testing.assert_allclose(
-        pcc(golden["pcc.pred"], golden["pcc.target"]), golden["pcc.r"], rtol=1e-5, atol=1e-6
+        pcc(reference["pcc.pred"], reference["pcc.target"]),
+        reference["pcc.r"],
+        rtol=1e-5,
+        atol=1e-6,
     )
 
 
