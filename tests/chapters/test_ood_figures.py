@@ -186,7 +186,7 @@ def test_depth_is_one_line_a_target():
     assert [list(trace.y) for trace in fig.data] == [["raw counts", "log-CPM"]] * 2
 
 
-@pytest.mark.parametrize("name", ["ood", "transforms"])
+@pytest.mark.parametrize("name", ["transforms"])
 def test_a_page_says_what_its_prose_asks_for_and_computes_in_one_cell(name):
     cells = json.loads(chapters()[name].read_text(encoding="utf-8"))["cells"]
     code, prose = (
