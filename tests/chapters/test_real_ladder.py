@@ -24,7 +24,7 @@ from compendium.storage import resource
 
 IMAGED = ["B4", "C2", "C3", "C4", "C5"]
 MANY = ["C2", "C3", "C4", "C5"]  # with B4 the only other section, these have siblings to train on
-ARMS = ["section-out", "patient-out", "siblings", "strangers"]
+ARMS = ["section-out", "patient-out", "matched-within", "matched-between"]
 
 
 @pytest.fixture(scope="module")

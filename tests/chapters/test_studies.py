@@ -145,7 +145,7 @@ def test_encoders_hold_all_that_their_page_draws(monkeypatch):
     rows = {row.key: row for row in encoder_rows.rows({}, 1, 1)}
     some = [
         encoder_rows.Row(
-            key, rows[key].title, rows[key].words | {"encoder": "colour", "tile_px": 32}
+            key, rows[key].title, rows[key].parameters | {"encoder": "colour", "tile_px": 32}
         )
         for key in ("frozen", "ridge")
     ]

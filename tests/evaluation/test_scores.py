@@ -96,7 +96,7 @@ def test_the_patient_is_the_unit():
 
 
 def test_the_dial_says_how_much_matching_removes():
-    arms = {"section-out": 0.30, "patient-out": 0.20, "siblings": 0.17, "strangers": 0.15}
+    arms = {"section-out": 0.30, "patient-out": 0.20, "matched-within": 0.17, "matched-between": 0.15}
     table = pd.DataFrame(
         [
             {"method": "m", "section": "A1", "split": arm, "gene": "g", "pcc": value}
@@ -107,7 +107,7 @@ def test_the_dial_says_how_much_matching_removes():
     assert rows["gap"].item() == pytest.approx(0.10)
     assert rows["matched_gap"].item() == pytest.approx(0.02)
     assert removed_overall(rows)["removed"].item() == pytest.approx(0.8)
-    assert len(dial(table[table["split"] != "siblings"])) == 0
+    assert len(dial(table[table["split"] != "matched-within"])) == 0
 
 
 def test_one_fit_is_scored_on_each_part_of_its_panel(home):

@@ -16,7 +16,8 @@ class Placed(Protocol):
     lab: str
 
 
-ARMS = ("section-out", "patient-out", "siblings", "strangers")  # compared in chapter 2
+MATCHED = ("matched-within", "matched-between")
+"""Rules whose training sets have equal spots and depth: within the test patient, between patients."""
 PUBLISHED_OOD = (
     ("1142243F", "CID4465", "CID44971", "CID4535"),
     ("1160920F", "CID4290"),
@@ -26,10 +27,19 @@ PUBLISHED_OOD = (
 
 @dataclass(frozen=True)
 class Split:
-    """One fold. `left_out` says in words what the training sections lack.
+    """One fold.
 
-    `match` names the training sections of the other arm: both arms are cut to the smaller number of spots and the smaller
-    median UMI total, so that they differ in whom they trained on and in nothing else.
+    Parameters
+    ----------
+    rule
+        Name of the rule that made it.
+    train, valid, test
+        Names of the sections.
+    left_out
+        What the training sections lack, e.g. "patient A".
+    match
+        Training sections of the other rule of a matched pair: both training sets are cut to the
+        smaller number of spots and the smaller median UMI total.
     """
 
     rule: str
@@ -89,32 +99,32 @@ def one_patient(sections: Sequence[Placed]) -> list[Split]:
     ]
 
 
-def siblings(sections: Sequence[Placed]) -> list[Split]:
-    """Train on the other sections of the test patient only, matched in spots and depth to `strangers`."""
+def matched_within(sections: Sequence[Placed]) -> list[Split]:
+    """Train on other sections of the test patient, matched in spots and depth to `matched_between`."""
     return [
         _fold(
-            "siblings",
+            "matched-within",
             sections,
             [s],
             own,
             f"section {s.name} and every other patient",
             match=others,
         )
-        for s, own, others in _arms(sections)
+        for s, own, others in _matched(sections)
     ]
 
 
-def strangers(sections: Sequence[Placed]) -> list[Split]:
-    """Train on other patients only, matched in spots and depth to `siblings`: the other arm of the leakage dial."""
+def matched_between(sections: Sequence[Placed]) -> list[Split]:
+    """Train on other patients, matched in spots and depth to `matched_within`."""
     return [
-        _fold("strangers", sections, [s], others, f"patient {s.patient}", match=own)
-        for s, own, others in _arms(sections)
+        _fold("matched-between", sections, [s], others, f"patient {s.patient}", match=own)
+        for s, own, others in _matched(sections)
     ]
 
 
-def _arms(sections: Sequence[Placed]) -> list[tuple[Placed, list[Placed], list[Placed]]]:
-    """Each section that has both, with the other sections of its patient and the sections of other patients."""
-    arms = [
+def _matched(sections: Sequence[Placed]) -> list[tuple[Placed, list[Placed], list[Placed]]]:
+    """Return sections with others of their patient and of other patients, where both exist."""
+    pairs = [
         (
             s,
             [t for t in sections if t.patient == s.patient and t.name != s.name],
@@ -122,7 +132,7 @@ def _arms(sections: Sequence[Placed]) -> list[tuple[Placed, list[Placed], list[P
         )
         for s in sections
     ]
-    return [(s, own, others) for s, own, others in arms if own and others]
+    return [(s, own, others) for s, own, others in pairs if own and others]
 
 
 def wang_four(sections: Sequence[Placed]) -> list[Split]:
@@ -167,15 +177,15 @@ RULES: dict[str, Callable[[Sequence[Placed]], list[Split]]] = {
     "section-out": section_out,
     "patient-out": patient_out,
     "one-patient": one_patient,
-    "siblings": siblings,
-    "strangers": strangers,
+    "matched-within": matched_within,
+    "matched-between": matched_between,
     "wang-four": wang_four,
     "ood": ood,
 }
 APART = (
     "patient-out",
     "one-patient",
-    "strangers",
+    "matched-between",
     "wang-four",
     "ood",
 )  # rules that promise that no patient is on both sides

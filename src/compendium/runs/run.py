@@ -214,7 +214,7 @@ def plan_run(
         raise BadInput(
             f"target=sct cannot be trained on {split.rule}, whose arms are made equally deep: Seurat's corrected counts are of full depth; give another target or split"
         )
-    if protocol == "clean" and split.rule not in ("section-out", "siblings"):
+    if protocol == "clean" and split.rule not in ("section-out", "matched-within"):
         check_apart(split, sections)
     preset = {word: value for word, value in PROTOCOLS[protocol].items() if value is not None}
     changes = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget] | (

@@ -12,7 +12,7 @@ from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
 from compendium.errors import BadInput, did_you_mean
 from compendium.evaluation import comparison as rows
-from compendium.evaluation.comparison import Job, Row, fitted, made
+from compendium.evaluation.comparison import Job, Row, fitted, provenance
 from compendium.evaluation.paired import Comparison, differences
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
@@ -154,7 +154,7 @@ def study(
     jobs = [
         (
             row.key,
-            plan_run(cohort, parts.split, sections=sections, **SEEN | words | dict(row.words)),
+            plan_run(cohort, parts.split, sections=sections, **SEEN | words | dict(row.parameters)),
         )
         for row in asked
     ]
@@ -203,7 +203,7 @@ def study(
         "titles": {row.key: row.title for row in asked},
         "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, tile_px = {jobs[0][1].tile_px}, budget = {words['budget']}, images as named",
     }
-    return Results(tables, made(groups) | facts)
+    return Results(tables, provenance(groups) | facts)
 
 
 def grouped(table: pd.DataFrame) -> pd.DataFrame:
@@ -233,7 +233,7 @@ def apart(table: pd.DataFrame, parts: Partition, repeated: str) -> pd.DataFrame:
 def floor(table: pd.DataFrame, twins: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
     """One line a row (see rows.floor). Twins are fitted of a method's plain row alone; where that one does not pass its twin, no row of the method is a result."""
     lines, method = (
-        rows.floor(table, twins, jobs).set_index("row"),
+        rows.criterion(table, twins, jobs).set_index("row"),
         {key: run.method for key, run in jobs},
     )
     failed = {

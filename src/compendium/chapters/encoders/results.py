@@ -8,11 +8,11 @@ from compendium.errors import BadInput
 from compendium.evaluation.comparison import (
     KEPT,
     Row,
+    criterion,
     fitted,
-    floor,
-    made,
     one_patient_jobs,
     permuted_controls,
+    provenance,
 )
 from compendium.evaluation.results import Results
 from compendium.images.encoders import FROZEN, RANDOM, fixed_side, missing, short
@@ -112,7 +112,7 @@ def study(
         job
         for row in compared
         for job in one_patient_jobs(
-            row, cohort, sections, tuned_patients if row.words.get("tuned") else patients, **words
+            row, cohort, sections, tuned_patients if row.parameters.get("tuned") else patients, **words
         )
     ]
     groups = fitted({"fits": planned, "twins": permuted_controls(planned)}, sections, device)
@@ -131,8 +131,8 @@ def study(
     }
     tables = {
         "scores": table[list(KEPT)],
-        "floor": floor(table, groups["twins"].scores(sections), planned),
+        "floor": criterion(table, groups["twins"].scores(sections), planned),
         "curves": groups["fits"].curves(),
         "cost": groups["fits"].cost(),
     }
-    return Results(tables, made(groups) | facts)
+    return Results(tables, provenance(groups) | facts)

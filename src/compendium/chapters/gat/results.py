@@ -13,7 +13,7 @@ from compendium.chapters.gat.step_time import per_step
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
 from compendium.errors import BadInput
-from compendium.evaluation.comparison import KEPT, Job, Row, fitted, floor, made, testing
+from compendium.evaluation.comparison import KEPT, Job, Row, criterion, fitted, provenance, testing
 from compendium.evaluation.paired import BETTER, WORSE, Comparison, below, differences, verdict
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim, counted, decided
@@ -76,7 +76,7 @@ def study(
         sections,
         rules[:1],
         tested,
-        [row for row in ROWS if not recipe(row.words["method"]).control],
+        [row for row in ROWS if not recipe(row.parameters["method"]).control],
         permute=True,
         **words,
     )
@@ -88,7 +88,7 @@ def study(
     groups = fitted({"fits": planned, "twins": twins}, sections, device)
     table = groups["fits"].scores(sections)
     first = [job for job in planned if job[1].split.rule == rules[0]]
-    levels = floor(table[table["split"] == rules[0]], groups["twins"].scores(sections), first)
+    levels = criterion(table[table["split"] == rules[0]], groups["twins"].scores(sections), first)
     steps = per_step(groups["fits"], sections, "hist2st", pick_device(device))
     tables = {
         "scores": table[list(KEPT)],
@@ -105,7 +105,7 @@ def study(
     }
     return Results(
         tables,
-        made(groups) | facts | {word: attending[word] for word in ("width", "graph_layers", "k")},
+        provenance(groups) | facts | {word: attending[word] for word in ("width", "graph_layers", "k")},
     )
 
 
@@ -120,7 +120,7 @@ def jobs(
     """Key of the row and run, for every row and fold that tests one of `tested`."""
     found = []
     for row in rows:
-        own = dict(row.words)
+        own = dict(row.parameters)
         found += [
             (row.key, run)
             for run in testing(

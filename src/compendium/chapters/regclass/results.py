@@ -11,7 +11,7 @@ from compendium.data.section import Section, digest
 from compendium.data.sources import raw_folder
 from compendium.errors import BadInput
 from compendium.evaluation import classification as classes
-from compendium.evaluation.comparison import Fitted, Job, changed, fitted, made, testing
+from compendium.evaluation.comparison import Fitted, Job, changed, fitted, provenance, testing
 from compendium.evaluation.labelling import carried, labelling, transfer
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
@@ -73,7 +73,7 @@ def study(
         "transfer": transfer(sections, raw_folder("her2st")),
         "panels": panels.rename(columns={"row": "method"}),
     }
-    return Results(owned | _tables(groups["fits"], sections, gamma), made(groups) | facts)
+    return Results(owned | _tables(groups["fits"], sections, gamma), provenance(groups) | facts)
 
 
 def _check(

@@ -14,11 +14,11 @@ from compendium.evaluation.comparison import (
     Fitted,
     Job,
     Row,
+    criterion,
     fitted,
-    floor,
-    made,
     one_patient_jobs,
     permuted_controls,
+    provenance,
 )
 from compendium.evaluation.paired import SMOKE, Comparison, below, differences, verdicts
 from compendium.evaluation.paired import UNDECIDED as OPEN
@@ -102,11 +102,11 @@ def study(
         "depth": depth(planned, sections),
         "spread": spread.spread(table),
         "equality": spread.equality(table),
-        "floor": floor(common, shuffled, planned),
+        "floor": criterion(common, shuffled, planned),
     }
     return Results(
         tables | {"curves": groups["fits"].curves(), "cost": groups["fits"].cost()},
-        made(groups) | facts,
+        provenance(groups) | facts,
     )
 
 
