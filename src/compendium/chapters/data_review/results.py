@@ -11,7 +11,7 @@ from compendium.data.prepare import one_by_one, open_sections, prepared_names
 from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as listed
 from compendium.evaluation import review
-from compendium.evaluation.labelling import carried
+from compendium.evaluation.labelling import transferred
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim
 
@@ -53,7 +53,7 @@ def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slide
         "panel_genes": len(genes),
         "spot_um": shown[0].spot_um,
         "sides": {section.name: review.image_sides(section) for section in drawn},
-        "labels": carried(drawn),
+        "labels": transferred(drawn),
         "classed": [section.name for section in drawn if section.labels is not None],
     }
     tables = {

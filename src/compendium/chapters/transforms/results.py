@@ -20,7 +20,7 @@ from compendium.evaluation.comparison import (
     permuted_controls,
     provenance,
 )
-from compendium.evaluation.paired import SMOKE, Comparison, below, differences, verdicts
+from compendium.evaluation.paired import PRELIMINARY, Comparison, below, differences, verdicts
 from compendium.evaluation.paired import UNDECIDED as OPEN
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, pcc, summary
@@ -160,7 +160,7 @@ def same(lines: pd.DataFrame, common: pd.DataFrame) -> Claim:
 
     Nothing makes it hold: that sections disagree does not show that there is no difference.
     """
-    judged = lines[lines["verdict"] != SMOKE]
+    judged = lines[lines["verdict"] != PRELIMINARY]
     one_way = judged[judged["verdict"] != OPEN]
     most = f", by {one_way['mean difference'].abs().max():.3f} at most" if len(one_way) else ""
     found = f"On the common target {len(one_way)} of {len(judged)} comparisons above the floor are decided, one way in every section{most}"
