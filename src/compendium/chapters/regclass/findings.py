@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from compendium.chapters.regclass.results import at_gamma
+from compendium.chapters.regclass.results import at_gamma, gamma_changes
 from compendium.evaluation.findings import Finding
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict, judge
@@ -20,30 +20,30 @@ def expression(results: Results) -> Outcome:
     PCC is what the gain of a gamma over gamma = 0 is compared with.
     """
     own = results["sweep"][~results["sweep"]["permuted"]]
-    wide = own.assign(gamma=own["gamma"].fillna(-1)).pivot(
-        index=["section", "split"], columns="gamma", values="pcc"
-    )
+    changes = gamma_changes(own).set_index("model")
     limits = _limits(results.facts["preliminary"])
     if not _above_control(results):
         limits.append("Regclass is not above its permuted-image control")
-    if not {-1, 0} <= set(wide.columns):
-        limits.append("needs Hist2ST and gamma = 0")
-        return judge(Verdict.UNDECIDED, own, limits, numbers={"best": np.nan, "chance": np.nan})
-    change = wide.drop(columns=[-1, 0]).sub(wide[0], axis=0)
-    chance = (wide[-1] - wide[0]).abs().mean()
-    gains = change.mean()
-    larger = change.loc[:, gains > chance]
+    chance, gains = (
+        changes["absolute"].get("Hist2ST", np.nan),
+        changes.drop("Hist2ST", errors="ignore"),
+    )
+    larger = gains[gains["change"] > chance]
     verdict = Verdict.HOLDS
-    if larger.shape[1]:
-        verdict = Verdict.FAILS if (larger > 0).all().any() else Verdict.UNDECIDED
-        limits += ["tests disagree"] if verdict is Verdict.UNDECIDED else []
+    if len(larger):
+        everywhere = (larger["higher"] == larger["tests"]).any()
+        verdict = Verdict.FAILS if everywhere else Verdict.UNDECIDED
+        limits += [] if everywhere else ["tests disagree"]
+    if np.isnan(chance):
+        limits.append("Hist2ST or γ = 0 was not fitted")
+    best = float(gains["change"].max())
     return judge(
         verdict,
         own,
         limits,
-        statistic=float(gains.max()),
+        statistic=best,
         name="largest mean change of median PCC against γ = 0",
-        numbers={"best": float(gains.max()), "chance": float(chance)},
+        numbers={"best": best, "chance": float(chance)},
     )
 
 

@@ -13,6 +13,32 @@ from compendium.evaluation.labelling import labelling, transfer
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
 
+BY_SECTION = {
+    "section": "section",
+    "split": "split",
+    "spots": "spots",
+    "accuracy": "accuracy",
+    "majority_accuracy": "accuracy, commonest class",
+    "f1": "F1, mean of classes",
+    "majority_f1": "F1, commonest class",
+    "permuted_f1": "F1, permuted-image control",
+    "auc": "AUC, mean of classes",
+    "permuted_auc": "AUC, permuted-image control",
+    "unlearned": "classes never learned",
+}
+"""Column of `beside_permuted` -> column of the page's table of all classes."""
+TWO_CLASSES = {
+    "section": "section",
+    "split": "split",
+    "cancer_share": "share of cancer",
+    "cancer_f1": "F1 of cancer",
+    "always_f1": "F1, always cancer",
+    "permuted_cancer_f1": "F1, permuted-image control",
+    "cancer_auc": "AUC of cancer",
+    "permuted_cancer_auc": "AUC, permuted-image control",
+}
+"""The same for the two-class form."""
+
 
 def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Section]) -> Tables:
     """Score expression and classes of every fit.
@@ -110,3 +136,30 @@ def beside_permuted(results: Results) -> pd.DataFrame:
     control = at_gamma(results, permuted=True).set_index(place)
     scores = control[["f1", "auc", "cancer_f1", "cancer_auc"]].add_prefix("permuted_")
     return at_gamma(results).set_index(place).join(scores).reset_index()
+
+
+def gamma_changes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Compare each model with gamma = 0, test by test.
+
+    Hist2ST and gamma = 0 have the same loss, so their difference is that of two fits.
+
+    Parameters
+    ----------
+    rows
+        Table `sweep` without permuted-image controls.
+
+    Returns
+    -------
+    One row a model: model, change (mean difference of the median PCC), absolute (mean of its
+    absolute value), higher (tests in which it is higher), tests. Empty without gamma = 0.
+    """
+    names = rows["gamma"].map("γ = {:g}".format).where(rows["gamma"].notna(), "Hist2ST")
+    wide = rows.assign(model=names).pivot(
+        index=["section", "split"], columns="model", values="pcc"
+    )[list(dict.fromkeys(names))]
+    base = wide.pop("γ = 0") if "γ = 0" in wide else pd.Series(np.nan, wide.index)
+    change = wide.sub(base, axis=0).dropna(axis=1, how="all")
+    table = pd.DataFrame(
+        {"change": change.mean(), "absolute": change.abs().mean(), "higher": (change > 0).sum()}
+    )
+    return table.assign(tests=len(wide)).rename_axis("model").reset_index()
