@@ -16,8 +16,10 @@ SMALL = [
     "profile",
     "demo",
     "-y",
-    "{sections: [P1a, P1b, P2a], methods: [mean, colour], encoder: colour, dial: []}",
+    "{sections: [P1a, P1b, P2a], methods: [mean, colour], encoder: colour, matched: []}",
 ]
+
+FEW = "sections=[P1a, P1b, P2a]"
 
 
 def papermill(notebook, out, *arguments):
@@ -89,11 +91,13 @@ def keys_said(notebook: dict) -> set[str]:
 @pytest.mark.parametrize(
     ("chapter", "parameters"),
     [
-        ("id-loocv", ["methods=[ridge,stnet]", "encoder=colour", "budget=smoke"]),
-        ("id-loocv", ["methods=[colour]", "dial=[]", "panel=hvg(20)"]),
+        ("id-loocv", [FEW, "methods=[ridge,stnet]", "encoder=colour", "budget=smoke"]),
+        ("id-loocv", [FEW, "methods=[colour]", "matched=[]", "panel=hvg(20)"]),
+        ("ood", ["methods=[colour,stnet]", "encoder=colour", "budget=smoke"]),
         (
             "regclass",
             [
+                FEW,
                 "gammas=[0, 1]",
                 "splits=[section-out]",
                 "tested=[P1b]",
@@ -106,13 +110,13 @@ def keys_said(notebook: dict) -> set[str]:
 )
 def test_the_chapter_says_every_number_that_its_prose_needs(chapter, parameters, tmp_path):
     page = tmp_path / "page.ipynb"
-    words = [word for value in ["sections=[P1a, P1b, P2a]", *parameters] for word in ("-p", value)]
+    words = [word for value in parameters for word in ("-p", value)]
     assert main(["chapter", chapter, "--profile", "demo", *words, "--out", str(page)]) == 0
     notebook = json.loads(page.read_text())
     prose = "".join(
         "".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"
     )
-    assert set(re.findall(r"{glue:text}`(\w+)", prose)) <= keys_said(notebook)
+    assert set(re.findall(r"{glue:text}`([\w-]+)", prose)) <= keys_said(notebook)
     assert "except" in json.dumps(notebook["cells"])
 
 
@@ -132,8 +136,8 @@ def test_plain_papermill_is_as_strict(arguments, says, tmp_path):
 @pytest.mark.parametrize(
     ("chapter", "parameters", "says"),
     [
-        ("id-loocv", ["methods=[colour]", "dial=[]", "panel=hvg_769"], "shares no gene"),
-        ("id-loocv", ["methods=[rigde]", "dial=[]"], "did you mean ridge"),
+        ("id-loocv", ["methods=[colour]", "matched=[]", "panel=hvg_769"], "shares no gene"),
+        ("id-loocv", ["methods=[rigde]", "matched=[]"], "did you mean ridge"),
         (
             "regclass",
             ["gammas=[-1, 1]", "splits=[section-out]", "tested=[P2a]"],
