@@ -1,1 +1,3 @@
 """Chapter 4: augmentation and stain."""
+
+VERSION = 1

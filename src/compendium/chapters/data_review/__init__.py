@@ -1,1 +1,3 @@
-"""Chapter 1: data review."""
+"""Chapter 1: what the data hold before anything is learned."""
+
+VERSION = 1

@@ -1,1 +1,3 @@
-"""Chapter 5: expression transforms."""
+"""Chapter 5: expression transforms as training targets."""
+
+VERSION = 1
