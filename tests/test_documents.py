@@ -12,7 +12,7 @@ from compendium.book.notebook import profiles
 from compendium.book.notebook import tables as results
 from compendium.book.run.chapters import chapters
 from compendium.book.site import real_claims
-from compendium.chapters.id_loocv import reference
+from compendium.chapters.id_loocv.results import side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = "book|data|notebooks|src|tests"
@@ -100,7 +100,7 @@ def test_readme_has_the_commands():
 def test_documents_have_the_reference_scores_and_what_they_are_of():
     found = results.reference("her2st-subset", "id-loocv")
     kept, titles = found["scores"], found.facts["titles"]
-    rows = reference.side_by_side(kept)
+    rows = side_by_side(kept)
     wide = rows[rows["panel"] == "hvg_769"].pivot(index="method", columns="split", values="median")
     told = [
         f"| {titles[name]} | {wide['section-out'][name]:.3f} | {wide['patient-out'][name]:.3f} |"

@@ -100,19 +100,3 @@ def _relation(group: Sequence[Placed], others: Sequence[Placed]) -> str:
         if {section.lab for section in group} & {section.lab for section in others}
         else OTHER_LAB
     )
-
-
-def told(parts: Partition) -> str:
-    """What the roles are on these sections, named as what they are."""
-    lines = [
-        f"Trained on: {', '.join(parts.training)}. Validation: {', '.join(parts.validation)}, {parts.validation_is}. Test: {', '.join(parts.test)}, {parts.test_is}."
-    ]
-    if parts.validation_is == OTHER_SECTION:
-        lines.append(
-            "Siblings of the validation section are trained on, so what is lost between validation and test is at least in part the step to another patient."
-        )
-    if parts.test_is != OTHER_LAB:
-        lines.append(
-            "That is another patient of the same laboratory, not out of distribution in the benchmark's sense; the words of this page are kept, the claim is not tested."
-        )
-    return " ".join(lines)
