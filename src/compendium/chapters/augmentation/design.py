@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from compendium.chapters.augmentation.catalogue import TITLES
-from compendium.data.partition import partition
-from compendium.data.splits import Placed
+from compendium.data.partition import ROLES, partition
+from compendium.data.splits import PUBLISHED_OOD
 from compendium.errors import BadInput, did_you_mean
-from compendium.evaluation.comparison import Design, Row, protocol_line
+from compendium.evaluation.comparison import Design, Row, placed, protocol_line
 from compendium.images.augment.families import FAMILIES
 from compendium.images.encoders import FROZEN
 from compendium.images.stain.store import NORMALISERS, STAINS
@@ -94,35 +94,37 @@ def check_names(what: str, names: Sequence[str], known: Iterable[str]) -> list[s
 
 def design(
     cohort: str,
-    sections: Sequence[Placed],
     roles: Mapping[str, Sequence[str]],
     families: Sequence[str] = (),
     stains: Sequence[str] = (),
     views: int = 5,
     **parameters,
 ) -> Design:
-    """Return the runs: every row is fitted on the training sections and predicts all others.
+    """Plan every row on the training sections, and a permuted-image control a method.
 
     Parameters
     ----------
-    cohort, sections
-        Cohort and its sections.
+    cohort
+        Cohort of the sections, or several joined by `+`.
     roles
-        Names of the training, validation and test sections; without any, those of the benchmark.
+        Names of the sections of each role: training, validation, test. Without any, the partition
+        of the benchmark.
     families, stains
         Augmentation families and stain maps; all by default.
     views
         Views a step of the self-distillation.
     parameters
-        Parameters of every run (panel, budget, seed …).
+        Parameters of every run: panel, budget, seed.
 
-    Notes
-    -----
-    A permuted-image control is fitted of the plain row of each method.
+    Returns
+    -------
+    Design with the groups fits and permuted; the controls are of each method's plain row.
     """
     families = check_names("families", families, FAMILIES)
     stains = check_names("stains", stains, STAINS)
-    parts, stated = partition(sections, **roles), SHARED | parameters
+    named = [list(roles.get(role, ())) for role in ROLES]
+    sections = placed(cohort, sum(named, []) or sum(map(list, PUBLISHED_OOD), []))
+    parts, stated = partition(sections, *named), SHARED | parameters
     compared = rows(families, stains, views, int(stated["seed"]))
     fits = [
         (row.key, plan_run(cohort, parts.split, sections=sections, **stated | dict(row.parameters)))
@@ -130,7 +132,7 @@ def design(
     ]
     plain = (f"{VIEWS}:{OFF}", f"{MAIN}:{PLAIN}", f"{STAIN_RIDGE}:{PLAIN}")
     permuted = [(key, replace(run, permute=True)) for key, run in fits if key in plain]
-    split = f"{parts.split.rule}, images as named, tile_px = {stated['tile_px']}"
+    split = f"= {parts.split.rule}, images as named, tile_px = {stated['tile_px']}"
     return Design(
         cohort,
         sections,

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from compendium.data.splits import Placed
-from compendium.evaluation.comparison import Design
+from compendium.evaluation.comparison import Design, placed
 from compendium.evaluation.describe import printed
 
 LISTS = {"HER2+": "hvg_769", "Visium": "hvg_685"}
@@ -11,16 +10,20 @@ LISTS = {"HER2+": "hvg_769", "Visium": "hvg_685"}
 
 
 def design(
-    cohort: str, sections: Sequence[Placed], panel: str = "", bins: int = 32, slides: int = 6
+    cohort: str,
+    names: Sequence[str] | None = None,
+    panel: str = "",
+    bins: int = 32,
+    slides: int = 6,
 ) -> Design:
-    """Return what the data review describes; no run belongs to it.
+    """Plan what the data review describes; no run belongs to it.
 
     Parameters
     ----------
     cohort
         Cohort whose prepared sections are counted.
-    sections
-        Sections whose images are described.
+    names
+        Sections whose images are described, by default all.
     panel
         Genes searched for missing variance; by default the benchmark's list where it has the
         cohort, else all.
@@ -34,4 +37,5 @@ def design(
         "channel_bins": bins,
         "slides": slides,
     }
-    return Design(cohort, sections, {}, "counts and images as deposited, no transform", asked)
+    protocol = "counts and images as deposited, no transform"
+    return Design(cohort, placed(cohort, names), {}, protocol, asked)

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from compendium.data.splits import Placed
 from compendium.errors import BadInput
 from compendium.evaluation.comparison import (
     Design,
     Row,
     one_patient_jobs,
     permuted_controls,
+    placed,
     protocol_line,
 )
 from compendium.methods import recipe
@@ -56,26 +56,30 @@ def method_title(method: str) -> str:
 
 def design(
     cohort: str,
-    sections: Sequence[Placed],
+    names: Sequence[str] | None,
     methods: Sequence[str],
     targets: Sequence[str],
     patients: Sequence[str],
     **parameters,
 ) -> Design:
-    """Return the runs: each row is fitted once on each patient alone.
+    """Plan every row on each patient alone, and the permuted-image controls.
 
     Parameters
     ----------
-    cohort, sections
-        Cohort and its sections; those of patients that are not trained on are tested.
+    cohort, names
+        Cohort and names of the sections, by default all; those of other patients are tested.
     methods, targets
         Methods, and the targets of `TRANSFORMS` that each is trained towards.
     patients
         Patients that are trained on, one fold each.
     parameters
-        Parameters of every run (panel, encoder, weights, budget, seed …).
+        Parameters of every run: panel, encoder, weights, budget, seed.
+
+    Returns
+    -------
+    Design with the groups fits and permuted.
     """
-    compared = rows(methods, targets)
+    sections, compared = placed(cohort, names), rows(methods, targets)
     fits = [
         job
         for row in compared
@@ -85,6 +89,6 @@ def design(
         cohort,
         sections,
         {"fits": fits, "permuted": permuted_controls(fits)},
-        protocol_line("one-patient, target as named", parameters),
+        protocol_line("= one-patient, target as named", parameters),
         {"titles": {row.key: row.title for row in compared}},
     )
