@@ -177,7 +177,9 @@ def of_group(results: Results, group: str) -> Iterator[dict[str, object]]:
 def boxes(table: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
     """Draw a box a row and role over genes and sections, of rows of one group."""
     rows = table.assign(method=table["row"], split=table["role"])
-    return scores.boxes(rows, [key for key in titles if key in set(rows["row"])], titles, ROLE_COLOUR)
+    return scores.boxes(
+        rows, [key for key in titles if key in set(rows["row"])], titles, ROLE_COLOUR
+    )
 
 
 def differences(table: pd.DataFrame, titles: Mapping[str, str], band: float) -> go.Figure:

@@ -202,7 +202,12 @@ def _classes(section: Section) -> list[go.Scatter]:
     """One trace a tissue class; spots of no known class come last, together."""
     labels = np.where(np.isin(section.labels, list(CLASS_COLOURS)), section.labels, NO_LABEL)
     return [
-        _marks(section, labels == kind, kind or "undetermined", {"color": CLASS_COLOURS.get(kind, GREY)})
+        _marks(
+            section,
+            labels == kind,
+            kind or "undetermined",
+            {"color": CLASS_COLOURS.get(kind, GREY)},
+        )
         for kind in (*CLASS_COLOURS, NO_LABEL)
         if (labels == kind).any()
     ]

@@ -65,8 +65,8 @@ FINDINGS = (
     Finding(
         "table-1",
         "The numbers that Table 1 prints of this cohort are those of its files.",
-        "Of the {compared} numbers that Table 1 prints of this cohort, {wrong} differ from its "
-        "files.",
+        "Of the numbers that Table 1 prints of this cohort not all are those of its files: "
+        "{wrong} of {compared} differ.",
         table_1,
         "Table 1",
         Verdict.FAILS,

@@ -229,42 +229,69 @@ def grouping(shares: pd.DataFrame) -> str:
 
 def summary(results: Results) -> dict[str, object]:
     """Return the numbers that the page names."""
-    numbers, shares, dark = (results[name] for name in ("numbers", "colours", "darkness"))
+    numbers, facts = results["numbers"], results.facts
     counted = results["table_1"].set_index("row").filter(like="recomputed", axis=0).iloc[0]
     within, between = typical_folds(numbers)
-    overlap = describe.channel_overlap(shares).groupby(f"same_{grouping(shares)}")["overlap"].mean()
-    tile = scale_by_patient(numbers)["112 px tile"]
-    scale = numbers.groupby("patient")["um_per_px"].agg(["min", "max"])
-    sides = [max(side) for side in results.facts["sides"].values()]
+    own = (numbers["labelled_spots"] > 0) & (numbers["labels_from"] == "")
     return (
         {f"number_of_{name.replace(' ', '_')}": int(value) for name, value in counted.items()}
         | depth_contrast(numbers)
+        | _of_images(results)
         | {
-            "panel": results.facts["panel"],
-            "panel_genes": results.facts["panel_genes"],
+            "panel": facts["panel"],
+            "panel_genes": facts["panel_genes"],
             "constant_pairs": len(results["constant_pairs"]),
-            "pairs_in_all": results.facts["panel_genes"] * len(numbers),
+            "pairs_in_all": facts["panel_genes"] * len(numbers),
             "typical_within": within,
             "typical_between": between,
             "spots_least": int(numbers["spots"].min()),
             "spots_most": int(numbers["spots"].max()),
             "empty_spots": int(numbers["empty_spots"].sum()),
-            "labelled": int(((numbers["labelled_spots"] > 0) & (numbers["labels_from"] == "")).sum()),
+            "labelled": int(own.sum()),
             "transferred": int((numbers["labels_from"] != "").sum()),
-            "tile_least": float(tile.min()),
-            "tile_most": float(tile.max()),
-            "tile_fits": int(((tile - 1).abs() < 0.05).sum()),
-            "drift": float((scale["max"] / scale["min"] - 1).max()),
-            "largest_side": max(sides, default=0),
-            "same_overlap": float(overlap.get(True, np.nan)),
-            "other_overlap": float(overlap.get(False, np.nan)),
-            "dark_least": float(dark["spearman"].min()),
-            "dark_most": float(dark["spearman"].max()),
         }
     )
 
 
-def of_the_catalogue() -> dict[str, int]:
+def _of_images(results: Results) -> dict[str, object]:
+    """Return the numbers that the page names of scale and colour."""
+    numbers, shares, dark = (results[name] for name in ("numbers", "colours", "darkness"))
+    overlap = describe.channel_overlap(shares).groupby(f"same_{grouping(shares)}")["overlap"].mean()
+    tile = scale_by_patient(numbers)["112 px tile"]
+    scale = numbers.groupby("patient")["um_per_px"].agg(["min", "max"])
+    sides = [max(side) for side in results.facts["sides"].values()]
+    return {
+        "tile_least": float(tile.min()),
+        "tile_most": float(tile.max()),
+        "tile_fits": int(((tile - 1).abs() < 0.05).sum()),
+        "drift": float((scale["max"] / scale["min"] - 1).max()),
+        "largest_side": max(sides, default=0),
+        "same_overlap": float(overlap.get(True, np.nan)),
+        "other_overlap": float(overlap.get(False, np.nan)),
+        "dark_least": float(dark["spearman"].min()),
+        "dark_most": float(dark["spearman"].max()),
+    }
+
+
+def stated_in_text(cohort: str, numbers: pd.DataFrame) -> dict[str, int]:
+    """Return what the benchmark's text states of a cohort's sections; 0 where it has not the cohort.
+
+    Returns
+    -------
+    sections_of_cohort, text_spots_from, text_spots_to (spots a section), in_text_range (sections
+    that have so many), text_image_px_below.
+    """
+    stated = printed(cohort)
+    names = ("text_spots_from", "text_spots_to", "text_image_px_below")
+    numbers_stated = {name: int(stated.get(name, 0)) for name in names}
+    low, high, _ = numbers_stated.values()
+    return numbers_stated | {
+        "sections_of_cohort": len(catalogued(cohort).sections),
+        "in_text_range": int(numbers["spots"].between(low, high).sum()),
+    }
+
+
+def of_the_catalogue() -> dict[str, object]:
     """Return what Table 1 prints of patients, beside what the catalogue lists of them."""
     her2 = catalogued("her2st").sections.values()
     siblings = pd.Series([section.patient for section in her2]).value_counts() - 1
@@ -276,4 +303,5 @@ def of_the_catalogue() -> dict[str, int]:
         "siblings_most": int(siblings.max()),
         "printed_donors": int(printed("tenx", "frozen")["patients"]),
         "catalogued_donors": patients_of("tenx", ["block1", "block2"]),
+        "credited": printed("her2st")["credited_to"],
     }
