@@ -20,12 +20,14 @@ from compendium.data.partition import ROLES
 from compendium.machine import cores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
     import plotly.graph_objects as go
 
     from compendium.data.section import Section
+    from compendium.evaluation.findings import Finding
+    from compendium.evaluation.results import Results
 
 RECORD = "application/papermill.record/"
 
@@ -80,7 +82,7 @@ class Page:
         ] = {}  # parameters that are neither the profile's nor the notebook's own
         self._commit, self._began, self._fits = commit(notebook.parent), time.monotonic(), 0
 
-    def results(self, make: "Callable[[], Found]") -> "Found":
+    def results(self, make: "Callable[[], Results]") -> "Results":
         """The tables and facts that the page is drawn from: made here where the sections lie prepared, else those of the reference run (see compendium.book.notebook.tables).
 
         How many stored fits they rest on is noted for the status page.
@@ -161,6 +163,17 @@ class Page:
             {f"{RECORD}text/plain": repr(plain)},
             {"scrapbook": {"name": key, "mime_prefix": RECORD}},
         )
+
+    def findings(self, findings: "Sequence[Finding]", results: "Results") -> None:
+        """Publish the table of verdicts as "findings", and each sentence as `finding-ID`."""
+        from myst_nb import glue
+
+        from compendium.evaluation.findings import decide_all, verdict_table
+
+        outcomes = decide_all(findings, results)
+        self.table(verdict_table(findings, outcomes), "findings", "What these sections say.")
+        for finding in findings:
+            glue(f"finding-{finding.id}", finding.sentence(outcomes[finding.id]), display=False)
 
     def show_banner(self) -> None:
         """Publish the profile's banner, so that neither page nor notebook can be mistaken for another cohort's."""
