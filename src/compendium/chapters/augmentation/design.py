@@ -143,5 +143,7 @@ def design(
             "validation_is": parts.validation_is,
             "test_is": parts.test_is,
             "titles": {row.key: row.title for row in compared},
+            "views": views,
+            "seed": stated["seed"],
         },
     )

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import UInt8
 
+from compendium.data.section import Section
 from compendium.images.stain.augment import HED, RandStainNA
+from compendium.images.stain.store import STAINS
 
 END = 10
 """Levels, of 255, from an end of the scale that count as black or white."""
@@ -46,3 +48,20 @@ def share_lost(
     """Return the share of the draws after which a tile is lost, `draws` of each tile."""
     rng = np.random.default_rng(seed)
     return float(np.mean([lost(drawing.drawn(tile, rng)) for tile in tiles for _ in range(draws)]))
+
+
+def lost_shares(
+    section: Section, seed: int, number: int = 20, draws: int = 20
+) -> dict[str, object]:
+    """Return how often HED augmentation loses a tile of a section.
+
+    Returns
+    -------
+    lost_tiles (their number), lost_section, and the share of the draws by strength.
+    """
+    chosen = intact_tiles(section.patches, number)
+    shares = {
+        f"lost_{name}": share_lost(STAINS[f"hed-{name}"], chosen, draws, seed)
+        for name in ("light", "strong")
+    }
+    return {"lost_tiles": len(chosen), "lost_section": section.name} | shares

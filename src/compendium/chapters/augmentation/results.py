@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from compendium.chapters.augmentation.design import AGAIN, MAIN, OFF, PLAIN, STAIN
+from compendium.chapters.augmentation.design import AGAIN, GROUPS, LONG, MAIN, OFF, PLAIN, STAIN
 from compendium.data.section import Section
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Job, Tables
@@ -181,3 +181,38 @@ def beyond_seed(differences: pd.DataFrame) -> pd.DataFrame:
     band = table["group"].map(lambda group: seed_band(differences, group))
     sides = [table["least"] > band, table["greatest"] < -band]
     return table.assign(band=band, beyond=np.select(sides, ["above", "below"], ""))
+
+
+def full_titles(results: Results) -> dict[str, str]:
+    """Return the titles of the rows, each after that of its group."""
+    return {
+        key: f"{GROUPS[key.partition(':')[0]]}: {title}" for key, title in titles(results).items()
+    }
+
+
+def stain_titles(results: Results) -> dict[str, str]:
+    """Return the title of each row on stains by its name."""
+    rows = results.facts["titles"].items()
+    return {key.partition(":")[2]: title for key, title in rows if key.startswith(f"{STAIN}:")}
+
+
+def compared(results: Results) -> set[str]:
+    """Return the names of the families and stain maps that rows compare."""
+    return {key.partition(":")[2] for key in results.facts["titles"]}
+
+
+def summary_numbers(results: Results) -> dict[str, object]:
+    """Return the numbers that the page names."""
+    facts = results.facts
+    return {
+        "genes": facts["genes"],
+        "validation_is": facts["validation_is"],
+        "test_is": facts["test_is"],
+        "views": facts["views"],
+        "head_epochs": LONG["epochs"],
+        "head_batch": LONG["batch"],
+        "band_main": seed_band(results["differences"], MAIN),
+        "band_stain": seed_band(results["differences"], STAIN),
+        "seed": facts["seed"],
+        "next_seed": facts["seed"] + 1,
+    }

@@ -274,7 +274,7 @@ def _of_images(results: Results) -> dict[str, object]:
 
 
 def stated_in_text(cohort: str, numbers: pd.DataFrame) -> dict[str, int]:
-    """Return what the benchmark's text states of a cohort's sections; 0 where it has not the cohort.
+    """Return what the benchmark's text states of a cohort's sections; 0 without the cohort.
 
     Returns
     -------

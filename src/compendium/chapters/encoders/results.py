@@ -112,7 +112,11 @@ def study(
         job
         for row in compared
         for job in one_patient_jobs(
-            row, cohort, sections, tuned_patients if row.parameters.get("tuned") else patients, **words
+            row,
+            cohort,
+            sections,
+            tuned_patients if row.parameters.get("tuned") else patients,
+            **words,
         )
     ]
     groups = fitted({"fits": planned, "twins": permuted_controls(planned)}, sections, device)

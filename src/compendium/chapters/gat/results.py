@@ -105,7 +105,9 @@ def study(
     }
     return Results(
         tables,
-        provenance(groups) | facts | {word: attending[word] for word in ("width", "graph_layers", "k")},
+        provenance(groups)
+        | facts
+        | {word: attending[word] for word in ("width", "graph_layers", "k")},
     )
 
 

@@ -90,5 +90,5 @@ def design(
         sections,
         {"fits": fits, "permuted": permuted_controls(fits)},
         protocol_line("= one-patient, target as named", parameters),
-        {"titles": {row.key: row.title for row in compared}},
+        {"titles": {row.key: row.title for row in compared}, "trained": list(patients)},
     )

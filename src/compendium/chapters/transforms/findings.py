@@ -10,8 +10,8 @@ from compendium.evaluation.verdict import Outcome, Verdict, judge, limits_of
 
 PUBLISHED = ("raw", "log1p", "minmax")
 """Transforms that the benchmark compares with its log-normalised counts."""
-LOGNORM = {"logcpm": "as its text has it", "scprep": "as its code has it"}
-"""The two forms of log-normalised counts."""
+LOGNORM = ("logcpm", "scprep")
+"""Log-normalised counts as the text of the benchmark has them, and as its code has them."""
 
 
 def preliminary(results: Results) -> set[str]:
@@ -109,7 +109,7 @@ def no_difference(results: Results) -> Outcome:
 
 
 def all_smaller(results: Results) -> Outcome:
-    """Decide whether log-normalised counts give the smallest spread: it holds where all cases do."""
+    """Decide whether log-normalised counts give the smallest spread, in every case."""
     cases = smaller_spread(ratios(results["spread"]), preliminary(results))
     counts = {verdict: int((cases["verdict"] == verdict).sum()) for verdict in Verdict}
     one = (each for each in (Verdict.HOLDS, Verdict.FAILS) if counts[each] == len(cases) > 0)

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import levene
 
-from compendium.chapters.transforms.design import REFERENCE, TRANSFORMS
+from compendium.chapters.transforms.design import REFERENCE, TRANSFORMS, method_title
 from compendium.data.section import Section
 from compendium.data.targets.transforms import counted
-from compendium.evaluation.comparison import Design, Fitted, Job, Tables, criterion
+from compendium.evaluation.comparison import Design, Fitted, Job, Tables, criterion, labelled
 from compendium.evaluation.paired import Comparison, differences
+from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, pcc, summary
 from compendium.runs.execution import training_set
 
@@ -179,3 +180,28 @@ def orders(boxes: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
         method = titles[part["row"].iloc[0]].partition(",")[0]
         lines.append({"method": method} | highest | {"Kendall τ": tau})
     return pd.DataFrame(lines)
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """Put titles in the place of names of methods and transforms in a table of the page."""
+    methods = {name: method_title(name) for name in table["method"].unique()}
+    titles = {"method": methods, "smallest": TRANSFORMS, "lognorm": TRANSFORMS}
+    columns = {"scored_on": "scored on", "lognorm": "log-normalised"}
+    return table.replace(titles).rename(columns=columns)
+
+
+def titles(results: Results) -> dict[str, str]:
+    """Return the titles of the rows, with "(preliminary)" below the criterion."""
+    met = results["criterion"].set_index("row")["result"]
+    return labelled(results.facts["titles"], met.to_dict())
+
+
+def summary_numbers(results: Results) -> dict[str, object]:
+    """Return the numbers that the page names: sections, patients, genes, training patients."""
+    medians = results["medians"]
+    return {
+        "tested": medians["section"].nunique(),
+        "patients": medians["patient"].nunique(),
+        "genes": results.facts["genes"],
+        "trained": ", ".join(results.facts["trained"]),
+    }
