@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from compendium.chapters.augmentation.design import AGAIN, GROUPS, LONG, MAIN, OFF, PLAIN, STAIN
+from compendium.data.partition import ROLES
 from compendium.data.section import Section
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Job, Tables
@@ -204,7 +205,11 @@ def compared(results: Results) -> set[str]:
 def summary_numbers(results: Results) -> dict[str, object]:
     """Return the numbers that the page names."""
     facts = results.facts
-    return {
+    named = {
+        f"{role}_sections": ", ".join(name for name, its in facts["roles"].items() if its == role)
+        for role in ROLES
+    }
+    return named | {
         "genes": facts["genes"],
         "validation_is": facts["validation_is"],
         "test_is": facts["test_is"],
