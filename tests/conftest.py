@@ -33,7 +33,7 @@ SHARED = Path(os.environ.get("COMPENDIUM_SHARED", Path(__file__).resolve().paren
 
 LONGEST = (
     "test_notebooks.py",
-    "test_real_ladder.py",
+    "test_real_controls.py",
     "test_built_book.py",
     "test_engines.py",
     "test_seventh_method.py",
@@ -56,17 +56,19 @@ def skip_or_fail(reason: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    """Folder of the reference material (golden/, facts/, data/her2st)."""
-    if not (SHARED / "golden").exists():
-        skip_or_fail(f"no reference material in {SHARED}; set COMPENDIUM_SHARED to its folder")
-    return SHARED
+def golden() -> Path:
+    """Folder of the reference arrays that travel with the tests."""
+    return Path(__file__).parent / "golden"
 
 
 @pytest.fixture(scope="session")
-def her2st(shared: Path) -> Path:
+def her2st() -> Path:
     """Folder with real HER2+ files in the layout of the public repository."""
-    return shared / "data" / "her2st"
+    if not (folder := SHARED / "data" / "her2st").exists():
+        skip_or_fail(
+            f"no real HER2+ files in {folder}; set COMPENDIUM_SHARED to the folder that has data/her2st"
+        )
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

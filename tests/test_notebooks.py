@@ -16,7 +16,7 @@ SMALL = [
     "profile",
     "demo",
     "-y",
-    "{sections: [P1a, P1b, P2a], methods: [mean, colour], encoder: colour, dial: []}",
+    "{sections: [P1a, P1b, P2a], methods: [mean, colour], encoder: colour, matched: []}",
 ]
 
 
@@ -90,7 +90,7 @@ def keys_said(notebook: dict) -> set[str]:
     ("chapter", "parameters"),
     [
         ("id-loocv", ["methods=[ridge,stnet]", "encoder=colour", "budget=smoke"]),
-        ("id-loocv", ["methods=[colour]", "dial=[]", "panel=hvg(20)"]),
+        ("id-loocv", ["methods=[colour]", "matched=[]", "panel=hvg(20)"]),
         (
             "regclass",
             [
@@ -132,8 +132,8 @@ def test_plain_papermill_is_as_strict(arguments, says, tmp_path):
 @pytest.mark.parametrize(
     ("chapter", "parameters", "says"),
     [
-        ("id-loocv", ["methods=[colour]", "dial=[]", "panel=hvg_769"], "shares no gene"),
-        ("id-loocv", ["methods=[rigde]", "dial=[]"], "did you mean ridge"),
+        ("id-loocv", ["methods=[colour]", "matched=[]", "panel=hvg_769"], "shares no gene"),
+        ("id-loocv", ["methods=[rigde]", "matched=[]"], "did you mean ridge"),
         (
             "regclass",
             ["gammas=[-1, 1]", "splits=[section-out]", "tested=[P2a]"],

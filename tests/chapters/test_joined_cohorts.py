@@ -6,12 +6,14 @@ from compendium.chapters.claims import made_up
 from compendium.chapters.data_review import results as data_review
 from compendium.chapters.encoders import results as encoder_rows
 from compendium.chapters.gat import results as attention
-from compendium.chapters.id_loocv import results as ladder
+from compendium.chapters.id_loocv.design import design as plan_chapter
+from compendium.chapters.id_loocv.results import tables
 from compendium.chapters.regclass import results as regclass
 from compendium.chapters.transforms import results as transforms
 from compendium.data.prepare import one_by_one, open_sections, prepare, prepared_names
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
+from compendium.evaluation.comparison import compute
 from space_ranger import write_tenx, write_wu
 
 BOTH, NAMES = "wu+tenx", ["CID4465", "FFPE", "block1", "CID4290"]
@@ -73,8 +75,9 @@ def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them
     ].endswith(found.facts["spot_sets"])
 
 
-def test_the_ladder_leaves_out_sections_of_both():
-    found = ladder.study(BOTH, NAMES, ["mean", "colour"], [], "FFPE", "", {}, "cpu", **WORDS)
+def test_chapter_2_leaves_out_sections_of_both():
+    design = plan_chapter(BOTH, NAMES, ["mean", "colour"], [], {}, section="FFPE", **WORDS)
+    found = compute(design, tables, "cpu")
     told(found)
     assert found["scores"].groupby("section")["gene"].nunique().to_dict() == dict.fromkeys(
         NAMES, SHARED
@@ -111,7 +114,9 @@ def test_classes_are_learned_where_there_are_labels(tested, labelled):
 
 def test_encoders_are_compared_over_both(monkeypatch):
     rows = [row for row in encoder_rows.rows({}, 1, 1) if row.key == "ridge"]
-    some = [encoder_rows.Row(row.key, row.title, row.parameters | {"encoder": "colour"}) for row in rows]
+    some = [
+        encoder_rows.Row(row.key, row.title, row.parameters | {"encoder": "colour"}) for row in rows
+    ]
     monkeypatch.setattr(encoder_rows, "rows", lambda others, mixer_epochs, tuned_epochs: some)
     found = encoder_rows.study(
         BOTH, NAMES, ["CID4290"], [], [], [], 1, 1, "cpu", panel="all", budget="smoke", seed=0

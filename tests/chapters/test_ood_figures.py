@@ -12,7 +12,7 @@ from compendium.book.notebook.show import check_bundle, compact
 from compendium.book.run.chapters import chapters
 from compendium.chapters.claims import CLAIMS
 from compendium.chapters.ood import figures as ood_figures
-from compendium.chapters.ood import findings as drop
+from compendium.chapters.ood.authors import authors_scores
 from compendium.chapters.transforms import figures as transform_figures
 from compendium.chapters.transforms.results import COMMON, OWN
 from compendium.data.partition import ROLES
@@ -107,9 +107,6 @@ def test_a_loss_stands_at_the_distance_of_its_section():
         "circle",
         marks[0].marker.color,
     ) and not any(trace.showlegend for trace in marks)
-    assert "hollow" in ood_figures.marks_told(found) and "hollow" not in ood_figures.marks_told(
-        found[found["role"] == "test"]
-    )
 
 
 def test_no_two_methods_have_the_same_mark():
@@ -138,7 +135,7 @@ def test_no_two_methods_have_the_same_mark():
 
 
 def test_the_authors_boxes_are_by_the_name_of_the_section():
-    fig = publishable(ood_figures.authors_rows(drop.published()))
+    fig = publishable(ood_figures.authors_rows(authors_scores()))
     trained = [trace for trace in fig.data if trace.name == "training"]
     assert {name for trace in trained for name in trace.x} == {"STimage"} and len(trained) == 4
     assert [trace.name for trace in fig.data if trace.showlegend] == list(ROLES)
@@ -225,7 +222,7 @@ def test_boxes_take_other_colours_and_keep_their_own():
         score_figures.boxes(rows, ["ridge"], TITLES, {"else": "#123456"}),
     )
     assert (
-        own.data[0].marker.color == score_figures.ARM_COLOUR["section-out"]
+        own.data[0].marker.color == score_figures.SPLIT_COLOUR["section-out"]
         and other.data[1].marker.color == "#123456"
     )
     assert np.unique([trace.marker.color for trace in own.data]).size == 2

@@ -153,7 +153,7 @@ def test_spots_lie_on_tissue_and_the_corners_on_glass(demo):
 
 def test_neighbours_in_squidpy_are_those_of_the_array(demo, squidpy, tmp_path):
     read = reopened(to_anndata(demo), tmp_path)
-    squidpy.gr.spatial_neighbors_knn(read, n_neighs=4)
+    squidpy.gr.spatial_neighbors_grid(read, n_neighs=4)
     steps = np.abs(demo.grid[:, None] - demo.grid[None]).sum(axis=2)
     np.testing.assert_array_equal(read.obsp["spatial_connectivities"].toarray(), steps == 1)
 

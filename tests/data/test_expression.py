@@ -52,8 +52,8 @@ def counts_of(seed: int, spots: int = 30, genes: int = 6) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def golden(shared) -> dict[str, np.ndarray]:
-    with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as stored:
+def reference(golden) -> dict[str, np.ndarray]:
+    with np.load(golden / "pieces.npz", allow_pickle=False) as stored:
         return {
             name.removeprefix("expression."): stored[name]
             for name in stored.files
@@ -70,20 +70,20 @@ def golden(shared) -> dict[str, np.ndarray]:
         ("minmax", "minmax", 1),
     ],  # the reference log1p is to base 10, ours natural
 )
-def test_reference_values(golden, transform, name, factor):
-    section = section_of(golden["counts"])
+def test_reference_values(reference, transform, name, factor):
+    section = section_of(reference["counts"])
     target = fit_target(transform, list(section.genes), [section], list(section.genes))
     assert target(section).dtype == np.float32
-    assert np.abs(target(section) - factor * golden[name]).max() < 1e-5
+    assert np.abs(target(section) - factor * reference[name]).max() < 1e-5
 
 
-def test_scprep_normalises_within_the_panel_and_wide_over_the_shared_genes(golden):
-    section = section_of(golden["counts"])
+def test_scprep_normalises_within_the_panel_and_wide_over_the_shared_genes(reference):
+    section = section_of(reference["counts"])
     genes = list(section.genes)
     wide = fit_target("wide", genes, [section], genes)(section)
-    assert np.abs(wide - np.log1p(golden["norm"])).max() < 1e-5
+    assert np.abs(wide - np.log1p(reference["norm"])).max() < 1e-5
     few = genes[:4]
-    alone = section_of(golden["counts"][:, :4])
+    alone = section_of(reference["counts"][:, :4])
     scprep = fit_target("scprep", few, [section], genes)(section)
     assert np.array_equal(scprep, fit_target("scprep", few, [alone], few)(alone))
     assert np.array_equal(fit_target("wide", few, [section], genes)(section), wide[:, :4])

@@ -29,10 +29,9 @@ def test_her2st_has_36_sections_of_8_patients_and_154_files():
     assert her2st.shared_genes == "her2_common_11871"
 
 
-def test_every_id_is_the_recorded_one(shared: Path):
+def test_every_id_is_the_recorded_one(golden: Path):
     recorded = dict(
-        reversed(line.split())
-        for line in (shared / "facts" / "her2st-blobs.txt").read_text().splitlines()
+        reversed(line.split()) for line in (golden / "her2st-blobs.txt").read_text().splitlines()
     )
     assert sources.cohort("her2st").catalogued() == recorded
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_fits import SECTIONS, fitted
 
 from compendium.methods import names
 from compendium.runs.fit import build, predict
 from compendium.runs.inputs.batches import batch, in_order
+from tiny_fits import SECTIONS, fitted
 
 TESTED = SECTIONS[2]
 SCATTERED = np.random.default_rng(1).integers(

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_fits import SECTIONS, fitted, smoke
 
 from compendium.data.section import Section
 from compendium.errors import BadInput
@@ -12,6 +11,7 @@ from compendium.methods import names, recipe
 from compendium.runs import run_once
 from compendium.runs.fit import predict
 from conftest import tiny_section
+from tiny_fits import SECTIONS, fitted, smoke
 
 OTHER = replace(
     SECTIONS[2], counts=SECTIONS[2].counts[:, ::-1] * 7, digest="other counts"

@@ -11,8 +11,8 @@ from compendium.methods.count_losses import nb_log_odds, nb_total_probability, z
 
 
 @pytest.fixture
-def golden(shared):
-    with np.load(shared / "golden" / "count_losses.npz", allow_pickle=False) as file:
+def reference(golden):
+    with np.load(golden / "count_losses.npz", allow_pickle=False) as file:
         return {name: torch.from_numpy(np.asarray(file[name])) for name in file}
 
 
@@ -20,47 +20,49 @@ def leaves(*tensors):
     return [tensor.clone().requires_grad_() for tensor in tensors]
 
 
-def test_activations(golden):
-    found = zinb_parameters(*(golden[f"pre_{name}"] for name in ("mean", "disp", "pi")))
+def test_activations(reference):
+    found = zinb_parameters(*(reference[f"pre_{name}"] for name in ("mean", "disp", "pi")))
     for name, values in zip(("mean", "disp", "pi"), found, strict=True):
-        torch.testing.assert_close(values, golden[name], rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(values, reference[name], rtol=1e-6, atol=1e-8)
 
 
-def test_zinb_and_its_gradients(golden):
-    parameters = leaves(golden["mean"], golden["disp"], golden["pi"])
-    loss = zinb(golden["x"], *parameters, golden["size_factor"])
+def test_zinb_and_its_gradients(reference):
+    parameters = leaves(reference["mean"], reference["disp"], reference["pi"])
+    loss = zinb(reference["x"], *parameters, reference["size_factor"])
     loss.backward()
-    torch.testing.assert_close(loss, golden["zinb"], rtol=5e-6, atol=0)
+    torch.testing.assert_close(loss, reference["zinb"], rtol=5e-6, atol=0)
     for name, parameter in zip(("mean", "disp", "pi"), parameters, strict=True):
         torch.testing.assert_close(
-            parameter.grad, golden[f"zinb_grad_{name}"], rtol=1e-4, atol=1e-7
+            parameter.grad, reference[f"zinb_grad_{name}"], rtol=1e-4, atol=1e-7
         )
 
 
-def test_ridge_and_size_factors(golden):
-    parameters = golden["mean"], golden["disp"], golden["pi"]
+def test_ridge_and_size_factors(reference):
+    parameters = reference["mean"], reference["disp"], reference["pi"]
     torch.testing.assert_close(
-        zinb(golden["x"], *parameters, golden["size_factor"], ridge=0.1),
-        golden["zinb_ridge01"],
+        zinb(reference["x"], *parameters, reference["size_factor"], ridge=0.1),
+        reference["zinb_ridge01"],
         rtol=5e-6,
         atol=0,
     )
     torch.testing.assert_close(
-        zinb(golden["x"], *parameters, torch.ones(40)), golden["zinb_sf1"], rtol=5e-6, atol=0
+        zinb(reference["x"], *parameters, torch.ones(40)), reference["zinb_sf1"], rtol=5e-6, atol=0
     )
 
 
-def test_nb_option_and_its_gradients(golden):
-    parameters = leaves(golden["nb_r"], golden["nb_p"])
-    loss = nb_log_odds(golden["x"], *parameters)
+def test_nb_option_and_its_gradients(reference):
+    parameters = leaves(reference["nb_r"], reference["nb_p"])
+    loss = nb_log_odds(reference["x"], *parameters)
     loss.backward()
-    torch.testing.assert_close(loss, golden["nb"], rtol=5e-6, atol=0)
+    torch.testing.assert_close(loss, reference["nb"], rtol=5e-6, atol=0)
     for name, parameter in zip("rp", parameters, strict=True):
-        torch.testing.assert_close(parameter.grad, golden[f"nb_grad_{name}"], rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(
+            parameter.grad, reference[f"nb_grad_{name}"], rtol=1e-4, atol=1e-6
+        )
 
 
-def test_stimage_form(shared):
-    with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as file:
+def test_stimage_form(golden):
+    with np.load(golden / "pieces.npz", allow_pickle=False) as file:
         y, n, p, entries, grad = (
             torch.from_numpy(file[f"stimage_nb.{name}"])
             for name in ("y", "n", "p", "elementwise", "grad_params")

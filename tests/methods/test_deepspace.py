@@ -24,8 +24,8 @@ def small(monkeypatch):
     )
 
 
-def test_the_loss_is_the_published_one(shared):
-    with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as stored:
+def test_the_loss_is_the_published_one(golden):
+    with np.load(golden / "pieces.npz", allow_pickle=False) as stored:
         outputs, labels, loss = (
             torch.from_numpy(stored[f"deepspace_smoothl1.{part}"])
             for part in ("outputs", "labels", "loss")

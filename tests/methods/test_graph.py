@@ -20,8 +20,8 @@ INSIDE = 3 * 7 + 3  # a spot in the middle of VISIUM
 
 @pytest.mark.parametrize("prune", ["NA", "Grid", "STD"])
 @pytest.mark.parametrize("k", [4, 6, 8])
-def test_adjacency_is_the_published_one(shared, k, prune):
-    with np.load(shared / "golden" / "graph.npz", allow_pickle=False) as file:
+def test_adjacency_is_the_published_one(golden, k, prune):
+    with np.load(golden / "graph.npz", allow_pickle=False) as file:
         places, expected = (
             torch.from_numpy(file["coords_float"]),
             torch.from_numpy(file[f"adj_float_k{k}_{prune}"]),
@@ -29,8 +29,8 @@ def test_adjacency_is_the_published_one(shared, k, prune):
     torch.testing.assert_close(nearest(places, k, prune).adjacency, expected, rtol=0, atol=0)
 
 
-def test_mean_over_neighbours_is_the_matrix_product(shared):
-    with np.load(shared / "golden" / "graph.npz", allow_pickle=False) as file:
+def test_mean_over_neighbours_is_the_matrix_product(golden):
+    with np.load(golden / "graph.npz", allow_pickle=False) as file:
         places, matrix = (
             torch.from_numpy(file["coords_float"]),
             torch.from_numpy(file["adj_float_k6_STD"]),

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_fits import SECTIONS, smoke
 
 import compendium
 from compendium import versions
@@ -14,6 +13,7 @@ from compendium.book.notebook.profiles import load
 from compendium.book.run.fingerprint import fingerprint
 from compendium.images.features import cache_path
 from compendium.images.stain.store import restained
+from tiny_fits import SECTIONS, smoke
 
 PACKAGE = Path(compendium.__file__).parent
 ROOT = PACKAGE.parents[1]

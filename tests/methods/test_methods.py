@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_fits import SECTIONS, fitted
 
 from compendium.errors import BadInput
 from compendium.images.features import COORDINATES
@@ -16,6 +15,7 @@ from compendium.methods.registry import NONE, register
 from compendium.methods.stnet import STNet
 from compendium.runs.execution import training_set
 from compendium.runs.fit import predict
+from tiny_fits import SECTIONS, fitted
 
 
 @pytest.mark.parametrize("method", names())

@@ -333,8 +333,8 @@ def test_heads_that_are_not_there_are_not_invented():
 
 
 @pytest.mark.parametrize("file", ["hist2st_fullsize_shapes.json", "histogene_fullsize_shapes.json"])
-def test_full_size_names_and_shapes(shared, file):
-    for said, shapes in json.loads((shared / "golden" / file).read_text()).items():
+def test_full_size_names_and_shapes(golden, file):
+    for said, shapes in json.loads((golden / file).read_text()).items():
         facts = {name: int(value) for name, value in (word.split("=") for word in said.split(","))}
         method = published.load(
             {

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_fits import SECTIONS, smoke
 
 from compendium.methods import names, recipe
 from compendium.methods.hist2st_layers import PatchMixer
@@ -14,6 +13,7 @@ from compendium.runs import run_once
 from compendium.runs.execution import training_set
 from compendium.runs.fit import build
 from compendium.runs.inputs.batches import class_names, inputs, training
+from tiny_fits import SECTIONS, smoke
 
 OWN = {"tile_px": 56, "encoder": "own", "dropout": 0.3}
 KINDS = {

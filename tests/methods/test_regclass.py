@@ -38,8 +38,8 @@ def build(**words):
 
 
 @pytest.mark.parametrize(("double", "value"), [(False, "ce_proper"), (True, "ce_on_softmax")])
-def test_cross_entropy_as_published_and_as_it_should_be(shared, double, value):
-    with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as file:
+def test_cross_entropy_as_published_and_as_it_should_be(golden, double, value):
+    with np.load(golden / "pieces.npz", allow_pickle=False) as file:
         probability, label, expected = (
             torch.from_numpy(np.asarray(file[f"regclass.{name}"]))
             for name in ("prob", "label", value)

@@ -23,8 +23,8 @@ GRID = torch.zeros(30, 2, dtype=torch.long)
 
 
 @pytest.fixture(scope="module")
-def golden(shared) -> dict[str, torch.Tensor]:
-    with np.load(shared / "golden" / "pieces.npz", allow_pickle=False) as stored:
+def reference(golden) -> dict[str, torch.Tensor]:
+    with np.load(golden / "pieces.npz", allow_pickle=False) as stored:
         return {
             name.removeprefix("stimage_nb."): torch.from_numpy(stored[name])
             for name in stored.files
@@ -46,31 +46,31 @@ def units(n: torch.Tensor, p: torch.Tensor) -> torch.Tensor:
     return torch.cat([inverse_softplus(n), torch.logit(p)], dim=1)
 
 
-def test_loss_mean_and_variance_are_the_published_ones(golden):
-    method, raw = passing(12, "log1p"), golden["raw"]
-    batch = Batch(torch.cat([raw[..., 0], raw[..., 1]], dim=1), GRID, golden["y"])
+def test_loss_mean_and_variance_are_the_published_ones(reference):
+    method, raw = passing(12, "log1p"), reference["raw"]
+    batch = Batch(torch.cat([raw[..., 0], raw[..., 1]], dim=1), GRID, reference["y"])
     torch.testing.assert_close(
-        method.losses(batch)["negative binomial"], golden["keras_total"], rtol=1e-5, atol=1e-5
+        method.losses(batch)["negative binomial"], reference["keras_total"], rtol=1e-5, atol=1e-5
     )
-    torch.testing.assert_close(method(batch), golden["mean_pred"].float(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(method(batch), reference["mean_pred"].float(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(
         method.variance(batch),
-        golden["n"] * (1 - golden["p"]) / golden["p"] ** 2,
+        reference["n"] * (1 - reference["p"]) / reference["p"] ** 2,
         rtol=1e-4,
         atol=1e-5,
     )
 
 
-def test_gradients_are_the_published_ones_through_the_two_units(golden):
-    raw = golden["raw"].clone().requires_grad_()
+def test_gradients_are_the_published_ones_through_the_two_units(reference):
+    raw = reference["raw"].clone().requires_grad_()
     passing(12, "log1p").losses(
-        Batch(torch.cat([raw[..., 0], raw[..., 1]], dim=1), GRID, golden["y"])
+        Batch(torch.cat([raw[..., 0], raw[..., 1]], dim=1), GRID, reference["y"])
     )["negative binomial"].backward()
     slopes = torch.stack(
-        [torch.sigmoid(golden["raw"][..., 0]), golden["p"] * (1 - golden["p"])], dim=-1
+        [torch.sigmoid(reference["raw"][..., 0]), reference["p"] * (1 - reference["p"])], dim=-1
     )  # of n and p in the units
     torch.testing.assert_close(
-        raw.grad / 12, golden["grad_params"] * slopes, rtol=1e-4, atol=1e-7
+        raw.grad / 12, reference["grad_params"] * slopes, rtol=1e-4, atol=1e-7
     )  # the loss sums over genes, the reference averages
 
 
