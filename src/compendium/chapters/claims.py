@@ -3,19 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from compendium.chapters.augmentation import findings as discernible
-from compendium.chapters.data_review import results as data_review
-from compendium.chapters.gat import results as attention
-from compendium.chapters.regclass import gamma
-from compendium.chapters.transforms import results as transforms
 from compendium.data.sources import cohort
-from compendium.evaluation import paired as transfer
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Claim
 
 CLAIMS: Mapping[str, Callable[[Results], dict[str, Claim]]] = {
-    "data-review": data_review.claims, "augmentation": discernible.claims, "transforms": transforms.claims,
-    "regclass": gamma.claims, "encoders": transfer.claims, "gat": attention.claims,
 }  # fmt: skip
 MADE_UP = "The cohort is made up: nothing follows for tissue."
 

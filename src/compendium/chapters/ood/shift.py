@@ -11,7 +11,7 @@ from scipy.stats import norm, wasserstein_distance
 from compendium.data.panels import shared_genes
 from compendium.data.partition import ROLES, Partition
 from compendium.data.section import Section
-from compendium.evaluation.review import CHANNELS, channel_shares
+from compendium.evaluation.describe import CHANNELS, channel_shares
 
 MEASURES = {"colour": "colour", "features": "frozen features", "genes": "genes per spot"}
 STEPS = 80
