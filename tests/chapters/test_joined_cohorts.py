@@ -111,7 +111,9 @@ def test_classes_are_learned_where_there_are_labels(tested, labelled):
 
 def test_encoders_are_compared_over_both(monkeypatch):
     rows = [row for row in encoder_rows.rows({}, 1, 1) if row.key == "ridge"]
-    some = [encoder_rows.Row(row.key, row.title, row.parameters | {"encoder": "colour"}) for row in rows]
+    some = [
+        encoder_rows.Row(row.key, row.title, row.parameters | {"encoder": "colour"}) for row in rows
+    ]
     monkeypatch.setattr(encoder_rows, "rows", lambda others, mixer_epochs, tuned_epochs: some)
     found = encoder_rows.study(
         BOTH, NAMES, ["CID4290"], [], [], [], 1, 1, "cpu", panel="all", budget="smoke", seed=0

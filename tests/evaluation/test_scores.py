@@ -96,7 +96,12 @@ def test_the_patient_is_the_unit():
 
 
 def test_the_dial_says_how_much_matching_removes():
-    arms = {"section-out": 0.30, "patient-out": 0.20, "matched-within": 0.17, "matched-between": 0.15}
+    arms = {
+        "section-out": 0.30,
+        "patient-out": 0.20,
+        "matched-within": 0.17,
+        "matched-between": 0.15,
+    }
     table = pd.DataFrame(
         [
             {"method": "m", "section": "A1", "split": arm, "gene": "g", "pcc": value}
