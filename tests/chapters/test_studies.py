@@ -1,9 +1,7 @@
 """What chapters compute, on tiny sections: every table that their pages draw, with the rows that it must have."""
 
-import numpy as np
 import pytest
 
-from compendium.chapters.data_review import results as data_review
 from compendium.chapters.encoders import results as encoder_rows
 from compendium.chapters.regclass import results as regclass
 from compendium.errors import BadInput
@@ -18,7 +16,7 @@ WORDS = {"panel": "all", "encoder": "colour", "weights": "", "budget": "smoke", 
 
 @pytest.fixture(autouse=True)
 def sections(home, monkeypatch):
-    for study in (data_review, encoder_rows, regclass):
+    for study in (encoder_rows, regclass):
         monkeypatch.setattr(study, "open_sections", lambda cohort, names: SECTIONS)
 
 
@@ -101,13 +99,3 @@ def test_encoders_hold_all_that_their_page_draws(monkeypatch):
         "frozen",
         "ridge",
     ]
-
-
-def test_thinning_takes_counts_and_never_adds(monkeypatch):
-    lines = data_review.thinned(SECTIONS[0], SECTIONS[0].genes.tolist())
-    measured, thin = lines.to_dict("records")
-    assert measured["UMIs"] == SECTIONS[0].counts.sum() and thin["counts"] == "thinned to 10%"
-    assert 0.05 * measured["UMIs"] < thin["UMIs"] < 0.2 * measured["UMIs"]
-    assert thin["genes seen at all"] <= measured["genes seen at all"] and np.all(
-        lines["genes without variance"].diff().dropna() >= 0
-    )
