@@ -33,7 +33,7 @@ SHARED = Path(os.environ.get("COMPENDIUM_SHARED", Path(__file__).resolve().paren
 
 LONGEST = (
     "test_notebooks.py",
-    "test_real_ladder.py",
+    "test_real_controls.py",
     "test_built_book.py",
     "test_executors.py",
     "test_eighth_method.py",

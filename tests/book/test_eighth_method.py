@@ -93,7 +93,7 @@ from compendium.book.site import render
 
 for name in ("methods", "inputs", "deviations"):
     assert main(["table", name]) == 0
-words = ["-p", "sections=[P1a, P1b, P2a]", "-p", "methods=[mean, knn]", "-p", "encoder=colour", "-p", "dial=[]", "-p", "panel=hvg(20)"]
+words = ["-p", "sections=[P1a, P1b, P2a]", "-p", "methods=[mean, knn]", "-p", "encoder=colour", "-p", "matched=[]", "-p", "panel=hvg(20)"]
 assert main(["chapter", "id-loocv", "--profile", "demo", *words, "--out", "page.ipynb"]) == 0
 assert main(["study", "demo", "--methods", "knn", "--show", "--sections", "P1a", "P1b", "P2a", "-p", "encoder=colour", "-p", "panel=hvg(20)"]) == 0
 render(Path.cwd())

@@ -1,11 +1,10 @@
-"""Sentences about reference scores: each number is that of the table it is read from."""
+"""Tables of the page "Which method for my slide": each number is that of the scores."""
 
 import pandas as pd
 import pytest
 
-from compendium.chapters.advice import advice
-from compendium.evaluation.panel_names import said
-from compendium.evaluation.verdict import others
+from compendium.chapters import advice
+from compendium.evaluation.panel_names import panel_title
 
 TITLES = {
     "colour": "Colour",
@@ -19,8 +18,8 @@ PATIENT = {"colour": 0.10, "ridge": 0.20, "coordinates": -0.20, "stnet": 0.35, "
 
 
 @pytest.fixture
-def kept() -> pd.DataFrame:
-    """Two genes with one score each a method and split, on two sections of patient C; one section of B, and one of D, under section-out only."""
+def scores() -> pd.DataFrame:
+    """Two genes with one score a method and split, on C1 and C2; B1, D1 under section-out only."""
     rows = [
         {
             "method": method,
@@ -31,85 +30,62 @@ def kept() -> pd.DataFrame:
             "panels": "markers_12",
             "pcc": score,
         }
-        for split, scores, sections in (
+        for split, medians, sections in (
             ("section-out", SECTION, ("C1", "C2", "B1", "D1")),
             ("patient-out", PATIENT, ("C1", "C2")),
         )
-        for method, score in scores.items()
+        for method, score in medians.items()
         for section in sections
         for gene in ("FASN", "CD74")
     ]
     return pd.DataFrame(rows)
 
 
-def test_every_sentence_is_computed(kept):
-    told = advice(kept, TITLES)
-    assert told["advice_ground"].startswith(
-        "2 sections (C1, C2) of 1 patient can be compared under both splits; with the patient left out training is for patient C on B1, D1."
+def test_numbers_are_those_of_the_scores(scores):
+    controls = advice.against_controls(scores, TITLES).iloc[0]
+    assert controls.tolist() == ["12 marker genes", 0.1, 0.2, "ST-Net", 0.35, 2, 1, 2, 2]
+    patient = advice.patient_left_out(scores).iloc[0]
+    assert patient[["methods", "lower"]].tolist() == [5, 2]
+    assert patient[["mean fall", "position, section out", "position, patient out"]].tolist() == (
+        pytest.approx([0.15, 0.4, -0.2])
     )
-    assert told["advice_ground"].endswith(others(3)) and "p = 0.25" in others(3)
-    assert told["advice_first"] == (
-        "On 12 marker genes with the patient left out the median PCC is 0.100 for Colour; 0.200 for Ridge; and 0.350 for the best of 2 published methods (ST-Net). "
-        "1 of them exceed both controls, the best one in 2 of 2 sections."
-    )
-    assert (
-        told["advice_sections"]
-        == "Of 2 comparisons (panel and split) with ridge on the same features the higher is HisToGene in 0."
-    )
-    assert told["advice_patient"].endswith(
-        "than with the section left out for 2 of 5 rows, by 0.150 on average."
-    )
-    assert told["advice_position"].endswith(
-        "of 0.400 with the section left out and of -0.200 with the patient left out."
-    )
-    assert told["advice_genes"] == (
-        "Of 12 marker genes, with the patient left out, 2 have a correlation; ridge exceeds a mean PCC of 0.3 for 0 of them, "
-        "and for 2 ST-Net does, the most of any published method."
-    )
-    assert told["advice_panels"] == "Numbers are those of 12 marker genes (markers_12)."
+    whole = advice.whole_sections(scores, TITLES)
+    assert whole.to_numpy().tolist() == [["HisToGene", 2, 0]]
+    genes = advice.well_predicted(scores, TITLES).iloc[0]
+    assert genes.tolist() == ["12 marker genes", 2, 0, "ST-Net", 2]
+    training = advice.training_of(scores)
+    assert training["section"].tolist() == ["C1", "C2"]
+    assert set(training["trained on"]) == {"B1, D1"}
 
 
-def test_sentences_follow_the_scores(kept):
-    kept.loc[kept["method"].isin(["histogene", "colour"]), "pcc"] = 0.5
-    told = advice(kept, TITLES)
-    assert (
-        "0.500 for the best of 2 published methods (HisToGene). 0 of them exceed both controls, the best one in 0 of 2 sections."
-        in told["advice_first"]
-    )
-    assert told["advice_sections"].endswith("HisToGene in 2.")
+def test_tables_follow_the_scores(scores):
+    scores.loc[scores["method"].isin(["histogene", "colour"]), "pcc"] = 0.5
+    controls = advice.against_controls(scores, TITLES).iloc[0]
+    assert controls["best method"] == "HisToGene" and controls["above both"] == 0
+    assert controls["best ahead in"] == 0
+    assert advice.whole_sections(scores, TITLES)["above ridge"].tolist() == [2]
 
 
-def test_panels_stand_side_by_side_in_their_order(kept):
-    kept["panels"] = "markers_12+hvg_769"
-    kept.loc[kept["gene"] == "CD74", ["panels", "pcc"]] = ["hvg_769", 0.6]
-    told = advice(kept, TITLES)
-    assert (
-        "On 12 marker genes / 769 variable genes with" in told["advice_first"]
-        and "is 0.100 / 0.350 for Colour; 0.200 / 0.400 for Ridge" in told["advice_first"]
-    )
-    assert (
-        "variable genes, with the patient left out, 1 / 2 have a correlation; ridge exceeds a mean PCC of 0.3 for 0 / 1 of them"
-        in told["advice_genes"]
-    )
-    assert (
-        told["advice_panels"]
-        == "Numbers parted by strokes are those of 12 marker genes (markers_12) and 769 variable genes (hvg_769)."
-    )
-    assert not [
-        key
-        for key, sentence in told.items()
-        if key != "advice_panels" and ("markers_12" in sentence or "hvg" in sentence)
-    ]
+def test_panels_are_in_their_order(scores):
+    scores["panels"] = "markers_12+hvg_769"
+    scores.loc[scores["gene"] == "CD74", ["panels", "pcc"]] = ["hvg_769", 0.6]
+    controls = advice.against_controls(scores, TITLES)
+    assert controls["panel"].tolist() == ["12 marker genes", "769 variable genes"]
+    assert controls["Colour"].tolist() == pytest.approx([0.10, 0.35])
+    genes = advice.well_predicted(scores, TITLES)
+    assert (genes["genes"].tolist(), genes["ridge"].tolist()) == ([1, 2], [0, 1])
 
 
-def test_panels_are_said_in_words():
-    words = ("markers_12", "hvg_769", "hvg(300)", "all", "hvg_union(1000)", "mine")
-    told = [
-        "12 marker genes",
-        "769 variable genes",
-        "300 genes chosen in training",
-        "all shared genes",
-        "the 1000 most variable genes of any training section",
-        "mine",
-    ]
-    assert [said(word) for word in words] == told
+@pytest.mark.parametrize(
+    ("panel", "title"),
+    [
+        ("markers_12", "12 marker genes"),
+        ("hvg_769", "769 variable genes"),
+        ("hvg(300)", "300 genes chosen in training"),
+        ("all", "all shared genes"),
+        ("hvg_union(1000)", "the 1000 most variable genes of any training section"),
+        ("mine", "mine"),
+    ],
+)
+def test_panels_have_a_title(panel, title):
+    assert panel_title(panel) == title

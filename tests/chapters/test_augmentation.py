@@ -45,7 +45,7 @@ PARTS = (["S1"], ["S2"], ["S3", "S4"])
 
 def test_rows_of_a_group_differ_from_its_reference_in_what_their_name_says():
     rows = {
-        row.key: dict(row.words)
+        row.key: dict(row.parameters)
         for row in compared(["stnet", "bleep"], ["reinhard", "hed-light"], 3, 7)
     }
     for group, word in (

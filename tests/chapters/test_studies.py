@@ -1,14 +1,10 @@
 """What chapters compute, on tiny sections: every table that their pages draw, with the rows that it must have."""
 
-import numpy as np
 import pytest
 
-from compendium.chapters.data_review import results as data_review
 from compendium.chapters.encoders import results as encoder_rows
-from compendium.chapters.id_loocv import results as ladder
 from compendium.chapters.regclass import results as regclass
 from compendium.errors import BadInput
-from compendium.evaluation.results import differences, read, write
 from conftest import tiny_section
 
 SECTIONS = [
@@ -20,81 +16,8 @@ WORDS = {"panel": "all", "encoder": "colour", "weights": "", "budget": "smoke", 
 
 @pytest.fixture(autouse=True)
 def sections(home, monkeypatch):
-    for study in (data_review, encoder_rows, ladder, regclass):
+    for study in (encoder_rows, regclass):
         monkeypatch.setattr(study, "open_sections", lambda cohort, names: SECTIONS)
-
-
-def climb(**changed):
-    words = {
-        "methods": ["mean", "colour", "stnet"],
-        "dialled": ["colour", "mean"],
-        "mapped": "S2",
-        "gene": "",
-        "seeds": {"spot": 2},
-        "device": "cpu",
-    }
-    return ladder.study("demo", None, **words | changed, **WORDS)
-
-
-def test_the_ladder_holds_all_that_its_page_draws(tmp_path):
-    found = climb()
-    by_split = found["scores"].groupby(["method", "split"]).size()
-    assert by_split.unstack().to_dict("index") == dict.fromkeys(
-        ("colour", "mean", "stnet"), {"patient-out": 24, "section-out": 36}
-    )
-    floor = found["floor"].set_index("row")
-    assert floor["result"].to_dict() == {"mean": True, "colour": True, "stnet": False}, (
-        "budget smoke is below the floor"
-    )
-    assert floor["twin"].notna().to_dict() == {"mean": False, "colour": False, "stnet": True}
-    assert found["dial"]["method"].unique().tolist() == ["colour"] and sorted(
-        found["dial"]["section"]
-    ) == ["S1", "S2"], "S3 has no sibling"
-    assert (
-        list(found["tissue"]) == ["spot", "x", "y", "measured", "colour", "stnet"]
-        and len(found["tissue"]) == 24
-    )
-    assert (
-        set(found["curves"]["method"]) == {"stnet"}
-        and not found["curves"].duplicated(["fold", "epoch"]).any()
-    ), "curves are of the first seed"
-    assert found["seeds"].groupby("method")["seed"].unique().map(list).to_dict() == {
-        "mean": [0],
-        "colour": [0],
-        "stnet": [0, 1],
-    }
-    assert found["cost"].groupby("row")["fits"].sum().to_dict() == {
-        "mean": 4,
-        "colour": 4,
-        "stnet": 8,
-    }, "leaving out S3 is leaving out its patient"
-    assert found.facts["depth"].keys() == {"S1", "S2", "S3"} and found.facts["changed"].keys() == {
-        "ST-Net head on frozen features"
-    }
-    write(tmp_path / "ladder", found)
-    assert {
-        each.largest
-        for each in differences(read(tmp_path / "ladder"), read(tmp_path / "ladder")).values()
-    } == {0.0}
-    assert {each.largest for each in differences(climb(), found).values()} == {0.0}, (
-        "computed again it is the same"
-    )
-
-
-def test_what_rows_compare_follows_from_the_encoder():
-    assert "same frozen features" in ladder.seen("colour") and "compare heads" in ladder.seen(
-        "tf_efficientnet_lite0.in1k"
-    )
-    assert "its own encoder" in ladder.seen("own") and "frozen" not in ladder.seen("own")
-
-
-@pytest.mark.parametrize(("changed", "said"), [
-    ({"mapped": "S9"}, "section S9 of the tissue map is not among S1, S2, S3"), ({"methods": ["mean"]}, "names nothing that can be correlated"),
-    ({"seeds": {"spot": 0}}, "number of seeds of spot models is 0; give 1 or more"), ({"gene": "XIST"}, "gene XIST is not in the panel of section S2"),
-])  # fmt: skip
-def test_a_ladder_that_cannot_be_is_refused(changed, said):
-    with pytest.raises(BadInput, match=said):
-        climb(**changed)
 
 
 def classify(**changed):
@@ -145,7 +68,7 @@ def test_encoders_hold_all_that_their_page_draws(monkeypatch):
     rows = {row.key: row for row in encoder_rows.rows({}, 1, 1)}
     some = [
         encoder_rows.Row(
-            key, rows[key].title, rows[key].words | {"encoder": "colour", "tile_px": 32}
+            key, rows[key].title, rows[key].parameters | {"encoder": "colour", "tile_px": 32}
         )
         for key in ("frozen", "ridge")
     ]
@@ -176,13 +99,3 @@ def test_encoders_hold_all_that_their_page_draws(monkeypatch):
         "frozen",
         "ridge",
     ]
-
-
-def test_thinning_takes_counts_and_never_adds(monkeypatch):
-    lines = data_review.thinned(SECTIONS[0], SECTIONS[0].genes.tolist())
-    measured, thin = lines.to_dict("records")
-    assert measured["UMIs"] == SECTIONS[0].counts.sum() and thin["counts"] == "thinned to 10%"
-    assert 0.05 * measured["UMIs"] < thin["UMIs"] < 0.2 * measured["UMIs"]
-    assert thin["genes seen at all"] <= measured["genes seen at all"] and np.all(
-        lines["genes without variance"].diff().dropna() >= 0
-    )

@@ -13,11 +13,11 @@ from compendium.data.splits import (
     Split,
     check_apart,
     folds,
+    matched_between,
+    matched_within,
     ood,
     patient_out,
     section_out,
-    siblings,
-    strangers,
     wang_four,
 )
 from conftest import tiny_section
@@ -97,7 +97,7 @@ def test_wangs_folds_are_the_published_four():
 
 
 def test_the_arms_train_on_the_patient_or_on_all_others_and_know_each_other():
-    own, others = folds("siblings", HER2ST), folds("strangers", HER2ST)
+    own, others = folds("matched-within", HER2ST), folds("matched-between", HER2ST)
     assert (
         [fold.test for fold in own]
         == [fold.test for fold in others]
@@ -114,7 +114,7 @@ def test_the_arms_train_on_the_patient_or_on_all_others_and_know_each_other():
 
 def test_the_arms_of_the_five_sections_with_images():
     chosen = [section for section in HER2ST if section.name in ("B4", "C2", "C3", "C4", "C5")]
-    own, others = siblings(chosen), strangers(chosen)
+    own, others = matched_within(chosen), matched_between(chosen)
     assert [fold.test for fold in own] == [
         ("C2",),
         ("C3",),
@@ -142,7 +142,7 @@ def test_ood_is_the_published_partition():
 def test_the_two_sections_of_block_a_are_kept_together():
     tenx = list(catalogue()["tenx"].sections.values())
     assert sorted(fold.test for fold in patient_out(tenx)) == [("FFPE",), ("block1", "block2")]
-    assert [fold.test for fold in siblings(tenx)] == [("block1",), ("block2",)]
+    assert [fold.test for fold in matched_within(tenx)] == [("block1",), ("block2",)]
 
 
 def test_ood_elsewhere_leaves_one_laboratory_out():
@@ -226,7 +226,7 @@ def test_rules_that_promise_patients_apart_keep_them_apart(rule, sections):
 @settings(deadline=None, max_examples=60)
 @given(sections=cohorts())
 def test_both_arms_test_the_same_sections(sections):
-    own, others = made_by("siblings", sections), made_by("strangers", sections)
+    own, others = made_by("matched-within", sections), made_by("matched-between", sections)
     assert [(fold.test, fold.train, fold.match) for fold in own] == [
         (fold.test, fold.match, fold.train) for fold in others
     ]
@@ -263,8 +263,8 @@ def test_a_rule_that_keeps_patients_apart_refuses_a_cohort_that_cannot():
         ("patient-out", HER2ST[:6], ("leaving out patient A leaves no section to train on",)),
         ("one-patient", HER2ST[:6], ("no fold over sections A1, A2",)),
         ("ood", HER2ST, ("leaves no section to train on", "add sections")),
-        ("siblings", HER2ST[:6], ("no fold over sections A1, A2", "more patients")),
-        ("strangers", [HER2ST[0], HER2ST[6]], ("no fold over sections A1, B1",)),
+        ("matched-within", HER2ST[:6], ("no fold over sections A1, A2", "more patients")),
+        ("matched-between", [HER2ST[0], HER2ST[6]], ("no fold over sections A1, B1",)),
         ("wang-four", VISIUM, ("split wang-four has no fold over sections",)),
     ],
 )
@@ -275,7 +275,7 @@ def test_a_split_that_cannot_be_made_says_why(rule, sections, words):
 
 def test_sections_and_their_catalogue_entries_split_alike():
     sections = [tiny_section(s.name, s.patient, s.lab, spots=2, px=4) for s in HER2ST[:8]]
-    for rule in ("section-out", "patient-out", "siblings", "strangers"):
+    for rule in ("section-out", "patient-out", "matched-within", "matched-between"):
         assert folds(rule, sections) == folds(rule, HER2ST[:8])
 
 
@@ -293,8 +293,8 @@ def test_every_rule_is_tried_here():
         "section-out",
         "patient-out",
         "one-patient",
-        "siblings",
-        "strangers",
+        "matched-within",
+        "matched-between",
         "wang-four",
         "ood",
     }

@@ -1,4 +1,4 @@
-"""Rows of a comparison: which are results, what their records say, what captions must add."""
+"""The skeleton of a chapter: rows, groups, criterion, seeds, provenance."""
 
 import pandas as pd
 import pytest
@@ -6,15 +6,18 @@ import pytest
 from compendium.errors import BadInput
 from compendium.evaluation import comparison as rows
 from compendium.evaluation.comparison import (
+    Design,
     Row,
     by_seed,
+    compute,
+    criterion,
     fitted,
-    floor,
-    made,
-    marks,
+    labelled,
     over_seeds,
+    placed,
+    provenance,
     repeated,
-    seeds_told,
+    seed_range,
 )
 from compendium.runs import plan_runs
 from conftest import tiny_section
@@ -32,33 +35,33 @@ def planned(method: str = "stnet", **words):
 
 
 @pytest.mark.parametrize(
-    ("pcc", "twin", "budget", "result"),
+    ("pcc", "control", "budget", "result"),
     [(0.2, 0.1, "laptop", True), (0.1, 0.1, "laptop", False), (0.2, 0.1, "smoke", False)],
 )
-def test_a_result_is_trained_enough_and_above_its_twin(pcc, twin, budget, result):
+def test_a_result_is_trained_enough_and_above_its_control(pcc, control, budget, result):
     own, shuffled = (
-        pd.DataFrame({"row": ["head"] * 2, "pcc": [value, value]}) for value in (pcc, twin)
+        pd.DataFrame({"row": ["head"] * 2, "pcc": [value, value]}) for value in (pcc, control)
     )
-    line = floor(own, shuffled, planned(budget=budget)).iloc[0]
-    assert (line["row"], line["pcc"], line["twin"], line["trained"], line["result"]) == (
+    line = criterion(own, shuffled, planned(budget=budget)).iloc[0]
+    assert line.tolist() == [
         "head",
         pcc,
-        twin,
+        control,
         budget == "laptop",
         result,
-    )
+    ]
 
 
-def test_a_control_needs_no_twin():
+def test_a_control_needs_no_control():
     own = pd.DataFrame({"row": ["head"], "pcc": [0.2]})
-    assert floor(own, own[:0], planned("ridge"))["result"].tolist() == [True]
+    assert criterion(own, own[:0], planned("ridge"))["result"].tolist() == [True]
 
 
 def test_groups_are_executed_as_one_and_told_apart(home):
     groups = fitted(
         {
             "fits": planned(budget="smoke"),
-            "twins": planned(budget="smoke", permute=True),
+            "permuted": planned(budget="smoke", permute=True),
             "none": [],
         },
         SECTIONS,
@@ -70,7 +73,7 @@ def test_groups_are_executed_as_one_and_told_apart(home):
         and not scores["permuted"].any()
         and scores["fold"].nunique() == 2
     )
-    assert groups["twins"].scores(SECTIONS)["permuted"].all()
+    assert groups["permuted"].scores(SECTIONS)["permuted"].all()
     assert groups["none"].scores(SECTIONS).empty and groups["none"].curves().empty
     curves = groups["fits"].curves()
     assert (curves.loc[curves["epoch"] == 0, "relative"] == 1).all() and len(curves) == 2 * groups[
@@ -80,7 +83,7 @@ def test_groups_are_executed_as_one_and_told_apart(home):
     assert (cost["row"], cost["fits"], cost["training spots"]) == ("head", 2, 24) and cost[
         "seconds"
     ] > 0
-    facts = made(groups)
+    facts = provenance(groups)
     assert (
         facts["records"] == 4
         and facts["stages"]
@@ -89,12 +92,38 @@ def test_groups_are_executed_as_one_and_told_apart(home):
     )
 
 
-def test_captions_name_what_is_no_result():
-    assert marks([], {"records": 3}) == ""
-    assert marks(["ST-Net"], {"records": 3}) == " Smoke, not a result: ST-Net."
+def test_a_row_below_the_criterion_is_labelled_preliminary():
+    titles = {"a": "ST-Net", "b": "Ridge", "c": "Mean"}
+    assert labelled(titles, {"a": False, "b": True}) == titles | {"a": "ST-Net (preliminary)"}
 
 
-def test_seeds_of_heads_are_averaged_and_told(home):
+def test_a_design_lists_its_fits_and_is_computed(home, monkeypatch):
+    monkeypatch.setattr(rows, "open_sections", lambda cohort, names: SECTIONS)
+    jobs = repeated([("mean", run) for _, run in planned("mean", budget="smoke")], {})
+    design = Design("demo", SECTIONS, {"fits": jobs}, "clean", {"order": ["mean"]})
+    line = design.table().iloc[0]
+    expected = ["fits", "mean", "patient-out", 2, 1, 1]
+    columns = ["group", "row", "split", "folds", "seeds", "training sections"]
+    assert line[columns].tolist() == expected
+    results = compute(
+        design,
+        lambda design, groups, sections: (
+            {"scores": groups["fits"].scores(sections)},
+            {"genes": 12},
+        ),
+        "cpu",
+    )
+    assert len(results["scores"]) == 2 * 12 and results.facts["data"].startswith("demo ")
+    assert results.facts["records"] == 2 and results.facts["genes"] == 12
+    assert results.facts["order"] == ["mean"] and results.facts["protocol"] == "clean"
+
+
+def test_sections_of_a_design_are_those_of_the_catalogue():
+    assert [section.name for section in placed("her2st", ["C4", "B4"])] == ["C4", "B4"]
+    assert len(placed("wu+tenx")) == 9
+
+
+def test_seeds_of_heads_are_averaged(home):
     jobs = repeated(
         [
             *planned(budget="smoke"),
@@ -123,12 +152,10 @@ def test_seeds_of_heads_are_averaged_and_told(home):
         .groupby("method")["median"]
         .agg(lambda medians: medians.max() - medians.min())
     )
-    told = seeds_told(by_seed(every))
-    assert (
-        f"several seeds (3) are shown by the mean of their scores; the medians of single seeds lie up to {apart['head']:.3f} apart. All others"
-        in told
-    )
-    assert "one fit of one seed" in seeds_told(by_seed(mean))
+    line = seed_range(by_seed(every)).iloc[0]
+    assert (line["method"], line["seeds"]) == ("head", 3)
+    assert line["range"] == pytest.approx(apart["head"]) and apart["ridge"] == 0
+    assert seed_range(by_seed(mean)).empty
 
 
 def test_a_score_that_one_seed_lacks_is_missing():

@@ -1,4 +1,4 @@
-"""The authors' scores, regrouped: known numbers, and words that follow from the rows."""
+"""The authors' scores, regrouped by patient: known numbers."""
 
 import pandas as pd
 import pytest
@@ -54,14 +54,21 @@ def test_patients_are_counted_and_tested():
         },
         index=list("ABCD"),
     )
-    assert published.highest(table) == "one in 3 of 4 patients, third in 1"
-    assert (
-        published.against(table, "one", "other")
-        == "one lies above other in 3 of 3 (exact two-sided sign test, p = 0.25)"
-    )
+    found = published.sign_test(table, "one", "other")
+    assert found == {"above": 3, "patients": 3, "p": 0.25}
+    tied = published.sign_test(table.assign(other=table["one"]), "one", "other")
+    assert tied["patients"] == 0 and pd.isna(tied["p"])
 
 
-def test_each_gamma_is_told_beside_chance():
+def test_pairs_of_methods_are_compared_within_a_panel():
+    pairs = published.comparisons(published.visium())
+    assert pairs.groupby("panel").size().to_dict() == {"12 markers": 3, "685 HVG": 1}
+    pair = published.comparisons(published.her2()).set_index(["method", "other"])
+    assert pair.loc[("Hist2ST", "BLEEP"), ["above", "patients"]].tolist() == [3, 8]
+    assert pair.loc[("Hist2ST", "STimage"), "patients"] == 7
+
+
+def test_each_gamma_is_compared_with_none():
     rows = pd.DataFrame(
         [
             {"model": model, "section": section, "patient": section, "median": median}
@@ -73,12 +80,11 @@ def test_each_gamma_is_told_beside_chance():
             for section, median in zip("AB", medians, strict=True)
         ]
     )
-    told = published.regclass_told(rows)
-    assert (
-        "γ = 1 by +0.050 (higher in 1 of 2 sections)" in told
-        and "lie 0.100 apart" in told
-        and "of 2 donors" in told
+    changes = published.gamma_changes(rows).set_index("model")
+    assert changes.loc["γ = 1", ["change", "higher", "sections", "patients"]].tolist() == (
+        pytest.approx([0.05, 1, 2, 2])
     )
+    assert changes.loc["Hist2ST", "absolute"] == pytest.approx(0.1)
     assert list(dict.fromkeys(published.regclass()["model"])) == [
         "Hist2ST",
         "γ = 0",
@@ -92,7 +98,7 @@ def test_each_gamma_is_told_beside_chance():
     ("target", "left_out", "expected"),
     [("wide", "", True), ("raw", "", False), ("wide", "H3", False)],
 )
-def test_ours_stands_beside_only_where_genes_split_and_target_agree(
+def test_scores_are_comparable_only_where_genes_split_and_target_agree(
     monkeypatch, target, left_out, expected
 ):
     rows = published.her2()
@@ -104,6 +110,6 @@ def test_ours_stands_beside_only_where_genes_split_and_target_agree(
         }
     )
     monkeypatch.setitem(published.HER2, "BLEEP", ("hvg_769", target))
-    found = published.beside(rows, kept).set_index("method")["beside ours"]
+    found = published.comparable(rows, kept).set_index("method")["comparable"]
     assert found["BLEEP"] == expected
     assert not found.drop("BLEEP").any()

@@ -9,11 +9,11 @@ from compendium.evaluation.results import (
     FACTS,
     OTHER,
     TOLERANCE,
-    Apart,
+    Difference,
     Results,
     differences,
     read,
-    told,
+    summarise_differences,
     write,
 )
 
@@ -101,13 +101,13 @@ def test_a_table_that_one_lacks_is_another():
 
 
 @pytest.mark.parametrize(("apart", "exact", "said"), [
-    ((Apart(0.0, 0.0), Apart(0.0, 0.0)), "the kept tables are", "times left out"),
-    ((Apart(0.0, 0.0), Apart(0.0125, 0.03)), "1 of 2", "b differs by up to 0.013, on average by 3% of its size, within"),
-    ((Apart(0.9, 0.1), Apart(0.5, 2 * TOLERANCE)), "0 of 2", f"b differs by up to 0.5, on average by {2 * TOLERANCE:.0%} of its size, beyond the tolerance of {TOLERANCE:.0%}"),
-    ((OTHER, Apart(0.1, TOLERANCE)), "0 of 2", f"b differs by up to 0.1, on average by {TOLERANCE:.0%} of its size, within the"),
-    ((OTHER, Apart(0.1, 0.1)), "0 of 2", "; a has other rows or words"),
-    ((OTHER, OTHER), "0 of 2", "times left out; a, b have other rows or words"),
+    ((Difference(0.0, 0.0), Difference(0.0, 0.0)), "all", "times left out"),
+    ((Difference(0.0, 0.0), Difference(0.0125, 0.03)), "1 of 2", "b differs by up to 0.013, on average by 3% of its size, within"),
+    ((Difference(0.9, 0.1), Difference(0.5, 2 * TOLERANCE)), "0 of 2", f"b differs by up to 0.5, on average by {2 * TOLERANCE:.0%} of its size, beyond the tolerance of {TOLERANCE:.0%}"),
+    ((OTHER, Difference(0.1, TOLERANCE)), "0 of 2", f"b differs by up to 0.1, on average by {TOLERANCE:.0%} of its size, within the"),
+    ((OTHER, Difference(0.1, 0.1)), "0 of 2", "; other rows or texts: a"),
+    ((OTHER, OTHER), "0 of 2", "times left out; other rows or texts: a, b"),
 ])  # fmt: skip
 def test_the_comparison_is_told(apart, exact, said):
-    line = told(dict(zip("ab", apart, strict=True)))
-    assert line.startswith(exact) and "reproduced exactly" in line and said in line
+    line = summarise_differences(dict(zip("ab", apart, strict=True)))
+    assert line.startswith(exact) and "equal, times left out" in line and said in line

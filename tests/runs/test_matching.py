@@ -44,7 +44,7 @@ def test_features_of_a_cut_section_are_those_of_the_whole():
 
 
 def test_matching_is_deterministic_and_used_by_the_arms():
-    arm = next(f for f in folds("siblings", SECTIONS) if f.test == ("S1",))
+    arm = next(f for f in folds("matched-within", SECTIONS) if f.test == ("S1",))
     run = plan_run("tiny", arm, "ridge", sections=SECTIONS, panel="all")
     one, two = (training_set(run, SECTIONS)[0] for _ in range(2))
     assert [len(part.section) for part in one] == [24]

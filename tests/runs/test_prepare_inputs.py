@@ -79,7 +79,7 @@ def test_only_the_kept_spots_are_trained_on_and_every_spot_is_predicted(home):
 
 
 def test_arms_are_filtered_before_they_are_matched():
-    arm = next(fold for fold in folds("siblings", SECTIONS) if fold.test == ("S1",))
+    arm = next(fold for fold in folds("matched-within", SECTIONS) if fold.test == ("S1",))
     parts, _ = training_set(smoke(split=arm, spots="deepspace"), SECTIONS)
     white = {
         section.name: set(np.flatnonzero(~not_white(section.tiles(32)))) for section in SECTIONS
@@ -237,8 +237,8 @@ def test_the_line_says_what_departs_from_the_protocol():
             "scale is 'bgr' but must be 'normalised', '0-255' or '0-255-bgr'",
         ),
         (
-            {"target": "sct", "split": next(fold for fold in folds("siblings", SECTIONS))},
-            "target=sct cannot be trained on siblings",
+            {"target": "sct", "split": next(fold for fold in folds("matched-within", SECTIONS))},
+            "target=sct cannot be trained on matched-within",
         ),
     ],
 )

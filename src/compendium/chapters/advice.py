@@ -1,143 +1,153 @@
-"""What the reference scores on real sections say to who has a slide and looks for a method: sentences for prose, each computed.
+"""Tables for the page "Which method for my slide", from the kept scores of chapter 2.
 
-Numbers of several panels stand in one sentence, parted by strokes in the order of the panels that it names.
+Each function takes the table `scores` of a run under section-out and patient-out, and returns one
+row a part of the gene panel, or a method.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
-from compendium.chapters.id_loocv.reference import side_by_side
-from compendium.evaluation.panel_names import explained, said
+from compendium.chapters.id_loocv.results import side_by_side
+from compendium.evaluation.panel_names import panel_title
 from compendium.evaluation.scores import by_panel, summary
-from compendium.evaluation.verdict import counted_of, others
 from compendium.methods import recipe
 
 CHEAP = ("colour", "ridge")
-WELL = 0.3  # a correlation to count genes by, no threshold of any test
+"""Controls that a published method is compared with."""
+WELL = 0.3
+"""Mean PCC above which a gene is counted as predicted well; not the threshold of a test."""
+OUT = "patient-out"
 
 
-def advice(kept: pd.DataFrame, titles: Mapping[str, str]) -> dict[str, str]:
-    """Key -> sentence, from the kept scores of a reference run under section-out and patient-out (see compendium.chapters.id_loocv.reference)."""
-    rows = side_by_side(kept).dropna(subset="median")
-    return {
-        "advice_panels": panels(rows),
-        "advice_ground": ground(kept, rows),
-        "advice_first": first(kept, rows, titles),
-        "advice_sections": whole_sections(rows, titles),
-        "advice_patient": patient(rows),
-        "advice_position": position(rows),
-        "advice_genes": genes(kept, titles),
-    }
+def against_controls(scores: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Compare the best published method with the cheap controls, patient left out.
 
-
-def strokes(values: Iterable[object]) -> str:
-    """0.120 / 0.125 / 0.048; what is the same everywhere stands once."""
-    told = [f"{value:.3f}" if isinstance(value, float) else str(value) for value in values]
-    return told[0] if len(set(told)) == 1 else " / ".join(told)
-
-
-def panels(rows: pd.DataFrame) -> str:
-    """What numbers parted by strokes are of; the words of `panel=` in brackets."""
-    *names, last = map(explained, dict.fromkeys(rows["panel"]))
-    return (
-        f"Numbers parted by strokes are those of {', '.join(names)} and {last}."
-        if names
-        else f"Numbers are those of {last}."
-    )
-
-
-def ground(kept: pd.DataFrame, rows: pd.DataFrame) -> str:
-    """What the numbers rest on: the sections compared, and what was trained on once their patient is left out."""
-    compared, whose = (
-        rows["sections"].iloc[0],
-        kept.drop_duplicates("section").set_index("section")["patient"],
-    )
-    left = {name: sorted(whose.index[whose != whose[name]]) for name in compared}
-    trained = "; ".join(
-        dict.fromkeys(
-            f"for patient {whose[name]} on {', '.join(names)}" for name, names in left.items()
-        )
-    )
-    of = counted_of(whose[compared].nunique(), "patient")
-    stands = f"{len(compared)} sections ({', '.join(compared)}) of {of} can be compared under both splits; with the patient left out training is {trained}."
-    return f"{stands} {others(whose.nunique())}".strip()
-
-
-def first(kept: pd.DataFrame, rows: pd.DataFrame, titles: Mapping[str, str]) -> str:
-    """The cheap controls beside the best of the rest, with the patient left out."""
-    found = (
-        rows[rows["split"] == "patient-out"]
-        .pivot(index="panel", columns="method", values="median")
-        .reindex(dict.fromkeys(rows["panel"]))
-    )
-    rest = found[[name for name in found if not recipe(name).control]]
-    cheap, best = found[[name for name in CHEAP if name in found]], rest.idxmax(axis=1)
-    above = rest.gt(cheap.max(axis=1), axis=0).sum(axis=1)
-    medians = summary(
-        by_panel(kept[kept["split"] == "patient-out"]), ["panel", "section", "method"]
+    Returns
+    -------
+    One row a panel: panel, the median PCC of each control, best method, its median PCC, methods
+    (published ones), above both (how many exceed both controls), best ahead in (sections),
+    sections.
+    """
+    rows = side_by_side(scores)
+    medians = _wide(rows[rows["split"] == OUT], ["panel"])
+    published = medians[[name for name in medians if not recipe(name).control]]
+    control = medians[[name for name in CHEAP if name in medians]]
+    best = published.idxmax(axis=1)
+    by_section = summary(
+        by_panel(scores[scores["split"] == OUT]), ["panel", "section", "method"]
     ).pivot(index=["panel", "section"], columns="method", values="median")
-    ahead = [
-        f"{int((part[best[panel]] > part[cheap.columns].max(axis=1)).sum())} of {len(part)}"
-        for panel in found.index
-        for part in [medians.loc[panel]]
-    ]
-    return (
-        f"On {strokes(map(said, found.index))} with the patient left out the median PCC is {'; '.join(f'{strokes(cheap[name])} for {titles[name]}' for name in cheap)}; and "
-        f"{strokes(rest.max(axis=1))} for the best of {rest.shape[1]} published methods ({strokes(titles[name] for name in best)}). "
-        f"{strokes(above)} of them exceed both controls, the best one in {strokes(ahead)} sections."
-    )
-
-
-def whole_sections(rows: pd.DataFrame, titles: Mapping[str, str]) -> str:
-    """How often a method that reads whole sections exceeds ridge on the same features, over panels and splits."""
-    wide = rows.pivot(index=["panel", "split"], columns="method", values="median")
-    counts = {
-        name: int((wide[name] > wide["ridge"]).sum())
-        for name in wide
-        if recipe(name).unit == "section"
+    ahead = {
+        panel: part[best[panel]] > part[control.columns].max(axis=1)
+        for panel, part in by_section.groupby(level="panel")
     }
-    return f"Of {len(wide)} comparisons (panel and split) with ridge on the same features the higher is {', '.join(f'{titles[name]} in {n}' for name, n in counts.items())}."
-
-
-def patient(rows: pd.DataFrame) -> str:
-    """What a new patient costs: the change from section-out to patient-out."""
-    falls = {}
-    for panel, part in rows.groupby("panel", sort=False):
-        wide = part.pivot(index="method", columns="split", values="median").dropna()
-        falls[panel] = wide["section-out"] - wide["patient-out"]
-    lower, mean = (
-        [int((fall > 0).sum()) for fall in falls.values()],
-        [float(fall.mean()) for fall in falls.values()],
-    )
-    return (
-        f"On {strokes(map(said, falls))} the median PCC is lower with the patient left out than with the section left out for {strokes(lower)} of "
-        f"{strokes(map(len, falls.values()))} rows, by {strokes(mean)} on average."
+    return pd.DataFrame(
+        {
+            "panel": [panel_title(name) for name in medians.index],
+            **{titles[name]: control[name].to_numpy() for name in control},
+            "best method": best.map(titles).to_numpy(),
+            "its median PCC": published.max(axis=1).to_numpy(),
+            "methods": published.shape[1],
+            "above both": published.gt(control.max(axis=1), axis=0).sum(axis=1).to_numpy(),
+            "best ahead in": [int(ahead[name].sum()) for name in medians.index],
+            "sections": [len(ahead[name]) for name in medians.index],
+        }
     )
 
 
-def position(rows: pd.DataFrame) -> str:
-    """What the position on the array alone reaches under both splits."""
-    part = (
-        rows[rows["method"] == "coordinates"]
-        .pivot(index="panel", columns="split", values="median")
-        .reindex(dict.fromkeys(rows["panel"]))
+def patient_left_out(scores: pd.DataFrame) -> pd.DataFrame:
+    """Compare leaving out the patient with leaving out the section, over all methods.
+
+    Returns
+    -------
+    One row a panel: panel, methods, lower (how many score lower with the patient left out), mean
+    fall (of the median PCC), coordinates with section out and with patient out.
+    """
+    wide = _wide(side_by_side(scores), ["panel", "method"], "split").dropna()
+    fall = (wide["section-out"] - wide[OUT]).groupby(level="panel", sort=False)
+    position = wide.xs("coordinates", level="method") if _has(wide, "coordinates") else wide[:0]
+    table = pd.DataFrame(
+        {
+            "methods": fall.size(),
+            "lower": fall.agg(lambda values: int((values > 0).sum())),
+            "mean fall": fall.mean(),
+            "position, section out": position["section-out"],
+            "position, patient out": position[OUT],
+        }
     )
-    return (
-        f"On {strokes(map(said, part.index))} the position on the array alone, without any image, has a median PCC of {strokes(part['section-out'])} with the section left out "
-        f"and of {strokes(part['patient-out'])} with the patient left out."
+    table = table.reindex(dict.fromkeys(wide.index.get_level_values("panel")))
+    return table.rename(index=panel_title).rename_axis("panel").reset_index()
+
+
+def whole_sections(scores: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Compare methods that read whole sections with ridge on the same features.
+
+    Returns
+    -------
+    One row a method: method, comparisons (panels and splits), above ridge.
+    """
+    wide = _wide(side_by_side(scores), ["panel", "split"])
+    names = [name for name in wide if recipe(name).unit == "section"]
+    return pd.DataFrame(
+        {
+            "method": [titles[name] for name in names],
+            "comparisons": len(wide),
+            "above ridge": [int((wide[name] > wide["ridge"]).sum()) for name in names],
+        }
     )
 
 
-def genes(kept: pd.DataFrame, titles: Mapping[str, str]) -> str:
-    """How many genes a linear model and the best published method predict well, mean over sections with the patient left out."""
-    parts = by_panel(kept[kept["split"] == "patient-out"])
+def well_predicted(scores: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Count the genes with a mean PCC above WELL, patient left out.
+
+    Returns
+    -------
+    One row a panel: panel, genes (with a correlation), ridge, best method (that with most such
+    genes among the published ones), its genes.
+    """
+    parts = by_panel(scores[scores["split"] == OUT])
     mean = parts.groupby(["panel", "method", "gene"], sort=False)["pcc"].mean().dropna()
-    names = list(dict.fromkeys(parts["panel"]))
-    well = (mean > WELL).groupby(["panel", "method"]).sum().unstack().reindex(names)
-    rest = well[[name for name in well if not recipe(name).control]]
-    sizes = mean.groupby(["panel", "method"]).size().unstack().reindex(names)["ridge"]
-    return (
-        f"Of {strokes(map(said, names))}, with the patient left out, {strokes(sizes)} have a correlation; ridge exceeds a mean PCC of {WELL} for {strokes(well['ridge'])} of them, "
-        f"and for {strokes(rest.max(axis=1))} {strokes(titles[name] for name in rest.idxmax(axis=1))} does, the most of any published method."
+    counts = (mean > WELL).groupby(["panel", "method"]).agg(["sum", "size"])
+    counts = counts.unstack().reindex(dict.fromkeys(parts["panel"]))
+    well = counts["sum"]
+    published = well[[name for name in well if not recipe(name).control]]
+    return pd.DataFrame(
+        {
+            "panel": [panel_title(name) for name in well.index],
+            "genes": counts["size"]["ridge"].to_numpy(),
+            "ridge": well["ridge"].to_numpy(),
+            "best method": published.idxmax(axis=1).map(titles).to_numpy(),
+            "its genes": published.max(axis=1).to_numpy(),
+        }
     )
+
+
+def training_of(scores: pd.DataFrame) -> pd.DataFrame:
+    """List the sections that both splits test, and what is trained on with their patient left out.
+
+    Returns
+    -------
+    One row a section: section, patient, trained on.
+    """
+    patients = scores.drop_duplicates("section").set_index("section")["patient"]
+    names = side_by_side(scores)["sections"].iloc[0]
+    return pd.DataFrame(
+        {
+            "section": names,
+            "patient": [patients[name] for name in names],
+            "trained on": [
+                ", ".join(sorted(patients.index[patients != patients[name]])) for name in names
+            ],
+        }
+    )
+
+
+def _wide(rows: pd.DataFrame, index: list[str], columns: str = "method") -> pd.DataFrame:
+    """Return medians with one column a method or split, panels in their order."""
+    rows = rows.dropna(subset="median")
+    wide = rows.pivot(index=index, columns=columns, values="median")
+    return wide.reindex(dict.fromkeys(rows["panel"]), level="panel" if len(index) > 1 else None)
+
+
+def _has(wide: pd.DataFrame, method: str) -> bool:
+    return method in wide.index.get_level_values("method")

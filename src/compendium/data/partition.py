@@ -109,23 +109,3 @@ def _relation(group: Sequence[Placed], others: Sequence[Placed]) -> str:
         return OTHER_SECTION
     same_lab = {section.lab for section in group} & {section.lab for section in others}
     return OTHER_PATIENT if same_lab else OTHER_LAB
-
-
-def role_summary(parts: Partition) -> str:
-    """Return the roles of these sections, and the fixed caution where a claim is not tested."""
-    names = {role: ", ".join(getattr(parts, role)) for role in ROLES}
-    lines = [
-        f"Trained on: {names[TRAINING]}. Validation: {names[INSIDE]}, {parts.validation_is}. "
-        f"Test: {names[OUTSIDE]}, {parts.test_is}."
-    ]
-    if parts.validation_is == OTHER_SECTION:
-        lines.append(
-            "Siblings of the validation section are trained on, so what is lost between validation "
-            "and test is at least in part the step to another patient."
-        )
-    if parts.test_is != OTHER_LAB:
-        lines.append(
-            "That is another patient of the same laboratory, not out of distribution in the "
-            "benchmark's sense; the words of this page are kept, the claim is not tested."
-        )
-    return " ".join(lines)

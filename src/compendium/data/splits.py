@@ -18,14 +18,15 @@ class Placed(Protocol):
 
 
 Sections = Sequence[Placed]
-ARMS = ("section-out", "patient-out", "siblings", "strangers")  # compared in chapter 2
+MATCHED = ("matched-within", "matched-between")
+"""Rules whose training sets have equal spots and depth: within the test patient, between patients."""
 PUBLISHED_OOD = (
     ("1142243F", "CID4465", "CID44971", "CID4535"),
     ("1160920F", "CID4290"),
     ("block1", "block2", "FFPE"),
 )  # train, valid, test
 # Rules that promise that no patient is on both sides.
-APART = ("patient-out", "one-patient", "strangers", "wang-four", "ood")
+APART = ("patient-out", "one-patient", "matched-between", "wang-four", "ood")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Split:
     left_out
         What the training sections lack.
     match
-        Training sections of the matched split (siblings and strangers): both training sets are cut
+        Training sections of the other rule of a matched pair: both training sets are cut
         to the smaller number of spots and the smaller median UMI total, so that they differ in
         whom they trained on and in nothing else.
     """
@@ -82,20 +83,20 @@ def one_patient(sections: Sections) -> list[Split]:
     ]
 
 
-def siblings(sections: Sections) -> list[Split]:
-    """Train on the other sections of the test patient only, matched to `strangers`."""
+def matched_within(sections: Sections) -> list[Split]:
+    """Train on the other sections of the test patient only, matched to `matched_between`."""
     return [
         _fold(
-            "siblings", sections, [s], own, f"section {s.name} and every other patient", (), others
+            "matched-within", sections, [s], own, f"section {s.name} and every other patient", (), others
         )
         for s, own, others in _matched(sections)
     ]
 
 
-def strangers(sections: Sections) -> list[Split]:
-    """Train on other patients only, matched to `siblings` in spots and depth."""
+def matched_between(sections: Sections) -> list[Split]:
+    """Train on other patients only, matched to `matched_within` in spots and depth."""
     return [
-        _fold("strangers", sections, [s], others, f"patient {s.patient}", (), own)
+        _fold("matched-between", sections, [s], others, f"patient {s.patient}", (), own)
         for s, own, others in _matched(sections)
     ]
 
@@ -131,8 +132,8 @@ RULES: dict[str, Callable[[Sections], list[Split]]] = {
     "section-out": section_out,
     "patient-out": patient_out,
     "one-patient": one_patient,
-    "siblings": siblings,
-    "strangers": strangers,
+    "matched-within": matched_within,
+    "matched-between": matched_between,
     "wang-four": wang_four,
     "ood": ood,
 }

@@ -1,4 +1,4 @@
-"""How well a run tells the classes of spots it has not seen: accuracy, F1, ROC and confusion, each beside the best constant answer."""
+"""How well a run classifies the spots of test sections, beside the best constant answer."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,30 @@ from compendium.data.section import NO_LABEL, Section
 from compendium.runs.inputs.batches import UNDETERMINED
 from compendium.runs.store import Record
 
-CANCER = (
-    "invasive cancer",
-    "cancer in situ",
-)  # the classes of the two-class form, which is the benchmark's
+CANCER = ("invasive cancer", "cancer in situ")
+"""Classes that are cancer in the two-class form, which is the benchmark's."""
+NUMBERS = tuple(
+    "accuracy f1 auc majority_accuracy majority_f1 cancer_share cancer_f1 cancer_auc "
+    "always_f1".split()
+)
+"""Columns of `over_classes` that do not exist without a spot with a class."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What was asked and answered in one section, over its spots with a class. classes: those that were learned, then those of the section that were not."""
+    """Labels and predicted probabilities of the spots of one section that have a class.
+
+    Parameters
+    ----------
+    classes
+        The classes that were learned, then those of the section that were not.
+    learned
+        Number of classes that were learned.
+    truth
+        Place of the true class in `classes`.
+    probability
+        Predicted probability of each class; 0 for a class that was not learned.
+    """
 
     classes: tuple[str, ...]
     learned: int
@@ -38,135 +53,132 @@ class Answers:
         return kinds[self.truth], self.probability[:, kinds].sum(axis=1)
 
 
-def known(section: Section) -> np.ndarray:
-    """Which spots have a class: labelled, and not undetermined."""
-    labels = np.full(len(section), NO_LABEL) if section.labels is None else section.labels
-    return ~np.isin(labels, (NO_LABEL, UNDETERMINED))
+def labels_of(section: Section) -> np.ndarray:
+    """Return the label of each spot; all are NO_LABEL in a section without labels."""
+    return np.full(len(section), NO_LABEL) if section.labels is None else section.labels
+
+
+def known(section: Section) -> Bool[np.ndarray, "spot"]:
+    """Return which spots have a class: labelled, and not undetermined."""
+    return ~np.isin(labels_of(section), (NO_LABEL, UNDETERMINED))
 
 
 def answers(record: Record, section: Section) -> Answers:
-    """The answers of a stored run in a test section; a class of the section that the training sections lack has probability 0."""
-    labels = (np.full(len(section), NO_LABEL) if section.labels is None else section.labels)[
-        record.predicted_rows(section)
-    ]
-    asked = known(section)[record.predicted_rows(section)]
+    """Return the answers of a stored run in a test section."""
+    rows = record.predicted_rows(section)
+    labels, scored = labels_of(section)[rows], known(section)[rows]
     learned = list(record.facts["classes"])
-    classes = learned + sorted({str(label) for label in labels[asked]} - set(learned))
-    probability = np.zeros((int(asked.sum()), len(classes)))
-    probability[:, : len(learned)] = record.probabilities[section.name][asked]
-    truth = np.array([classes.index(label) for label in labels[asked]], dtype=np.int64)
+    classes = learned + sorted({str(label) for label in labels[scored]} - set(learned))
+    probability = np.zeros((int(scored.sum()), len(classes)))
+    probability[:, : len(learned)] = record.probabilities[section.name][scored]
+    truth = np.array([classes.index(label) for label in labels[scored]], dtype=np.int64)
     return Answers(tuple(classes), len(learned), truth, probability)
 
 
-def by_class(found: Answers) -> pd.DataFrame:
-    """One row a class: [class, spots, share, f1, auc], one against the rest.
+def by_class(of: Answers) -> pd.DataFrame:
+    """Score each class against the rest.
 
-    F1 is NaN for a class that no spot of the section has. AUC is NaN there too, where every spot has it, and where it was not learned.
+    Returns
+    -------
+    One row a class: class, spots, share, f1, auc. F1 is NaN for a class that no spot of the
+    section has. AUC is NaN there too, where every spot has it, and where it was not learned.
     """
     rows = []
-    for i, name in enumerate(found.classes):
-        mine = found.truth == i
-        f1 = f1_score(mine, found.answer == i, zero_division=0) if mine.any() else np.nan
-        value = auc(mine, found.probability[:, i]) if i < found.learned else np.nan
+    for i, name in enumerate(of.classes):
+        own = of.truth == i
+        f1 = f1_score(own, of.answer == i, zero_division=0) if own.any() else np.nan
         rows.append(
             {
                 "class": name,
-                "spots": int(mine.sum()),
-                "share": mine.mean() if len(mine) else np.nan,
+                "spots": int(own.sum()),
+                "share": own.mean() if len(own) else np.nan,
                 "f1": f1,
-                "auc": value,
+                "auc": auc(own, of.probability[:, i]) if i < of.learned else np.nan,
             }
         )
     return pd.DataFrame(rows)
 
 
 def auc(positive: Bool[np.ndarray, "spot"], probability: Float[np.ndarray, "spot"]) -> float:
-    """Area under the ROC curve; NaN where all spots are of one kind, since nothing can then be told apart."""
-    return (
-        float(roc_auc_score(positive, probability))
-        if 0 < positive.sum() < len(positive)
-        else np.nan
-    )
+    """Return the area under the ROC curve; NaN where all spots are of one kind."""
+    if not 0 < positive.sum() < len(positive):
+        return np.nan
+    return float(roc_auc_score(positive, probability))
 
 
-def over_classes(found: Answers) -> dict[str, object]:
-    """One section in numbers: spots, accuracy, f1 and auc (means over the classes that have one), and cancer_f1, cancer_auc of the two-class form.
+def over_classes(of: Answers) -> dict[str, object]:
+    """Summarise the answers in one section, beside the best constant answers.
 
-    Beside them what the best constant answer gets, the section's commonest class or always cancer: majority, majority_accuracy, majority_f1, always_f1; its AUC
-    is 0.5. absent: learned classes that the section lacks; unlearned: its classes that no training section has, which count as wrong answers.
+    Returns
+    -------
+    spots
+        Number of spots with a class.
+    absent, unlearned
+        Learned classes that the section lacks; its classes that no training section has, which
+        count as wrong answers.
+    accuracy, f1, auc
+        Accuracy; means over the classes that have an F1 or AUC.
+    majority, majority_accuracy, majority_f1
+        The section's commonest class, and the scores of answering nothing else (AUC 0.5).
+    cancer_share, cancer_f1, cancer_auc, always_f1
+        The two-class form: share of cancer, scores, and the F1 of always answering cancer.
     """
-    if not len(found.truth):
-        numbers = (
-            "accuracy",
-            "f1",
-            "auc",
-            "majority_accuracy",
-            "majority_f1",
-            "cancer_share",
-            "cancer_f1",
-            "cancer_auc",
-            "always_f1",
-        )
-        return {
-            "spots": 0,
-            "absent": found.learned,
-            "unlearned": 0,
-            "majority": "",
-        } | dict.fromkeys(numbers, np.nan)
-    rows = by_class(found)
-    present, cancer, certain = np.unique(found.truth), *found.cancer
-    common = np.full_like(found.truth, np.bincount(found.truth).argmax())
-    constant = f1_score(found.truth, common, labels=present, average="macro", zero_division=0)
+    if not len(of.truth):
+        counts = {"spots": 0, "absent": of.learned, "unlearned": 0, "majority": ""}
+        return counts | dict.fromkeys(NUMBERS, np.nan)
+    rows = by_class(of)
+    present, cancer, probability = np.unique(of.truth), *of.cancer
+    common = np.full_like(of.truth, np.bincount(of.truth).argmax())
+    constant = f1_score(of.truth, common, labels=present, average="macro", zero_division=0)
     return {
-        "spots": len(found.truth),
-        "absent": int((rows["spots"][: found.learned] == 0).sum()),
-        "unlearned": len(found.classes) - found.learned,
-        "accuracy": float(accuracy_score(found.truth, found.answer)),
+        "spots": len(of.truth),
+        "absent": int((rows["spots"][: of.learned] == 0).sum()),
+        "unlearned": len(of.classes) - of.learned,
+        "accuracy": float(accuracy_score(of.truth, of.answer)),
         "f1": float(rows["f1"].mean()),
         "auc": float(rows["auc"].mean()),
-        "majority": found.classes[common[0]],
-        "majority_accuracy": float((found.truth == common).mean()),
+        "majority": of.classes[common[0]],
+        "majority_accuracy": float((of.truth == common).mean()),
         "majority_f1": float(constant),
         "cancer_share": float(cancer.mean()),
-        "cancer_f1": _f1(cancer, certain > 0.5),
-        "cancer_auc": auc(cancer, certain),
+        "cancer_f1": _f1(cancer, probability > 0.5),
+        "cancer_auc": auc(cancer, probability),
         "always_f1": _f1(cancer, np.ones_like(cancer)),
     }
 
 
-def _f1(positive: Bool[np.ndarray, "spot"], told: Bool[np.ndarray, "spot"]) -> float:
-    return float(f1_score(positive, told, zero_division=0)) if positive.any() else np.nan
+def _f1(positive: Bool[np.ndarray, "spot"], answer: Bool[np.ndarray, "spot"]) -> float:
+    return float(f1_score(positive, answer, zero_division=0)) if positive.any() else np.nan
 
 
-def roc(found: Answers) -> pd.DataFrame:
-    """ROC curves [class, false_positive, true_positive] of each class that has an AUC, and of "cancer" in the two-class form."""
+def roc(of: Answers) -> pd.DataFrame:
+    """Return the ROC curve of each class that has an AUC, and of "cancer" in the two-class form.
+
+    Returns
+    -------
+    Columns: class, false_positive, true_positive (rates).
+    """
     pairs = {
-        name: (found.truth == i, found.probability[:, i])
-        for i, name in enumerate(found.classes[: found.learned])
-    } | {"cancer": found.cancer}
-    tables = []
-    for name, (positive, probability) in pairs.items():
+        name: (of.truth == i, of.probability[:, i])
+        for i, name in enumerate(of.classes[: of.learned])
+    }
+    tables = [pd.DataFrame(columns=["class", "false_positive", "true_positive"])]
+    for name, (positive, probability) in (pairs | {"cancer": of.cancer}).items():
         if 0 < positive.sum() < len(positive):
             false, true, _ = roc_curve(positive, probability)
-            tables.append(
-                pd.DataFrame({"class": name, "false_positive": false, "true_positive": true})
-            )
-    return (
-        pd.concat(tables, ignore_index=True)
-        if tables
-        else pd.DataFrame(columns=["class", "false_positive", "true_positive"])
-    )
+            rates = {"class": name, "false_positive": false, "true_positive": true}
+            tables.append(pd.DataFrame(rates))
+    return pd.concat(tables[1:], ignore_index=True) if tables[1:] else tables[0]
 
 
-def confusion(found: Answers) -> pd.DataFrame:
-    """Number of spots of each class (rows) by the answer (columns), over all classes."""
+def confusion(of: Answers) -> pd.DataFrame:
+    """Count the spots of each class (rows) by the answer (columns), over all classes."""
+    n = len(of.classes)
     counts = (
-        confusion_matrix(found.truth, found.answer, labels=range(len(found.classes)))
-        if len(found.truth)
-        else np.zeros((len(found.classes),) * 2, dtype=int)
+        confusion_matrix(of.truth, of.answer, labels=range(n))
+        if len(of.truth)
+        else np.zeros((n, n), dtype=int)
     )
-    return pd.DataFrame(
-        counts,
-        index=pd.Index(found.classes, name="class"),
-        columns=pd.Index(found.classes, name="answer"),
-    )
+    names = {"class": of.classes, "answer": of.classes}
+    index, columns = (pd.Index(values, name=name) for name, values in names.items())
+    return pd.DataFrame(counts, index=index, columns=columns)

@@ -1,12 +1,17 @@
 """Findings: sentences that authors wrote, printed only where the results support them."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict
+
+NUMBERS = r" \([^()]*\{[^()]*\)"
+"""A remark in brackets that names numbers; a table of statements leaves it out."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,23 @@ class Finding:
 
     def sentence(self, outcome: Outcome) -> str:
         """Return the author's sentence that the outcome supports."""
+        numbers = {name: _printable(value) for name, value in outcome.numbers.items()}
         if outcome.verdict is Verdict.HOLDS:
-            return self.text.format_map(outcome.numbers)
+            return self.text.format_map(numbers)
         if outcome.verdict is Verdict.FAILS:
-            return self.negation.format_map(outcome.numbers)
-        return f"Cannot be told from these data: {self.text.format_map(outcome.numbers)}"
+            return self.negation.format_map(numbers)
+        return f"Cannot be told from these data: {self.text.format_map(numbers)}"
+
+
+class _Missing:
+    """A number that does not exist, printed as a dash."""
+
+    def __format__(self, spec: str) -> str:
+        return "–"
+
+
+def _printable(value: object) -> object:
+    return _Missing() if isinstance(value, float | np.floating) and np.isnan(value) else value
 
 
 def decide_all(findings: Sequence[Finding], results: Results) -> dict[str, Outcome]:
@@ -61,7 +78,7 @@ def verdict_table(findings: Sequence[Finding], outcomes: dict[str, Outcome]) -> 
     return pd.DataFrame(
         [
             {
-                "statement": finding.text.split(" ({")[0].rstrip("."),
+                "statement": re.sub(NUMBERS, "", finding.text).rstrip("."),
                 "claimed in": finding.claim or "asked here",
                 "verdict": outcome.verdict.value,
                 "statistic": outcome.name,

@@ -1,8 +1,8 @@
-"""Words of `panel=` as they are said in a sentence."""
+"""Titles of gene panels."""
 
 import re
 
-SAID = (
+TITLES = (
     (r"markers_(\d+)", "{} marker genes"),
     (r"hvg_(\d+)", "{} variable genes"),
     (r"hvg\((\d+)\)", "{} genes chosen in training"),
@@ -11,18 +11,9 @@ SAID = (
 )
 
 
-def said(panel: str) -> str:
-    """`markers_12` -> 12 marker genes; a word that is not among SAID as it is."""
-    return next(
-        (
-            words.format(*match.groups())
-            for form, words in SAID
-            if (match := re.fullmatch(form, panel))
-        ),
-        panel,
-    )
-
-
-def explained(panel: str) -> str:
-    """`markers_12` -> 12 marker genes (markers_12)."""
-    return f"{said(panel)} ({panel})"
+def panel_title(panel: str) -> str:
+    """Return the title of a panel, e.g. "12 marker genes" for markers_12, or its name."""
+    for pattern, title in TITLES:
+        if match := re.fullmatch(pattern, panel):
+            return title.format(*match.groups())
+    return panel

@@ -1,4 +1,5 @@
-"""What a chapter found: small tables and facts, on disk a folder, so that its page can be drawn again where the raw data are not."""
+"""Results of a chapter: small tables and facts, on disk one folder, so that its page can be drawn
+again where the raw data are not."""
 
 import json
 from collections.abc import Mapping
@@ -13,18 +14,24 @@ from compendium.errors import BadInput
 from compendium.storage import atomic_folder, sha256
 
 FACTS = "facts.json"
-TOLERANCE = 0.1  # of Apart.share on another type of CPU or with other threads, where rounding is other and training carries it on; one thread instead of two: 0.02 in chapter 3
-TIMED = (
-    "seconds",
-    "relative",
-)  # what depends on how busy the machine was, or on later code; a table that has one of these columns is compared without it
+TOLERANCE = 0.1
+"""Largest `Difference.share` expected on another CPU or with other threads, where rounding differs
+and training amplifies it (0.02 measured for chapter 3, one thread against two)."""
+TIMED = ("seconds", "relative")
+"""Columns that depend on how busy the machine was; tables are compared without them."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """Tables by name, `found["scores"]`, and facts as JSON has them.
+    """Tables of a chapter by name, and facts.
 
-    facts: at least `device` (what computed it), `protocol`, `data` (digest of the sections), `records` (how many fits) and `stages` (versions of their stages, see compendium.versions).
+    Parameters
+    ----------
+    tables
+        Table by name; `results["scores"]` is short for `results.tables["scores"]`.
+    facts
+        As JSON has them: at least device, protocol, data (cohort and digest of the sections),
+        records (number of fits) and stages (their versions, see `compendium.versions`).
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -34,23 +41,26 @@ class Results:
         return self.tables[name]
 
 
-def write(folder: Path, found: Results) -> None:
-    """Write tables and facts, whole or not at all; numbers in single precision."""
+def write(folder: Path, results: Results) -> None:
+    """Write tables (in single precision) and facts, all or nothing."""
     with atomic_folder(folder) as aside:
-        for name, table in found.tables.items():
+        for name, table in results.tables.items():
             table.astype(dict.fromkeys(table.select_dtypes("float64"), "float32")).to_parquet(
                 aside / f"{name}.parquet", index=False, compression="zstd"
             )
-        facts = dict(found.facts) | {
-            "tables": {name: sha256(aside / f"{name}.parquet") for name in found.tables}
-        }
-        (aside / FACTS).write_text(
-            json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        checksums = {name: sha256(aside / f"{name}.parquet") for name in results.tables}
+        text = json.dumps(dict(results.facts) | {"tables": checksums}, indent=1, allow_nan=False)
+        (aside / FACTS).write_text(text + "\n", encoding="utf-8")
 
 
 def read(folder: Path) -> Results:
-    """What `write` wrote; BadInput where there is nothing, or where a table is not the one that the facts were written with."""
+    """Read what `write` wrote.
+
+    Raises
+    ------
+    BadInput
+        If a file is missing, or a table is not the one that the facts were written with.
+    """
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         tables = {
@@ -58,8 +68,9 @@ def read(folder: Path) -> Results:
             for name, checksum in facts.pop("tables").items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{error.__class__.__name__}: {' '.join(str(error).split())}"
         raise BadInput(
-            f"{folder} holds no tables of a chapter ({error.__class__.__name__}: {' '.join(str(error).split())}); take the folder from one commit"
+            f"{folder} holds no tables of a chapter ({reason}); take the folder from one commit"
         ) from error
     return Results(tables, facts)
 
@@ -70,72 +81,68 @@ def _table(path: Path, checksum: str) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-class Apart(NamedTuple):
-    """How far a table lies from another, times left out; infinitely where rows, columns or words are others.
+class Difference(NamedTuple):
+    """Distance of a table from another; infinite where rows, columns or texts differ.
 
-    largest: of all differences of a number. share: mean difference of the column that differs most, as a share of the root mean square of that column.
+    Parameters
+    ----------
+    largest
+        Largest absolute difference of a number.
+    share
+        Mean absolute difference of the column that differs most, divided by the root mean square
+        of that column.
     """
 
     largest: float
     share: float
 
 
-OTHER = Apart(np.inf, np.inf)
+OTHER = Difference(np.inf, np.inf)
 
 
-def differences(found: Results, kept: Results) -> dict[str, Apart]:
-    """Table -> how far it lies from the kept one."""
+def differences(results: Results, reference: Results) -> dict[str, Difference]:
+    """Return the distance of each table from that of a reference, times left out."""
     return {
-        name: _apart(found.tables.get(name), kept.tables.get(name))
-        for name in sorted({*found.tables, *kept.tables})
+        name: _difference(results.tables.get(name), reference.tables.get(name))
+        for name in sorted({*results.tables, *reference.tables})
     }
 
 
-def _apart(one: pd.DataFrame | None, kept: pd.DataFrame | None) -> Apart:
-    if (
-        one is None
-        or kept is None
-        or list(one.columns) != list(kept.columns)
-        or len(one) != len(kept)
-    ):
+def _difference(one: pd.DataFrame | None, other: pd.DataFrame | None) -> Difference:
+    if one is None or other is None:
+        return OTHER
+    if list(one.columns) != list(other.columns) or len(one) != len(other):
         return OTHER
     columns = [name for name in one.columns if not str(name).startswith(TIMED)]
-    numbers = [
-        name
-        for name in columns
-        if pd.api.types.is_numeric_dtype(kept[name]) and not pd.api.types.is_bool_dtype(kept[name])
-    ]
-    words = [name for name in columns if name not in numbers]
-    if (
-        not one[words].astype(str).equals(kept[words].astype(str))
-        or (one[numbers].isna().to_numpy() != kept[numbers].isna().to_numpy()).any()
-    ):
+    one, other = one[columns], other[columns]
+    numbers = list(other.select_dtypes("number"))
+    texts = [name for name in columns if name not in numbers]
+    if not one[texts].astype(str).equals(other[texts].astype(str)):
         return OTHER
-    own, other = one[numbers].astype(np.float64), kept[numbers].astype(np.float64)
-    apart, size = (own - other).abs(), np.sqrt((other**2).mean())
-    return Apart(
-        float(np.nanmax(apart.to_numpy(), initial=0.0)),
-        float((apart.mean() / size.where(size > 0, 1.0)).fillna(0.0).max()) if numbers else 0.0,
-    )
+    if (one[numbers].isna().to_numpy() != other[numbers].isna().to_numpy()).any():
+        return OTHER
+    apart = (one[numbers].astype(np.float64) - other[numbers].astype(np.float64)).abs()
+    size = np.sqrt((other[numbers].astype(np.float64) ** 2).mean())
+    share = (apart.mean() / size.where(size > 0, 1.0)).fillna(0.0)
+    largest = float(np.nanmax(apart.to_numpy(), initial=0.0))
+    return Difference(largest, float(share.max()) if numbers else 0.0)
 
 
-def told(apart: Mapping[str, Apart]) -> str:
-    """In words how far tables are from the kept ones, and whether that is within TOLERANCE; what has other rows or words, which may follow from a threshold, is named."""
-    moved = {name: each for name, each in apart.items() if each.largest > 0}
+def summarise_differences(found: Mapping[str, Difference]) -> str:
+    """Return a line on how far tables are from the reference tables, times left out."""
+    moved = {name: each for name, each in found.items() if each.largest > 0}
     if not moved:
-        return "the kept tables are reproduced exactly, times left out"
-    said = [
-        f"{len(apart) - len(moved)} of {len(apart)} kept tables are reproduced exactly, times left out"
-    ]
+        return "all tables are equal, times left out"
+    parts = [f"{len(found) - len(moved)} of {len(found)} tables are equal, times left out"]
     near = {name: each for name, each in moved.items() if each != OTHER}
     if near:
         worst = max(near, key=lambda name: near[name].share)
-        held = f"{'within' if near[worst].share <= TOLERANCE else 'beyond'} the tolerance of {TOLERANCE:.0%} for other processors and numbers of threads"
-        said.append(
-            f"{worst} differs by up to {near[worst].largest:.2g}, on average by {near[worst].share:.0%} of its size, {held}"
+        within = "within" if near[worst].share <= TOLERANCE else "beyond"
+        parts.append(
+            f"{worst} differs by up to {near[worst].largest:.2g}, on average by "
+            f"{near[worst].share:.0%} of its size, {within} the tolerance of {TOLERANCE:.0%} "
+            "for other processors and numbers of threads"
         )
     if others := [name for name in moved if name not in near]:
-        said.append(
-            f"{', '.join(others)} {'has' if len(others) == 1 else 'have'} other rows or words"
-        )
-    return "; ".join(said)
+        parts.append(f"other rows or texts: {', '.join(others)}")
+    return "; ".join(parts)

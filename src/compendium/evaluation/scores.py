@@ -1,4 +1,4 @@
-"""Scores: derived from stored predictions and measured counts, one row a run, section and gene; cached, never stored by a run."""
+"""Scores of stored predictions against measured counts: one row a run, section and gene, cached."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,11 +21,22 @@ from compendium.storage import atomic_file, home
 def scores(
     runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]
 ) -> pd.DataFrame:
-    """One tidy table, a row a run, section and gene: what the run was, pcc, spearman and rmse on the scoring target (wide log1p), pcc_native on its own.
+    """Score runs on the sections that they test.
 
-    spots: number of spots the score is over. panels: the parts of the run's panel that have the gene, joined by +.
-    A spot that was predicted twice (windows=published) counts twice, one that was not does not count.
-    A correlation is NaN where prediction or measurement is constant; NaN is kept and counted, never filled.
+    Parameters
+    ----------
+    runs, records
+        The runs, and the record of each.
+    sections
+        At least the sections that the runs use.
+
+    Returns
+    -------
+    One row a run, section and gene: what the run was; pcc, spearman and rmse on the scoring target
+    (ln(1 + 1e4 count / total of the shared genes)), pcc_native on the run's own target; spots
+    (number that the score is over); panels (parts of the run's panel that have the gene, joined
+    by +). A correlation is NaN where prediction or measurement is constant. A spot that was
+    predicted twice (windows=published) counts twice.
     """
     tables = [_cached(run, record, sections) for run, record in zip(runs, records, strict=True)]
     return pd.concat(tables, ignore_index=True)
@@ -47,7 +58,7 @@ def _cached(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFra
 
 
 def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame:
-    """Score every test section of one record."""
+    """Score every test section of one record; see `scores`."""
     tested = {section.name: section for section in used(run, sections)}
     wide = scoring_target(record.genes, list(tested.values()))
     train, native = (
@@ -83,29 +94,44 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
 
 
 def memberships(
-    word: str, genes: Sequence[str], train: list[Section], shared: list[str]
+    name: str, genes: Sequence[str], train: list[Section], shared: list[str]
 ) -> list[str]:
-    """For each gene the parts of a panel word that have it, joined by +; a panel of one part has them all."""
-    if "+" not in word:
-        return [word] * len(genes)
-    parts = {part: set(panel(part, train, shared)) for part in word.split("+")}
+    """Return for each gene the parts of a joined panel that have it, joined by +.
+
+    Parameters
+    ----------
+    name
+        Name of the panel, e.g. `markers_12+hvg(300)`.
+    genes
+        The genes to look up.
+    train
+        Training sections, on which hvg(N) is chosen.
+    shared
+        Genes that all sections of the run share.
+    """
+    if "+" not in name:
+        return [name] * len(genes)
+    parts = {part: set(panel(part, train, shared)) for part in name.split("+")}
     return ["+".join(part for part, held in parts.items() if gene in held) for gene in genes]
 
 
 def by_panel(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a row for each part of the panel that has the gene: one fit, scored on each part (`panel` names it)."""
+    """Return scores with one row for each part of the panel that has the gene, named in `panel`."""
     return table.assign(panel=table["panels"].str.split("+")).explode("panel", ignore_index=True)
 
 
 def scoring_target(genes: list[str], sections: Sequence[Section]) -> Target:
-    """Wide log1p over the cohort's shared genes: needs no fit, so any sections give the same."""
+    """Return the scoring target: ln(1 + 1e4 count / total), total over the cohort's shared genes.
+
+    It needs no fit, so any sections of a cohort give the same.
+    """
     return fit_target(SCORING, genes, list(sections), shared_genes(list(sections)))
 
 
 def agreement(
     predicted: Float[np.ndarray, "spot gene"], measured: Float[np.ndarray, "spot gene"]
 ) -> dict[str, Float[np.ndarray, "gene"]]:
-    """PCC, Spearman and root mean squared error of each gene over the spots of one section."""
+    """Return PCC, Spearman correlation and root mean squared error of each gene over spots."""
     return {
         "pcc": pcc(predicted, measured),
         "spearman": pcc(rankdata(predicted, axis=0), rankdata(measured, axis=0)),
@@ -116,7 +142,10 @@ def agreement(
 def pcc(
     predicted: Float[np.ndarray, "spot gene"], measured: Float[np.ndarray, "spot gene"]
 ) -> Float[np.ndarray, "gene"]:
-    """Pearson correlation of each gene over spots, in double precision; NaN where either side is constant."""
+    """Return the Pearson correlation of each gene over spots, in double precision.
+
+    NaN where prediction or measurement is constant.
+    """
     predicted, measured = predicted.astype(np.float64), measured.astype(np.float64)
     varies = (np.ptp(predicted, axis=0) > 0) & (np.ptp(measured, axis=0) > 0)
     result = np.full(predicted.shape[1], np.nan)
@@ -131,7 +160,13 @@ SHARES = {"low": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "high": 0.95}
 def summary(
     table: pd.DataFrame, by: Sequence[str] = ("method", "split", "section"), value: str = "pcc"
 ) -> pd.DataFrame:
-    """Quartiles, 5th and 95th percentile and mean of a score within each group, with the number of values and of NaN among them."""
+    """Summarise a score within groups.
+
+    Returns
+    -------
+    One row a group: the columns of `by`, values (number of scores), nan (how many are missing),
+    low, q25, median, q75, high (5th, 25th, 50th, 75th and 95th percentile), mean.
+    """
     groups = table.groupby(list(by), sort=False)[value]
     counted = {"values": groups.size(), "nan": groups.apply(lambda v: int(v.isna().sum()))}
     return pd.DataFrame(
@@ -144,7 +179,12 @@ def summary(
 def per_patient(
     table: pd.DataFrame, by: Sequence[str] = ("method", "split"), value: str = "pcc"
 ) -> pd.DataFrame:
-    """Mean over a patient's sections of the section medians: one number a patient, the unit that may be counted."""
+    """Return one number a patient, the unit of replication: mean over sections of the medians.
+
+    Returns
+    -------
+    Columns: those of `by`, patient, sections (their number), median.
+    """
     sections = summary(table, (*by, "patient", "section"), value)
     return (
         sections.groupby([*by, "patient"], sort=False)["median"]

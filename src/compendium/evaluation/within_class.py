@@ -1,6 +1,6 @@
-"""Does a method only tell tissue classes apart? PCC within classes, beside a control that knows the class of every spot and nothing else.
+"""PCC within tissue classes, beside a control that knows the class of each spot and nothing else.
 
-Both need the labels of the test section, which no method is given: this is evidence, not a method.
+Both need the labels of the test section, which no method is given.
 """
 
 from collections.abc import Sequence
@@ -17,15 +17,28 @@ from compendium.runs.inputs.prepare import used
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 
+FACTS = (
+    "method",
+    "title",
+    "split",
+    "section",
+    "patient",
+    "labels",
+    "spots",
+    "classes",
+    "unlearned",
+)
+VALUES = ("pcc", "within", "control")
+
 
 def centred(
     values: Float[np.ndarray, "spot gene"], labels: np.ndarray
 ) -> Float[np.ndarray, "spot gene"]:
-    """The values less the mean of their class, gene by gene; exactly 0 in a class of one spot."""
+    """Subtract the mean of each class, gene by gene; a class of one spot becomes exactly 0."""
     values = values.astype(np.float64)
     for name in np.unique(labels):
-        mine = labels == name
-        values[mine] -= values[mine].mean(axis=0)
+        own = labels == name
+        values[own] -= values[own].mean(axis=0)
     return values
 
 
@@ -34,100 +47,100 @@ def within_pcc(
     measured: Float[np.ndarray, "spot gene"],
     labels: np.ndarray,
 ) -> Float[np.ndarray, "gene"]:
-    """Correlation of each gene over all spots once the mean of each class is taken from both sides: the partial correlation given the class.
+    """Return the partial correlation of each gene given the class.
 
-    Every spot counts once, so a class counts by its spots and its spread. NaN where one side does not vary within any class.
+    It is the correlation over all spots after the mean of each class is taken from both sides.
+    Every spot counts once. NaN where one side does not vary within any class.
     """
-    rest = centred(predicted, labels), centred(measured, labels)
-    level = [
-        np.abs(side).max(axis=0, initial=0) <= 1e-6 * np.abs(whole).max(axis=0, initial=0)
-        for side, whole in zip(rest, (predicted, measured), strict=True)
+    sides = (predicted, measured)
+    rest = [centred(side, labels) for side in sides]
+    constant = [  # up to a residue of rounding
+        np.abs(inner).max(axis=0, initial=0) <= 1e-6 * np.abs(side).max(axis=0, initial=0)
+        for inner, side in zip(rest, sides, strict=True)
     ]
-    return np.where(
-        level[0] | level[1], np.nan, pcc(*rest)
-    )  # rounding leaves a residue where a class is constant
+    return np.where(constant[0] | constant[1], np.nan, pcc(*rest))
 
 
 def class_means(
-    train: Float[np.ndarray, "spot gene"], labels: np.ndarray, asked: np.ndarray
-) -> Float[np.ndarray, "asked gene"]:
-    """For each asked label the mean over the training spots of that class; over all of them for a class that training lacks. labels: of the training spots."""
+    train: Float[np.ndarray, "spot gene"], labels: np.ndarray, classes: np.ndarray
+) -> Float[np.ndarray, "test gene"]:
+    """Return the training mean of the class of each test spot.
+
+    Parameters
+    ----------
+    train, labels
+        Values and labels of the training spots.
+    classes
+        Label of each test spot; one that training lacks gets the mean over all training spots.
+    """
     train = train.astype(np.float64)
     means = {name: train[labels == name].mean(axis=0) for name in np.unique(labels)}
-    return np.stack([means.get(label, train.mean(axis=0)) for label in asked])
+    return np.stack([means.get(label, train.mean(axis=0)) for label in classes])
 
 
 def within_class(
     runs: Sequence[Run], records: Sequence[Record], sections: Sequence[Section]
 ) -> pd.DataFrame:
-    """One row a run and test section that has at least two classes; medians over genes, over the spots with a class; a mean over runs that differ in their seed alone.
+    """Score runs within tissue classes, over the spots with a class.
 
-    [method, title, split, section, patient, labels, spots, classes, unlearned, pcc, within, control]: pcc of the prediction, its PCC within classes, and the
-    PCC of the class means of the training sections, given to each spot by its true class. unlearned: spots whose class no training section has. control is NaN
-    where no training spot has a class. labels: whose they are, where they are not the section's own (Section.labels_line).
+    Returns
+    -------
+    One row a run and test section with at least two classes; runs that differ in their seed alone
+    are averaged. Columns: method, title, split, section, patient, labels (their source, empty for
+    the section's own), spots, classes, unlearned (spots of a class that no training section has);
+    medians over genes of pcc (of the prediction), within (PCC within classes) and control (PCC of
+    the training class means, given to each spot by its true class; NaN without training labels).
     """
-    by_name, rows, controls = {section.name: section for section in sections}, [], {}
+    by_name = {section.name: section for section in sections}
+    rows, controls = [], {}
     for run, record in zip(runs, records, strict=True):
-        wide = scoring_target(record.genes, used(run, sections))
+        target = scoring_target(record.genes, used(run, sections))
+        train = [by_name[name] for name in run.split.train]
         for name, predicted in record.predictions.items():
-            section, shown = by_name[name], record.predicted_rows(by_name[name])
-            spots = known(section)[shown]
-            labels = section.labels[shown][spots] if spots.any() else np.zeros(0, dtype=str)
+            section, covered = by_name[name], record.predicted_rows(by_name[name])
+            spots = known(section)[covered]
+            labels = section.labels[covered][spots] if spots.any() else np.zeros(0, dtype=str)
             if len(np.unique(labels)) < 2:
                 continue
-            measured, key = (
-                wide(section)[shown][spots],
-                (run.split, name, tuple(record.genes), run.windows),
-            )
+            measured = target(section)[covered][spots]
+            key = (run.split, name, tuple(record.genes), run.windows)
             if key not in controls:
-                controls[key] = _control(
-                    [by_name[each] for each in run.split.train], wide, labels, measured
-                )
-            facts = {
-                "method": run.method,
-                "title": run.title,
-                "split": run.split.rule,
-                "section": name,
-                "patient": section.patient,
-                "labels": section.labels_line,
-            }
-            facts |= {"spots": len(labels), "classes": len(np.unique(labels))} | controls[key]
+                controls[key] = _control(train, target, labels, measured)
             rows.append(
-                facts
+                _facts(run, section, labels)
+                | controls[key]
                 | {
                     "pcc": _median(pcc(predicted[spots], measured)),
                     "within": _median(within_pcc(predicted[spots], measured, labels)),
                 }
             )
-    columns, values = (
-        [
-            "method",
-            "title",
-            "split",
-            "section",
-            "patient",
-            "labels",
-            "spots",
-            "classes",
-            "unlearned",
-        ],
-        ["pcc", "within", "control"],
-    )
-    table = pd.DataFrame(rows, columns=columns + values)
-    return table.groupby(columns, sort=False)[values].mean().reset_index() if rows else table
+    table = pd.DataFrame(rows, columns=[*FACTS, *VALUES])
+    if not rows:
+        return table
+    return table.groupby(list(FACTS), sort=False)[list(VALUES)].mean().reset_index()
+
+
+def _facts(run: Run, section: Section, labels: np.ndarray) -> dict[str, object]:
+    return {
+        "method": run.method,
+        "title": run.title,
+        "split": run.split.rule,
+        "section": section.name,
+        "patient": section.patient,
+        "labels": section.labels_line,
+        "spots": len(labels),
+        "classes": len(np.unique(labels)),
+    }
 
 
 def _control(
-    train: Sequence[Section], wide: Target, labels: np.ndarray, measured: np.ndarray
+    train: Sequence[Section], target: Target, labels: np.ndarray, measured: np.ndarray
 ) -> dict[str, float]:
-    taught = [
-        (wide(section)[known(section)], section.labels[known(section)])
-        for section in train
-        if known(section).any()
-    ]
-    if not taught:
+    labelled = [(section, known(section)) for section in train if known(section).any()]
+    if not labelled:
         return {"unlearned": len(labels), "control": np.nan}
-    values, names = (np.concatenate(parts) for parts in zip(*taught, strict=True))
+    values = np.concatenate([target(section)[spots] for section, spots in labelled])
+    names = np.concatenate([section.labels[spots] for section, spots in labelled])
     return {
         "unlearned": int((~np.isin(labels, names)).sum()),
         "control": _median(pcc(class_means(values, names, labels), measured)),
@@ -139,60 +152,12 @@ def _median(values: Float[np.ndarray, "gene"]) -> float:
 
 
 def by_method(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean over sections of the medians, a row a split and method: [split, method, title, sections, pcc, within, control]."""
+    """Average the medians of `within_class` over sections.
+
+    Returns
+    -------
+    One row a split and method: split, method, title, pcc, within, control, sections.
+    """
     groups = rows.groupby(["split", "method", "title"], sort=False)
-    return (
-        groups[["pcc", "within", "control"]]
-        .mean()
-        .assign(sections=groups["section"].nunique())
-        .reset_index()
-    )
-
-
-def told(rows: pd.DataFrame) -> str:
-    """Per split: what is left within classes of the highest PCC, and how many rows exceed the control; rows of `within_class`."""
-    if rows.empty:
-        return (
-            "No section here has two classes of labelled spots, so nothing can be said of classes."
-        )
-    sentences = []
-    for split, part in (
-        by_method(rows).dropna(subset=["pcc", "within"]).groupby("split", sort=False)
-    ):
-        best, deeper = part.loc[part["pcc"].idxmax()], part.loc[part["within"].idxmax()]
-        above = part[part["pcc"] > part["control"]]
-        sentences.append(
-            f"Under {split} the class means of the training sections, given to each spot by its true class, reach a median PCC of {part['control'].mean():.3f}; "
-            f"{len(above)} of {len(part)} rows exceed it{_named(above['title'])}. "
-            f"The highest, {best['title']} with {best['pcc']:.3f}, keeps {best['within']:.3f} within classes; "
-            f"the highest within classes is {deeper['title']} with {deeper['within']:.3f}."
-        )
-    return " ".join(sentences)
-
-
-def sections_told(rows: pd.DataFrame) -> str:
-    """How many sections each split tests: "section-out 5, patient-out 2"."""
-    return ", ".join(
-        f"{split} {count}"
-        for split, count in rows.groupby("split", sort=False)["section"].nunique().items()
-    )
-
-
-def labels_told(rows: pd.DataFrame) -> str:
-    """Whose the labels are and what that does to the numbers, and the spots of a class that training lacks; "" where there is nothing to say."""
-    tests, said = rows.drop_duplicates(["split", "section"]), ""
-    carried = tests[tests["labels"] != ""].groupby("labels", sort=False)["section"].unique()
-    if len(carried):
-        whose = "; ".join(f"{', '.join(names)} {line}" for line, names in carried.items())
-        said += f" Labels: {whose}; a wrong label lowers the control and leaves a difference of classes within them."
-    if tests["unlearned"].any():
-        unlearned = ", ".join(
-            f"{row.section}, {row.split}: {row.unlearned} of {row.spots}"
-            for row in tests[tests["unlearned"] > 0].itertuples()
-        )
-        said += f" Spots of a class that no training section has, for which the control answers with the mean of all: {unlearned}."
-    return said
-
-
-def _named(titles: pd.Series) -> str:
-    return f" ({', '.join(titles)})" if 0 < len(titles) <= 3 else ""
+    means = groups[list(VALUES)].mean()
+    return means.assign(sections=groups["section"].nunique()).reset_index()

@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from compendium.plots.style import plain
+from compendium.plots.style import ZERO_LINE, plain
+
+LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+"""Legend above the panel."""
 
 
 def dots(
-    found: pd.DataFrame,
+    rows: pd.DataFrame,
     value: str,
     lines: Sequence[str],
     colours: Mapping[str, str],
@@ -18,13 +21,27 @@ def dots(
     step: int = 30,
     digits: int = 3,
 ) -> go.Figure:
-    """The column `value`, one dot a section, on the line that the column `line` names; coloured by the column `of`.
+    """Draw one dot a section.
 
-    lines: those there may be, from the top. axis: facts of the x axis. step: height of a line in px. digits: places of a value under the pointer.
+    Parameters
+    ----------
+    rows
+        Columns line, of, section and `value`.
+    value
+        Column drawn across.
+    lines
+        Lines there may be, from the top; those without a dot are left out.
+    colours
+        Value of the column `of` -> colour.
+    axis
+        Layout of the x axis.
+    step
+        Height of a line in px.
+    digits
+        Decimal places of a value under the pointer.
     """
-    fig, lines = go.Figure(), [line for line in lines if line in set(found["line"])]
-    for name in dict.fromkeys(found["of"]):
-        part = found[found["of"] == name]
+    fig, lines = go.Figure(), [line for line in lines if line in set(rows["line"])]
+    for name, part in rows.groupby("of", sort=False):
         fig.add_scatter(
             x=part[value],
             y=part["line"],
@@ -35,31 +52,25 @@ def dots(
             hovertemplate=f"%{{text}}: %{{x:.{digits}f}}<extra></extra>",
         )
     order = {"categoryorder": "array", "categoryarray": lines[::-1]}
-    return plain(
-        fig,
-        170 + step * len(lines),
-        xaxis=dict(axis),
-        yaxis=order,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-    )
+    return plain(fig, 170 + step * len(lines), xaxis=dict(axis), yaxis=order, legend=LEGEND)
 
 
 def differences(
-    found: pd.DataFrame,
+    rows: pd.DataFrame,
     lines: Sequence[str],
     colours: Mapping[str, str],
     step: int = 30,
     bar: float = np.nan,
 ) -> go.Figure:
-    """Dots of the column `difference` (see `dots`) beside a line at none; the band, where there is one, reaches `bar` to either side."""
-    fig = dots(
-        found,
-        "difference",
-        lines,
-        colours,
-        {"title": "difference of PCC,<br>mean over genes"},
-        step,
-    )
+    """Draw the column `difference` (see `dots`) beside a line at zero.
+
+    Parameters
+    ----------
+    bar
+        Half width of a grey band around zero; none by default.
+    """
+    axis = {"title": "difference of PCC,<br>mean over genes"}
+    fig = dots(rows, "difference", lines, colours, axis, step)
     if np.isfinite(bar):
         fig.add_vrect(x0=-bar, x1=bar, fillcolor="#888888", opacity=0.15, line_width=0)
-    return fig.add_vline(x=0, line_width=1, line_dash="dot", line_color="#888888")
+    return fig.add_vline(x=0, **ZERO_LINE)

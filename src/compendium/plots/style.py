@@ -1,4 +1,4 @@
-"""What every figure shares: colours that read on light and dark, a slide under its spots, a plain layout."""
+"""What figures share: colours for light and dark pages, a slide under its spots, the layout."""
 
 import base64
 import io
@@ -10,23 +10,22 @@ from PIL import Image
 
 from compendium.data.section import Section
 
-# Okabe and Ito's palette without its black, in an order of contrast.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999", "#B8A800")
-ROLE_COLOUR = dict(
-    zip(("training", "validation", "test"), COLOURS, strict=False)
-)  # of sections, on every page
+"""Palette of Okabe and Ito without its black, in an order of contrast."""
+ROLE_COLOUR = dict(zip(("training", "validation", "test"), COLOURS, strict=False))
 SEQUENTIAL = "Viridis"
 DIVERGING = "RdBu_r"
 SLIDE_PX = 360
+ZERO_LINE = {"line_width": 1, "line_dash": "dot", "line_color": "#888888"}
 
 
 def colour_of(names: list[str]) -> dict[str, str]:
-    """A colour for each name, the same in every figure that lists the names in the same order."""
+    """Return a colour for each name, by its place in the list."""
     return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
 
 
 def data_uri(image: UInt8[np.ndarray, "height width 3"], longest: int = SLIDE_PX) -> str:
-    """The image as a small WebP inside the figure."""
+    """Return an image as a WebP data URI, its longer side at most `longest` pixels."""
     picture = Image.fromarray(image)
     scale = min(1.0, longest / max(picture.size))
     picture = picture.resize(
@@ -40,7 +39,7 @@ def data_uri(image: UInt8[np.ndarray, "height width 3"], longest: int = SLIDE_PX
 def lay_slide(
     fig: go.Figure, section: Section, row: int = 1, col: int = 1, opacity: float = 1.0
 ) -> None:
-    """Put the section's thumbnail under a panel whose axes are pixels of the full image, y down, equal scales."""
+    """Put a section's thumbnail under a panel whose axes are pixels of the full image."""
     lay_axes(
         fig, section.pixels, 1.5 * 200 / section.um_per_px if section.um_per_px else 0, row, col
     )
@@ -66,7 +65,7 @@ def lay_slide(
 def lay_axes(
     fig: go.Figure, pixels: Float[np.ndarray, "spot 2"], margin: float, row: int = 1, col: int = 1
 ) -> None:
-    """Axes of a panel as pixels of the full image, y down, equal scales, around the spots."""
+    """Set the axes of a panel to pixels of the full image, y down, around the spots."""
     x = fig.get_subplot(row, col)[0].plotly_name.replace("axis", "")
     low, high = pixels.min(axis=0) - margin, pixels.max(axis=0) + margin
     fig.update_xaxes(
@@ -83,7 +82,7 @@ def lay_axes(
 
 
 def plain(fig: go.Figure, height: int = 440, **layout) -> go.Figure:
-    """Margins and hover of the house; the page adds colours for its theme."""
+    """Set height, margins and hover of a figure; the page adds colours for its theme."""
     fig.update_xaxes(automargin=True).update_yaxes(automargin=True)
     return fig.update_layout(
         height=height, margin={"l": 60, "r": 20, "t": 40, "b": 60}, hovermode="closest", **layout

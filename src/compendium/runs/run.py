@@ -33,7 +33,7 @@ from compendium.runs.parameters import (
 )
 
 RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is preliminary
-PATIENTS_MAY_BE_SHARED = ("section-out", "siblings")  # rules that clean runs too may use
+PATIENTS_MAY_BE_SHARED = ("section-out", "matched-within")  # rules that clean runs too may use
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from compendium import __version__
 from compendium.book.notebook import profiles, rerun
 from compendium.book.notebook.commit import commit
@@ -20,14 +18,15 @@ from compendium.data.partition import ROLES
 from compendium.machine import cores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
     import plotly.graph_objects as go
 
     from compendium.data.section import Section
-
-RECORD = "application/papermill.record/"
+    from compendium.evaluation.findings import Finding
+    from compendium.evaluation.results import Results
+    from compendium.evaluation.verdict import Outcome
 
 
 class Choices(dict):
@@ -80,7 +79,7 @@ class Page:
         ] = {}  # parameters that are neither the profile's nor the notebook's own
         self._commit, self._began, self._fits = commit(notebook.parent), time.monotonic(), 0
 
-    def results(self, make: "Callable[[], Found]") -> "Found":
+    def results(self, make: "Callable[[], Results]") -> "Results":
         """The tables and facts that the page is drawn from: made here where the sections lie prepared, else those of the reference run (see compendium.book.notebook.tables).
 
         How many stored fits they rest on is noted for the status page.
@@ -154,13 +153,30 @@ class Page:
         """Publish a table (see compendium.book.notebook.show.show_table) with this page's provenance, or with that of another `source`."""
         show_table(df, name, caption, source or self.provenance)
 
-    def say(self, key: str, value: Any) -> None:
-        """Name a number or a text for the prose, here (glue:text role, key) and on other pages (chapters/FILE.ipynb::key)."""
-        plain = value.item() if isinstance(value, np.generic) else value
-        publish(
-            {f"{RECORD}text/plain": repr(plain)},
-            {"scrapbook": {"name": key, "mime_prefix": RECORD}},
-        )
+    def findings(self, findings: "Sequence[Finding]", results: "Results") -> "dict[str, Outcome]":
+        """Publish the verdicts of a chapter: a table, and each sentence for the prose.
+
+        Parameters
+        ----------
+        findings
+            The findings of the chapter.
+        results
+            Its tables.
+
+        Returns
+        -------
+        The outcome of each finding by its id. The table is named "findings"; prose cites the
+        sentence of a finding by the glue key `finding-ID`.
+        """
+        from myst_nb import glue
+
+        from compendium.evaluation.findings import decide_all, verdict_table
+
+        outcomes = decide_all(findings, results)
+        self.table(verdict_table(findings, outcomes), "findings", "What these sections say.")
+        for finding in findings:
+            glue(f"finding-{finding.id}", finding.sentence(outcomes[finding.id]), display=False)
+        return outcomes
 
     def show_banner(self) -> None:
         """Publish the profile's banner, so that neither page nor notebook can be mistaken for another cohort's."""
@@ -171,7 +187,10 @@ class Page:
 
     def parameters_table(self) -> None:
         """Publish the box that tells how to run this chapter again, and say as `run_time` how long this run took."""
-        self.say("run_time", rerun.took(time.monotonic() - self._began, self._fits, cores()))
+        from myst_nb import glue
+
+        seconds = time.monotonic() - self._began
+        glue("run_time", rerun.took(seconds, self._fits, cores()), display=False)
         box = rerun.box(
             self.name,
             self.notebook.name,

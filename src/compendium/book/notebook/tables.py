@@ -74,7 +74,7 @@ def _made(
         return again, ""
     return (
         again,
-        f"Computed here; against the reference run (made at {kept.facts['commit']}) {tables.told(tables.differences(again, kept))}.",
+        f"Computed here; against the reference run (made at {kept.facts['commit']}) {tables.summarise_differences(tables.differences(again, kept))}.",
     )
 
 

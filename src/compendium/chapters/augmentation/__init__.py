@@ -1,1 +1,4 @@
-"""Chapter 4: augmentation and stain."""
+"""Chapter 4, augmentation and stain."""
+
+VERSION = 1
+"""Raised when the tables or figures of this chapter change."""

@@ -1,6 +1,7 @@
-"""Figures of the augmentation chapter: one tile through everything, boxes in and out of distribution, paired differences, and how alike stains make sections."""
+"""Figures of the augmentation chapter: one tile in many forms, boxes, differences, colours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,88 +10,98 @@ import torch
 from jaxtyping import UInt8
 
 from compendium import __version__
-from compendium.chapters.augmentation.image_names import TITLES
-from compendium.chapters.augmentation.results import MAIN, STAIN, STAIN_RIDGE, VIEWS
+from compendium.chapters.augmentation.catalogue import TITLES
+from compendium.chapters.augmentation.design import GROUPS
+from compendium.chapters.augmentation.results import seed_band, titles
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
+from compendium.evaluation.describe import CHANNELS
+from compendium.evaluation.results import Results
 from compendium.images.augment.families import FAMILIES
 from compendium.images.stain.colour_spaces import lab
 from compendium.images.stain.store import NORMALISERS, STAINS, changes
-from compendium.plots.dots import differences, dots
+from compendium.plots import dots, scores
 from compendium.plots.style import ROLE_COLOUR, data_uri, plain
 
-COLUMNS, TILE, FRAME, LONG = (
-    5,
-    158,
-    150,
-    12,
-)  # of the plate; height of a row in px, grey of its frames, letters from which on a title is broken
-GENERATED, ONES = (
-    "demo",
-    ("P1a", "Q1a"),
-)  # cohort that can be drawn from anywhere, and its sections of two laboratories
-MOVED = {  # what stands for the rows of a group in how far another seed moves them; see evidence.discernible.chance
-    VIEWS: "Hist2ST without distillation (how far one moves the distilled rows was not measured)",
-    MAIN: "the head on tiles of one family",
-    STAIN: "this network on tiles as they are (ridge, below, is held to it too)",
-    STAIN_RIDGE: "Hist2ST without distillation on tiles as they are, since ridge has no seed",
-}
-Picture = tuple[str, str, UInt8[np.ndarray, "px px 3"]]  # kind, title, image
+COLUMNS, ROW_PX, FRAME = 5, 158, 150
+"""Tiles in a row, height of a row in px, grey level of the frame of a tile."""
+LONG = 12
+"""Letters from which on a title is broken into two lines."""
+SYNTHETIC, ONES = "demo", ("P1a", "Q1a")
+"""Cohort that can be drawn anywhere, and its sections of two laboratories."""
 
 
-def pictured(
+class Variant(NamedTuple):
+    """One form of a tile."""
+
+    kind: str
+    title: str
+    image: UInt8[np.ndarray, "px px 3"]
+
+
+def shown_sections(
     slides: Mapping[str, Section | None], roles: Mapping[str, str]
 ) -> tuple[list[Section], Section, str]:
-    """Training sections and the first test section, whose tiles the plate shows, and "". Where one has no image here: sections of the demo cohort, and what made the plate.
+    """Choose the sections of the figure of tiles.
 
-    slides: section -> it, None where it is not prepared. roles: section -> its role.
+    Parameters
+    ----------
+    slides
+        Section of each name, None where it is not prepared.
+    roles
+        Role of each section.
+
+    Returns
+    -------
+    Training sections, first test section and an empty text; where one of these has no image here,
+    sections of the synthetic cohort, and the provenance of the figure.
     """
-    needed = {
-        role: [slides[name] for name, its in roles.items() if its == role]
-        for role in ("training", "test")
-    }
-    needed["test"] = needed["test"][:1]
-    if all(
-        each is not None and each.patches is not None for group in needed.values() for each in group
-    ):
-        return needed["training"], needed["test"][0], ""
-    train, test = found = open_sections(GENERATED, list(ONES))
-    return (
-        [train],
-        test,
-        f"cohort {GENERATED}, sections {' and '.join(ONES)}, not those of this page · data {GENERATED} {digest(found)[:10]} · compendium {__version__}",
-    )
+    train = [slides[name] for name, role in roles.items() if role == "training"]
+    test = next(slides[name] for name, role in roles.items() if role == "test")
+    if all(section is not None and section.patches is not None for section in (*train, test)):
+        return train, test, ""
+    both = open_sections(SYNTHETIC, list(ONES))
+    names = f"cohort {SYNTHETIC}, sections {' and '.join(ONES)}, not those of this page"
+    data = f"data {SYNTHETIC} {digest(both)[:10]} · compendium {__version__}"
+    return both[:1], both[1], f"{names} · {data}"
 
 
-def pictures(section: Section, train: Sequence[Section], seed: int = 0) -> list[Picture]:
-    """One tile of the section, that with the most contrast, as it is, after one draw of every family, and in every other stain; fitted on the training sections."""
+def variants(section: Section, train: Sequence[Section], seed: int = 0) -> list[Variant]:
+    """Return the tile of most contrast as it is, under every family, and in every stain.
+
+    Parameters
+    ----------
+    section
+        Section whose tile is shown.
+    train
+        Sections that stain maps are fitted on.
+    seed
+        Seed of the draw of each family.
+    """
     row = int(np.argmax([lab(tile[::4, ::4])[..., 0].std() for tile in section.patches]))
     tile = np.asarray(section.patches[row])
-    image, found = torch.tensor(tile).permute(2, 0, 1)[None], [("", "as it is", tile)]
+    image, forms = torch.tensor(tile).permute(2, 0, 1)[None], [Variant("", "as it is", tile)]
     with torch.random.fork_rng(devices=[]):
-        for name, family in FAMILIES.items():
+        for family in (family for name, family in FAMILIES.items() if name != "none"):
             torch.manual_seed(seed)
-            found += (
-                [("family", family.title, family(image)[0].permute(1, 2, 0).numpy())]
-                if name != "none"
-                else []
-            )
-    kinds = {word: "normaliser" if word in NORMALISERS else "drawn stain" for word in STAINS}
-    return found + [
-        (kinds[word], TITLES[word], changes(section, train, word)(slice(row, row + 1))[0])
-        for word in STAINS
-    ]
+            drawn = family(image)[0].permute(1, 2, 0).numpy()
+            forms.append(Variant("family", family.title, drawn))
+    for name in STAINS:
+        kind = "normaliser" if name in NORMALISERS else "drawn stain"
+        mapped = changes(section, train, name)(slice(row, row + 1))[0]
+        forms.append(Variant(kind, TITLES[name], mapped))
+    return forms
 
 
-def plate(shown: Sequence[Picture]) -> go.Figure:
-    """Tiles side by side below their titles, in rows of five."""
+def tiles(shown: Sequence[Variant]) -> go.Figure:
+    """Draw tiles side by side below their titles, in rows of `COLUMNS`."""
     fig, rows = go.Figure(), -(-len(shown) // COLUMNS)
-    for i, (_, title, image) in enumerate(shown):
+    for i, each in enumerate(shown):
         y, x = divmod(i, COLUMNS)
+        at = {"x": x + 0.5, "y": y + 0.25}
         fig.add_layout_image(
-            source=data_uri(framed(image), 224),
-            x=x + 0.5,
-            y=y + 0.25,
+            **at,
+            source=data_uri(framed(each.image), 224),
             sizex=0.94,
             sizey=0.75,
             xref="x",
@@ -98,94 +109,104 @@ def plate(shown: Sequence[Picture]) -> go.Figure:
             xanchor="center",
             yanchor="top",
         )
-        fig.add_annotation(
-            x=x + 0.5,
-            y=y + 0.25,
-            text=title if len(title) < LONG else title.replace(", ", ",<br>", 1),
-            showarrow=False,
-            yanchor="bottom",
-            font={"size": 10},
-        )
-    fig.add_scatter(
-        x=[0, COLUMNS],
-        y=[0, rows],
-        mode="markers",
-        marker_opacity=0,
-        hoverinfo="skip",
-        showlegend=False,
-    )
+        short = len(each.title) < LONG
+        text = each.title if short else each.title.replace(", ", ",<br>", 1)
+        fig.add_annotation(**at, text=text, showarrow=False, yanchor="bottom", font={"size": 10})
+    ends = {"x": [0, COLUMNS], "y": [0, rows], "mode": "markers", "marker_opacity": 0}
+    fig.add_scatter(**ends, hoverinfo="skip", showlegend=False)
     hidden = {"visible": False, "fixedrange": True}
     axes = {"xaxis": {"range": [0, COLUMNS], **hidden}, "yaxis": {"range": [rows, 0], **hidden}}
-    return plain(fig, rows * TILE, **axes).update_layout(margin={"l": 4, "r": 4, "t": 4, "b": 4})
+    margin = {"l": 4, "r": 4, "t": 4, "b": 4}
+    return plain(fig, rows * ROW_PX, **axes).update_layout(margin=margin)
 
 
 def framed(image: UInt8[np.ndarray, "px px 3"]) -> UInt8[np.ndarray, "side side 3"]:
-    """The image within a grey line, so that a white one is seen on white."""
+    """Put a grey frame around a tile, so that a white one can be seen on white."""
     return np.pad(image, ((2, 2), (2, 2), (0, 0)), constant_values=FRAME)
 
 
-def plate_data(shown: Sequence[Picture]) -> pd.DataFrame:
-    """Mean red, green and blue of each picture."""
+def mean_colours(shown: Sequence[Variant]) -> pd.DataFrame:
+    """Return the mean colour of each form: kind, tile, red, green, blue (0 to 255)."""
     return pd.DataFrame(
         [
-            {"kind": kind, "picture": title}
-            | dict(zip(("red", "green", "blue"), image.mean(axis=(0, 1)), strict=True))
-            for kind, title, image in shown
+            {"kind": each.kind, "tile": each.title}
+            | dict(zip(CHANNELS, each.image.mean(axis=(0, 1)), strict=True))
+            for each in shown
         ]
     )
 
 
-def boxes(table: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
-    """One box a row and role, over genes and sections; whiskers reach the 5th and 95th percentile. table: rows of one group of the table `boxes` of a study."""
-    fig, keys = go.Figure(), [key for key in titles if key in set(table["row"])]
-    for role, part in table.groupby("role", sort=False):
-        part = part.set_index("row").reindex(keys)
-        fig.add_box(
-            x=[titles[key] for key in keys],
-            q1=part["q25"],
-            median=part["median"],
-            q3=part["q75"],
-            lowerfence=part["low"],
-            upperfence=part["high"],
-            name=role,
-            marker_color=ROLE_COLOUR[role],
-            line_width=1.5,
-            hoverinfo="y+name",
-        )
-    fig.add_hline(y=0, line_width=1, line_dash="dot", line_color="#888888")
-    return plain(
-        fig,
-        420,
-        boxmode="group",
-        yaxis_title="PCC per gene and section",
-        xaxis_tickangle=-35,
-        legend={"orientation": "h", "y": 1.08, "x": 0},
+def of_group(results: Results, group: str) -> Iterator[dict[str, object]]:
+    """Yield the figures of one group of rows, as arguments of `Page.show`.
+
+    Boxes by role, differences to the reference, and boxes by part of the gene panel where it has
+    several.
+    """
+    named, what = titles(results), GROUPS[group]
+    boxes_, differences_, panels = (
+        each[each["group"] == group].assign(title=each["row"].map(named))
+        for each in (results[name] for name in ("boxes", "differences", "panels"))
+    )
+    yield {
+        "fig": boxes(boxes_, named),
+        "name": f"{group}-boxes",
+        "alt": f"Box plots of PCC by row, in validation and in test: {what}.",
+        "caption": f"PCC per gene and section, {what}. Whiskers: 5th and 95th percentile.",
+        "data": boxes_,
+    }
+    yield {
+        "fig": differences(differences_, named, seed_band(results["differences"], group)),
+        "name": f"{group}-differences",
+        "alt": f"Dots: difference of PCC to the reference by row, a dot a section: {what}.",
+        "caption": f"Difference of PCC to the reference, mean over genes, {what}. Dot: section. "
+        "Band: the most that another seed moves a section.",
+        "data": differences_,
+    }
+    if panels["panel"].nunique() > 1:
+        yield {
+            "fig": scores.panel_boxes(
+                panels.assign(method=panels["row"], split=panels["role"]), list(named), named
+            ),
+            "name": f"{group}-by-panel",
+            "alt": f"Box plots of PCC by row and part of the gene panel, by role: {what}.",
+            "caption": f"The same fits, scored on each part of the gene panel, {what}.",
+            "data": panels,
+        }
+
+
+def boxes(table: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
+    """Draw a box a row and role over genes and sections, of rows of one group."""
+    rows = table.assign(method=table["row"], split=table["role"])
+    return scores.boxes(
+        rows, [key for key in titles if key in set(rows["row"])], titles, ROLE_COLOUR
     )
 
 
-def apart(found: pd.DataFrame, titles: dict[str, str], bar: float) -> go.Figure:
-    """Difference of each row to its reference, one dot a section; the band is what another seed moves. found: rows of one group of the table `differences`."""
-    return differences(
-        found.assign(line=found["row"].map(titles), of=found["role"]),
-        [titles[key] for key in titles if key in set(found["row"])],
-        ROLE_COLOUR,
-        bar=bar,
-    )
+def differences(table: pd.DataFrame, titles: Mapping[str, str], band: float) -> go.Figure:
+    """Draw the difference of each row to its reference, a dot a section.
+
+    Parameters
+    ----------
+    table
+        Rows of one group of the table `differences`.
+    band
+        What another seed moves.
+    """
+    lines = [titles[key] for key in titles if key in set(table["row"])]
+    rows = table.assign(line=table["row"].map(titles), of=table["role"])
+    return dots.differences(rows, lines, ROLE_COLOUR, bar=band)
 
 
-def band_told(group: str, bar: float, seed: int) -> str:
-    """What the band of `apart` is, for its caption; seed: of the fits."""
-    return f"The band, {bar:.3f} to either side, is the most, over the sections, that another seed moved {MOVED[group]}; it rests on one pair of seeds, {seed} and {seed + 1}."
+def colour_distances(table: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
+    """Draw how far the mean colour of each section lies from the training sections, by stain.
 
-
-def distances(looks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
-    """How far the mean colour of each section lies from that of the training sections, by stain; titles of the names, in order."""
+    Parameters
+    ----------
+    table
+        Table `tile_colours`.
+    titles
+        Title of each name, in order.
+    """
     axis = {"title": "distance to the training<br>colour (CIELAB)", "rangemode": "tozero"}
-    return dots(
-        looks.assign(line=looks["name"].map(titles), of=looks["role"]),
-        "distance",
-        list(titles.values()),
-        ROLE_COLOUR,
-        axis,
-        digits=1,
-    )
+    rows = table.assign(line=table["name"].map(titles), of=table["role"])
+    return dots.dots(rows, "distance", list(titles.values()), ROLE_COLOUR, axis, digits=1)

@@ -1,53 +1,67 @@
-"""How often a drawn stain leaves nothing of a tile: black, white, or of one colour."""
+"""How often a drawn stain leaves nothing of a tile: black, white, or one colour."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import UInt8
 
+from compendium.data.section import Section
 from compendium.images.stain.augment import HED, RandStainNA
+from compendium.images.stain.store import STAINS
 
-ENDS, SHARE, NEAR = (
-    10,
-    0.8,
-    20,
-)  # levels, of 255, from an end that count as black or white; share of the pixels, and within how many levels, that make one colour
-EVERY = 4  # pixel of a tile, in either direction, that is drawn: the draws change pixels one by one
-CRITERION = (
-    f"every channel's median within {ENDS} levels of black, or of white, or {SHARE:.0%} of the pixels within {NEAR} levels of each other in every channel; "
-    f"measured on every {EVERY}th row and column of a tile"
-)
+END = 10
+"""Levels, of 255, from an end of the scale that count as black or white."""
+SHARE, NEAR = 0.8, 20
+"""Share of the pixels, and within how many levels of each other, that make one colour."""
+STEP = 4
+"""Every `STEP`-th row and column of a tile is measured: draws change pixels one by one."""
 
 
 def lost(tile: UInt8[np.ndarray, "px px 3"]) -> bool:
-    """Whether nothing is left of a tile, by CRITERION."""
+    """Decide whether nothing is left of a tile.
+
+    Lost is a tile whose median is within `END` levels of black, or of white, in every channel, or
+    of which `SHARE` of the pixels lie within `NEAR` levels of each other in every channel.
+    """
     ordered = np.sort(tile.reshape(-1, 3).astype(int), axis=0)
     kept = int(np.ceil(SHARE * len(ordered)))
-    spread = (ordered[kept - 1 :] - ordered[: len(ordered) - kept + 1]).min(
-        axis=0
-    )  # the fewest levels, in each channel, that hold this share of the pixels
+    widths = ordered[kept - 1 :] - ordered[: len(ordered) - kept + 1]
+    one_colour = (widths.min(axis=0) <= NEAR).all()
     median = np.median(ordered, axis=0)
-    return bool((spread <= NEAR).all() or (median <= ENDS).all() or (median >= 255 - ENDS).all())
+    return bool(one_colour or (median <= END).all() or (median >= 255 - END).all())
 
 
-def some(
+def intact_tiles(
     patches: UInt8[np.ndarray, "spot px px 3"], number: int
 ) -> list[UInt8[np.ndarray, "side side 3"]]:
-    """So many tiles, evenly spaced among those of which something is left as they are; all of these where they are fewer."""
-    whole = [
-        tile for tile in (np.asarray(each[::EVERY, ::EVERY]) for each in patches) if not lost(tile)
+    """Return at most `number` tiles, evenly spaced among those that are not lost as they are."""
+    intact = [
+        tile for tile in (np.asarray(each[::STEP, ::STEP]) for each in patches) if not lost(tile)
     ]
-    return [
-        whole[i]
-        for i in np.unique(
-            np.linspace(0, len(whole) - 1, min(number, len(whole))).round().astype(int)
-        )
-    ]
+    spaced = np.linspace(0, len(intact) - 1, min(number, len(intact)))
+    return [intact[i] for i in np.unique(spaced.round().astype(int))]
 
 
-def share(
+def share_lost(
     drawing: HED | RandStainNA, tiles: Sequence[UInt8[np.ndarray, "px px 3"]], draws: int, seed: int
 ) -> float:
-    """Share of the draws after which a tile is lost: so many of each tile, all from one seed."""
+    """Return the share of the draws after which a tile is lost, `draws` of each tile."""
     rng = np.random.default_rng(seed)
-    return float(np.mean([lost(drawing.apply(tile, rng)) for tile in tiles for _ in range(draws)]))
+    return float(np.mean([lost(drawing.drawn(tile, rng)) for tile in tiles for _ in range(draws)]))
+
+
+def lost_shares(
+    section: Section, seed: int, number: int = 20, draws: int = 20
+) -> dict[str, object]:
+    """Return how often HED augmentation loses a tile of a section.
+
+    Returns
+    -------
+    lost_tiles (their number), lost_section, and the share of the draws by strength.
+    """
+    chosen = intact_tiles(section.patches, number)
+    shares = {
+        f"lost_{name}": share_lost(STAINS[f"hed-{name}"], chosen, draws, seed)
+        for name in ("light", "strong")
+    }
+    return {"lost_tiles": len(chosen), "lost_section": section.name} | shares

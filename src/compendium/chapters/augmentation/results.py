@@ -1,275 +1,134 @@
-"""Augmentation and stain: the rows of the chapter, and how far each lies from the same model on tiles as they are, in and out of distribution."""
+"""Tables of the augmentation chapter: scores by role, differences to the reference, colours."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from compendium.chapters.augmentation.image_names import TITLES
-from compendium.data.partition import Partition, partition
-from compendium.data.prepare import open_sections
-from compendium.data.section import Section, digest
-from compendium.errors import BadInput, did_you_mean
-from compendium.evaluation import comparison as rows
-from compendium.evaluation.comparison import Job, Row, fitted, made
+from compendium.chapters.augmentation.design import AGAIN, GROUPS, LONG, MAIN, OFF, PLAIN, STAIN
+from compendium.data.partition import ROLES
+from compendium.data.section import Section
+from compendium.evaluation import comparison
+from compendium.evaluation.comparison import Design, Fitted, Job, Tables
 from compendium.evaluation.paired import Comparison, differences
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
-from compendium.images.augment.families import FAMILIES
-from compendium.images.encoders import FROZEN
 from compendium.images.stain import store as stain
 from compendium.images.stain.augment import VISIUM
 from compendium.images.stain.colour_spaces import lab
 from compendium.runs.inputs.prepare import stained
-from compendium.runs.run import plan_run
 
-SEEN = {"encoder": FROZEN, "tile_px": 112}  # by every row; the tile is Hist2ST's own
-VIEWS, MAIN, STAIN, STAIN_RIDGE = "views", "main", "stain", "stain-ridge"  # groups of rows
-GROUPS = {
-    VIEWS: "families in the views",
-    MAIN: "families on the head's tiles",
-    STAIN: "stains, Hist2ST",
-    STAIN_RIDGE: "stains, ridge",
-}  # for readers
-PLAIN, OFF, AGAIN = (
-    "none",
-    "off",
-    "again",
-)  # names of rows: the reference of a group, without distillation, the reference from another seed
-ALONE = "-alone"  # ending of the name of a stain that is mapped in training sections alone
 CHANNELS = ("L", "a", "b")
-LONG = {
-    "epochs": 60,
-    "batch": 32,
-}  # of the head: on few spots its 50 epochs in batches of 128 end long before it has learned, the more so on augmented tiles
-EVERY = 8  # pixel, in either direction, whose colour is measured
+STEP = 8
+"""Every `STEP`-th row and column of a tile is measured."""
 
 
-def compared(families: Sequence[str], stains: Sequence[str], views: int, seed: int) -> list[Row]:
-    """The rows, each with the key GROUP:NAME. In a group they differ from GROUP:none in the one thing that their name says."""
-    network, head, ridge, other = (
-        {"method": "hist2st"},
-        {"method": "stnet"} | LONG,
-        {"method": "ridge"},
-        {"seed": seed + 1},
-    )
-    alone = network | {"distill": 0.0}
-    found = [Row(f"{VIEWS}:{OFF}", "without distillation", alone)]
-    for group, words, word in (
-        (VIEWS, network | {"distill": 0.5, "views": views}, "view"),
-        (MAIN, head, "augment"),
-    ):
-        found += [
-            Row(
-                f"{group}:{name}",
-                "as they are" if name == PLAIN else FAMILIES[name].title,
-                words | {word: name},
-            )
-            for name in (PLAIN, *families)
-        ]
-    found.append(
-        Row(
-            f"{MAIN}:{AGAIN}",
-            f"{FAMILIES[families[0]].title}, another seed",
-            head | other | {"augment": families[0]},
-        )
-    )
-    for group, words in ((STAIN, alone), (STAIN_RIDGE, ridge)):
-        found += [
-            Row(
-                f"{group}:{name}",
-                "as they are" if name == PLAIN else TITLES[name],
-                words | {"stain": name},
-            )
-            for name in (PLAIN, *stains)
-        ]
-        found += [
-            Row(
-                f"{group}:{name}{ALONE}",
-                f"{TITLES[name]} (training only)",
-                words | {"stain": name, "stain_test": False},
-            )
-            for name in stains
-            if name in stain.NORMALISERS
-        ]
-    return [*found, Row(f"{STAIN}:{AGAIN}", "as they are, another seed", alone | other)]
+def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Section]) -> Tables:
+    """Score every row on validation and test sections and reduce the scores.
 
-
-def check_names(what: str, names: Sequence[str], known: Iterable[str]) -> list[str]:
-    """The names, all that are known where none is given. BadInput where one is not."""
-    others = [name for name in known if name != PLAIN]
-    if wrong := [name for name in names if name not in others]:
-        raise BadInput(
-            f"{what} names {wrong[0]!r}; {did_you_mean(wrong[0], others)}known: {', '.join(others)}"
-        )
-    return list(names or others)
-
-
-def left_out(titles: Mapping[str, str], group: str, by: str) -> str:
-    """What a caption says of the families or stains that a group of rows does not compare; "" where it has all that are known.
-
-    titles: of the rows, by their keys. by: who left them out.
+    Returns
+    -------
+    boxes, panels (by part of the gene panel), sections (by section)
+        Quartiles of PCC over genes and sections, by row and role.
+    differences, criterion, curves, cost, tile_colours, spread
+        See the functions of these names.
     """
-    word, known = (
-        ("stains", TITLES)
-        if group in (STAIN, STAIN_RIDGE)
-        else (
-            "families",
-            {name: family.title for name, family in FAMILIES.items() if name != PLAIN},
-        )
-    )
-    missing = [title for name, title in known.items() if f"{group}:{name}" not in titles]
-    return (
-        f" Left out by {by}, {len(missing)} of {len(known)} {word}: {'; '.join(missing)}."
-        if missing
-        else ""
-    )
-
-
-def study(
-    cohort: str,
-    training: Sequence[str],
-    validation: Sequence[str],
-    test: Sequence[str],
-    families: Sequence[str],
-    stains: Sequence[str],
-    views: int,
-    device: str,
-    **words,
-) -> Results:
-    """Every row fitted on the training sections and scored on the others, with all families and stains where none is named; words go to every run.
-
-    boxes: quartiles over genes and sections of a role (validation, test). panels: the same for each part of the gene panel. sections: the same of each section.
-    differences: row less the reference of its group, mean over genes, by section. floor, curves, cost: see evidence.rows. looks: see `looks`. spread: see `spread`.
-    facts: `roles` (section -> role), `validation_is`, `test_is`, `titles` of the rows.
-    """
-    families, stains = (
-        check_names("families", families, FAMILIES),
-        check_names("stains", stains, stain.STAINS),
-    )
-    sections = open_sections(cohort, [*training, *validation, *test] or None)
-    parts = partition(sections, training, validation, test)
-    asked = compared(families, stains, views, int(words["seed"]))
-    jobs = [
-        (
-            row.key,
-            plan_run(cohort, parts.split, sections=sections, **SEEN | words | dict(row.words)),
-        )
-        for row in asked
-    ]
-    plain = [
-        (key, run)
-        for key, run in jobs
-        if key in (f"{VIEWS}:{OFF}", f"{MAIN}:{PLAIN}", f"{STAIN_RIDGE}:{PLAIN}")
-    ]
-    groups = fitted(
-        {"fits": jobs, "twins": [(key, replace(run, permute=True)) for key, run in plain]},
-        sections,
-        device,
-    )
-    table = (
-        groups["fits"]
-        .scores(sections)
-        .assign(role=lambda scored: scored["section"].map(parts.roles))
-    )
+    roles, fits = design.facts["roles"], groups["fits"]
+    table = fits.scores(sections)
+    table = table.assign(role=table["section"].map(roles))
     by = ["row", "role"]
-    named = {
+    by_row = {
         "boxes": summary(table, by),
         "panels": summary(by_panel(table), ["panel", *by]),
         "sections": summary(table, [*by, "section", "patient"]),
+        "differences": to_reference(table, roles),
     }
-    tables = {
-        name: grouped(each)
-        for name, each in (
-            named | {"differences": apart(table, parts, f"{MAIN}:{families[0]}")}
-        ).items()
-    }
-    tables |= {
-        "floor": floor(table, groups["twins"].scores(sections), jobs),
-        "curves": groups["fits"].curves(),
-        "cost": groups["fits"].cost(),
-    }
-    tables |= {
-        "looks": looks(jobs, sections, parts),
-        "spread": spread([section for section in sections if section.name in parts.training]),
-    }
-    facts = {
-        "data": f"{cohort} {digest(sections)}",
-        "roles": parts.roles,
-        "validation_is": parts.validation_is,
-        "test_is": parts.test_is,
-        "genes": table["gene"].nunique(),
-        "titles": {row.key: row.title for row in asked},
-        "protocol": f"clean, except split = {parts.split.rule}, panel = {words['panel']}, tile_px = {jobs[0][1].tile_px}, budget = {words['budget']}, images as named",
-    }
-    return Results(tables, made(groups) | facts)
+    training = [section for section in sections if roles.get(section.name) == "training"]
+    return {name: grouped(each) for name, each in by_row.items()} | {
+        "criterion": criterion(table, groups["permuted"].scores(sections), fits.jobs),
+        "curves": fits.curves(),
+        "cost": fits.cost(),
+        "tile_colours": tile_colours(fits.jobs, sections, roles),
+        "spread": spread(training),
+    }, {"genes": table["gene"].nunique()}
 
 
 def grouped(table: pd.DataFrame) -> pd.DataFrame:
-    """With the key of the row taken apart: `group` and `name`."""
+    """Take the key of the row apart: add the columns group and name."""
     parts = table["row"].str.partition(":")
     return table.assign(group=parts[0], name=parts[2])
 
 
-def apart(table: pd.DataFrame, parts: Partition, repeated: str) -> pd.DataFrame:
-    """Row less the reference of its group, mean over the genes that both scored, by section: [row, role, section, patient, difference, genes].
+def to_reference(table: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFrame:
+    """Subtract the reference of its group from each row, mean over the genes that both scored.
 
-    repeated: the row that MAIN:again repeats. Its own reference has nothing that a seed could move: the head starts at zero.
+    The repeated row of the head is compared with the same family from the first seed: its own
+    reference starts at zero and has nothing that a seed could move.
+
+    Returns
+    -------
+    One line a row and section: row, role, section, patient, difference, genes.
     """
     keys = [key for key in table["row"].unique() if not key.endswith(f":{PLAIN}")]
-    pairs = [
-        Comparison(
-            key, key, repeated if key == f"{MAIN}:{AGAIN}" else f"{key.partition(':')[0]}:{PLAIN}"
-        )
-        for key in keys
-    ]
-    found = differences(table, pairs).rename(columns={"comparison": "row"})
-    return found.assign(role=found["section"].map(parts.roles))[
-        ["row", "role", "section", "patient", "difference", "genes"]
-    ]
+    first = next(key for key in keys if key.startswith(f"{MAIN}:"))
+    reference = {key: f"{key.partition(':')[0]}:{PLAIN}" for key in keys}
+    reference |= {f"{MAIN}:{AGAIN}": first}
+    pairs = [Comparison(key, key, reference[key]) for key in keys]
+    lines = differences(table, pairs).rename(columns={"comparison": "row"})
+    columns = ["row", "role", "section", "patient", "difference", "genes"]
+    return lines.assign(role=lines["section"].map(roles))[columns]
 
 
-def floor(table: pd.DataFrame, twins: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
-    """One line a row (see rows.floor). Twins are fitted of a method's plain row alone; where that one does not pass its twin, no row of the method is a result."""
-    lines, method = (
-        rows.floor(table, twins, jobs).set_index("row"),
-        {key: run.method for key, run in jobs},
-    )
-    failed = {
-        method[key]
-        for key in lines.index[lines["twin"].notna()]
-        if not lines.loc[key, "pcc"] > lines.loc[key, "twin"]
-    }
-    return lines.assign(
-        result=lines["result"] & ~lines.index.map(method).isin(failed)
-    ).reset_index()
+def criterion(table: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
+    """Return `comparison.criterion`, with one permuted-image control for all rows of a method.
+
+    Where the plain row of a method is not above its control, no row of the method is a result.
+    """
+    lines = comparison.criterion(table, permuted, jobs)
+    method = lines["row"].map({key: run.method for key, run in jobs})
+    not_above = lines["permuted"].notna() & ~(lines["pcc"] > lines["permuted"])
+    return lines.assign(result=lines["result"] & ~method.isin(method[not_above]))
 
 
-def looks(jobs: Sequence[Job], sections: Sequence[Section], parts: Partition) -> pd.DataFrame:
-    """Mean colour (CIELAB) of every section's tiles as the rows on stains are shown them: [name, section, role, L, a, b, distance], the last to the training mean."""
-    tables = []
+def tile_colours(
+    jobs: Sequence[Job], sections: Sequence[Section], roles: Mapping[str, str]
+) -> pd.DataFrame:
+    """Measure the mean colour of every section's tiles as the rows on stains are shown them.
+
+    Returns
+    -------
+    One line a stain and section: name, section, role, L, a, b (CIELAB), distance (Euclidean, to
+    the mean of the training sections).
+    """
+    lines = []
     for key, run in jobs:
-        if not key.startswith(f"{STAIN}:") or key.endswith(AGAIN):
-            continue
-        seen = stained(run, sections)
-        colours = {
-            name: lab(seen[name].patches[:, ::EVERY, ::EVERY])
-            .reshape(-1, 3)
-            .mean(axis=0, dtype=np.float64)
-            for name in parts.roles
-        }
-        centre = np.mean([colours[name] for name in parts.training], axis=0)
-        for name, role in parts.roles.items():
-            where = {"name": key.partition(":")[2], "section": name, "role": role} | dict(
-                zip(CHANNELS, colours[name], strict=True)
-            )
-            tables.append(where | {"distance": float(np.linalg.norm(colours[name] - centre))})
-    return pd.DataFrame(tables)
+        group, _, name = key.partition(":")
+        if group == STAIN and name != AGAIN:
+            shown = stained(run, sections)
+            colours = {section: _mean_colour(shown[section]) for section in roles}
+            trained = [colours[section] for section, role in roles.items() if role == "training"]
+            centre = np.mean(trained, axis=0)
+            lines += [
+                {"name": name, "section": section, "role": roles[section]}
+                | dict(zip(CHANNELS, colour, strict=True))
+                | {"distance": float(np.linalg.norm(colour - centre))}
+                for section, colour in colours.items()
+            ]
+    return pd.DataFrame(lines)
+
+
+def _mean_colour(section: Section) -> np.ndarray:
+    pixels = lab(section.patches[:, ::STEP, ::STEP]).reshape(-1, 3)
+    return pixels.mean(axis=0, dtype=np.float64)
 
 
 def spread(train: Sequence[Section]) -> pd.DataFrame:
-    """What RandStainNA draws from, fitted on these sections, beside the benchmark's values: [moment, channel, location, scale, published location, published scale]."""
+    """Compare what RandStainNA draws from, fitted on these sections, with the benchmark's values.
+
+    Returns
+    -------
+    Columns: moment, channel, location, scale, published location, published scale (8-bit CIELAB).
+    """
     own = stain.fitted(train, "randstainna").spread
     return pd.DataFrame(
         [
@@ -285,3 +144,80 @@ def spread(train: Sequence[Section]) -> pd.DataFrame:
             for j, channel in enumerate(CHANNELS)
         ]
     )
+
+
+def titles(results: Results) -> dict[str, str]:
+    """Return the titles of the rows, with "(preliminary)" below the criterion."""
+    met = results["criterion"].set_index("row")["result"]
+    return comparison.labelled(results.facts["titles"], met.to_dict())
+
+
+def seed_band(differences: pd.DataFrame, group: str) -> float:
+    """Return the largest difference of PCC, over sections, that another seed makes in a group.
+
+    Distilled rows and ridge, which has no seed, are compared with Hist2ST without distillation.
+
+    Parameters
+    ----------
+    differences
+        Table `differences`.
+    """
+    of = MAIN if group == MAIN else STAIN
+    again = differences[(differences["group"] == of) & (differences["name"] == AGAIN)]
+    return float(again["difference"].abs().max())
+
+
+def beyond_seed(differences: pd.DataFrame) -> pd.DataFrame:
+    """Compare each row with what another seed moves.
+
+    Returns
+    -------
+    One line a group, row and role: group, name, role, sections, least, greatest (difference of
+    PCC over the sections), band (`seed_band`), beyond ("above" or "below" where every section
+    lies outside the band on that side, else empty).
+    """
+    rows = differences[~differences["name"].isin([AGAIN, OFF])]
+    by = rows.groupby(["group", "name", "role"], sort=False)["difference"]
+    table = by.agg(sections="size", least="min", greatest="max").reset_index()
+    band = table["group"].map(lambda group: seed_band(differences, group))
+    sides = [table["least"] > band, table["greatest"] < -band]
+    return table.assign(band=band, beyond=np.select(sides, ["above", "below"], ""))
+
+
+def full_titles(results: Results) -> dict[str, str]:
+    """Return the titles of the rows, each after that of its group."""
+    return {
+        key: f"{GROUPS[key.partition(':')[0]]}: {title}" for key, title in titles(results).items()
+    }
+
+
+def stain_titles(results: Results) -> dict[str, str]:
+    """Return the title of each row on stains by its name."""
+    rows = results.facts["titles"].items()
+    return {key.partition(":")[2]: title for key, title in rows if key.startswith(f"{STAIN}:")}
+
+
+def compared(results: Results) -> set[str]:
+    """Return the names of the families and stain maps that rows compare."""
+    return {key.partition(":")[2] for key in results.facts["titles"]}
+
+
+def summary_numbers(results: Results) -> dict[str, object]:
+    """Return the numbers that the page names."""
+    facts = results.facts
+    named = {
+        f"{role}_sections": ", ".join(name for name, its in facts["roles"].items() if its == role)
+        for role in ROLES
+    }
+    return named | {
+        "genes": facts["genes"],
+        "validation_is": facts["validation_is"],
+        "test_is": facts["test_is"],
+        "views": facts["views"],
+        "head_epochs": LONG["epochs"],
+        "head_batch": LONG["batch"],
+        "band_main": seed_band(results["differences"], MAIN),
+        "band_stain": seed_band(results["differences"], STAIN),
+        "seed": facts["seed"],
+        "next_seed": facts["seed"] + 1,
+    }

@@ -1,102 +1,89 @@
-"""The data review chapter: what every prepared section of a cohort holds, and what the images of those that are trained and tested on look like."""
+"""Tables of the data review, and the numbers that its page names."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from compendium.chapters.data_review import sections as describe
 from compendium.data.panels import panel as panel_genes
-from compendium.data.prepare import one_by_one, open_sections, prepared_names
+from compendium.data.prepare import one_by_one, prepared_names
 from compendium.data.section import Section, digest
-from compendium.data.sources import cohort as listed
-from compendium.evaluation import review
-from compendium.evaluation.labelling import carried
+from compendium.data.sources import cohort as catalogued
+from compendium.evaluation import published
+from compendium.evaluation.comparison import Design, Fitted, Tables
+from compendium.evaluation.describe import TILES, channel_shares, image_sides, printed
+from compendium.evaluation.labelling import transferred
 from compendium.evaluation.results import Results
-from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim
-
-LISTS = {
-    "HER2+": "hvg_769",
-    "Visium": "hvg_685",
-}  # of the benchmark, by what its Table 1 calls the data
 
 
-def study(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slides: int) -> Results:
-    """Numbers of every prepared section, and colours of at most `slides` of the named ones. Tables: numbers, table_1, constant_pairs, images, colours, darkness, thinned.
+def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Section]) -> Tables:
+    """Count every prepared section of the cohort and describe the images of some.
 
-    panel: genes searched for missing variance; "" takes the benchmark's list where it has the cohort, else all.
+    Parameters
+    ----------
+    design
+        Design of the chapter; its facts name panel, channel_bins and slides.
+    groups
+        Empty: nothing is fitted.
+    sections
+        Sections whose images are described. The others are opened one at a time.
     """
-    prepared, shown, stated = (
-        prepared_names(cohort),
-        open_sections(cohort, names),
-        review.printed(cohort),
-    )
+    prepared, asked = prepared_names(design.cohort), design.facts
+    counted = partial(one_by_one, design.cohort, prepared)
+    numbers, shared = describe.section_numbers(counted()), describe.shared_genes(counted())
+    genes, drawn = panel_genes(asked["panel"], sections, shared), select(sections, asked["slides"])
+    deepest = next(one_by_one(design.cohort, [depth_contrast(numbers)["high"]]))
+    stated, every = printed(design.cohort), len(catalogued(design.cohort).sections)
+    found = {
+        "numbers": numbers,
+        "table_1": cohort_table(numbers, shared, every, stated),
+        "constant_pairs": describe.constant_pairs(counted(), genes),
+        "images": describe.image_facts(drawn),
+        "colours": channel_shares(drawn, asked["channel_bins"]),
+        "darkness": describe.depth_and_darkness(drawn),
+        "thinned": describe.thinned(deepest, genes),
+    }
+    return found, _facts(design, counted(), sections, drawn, numbers) | {"panel_genes": len(genes)}
 
-    def counted() -> Iterator[Section]:
-        return one_by_one(cohort, prepared)
 
-    numbers, shared = review.section_numbers(counted()), review.measured_everywhere(counted())
-    word = panel or LISTS.get(stated.get("dataset"), "all")
-    genes, drawn = panel_genes(word, shown, shared), select(shown, slides)
-    sets = review.spot_sets(numbers)
-    facts = {
-        "data": f"{cohort} {digest(counted())}",
-        "protocol": f"counts and images as deposited, no transform{sets and f', {sets}'}",
+def _facts(
+    design: Design,
+    counted: Iterator[Section],
+    sections: Sequence[Section],
+    drawn: Sequence[Section],
+    numbers: pd.DataFrame,
+) -> dict[str, object]:
+    sets = spot_sets(numbers)
+    return {
+        "data": f"{design.cohort} {digest(counted)}",
+        "protocol": f"{design.protocol}{sets and f', {sets}'}",
         "spot_sets": sets,
         "device": "CPU",
-        "records": 0,
-        "stages": {},
-        "prepared": prepared,
-        "shown": [section.name for section in shown],
+        "prepared": numbers["section"].tolist(),
+        "shown": [section.name for section in sections],
         "drawn": [section.name for section in drawn],
-        "panel": word,
-        "panel_genes": len(genes),
-        "spot_um": shown[0].spot_um,
-        "sides": {section.name: review.image_sides(section) for section in drawn},
-        "labels": carried(drawn),
+        "spot_um": sections[0].spot_um,
+        "sides": {section.name: image_sides(section) for section in drawn},
+        "labels": transferred(drawn),
         "classed": [section.name for section in drawn if section.labels is not None],
     }
-    tables = {
-        "numbers": numbers,
-        "table_1": review.cohort_table(numbers, shared, len(listed(cohort).sections), stated),
-        "constant_pairs": review.constant_pairs(counted(), genes),
-        "images": review.image_facts(drawn),
-        "colours": review.channel_shares(drawn, bins),
-        "darkness": review.depth_and_darkness(drawn),
-        "thinned": thinned(
-            next(one_by_one(cohort, [review.depth_contrast(numbers)["high"]])), genes
-        ),
-    }
-    return Results(tables, facts)
 
 
-def claims(found: Results) -> dict[str, Claim]:
-    """The claim of chapter 1, from the table `table_1`: counted, so no number of patients is asked for. {} where the benchmark does not have the cohort."""
-    rows = found["table_1"].set_index("row")
-    if "difference" not in rows.index:
-        return {}
-    name, gap = rows.index[1], rows.loc["difference"]
-    missed = [key for key in gap.index if gap[key]]
-    agree = ", ".join(key for key in gap.index if key not in missed) or "nothing"
-    told = [
-        f"{key}, printed {rows.loc['printed', key]:,}, counted {rows.loc[name, key]:,}"
-        for key in missed
-    ]
-    verdict, why = (
-        FAILS if missed else HOLDS,
-        f"Reproduced: {agree}; not reproduced: {'; '.join(told) or 'nothing'}.",
-    )
-    if name != "recomputed":
-        verdict, why = UNDECIDED, f"The row can be {name} only, so it cannot be compared."
-    return {
-        "table_claim": Claim(
-            "The numbers that Table 1 prints of this cohort are those of its files", verdict, why
-        )
-    }
+def spot_sets(numbers: pd.DataFrame) -> str:
+    """List sections by their published set of spots; empty where no section has two sets."""
+    chosen = numbers[numbers["spot_set"] != ""].groupby("spot_set")["section"].agg(", ".join)
+    return "; ".join(f"{name} spots: {sections}" for name, sections in chosen.items())
 
 
 def select(sections: Sequence[Section], most: int = 6) -> list[Section]:
-    """At most `most` sections with an image: one of each patient first, laboratories in turn, then their second ones; in the order given."""
+    """Choose at most `most` sections with an image, in the order given.
+
+    One of each patient comes first, laboratories in turn, then their second ones.
+    """
     of_patient, of_lab, ranks = Counter(), Counter(), []
     for i, section in enumerate(sections):
         if section.thumbnail is not None:
@@ -104,21 +91,217 @@ def select(sections: Sequence[Section], most: int = 6) -> list[Section]:
             turn = of_patient[section.patient]
             of_lab[section.lab, turn] += 1
             ranks.append((turn, of_lab[section.lab, turn], i))
-    return [sections[i] for *_, i in sorted(sorted(ranks)[:most], key=lambda rank: rank[-1])]
+    return [sections[i] for i in sorted(i for *_, i in sorted(ranks)[:most])]
 
 
-def thinned(section: Section, genes: list[str], share: float = 0.1) -> pd.DataFrame:
-    """Counts as measured and with only a share of them left, drawn at random: [counts, UMIs, genes without variance, genes seen at all]."""
-    counts = section.matrix(genes).astype(int)
-    fewer = np.random.default_rng(0).binomial(counts, share)
-    return pd.DataFrame(
-        [
-            {
-                "counts": name,
-                "UMIs": int(each.sum()),
-                "genes without variance": int((np.ptp(each, axis=0) == 0).sum()),
-                "genes seen at all": int((each > 0).any(axis=0).sum()),
-            }
-            for name, each in (("as measured", counts), (f"thinned to {share:.0%}", fewer))
-        ]
+def cohort_table(
+    numbers: pd.DataFrame, shared: list[str], catalogued: int, stated: Mapping[str, object]
+) -> pd.DataFrame:
+    """Recompute the row of a cohort in Table 1 of the benchmark.
+
+    Parameters
+    ----------
+    numbers
+        Table of `section_numbers`.
+    shared
+        Genes that every section names.
+    catalogued
+        How many sections the cohort has.
+    stated
+        The printed row (`printed`), or nothing.
+
+    Returns
+    -------
+    Rows printed, recomputed and difference, or recomputed alone: row, patients, sections, spots,
+    shared genes.
+    """
+    ours = {
+        "patients": numbers["patient"].nunique(),
+        "sections": len(numbers),
+        "spots": int(numbers["spots"].sum()),
+        "shared genes": len(shared),
+    }
+    part = f" from {len(numbers)} of {catalogued} sections" if len(numbers) < catalogued else ""
+    rows = [{"row": f"recomputed{part}"} | ours]
+    if stated:
+        theirs = {name: int(stated[name.removeprefix("shared ")]) for name in ours}
+        gap = {name: ours[name] - theirs[name] for name in ours}
+        rows = [{"row": "printed"} | theirs, *rows, {"row": "difference"} | gap]
+    return pd.DataFrame(rows)
+
+
+def missing_in_print(cohort: str, genes: int) -> dict[str, int]:
+    """Count the correlations that the authors' own result tables lack, by method.
+
+    Parameters
+    ----------
+    genes
+        Length of the gene list (data/published/scores.csv has several).
+    """
+    stated, table = printed(cohort), published.read()
+    rows = table[(table["cohort"] == stated.get("dataset")) & (table["genes"] == genes)]
+    methods = rows.groupby("method")
+    full = methods.filter(lambda group: group["section"].nunique() == stated["sections"])
+    return {method: int(count) for method, count in full.groupby("method")["nan"].sum().items()}
+
+
+def patients_of(cohort: str, names: Sequence[str]) -> int:
+    """Count the patients or donors that the catalogue gives for the named sections."""
+    return len({catalogued(cohort).section(name).patient for name in names})
+
+
+def scale_by_patient(numbers: pd.DataFrame, tiles: Iterable[int] = TILES) -> pd.DataFrame:
+    """Return the physical scale of each patient's images, mean over the sections.
+
+    Returns
+    -------
+    One row a patient: patient, sections, µm per px, spot in px, and each tile in spot diameters.
+    """
+    rows = []
+    for patient, group in numbers.groupby("patient", sort=False):
+        spot_px = group["spot_px"].mean()
+        row = {
+            "patient": patient,
+            "sections": span(group["section"].tolist()),
+            "µm per px": group["um_per_px"].mean(),
+            "spot, px": round(spot_px),
+        }
+        rows.append(row | {f"{px} px tile": px / spot_px for px in tiles})
+    return pd.DataFrame(rows)
+
+
+def span(names: Sequence[str]) -> str:
+    """Shorten A1, A2, A3 to A1–A3; other names are listed."""
+    parts = [re.fullmatch(r"(.*?)(\d+)", name) for name in names]
+    if len(names) > 2 and all(parts) and len({part[1] for part in parts}) == 1:
+        numbers = [int(part[2]) for part in parts]
+        if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+            return f"{names[0]}–{names[-1]}"
+    return ", ".join(names)
+
+
+def depth_contrast(numbers: pd.DataFrame) -> dict[str, object]:
+    """Compare the depth of sections and patients by the median UMI total of a spot.
+
+    Returns
+    -------
+    low, high (sections of the least and greatest median), low_umi, high_umi, fold (their ratio),
+    between (ratio of the greatest to the least mean of a patient), within (greatest ratio of two
+    sections of one patient).
+    """
+    ordered = numbers.sort_values("umi_median")
+    low, high = ordered.iloc[0], ordered.iloc[-1]
+    groups = numbers.groupby("patient")["umi_median"]
+    return {
+        "low": low["section"],
+        "high": high["section"],
+        "low_umi": float(low["umi_median"]),
+        "high_umi": float(high["umi_median"]),
+        "fold": _fold(high["umi_median"], low["umi_median"]),
+        "between": _fold(groups.mean().max(), groups.mean().min()),
+        "within": float((groups.max() / groups.min().clip(lower=1)).max()),
+    }
+
+
+def _fold(high: float, low: float) -> float:
+    return float(high / max(low, 1))
+
+
+def typical_folds(numbers: pd.DataFrame) -> tuple[float, float]:
+    """Return the typical ratio of depth of two sections, within and between patients.
+
+    Geometric mean, over all pairs, of the ratio of their median UMI totals; NaN without a pair.
+    """
+    log = np.log(numbers["umi_median"].clip(lower=1)).to_numpy()
+    patient = numbers["patient"].to_numpy()
+    one, other = np.triu_indices(len(numbers), k=1)
+    fold, same = np.abs(log[one] - log[other]), patient[one] == patient[other]
+    within, between = (
+        float(np.exp(fold[pairs].mean())) if pairs.any() else np.nan for pairs in (same, ~same)
     )
+    return within, between
+
+
+def grouping(shares: pd.DataFrame) -> str:
+    """Return what colours are compared by: lab where there are several, else patient."""
+    return "lab" if shares["lab"].nunique() > 1 else "patient"
+
+
+def summary(results: Results) -> dict[str, object]:
+    """Return the numbers that the page names."""
+    numbers, facts = results["numbers"], results.facts
+    counted = results["table_1"].set_index("row").filter(like="recomputed", axis=0).iloc[0]
+    within, between = typical_folds(numbers)
+    own = (numbers["labelled_spots"] > 0) & (numbers["labels_from"] == "")
+    return (
+        {f"number_of_{name.replace(' ', '_')}": int(value) for name, value in counted.items()}
+        | depth_contrast(numbers)
+        | _of_images(results)
+        | {
+            "panel": facts["panel"],
+            "panel_genes": facts["panel_genes"],
+            "constant_pairs": len(results["constant_pairs"]),
+            "pairs_in_all": facts["panel_genes"] * len(numbers),
+            "typical_within": within,
+            "typical_between": between,
+            "spots_least": int(numbers["spots"].min()),
+            "spots_most": int(numbers["spots"].max()),
+            "empty_spots": int(numbers["empty_spots"].sum()),
+            "labelled": int(own.sum()),
+            "transferred": int((numbers["labels_from"] != "").sum()),
+        }
+    )
+
+
+def _of_images(results: Results) -> dict[str, object]:
+    """Return the numbers that the page names of scale and colour."""
+    numbers, shares, dark = (results[name] for name in ("numbers", "colours", "darkness"))
+    overlap = describe.channel_overlap(shares).groupby(f"same_{grouping(shares)}")["overlap"].mean()
+    tile = scale_by_patient(numbers)["112 px tile"]
+    scale = numbers.groupby("patient")["um_per_px"].agg(["min", "max"])
+    sides = [max(side) for side in results.facts["sides"].values()]
+    return {
+        "tile_least": float(tile.min()),
+        "tile_most": float(tile.max()),
+        "tile_fits": int(((tile - 1).abs() < 0.05).sum()),
+        "drift": float((scale["max"] / scale["min"] - 1).max()),
+        "largest_side": max(sides, default=0),
+        "same_overlap": float(overlap.get(True, np.nan)),
+        "other_overlap": float(overlap.get(False, np.nan)),
+        "dark_least": float(dark["spearman"].min()),
+        "dark_most": float(dark["spearman"].max()),
+    }
+
+
+def stated_in_text(cohort: str, numbers: pd.DataFrame) -> dict[str, int]:
+    """Return what the benchmark's text states of a cohort's sections; 0 without the cohort.
+
+    Returns
+    -------
+    sections_of_cohort, text_spots_from, text_spots_to (spots a section), in_text_range (sections
+    that have so many), text_image_px_below.
+    """
+    stated = printed(cohort)
+    names = ("text_spots_from", "text_spots_to", "text_image_px_below")
+    numbers_stated = {name: int(stated.get(name, 0)) for name in names}
+    low, high, _ = numbers_stated.values()
+    return numbers_stated | {
+        "sections_of_cohort": len(catalogued(cohort).sections),
+        "in_text_range": int(numbers["spots"].between(low, high).sum()),
+    }
+
+
+def of_the_catalogue() -> dict[str, object]:
+    """Return what Table 1 prints of patients, beside what the catalogue lists of them."""
+    her2 = catalogued("her2st").sections.values()
+    siblings = pd.Series([section.patient for section in her2]).value_counts() - 1
+    return {
+        "printed_patients": int(printed("her2st")["patients"]),
+        "catalogued_sections": len(her2),
+        "catalogued_patients": len(siblings),
+        "siblings_least": int(siblings.min()),
+        "siblings_most": int(siblings.max()),
+        "printed_donors": int(printed("tenx", "frozen")["patients"]),
+        "catalogued_donors": patients_of("tenx", ["block1", "block2"]),
+        "credited": printed("her2st")["credited_to"],
+    }

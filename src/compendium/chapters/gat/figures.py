@@ -1,17 +1,28 @@
-"""Figures of the graph attention chapter: accuracy beside cost, cost by number of spots."""
+"""Figures of chapter 8: accuracy beside cost, cost by number of spots."""
+
+from collections.abc import Mapping
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from compendium.plots.dots import LEGEND
 from compendium.plots.style import COLOURS, colour_of, plain
-
-LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
 
 
 def accuracy_by_cost(
-    medians: pd.DataFrame, steps: pd.DataFrame, titles: dict[str, str]
+    medians: pd.DataFrame, steps: pd.DataFrame, titles: Mapping[str, str]
 ) -> go.Figure:
-    """Median PCC of each section against the time of a step relative to the reference row; rows without steps are left out."""
+    """Draw the median PCC of each section against the relative time of a training step.
+
+    Parameters
+    ----------
+    medians
+        method, section, median.
+    steps
+        Table `steps` of the chapter; rows without steps are left out.
+    titles
+        Row -> title.
+    """
     fig = go.Figure()
     timed = steps.dropna(subset="relative").set_index("row")["relative"]
     for (row, relative), colour in zip(timed.items(), COLOURS, strict=False):
@@ -23,17 +34,24 @@ def accuracy_by_cost(
             name=titles[row],
             text=part["section"],
             marker={"color": colour, "size": 9, "opacity": 0.8},
-            hovertemplate="%{text}: median PCC %{y:.3f}<br>step %{x:.2f} times as long<extra></extra>",
+            hovertemplate="%{text}: median PCC %{y:.3f}<br>step %{x:.2f} times as long"
+            "<extra></extra>",
         )
     axis = {"title": "time of a step, relative to Hist2ST", "rangemode": "tozero"}
     return plain(fig, 400, xaxis=axis, yaxis_title="median PCC of a section", legend=LEGEND)
 
 
-def growth(lines: pd.DataFrame) -> go.Figure:
-    """Milliseconds of one layer, forward and backward, by number of spots; both axes logarithmic."""
+def growth(times: pd.DataFrame) -> go.Figure:
+    """Draw the time of one layer, forward and backward, by number of spots; both axes logarithmic.
+
+    Parameters
+    ----------
+    times
+        Table `layers` of the chapter.
+    """
     fig = go.Figure()
-    for layer, colour in colour_of(list(dict.fromkeys(lines["layer"]))).items():
-        part = lines[lines["layer"] == layer]
+    for layer, colour in colour_of(list(dict.fromkeys(times["layer"]))).items():
+        part = times[times["layer"] == layer]
         fig.add_scatter(
             x=part["spots"],
             y=1000 * part["seconds"],
@@ -43,7 +61,7 @@ def growth(lines: pd.DataFrame) -> go.Figure:
             hovertemplate=f"{layer}, %{{x}} spots: %{{y:.1f}} ms<extra></extra>",
         )
     axes = {
-        "xaxis": {"title": "spots", "type": "log", "tickvals": sorted(set(lines["spots"]))},
+        "xaxis": {"title": "spots", "type": "log", "tickvals": sorted(set(times["spots"]))},
         "yaxis": {"title": "ms forward and backward", "type": "log", "dtick": 1},
     }
     return plain(fig, 380, **axes, legend=LEGEND)

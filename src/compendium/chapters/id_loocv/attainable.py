@@ -1,47 +1,66 @@
-"""The learning bar: where the best reachable score is known, how much of it a method reaches, and why not more."""
+"""Share of the best reachable score, on synthetic cohorts, whose model is known."""
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
-BAR = 0.5  # share of the image-attainable PCC that a method is expected to reach
-SETTLED = (
-    0.02  # a loss that fell by less than this share in the last tenth of its epochs has settled
-)
+SHARE = 0.5
+"""Share of the image-attainable PCC that a method is expected to reach."""
 
 
-def reached(table: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """One row a method and learnable gene: PCC and image-attainable PCC, both the mean over the same sections.
+def reached(scores: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Set the PCC of each learnable gene beside the best that an image allows.
 
-    table: scores of one split. known: section, gene, image_attainable, learnable (see compendium.data.synthetic.truth). A missing PCC counts in neither mean.
+    Parameters
+    ----------
+    scores
+        Scores of one split.
+    truth
+        section, gene, image_attainable, learnable (see `compendium.data.synthetic.expression`).
+
+    Returns
+    -------
+    One row a method and gene: method, gene, pcc, image_attainable; both are means over the
+    sections where the PCC exists.
     """
-    rows = table.dropna(subset="pcc").merge(known[known["learnable"]], on=["section", "gene"])
-    return (
-        rows.groupby(["method", "gene"], sort=False)[["pcc", "image_attainable"]]
-        .mean()
-        .reset_index()
-    )
+    rows = scores.dropna(subset="pcc").merge(truth[truth["learnable"]], on=["section", "gene"])
+    values = rows.groupby(["method", "gene"], sort=False)[["pcc", "image_attainable"]]
+    return values.mean().reset_index()
 
 
-def bar(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a method: medians over the learnable genes, their ratio, and whether that is the bar or above."""
+def shares(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of the attainable PCC that each method reaches.
+
+    Parameters
+    ----------
+    rows
+        Table of `reached`.
+
+    Returns
+    -------
+    One row a method: method, pcc, image_attainable (medians over genes), share (their ratio),
+    reached (whether it is at least SHARE).
+    """
     medians = rows.groupby("method", sort=False)[["pcc", "image_attainable"]].median()
     share = medians["pcc"] / medians["image_attainable"]
-    return medians.assign(share=share, reached=share >= BAR).reset_index()
+    return medians.assign(share=share, reached=share >= SHARE).reset_index()
 
 
-def reason(loss: Float[np.ndarray, "epoch"]) -> str:
-    """Why a method stays below the bar, as far as its training loss of each epoch tells."""
-    tail = max(1, len(loss) // 10)
-    fell = 1 - loss[-1] / loss[-1 - tail] if len(loss) > tail else 0.0
-    if fell > SETTLED:
-        return f"not trained to the end: the loss still fell by {fell:.0%} in the last {tail} of {len(loss)} epochs"
-    return f"the loss had settled by epoch {len(loss)}: what it has learned of the training sections does not carry over"
+def last_fall(curves: pd.DataFrame) -> pd.DataFrame:
+    """Return by how much the training loss fell in the last tenth of the epochs.
 
+    Parameters
+    ----------
+    curves
+        Training loss: method, epoch, loss; of several folds the last is taken.
 
-def told(below: int, trained: int, linear: float) -> str:
-    """In a sentence how many trained methods stay below the bar, and what ridge on the same features and sections reaches (NaN where it was not fitted)."""
-    beside = f"; ridge on the same features reaches {linear:.0%}" if np.isfinite(linear) else ""
-    return (
-        f"{below} of {trained} trained methods stay below {BAR:.0%} of what can be reached{beside}."
-    )
+    Returns
+    -------
+    One row a method: method, epochs, fall (share of the loss before the last tenth).
+    """
+    last = curves.drop_duplicates(["method", "epoch"], keep="last")
+    lines = []
+    for method, group in last.groupby("method", sort=False):
+        loss = group["loss"].to_numpy()
+        tail = max(1, len(loss) // 10)
+        fall = 1 - loss[-1] / loss[-1 - tail] if len(loss) > tail else 0.0
+        lines.append({"method": method, "epochs": len(loss), "fall": fall})
+    return pd.DataFrame(lines, columns=["method", "epochs", "fall"])

@@ -1,68 +1,99 @@
-"""What becomes of the benchmark's ranking of six methods with one section left out, on the part of the panel with the most genes, section by section."""
+"""Claims of the benchmark about six methods with one section left out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from compendium.evaluation.panel_names import said
+from compendium.evaluation.findings import Finding
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
-from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim, decided
+from compendium.evaluation.verdict import Outcome, Verdict, judge
 
-AHEAD, BEHIND, LOW = (
-    ("stimage", "bleep", "hist2st"),
-    ("histogene", "stnet", "deepspace"),
-    ("stnet", "deepspace"),
+AHEAD = ("stimage", "bleep", "hist2st")
+BEHIND = ("histogene", "stnet", "deepspace")
+LOW, LIMIT = ("stnet", "deepspace"), 0.1
+
+
+def _medians(results: Results) -> pd.DataFrame:
+    """Return the median PCC, sections by methods, on the part of the panel with the most genes."""
+    rows = by_panel(results["scores"][results["scores"]["split"] == "section-out"])
+    largest = rows.groupby("panel")["gene"].nunique().idxmax()
+    table = summary(rows[rows["panel"] == largest], ["method", "section", "patient"])
+    return table.pivot(index=["patient", "section"], columns="method", values="median")
+
+
+def _limits(results: Results, methods: Sequence[str]) -> list[str]:
+    met = results["criterion"].set_index("row")["result"]
+    absent = [f"{name} was not fitted" for name in methods if name not in met.index]
+    preliminary = [
+        f"{results.facts['titles'][name]} is below the minimum training criterion"
+        for name in methods
+        if name in met.index and not met[name]
+    ]
+    return absent + preliminary
+
+
+def _decide(
+    results: Results,
+    methods: Sequence[str],
+    supports: Callable[[pd.DataFrame], pd.Series],
+    contradicts: Callable[[pd.DataFrame], pd.Series],
+) -> Outcome:
+    """Decide a claim that must be true, or false, in every section."""
+    medians = _medians(results)
+    right, wrong = supports(medians), contradicts(medians)
+    agree = right.all() or wrong.all()
+    verdict = Verdict.HOLDS if right.all() else Verdict.FAILS if agree else Verdict.UNDECIDED
+    limits = _limits(results, methods) + ([] if agree else ["sections disagree"])
+    counts = {"sections": len(medians), "right": int(right.sum()), "wrong": int(wrong.sum())}
+    return judge(
+        verdict,
+        medians.index.to_frame(index=False),
+        limits,
+        statistic=float(right.sum()),
+        name="sections in which it is true",
+        numbers=counts,
+    )
+
+
+def ranking(results: Results) -> Outcome:
+    """Hold if the least of three methods exceeds the best of the other three in all sections."""
+
+    def ahead(medians: pd.DataFrame) -> pd.Series:
+        least = medians.reindex(columns=AHEAD).min(axis=1, skipna=False)
+        return least > medians.reindex(columns=BEHIND).max(axis=1, skipna=False)
+
+    return _decide(results, AHEAD + BEHIND, ahead, lambda medians: ~ahead(medians))
+
+
+def low(results: Results) -> Outcome:
+    """Hold if both methods stay at or below LIMIT in all sections, fail if both exceed it."""
+    return _decide(
+        results,
+        LOW,
+        lambda medians: (medians.reindex(columns=LOW) <= LIMIT).all(axis=1),
+        lambda medians: (medians.reindex(columns=LOW) > LIMIT).all(axis=1),
+    )
+
+
+FINDINGS = (
+    Finding(
+        id="ranking",
+        text="STimage, BLEEP and Hist2ST do better than HisToGene, ST-Net and DeepSpaCE "
+        "({right} of {sections} sections).",
+        negation="STimage, BLEEP and Hist2ST do not all do better than HisToGene, ST-Net and "
+        "DeepSpaCE: they do in {right} of {sections} sections.",
+        decide=ranking,
+        claim="Results, Fig. 1b",
+        expected=Verdict.FAILS,
+    ),
+    Finding(
+        id="low",
+        text="ST-Net and DeepSpaCE reach no median PCC above 0.1 "
+        "(both exceed it in {wrong} of {sections} sections).",
+        negation="ST-Net and DeepSpaCE both exceed a median PCC of 0.1 in all {sections} sections.",
+        decide=low,
+        claim="Results, Fig. 1b",
+        expected=Verdict.UNDECIDED,
+    ),
 )
-BAR = 0.1  # of a median, which ST-Net and DeepSpaCE do not consistently exceed, says the benchmark
-
-
-def claims(found: Results) -> dict[str, Claim]:
-    """The claims of chapter 2, from the tables `scores` and `floor` of ladder.study: by the median PCC over genes of each section."""
-    rows = by_panel(found["scores"][found["scores"]["split"] == "section-out"])
-    panel = rows.groupby("panel")["gene"].nunique().idxmax()
-    medians = summary(rows[rows["panel"] == panel], ["method", "section", "patient"]).pivot(
-        index=["patient", "section"], columns="method", values="median"
-    )
-    result, titles = found["floor"].set_index("row")["result"], found.facts["titles"]
-
-    def judged(
-        claim: str, methods: Sequence[str], right: pd.Series, wrong: pd.Series, why: str
-    ) -> Claim:
-        verdict = HOLDS if right.all() else FAILS if wrong.all() else UNDECIDED
-        absent = (
-            [f"Not fitted here: {', '.join(missing)}."]
-            if (missing := [name for name in methods if name not in result.index])
-            else []
-        )
-        smoke = [titles[name] for name in methods if name in result.index and not result[name]]
-        return decided(
-            claim,
-            verdict,
-            f"On {said(panel)}, all methods with one target and one encoder, {why}",
-            medians.index.to_frame(index=False),
-            smoke,
-            absent,
-        )
-
-    best, rest, low = (medians.reindex(columns=names) for names in (AHEAD, BEHIND, LOW))
-    ahead, above = (
-        best.min(axis=1, skipna=False) > rest.max(axis=1, skipna=False),
-        (low > BAR).all(axis=1),
-    )
-    return {
-        "ranking_claim": judged(
-            "STimage, BLEEP and Hist2ST do better than HisToGene, ST-Net and DeepSpaCE",
-            AHEAD + BEHIND,
-            ahead,
-            ~ahead,
-            f"the least of the three exceeds the best of the others in {int(ahead.sum())} of {len(medians)} sections.",
-        ),
-        "low_claim": judged(
-            f"ST-Net and DeepSpaCE reach no median above {BAR}",
-            LOW,
-            (low <= BAR).all(axis=1),
-            above,
-            f"both exceed it in {int(above.sum())} of {len(medians)} sections.",
-        ),
-    }

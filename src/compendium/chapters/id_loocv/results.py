@@ -1,209 +1,119 @@
-"""The in-distribution chapter: the control ladder and the methods under section-out and patient-out, their twins, and the arms of the leakage dial."""
+"""Tables of chapter 2."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from compendium import runs
-from compendium.chapters.id_loocv import attainable as learning
-from compendium.chapters.id_loocv.matched import dial
-from compendium.data.prepare import open_sections
-from compendium.data.section import Section, digest
-from compendium.data.sources import cohort as listed
+from compendium.chapters.id_loocv.attainable import reached
+from compendium.chapters.id_loocv.design import SPLITS
+from compendium.chapters.id_loocv.matched_sets import matched_gaps
+from compendium.data.section import Section
+from compendium.data.sources import cohort as catalogued
 from compendium.errors import BadInput
-from compendium.evaluation.comparison import (
-    Fitted,
-    Job,
-    by_seed,
-    changed,
-    fitted,
-    floor,
-    made,
-    over_seeds,
-    repeated,
-)
-from compendium.evaluation.labelling import carried
-from compendium.evaluation.results import Results
-from compendium.evaluation.scores import scoring_target
+from compendium.evaluation.comparison import Design, Fitted, Tables, by_seed, criterion, over_seeds
+from compendium.evaluation.scores import by_panel, scoring_target, summary
 from compendium.evaluation.within_class import within_class
-from compendium.methods import recipe
-from compendium.methods.registry import OWN
 
-RULES, ARMS = ("section-out", "patient-out"), ("siblings", "strangers")
-KEPT = (
-    "method",
-    "split",
-    "section",
-    "patient",
-    "gene",
-    "panels",
-    "spots",
-    "pcc",
-    "rmse",
-)  # of the scores
+KEPT = tuple("method split section patient gene panels spots pcc rmse".split())
+"""Columns of the scores that are kept."""
 
 
-def study(
-    cohort: str,
-    names: Sequence[str] | None,
-    methods: Sequence[str],
-    dialled: Sequence[str],
-    mapped: str,
-    gene: str,
-    seeds: Mapping[str, int],
-    device: str,
-    **words,
-) -> Results:
-    """Every method under both rules, those of the dial on both matched arms too, trained ones with a twin; words go to every run.
+def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Section]) -> Tables:
+    """Score the fits and reduce them to the tables of the chapter.
 
-    mapped, gene: section and gene of the tissue map, "" for the first. seeds: see rows.repeated; twins and the dial's arms are fitted once. Tables: scores (means over
-    seeds), seeds (median PCC of each), floor, dial, tissue, curves (these two of the first seed), cost, attainable (made-up cohorts only), within.
+    Returns
+    -------
+    Tables
+        scores (means over seeds), seeds (median PCC of each), criterion (of a result), matched
+        (see `matched_gaps`), tissue and curves (first seed), cost, attainable (synthetic cohorts
+        only), within (PCC within tissue classes).
+    Facts
+        depth (median UMI total of each section), gene (of the tissue map).
     """
-    sections = open_sections(cohort, names)
-    order = [recipe(name).name for name in methods]
-    dialled = [recipe(name).name for name in dialled if recipe(name).name != "mean"]
-    if set(order) <= {"mean"}:
-        raise BadInput(
-            "methods names nothing that can be correlated; add one, e.g. methods=[ridge]"
-        )
-    where = _mapped(sections, mapped)
-
-    def jobs(rules: Sequence[str], of: Sequence[str], **more) -> list[Job]:
-        return [
-            (run.method, run)
-            for run in runs.plan_runs(
-                cohort, sections, rules, list(dict.fromkeys(of)), **words, **more
-            )
-        ]
-
-    related = len({s.patient for s in sections}) < len(
-        sections
-    )  # some patient has two sections, so that the dial has arms
-    planned = {
-        "main": repeated(jobs(RULES, [*order, *dialled]), seeds),
-        "arms": jobs(ARMS, dialled) if dialled and related else [],
-    }
-    planned["twins"] = jobs(
-        RULES[:1], [name for name in order if not recipe(name).control], permute=True
-    )
-    groups = fitted(planned, sections, device)
-    every = groups["main"].scores(sections)
-    main = over_seeds(every)
-    table = main[main["method"].isin(order)]
-    own = Fitted(
-        *zip(
-            *[
-                pair
-                for pair in zip(groups["main"].jobs, groups["main"].records, strict=True)
-                if pair[0][0] in order
-            ],
-            strict=True,
-        )
-    )
-    levels = floor(
-        table[table["split"] == RULES[0]],
-        groups["twins"].scores(sections),
-        [job for job in own.jobs if job[1].split.rule == RULES[0]],
-    )
-    facts = {
-        "data": f"{cohort} {digest(sections)}",
-        "labels": carried(sections) if "regclass" in order else "",
-        "attribution": listed(cohort).attribution,
-        "protocol": f"clean, except split as named, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}",
-        "order": order,
-        "dialled": dialled,
-        "titles": {run.method: run.title for _, run in own.jobs}
-        | {run.method: run.title for _, run in planned["arms"]},
-        "depth": _depth(sections),
-        "mapped": where.name,
-        "changed": {
-            run.title: changed(run)
-            for run in {
-                run.method: run for _, run in own.jobs if not recipe(run.method).control
-            }.values()
-        },
-    }
-    dialable = pd.concat([main, groups["arms"].scores(sections)]) if planned["arms"] else main[:0]
-    tissue, facts["gene"] = _tissue(own.once, where, sections, gene)
-    tables = {
-        "scores": table[list(KEPT)],
-        "floor": levels,
-        "dial": dial(dialable[dialable["method"].isin(dialled)]),
+    fits = groups["fits"].of(design.facts["order"])
+    every = groups["fits"].scores(sections)
+    means = over_seeds(every)
+    scores = means[means["method"].isin(design.facts["order"])]
+    first = scores[scores["split"] == SPLITS[0]]
+    tissue, gene = _tissue(design, fits.once, sections)
+    found = {
+        "scores": scores[list(KEPT)],
+        "criterion": criterion(
+            first,
+            groups["permuted"].scores(sections),
+            [job for job in fits.jobs if job[1].split.rule == SPLITS[0]],
+        ),
+        "matched": _matched(design, means, groups["matched"], sections),
         "tissue": tissue,
-        "curves": own.once.curves(),
-        "cost": own.cost(("row", "split")),
-        "attainable": _attainable(cohort, table),
-        "seeds": by_seed(every[every["method"].isin(order)]),
-        "within": within_class([run for _, run in own.jobs], own.records, sections),
+        "curves": fits.once.curves(),
+        "cost": fits.cost(("row", "split")),
+        "attainable": _attainable(design.cohort, first),
+        "seeds": by_seed(every[every["method"].isin(design.facts["order"])]),
+        "within": within_class([run for _, run in fits.jobs], fits.records, sections),
     }
-    return Results(tables, made(groups) | facts)
+    depth = {s.name: float(np.median(np.asarray(s.counts.sum(axis=1)))) for s in sections}
+    return found, {"depth": depth, "gene": gene}
 
 
-def seen(encoder: str) -> str:
-    """What the published methods are shown on a page, and so what its rows compare."""
-    if encoder == OWN:
-        return "Every published method looks at the tiles through its own encoder here, as its paper has it, so rows compare whole methods, encoder and head together."
-    return (
-        "All published methods see the same frozen features here, and are named so: their rows compare heads, not encoders. ST-Net, STimage and DeepSpaCE are then "
-        "linear layers with different losses and training settings."
-    )
+def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:
+    """Compare splits on the sections that were tested under every split.
+
+    Parameters
+    ----------
+    scores
+        Table `scores` of the chapter.
+
+    Returns
+    -------
+    One row a part of the panel, split and method: panel, split, method, median (PCC over genes and
+    sections), sections (list of the names compared).
+    """
+    splits = scores.groupby("section")["split"].nunique()
+    names = sorted(splits.index[splits == scores["split"].nunique()])
+    compared = by_panel(scores[scores["section"].isin(names)])
+    rows = summary(compared, ["panel", "split", "method"])
+    return rows[["panel", "split", "method", "median"]].assign(sections=[names] * len(rows))
 
 
-def _mapped(sections: Sequence[Section], name: str) -> Section:
-    found = [section for section in sections if section.name == (name or sections[0].name)]
-    if not found:
-        raise BadInput(
-            f"section {name} of the tissue map is not among {', '.join(s.name for s in sections)}; set section to one of them"
-        )
-    return found[0]
+def _matched(
+    design: Design, scores: pd.DataFrame, matched: Fitted, sections: Sequence[Section]
+) -> pd.DataFrame:
+    both = pd.concat([scores, matched.scores(sections)]) if matched.jobs else scores[:0]
+    return matched_gaps(both[both["method"].isin(design.facts["matched"])])
 
 
-def _depth(sections: Sequence[Section]) -> dict[str, float]:
-    """Median UMI total of each section."""
-    return {
-        section.name: float(np.median(np.asarray(section.counts.sum(axis=1))))
-        for section in sections
-    }
-
-
-def _tissue(
-    own: Fitted, where: Section, sections: Sequence[Section], gene: str
-) -> tuple[pd.DataFrame, str]:
-    """A gene on a section left out of training: [spot, x, y, measured] and a column a method; and the gene's name."""
-    drawn = {
+def _tissue(design: Design, fits: Fitted, sections: Sequence[Section]) -> tuple[pd.DataFrame, str]:
+    """Return spot, x, y, measured and a column a method, of the section left out; and the gene."""
+    (where,) = (section for section in sections if section.name == design.facts["section"])
+    records = {
         key: record
-        for (key, run), record in zip(own.jobs, own.records, strict=True)
-        if run.split.rule == RULES[0] and run.split.test == (where.name,) and key != "mean"
+        for (key, run), record in zip(fits.jobs, fits.records, strict=True)
+        if run.split.rule == SPLITS[0] and run.split.test == (where.name,) and key != "mean"
     }
-    first = next(iter(drawn.values()))
-    common = [
-        name for name in first.genes if all(name in record.genes for record in drawn.values())
-    ]
-    gene = gene or common[0]
+    genes = [record.genes for record in records.values()]
+    common = [name for name in genes[0] if all(name in others for others in genes)]
+    gene = design.facts["gene"] or common[0]
     if gene not in common:
         raise BadInput(
-            f"gene {gene} is not in the panel of section {where.name}; choose one of it, e.g. {common[0]}"
+            f"gene {gene} is not in the panel of section {where.name}; "
+            f"choose one of it, e.g. {common[0]}"
         )
-    spots = {
+    columns = {
         "spot": where.spots,
         "x": where.pixels[:, 0],
         "y": where.pixels[:, 1],
         "measured": scoring_target([gene], sections)(where)[:, 0],
     }
-    return pd.DataFrame(
-        spots
-        | {key: record.by_spot(where)[:, record.genes.index(gene)] for key, record in drawn.items()}
-    ), gene
+    for key, record in records.items():
+        columns[key] = record.by_spot(where)[:, record.genes.index(gene)]
+    return pd.DataFrame(columns), gene
 
 
-def _attainable(cohort: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Where the cohort is drawn from a model: what each method reached of each learnable gene, and the best that any could (see learning.reached)."""
-    if not listed(cohort).generator:
+def _attainable(cohort: str, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return `reached` where the cohort is drawn from a model, else an empty table."""
+    if not catalogued(cohort).generator:
         return pd.DataFrame(columns=["method", "gene", "pcc", "image_attainable"])
     from compendium.data.synthetic import truth, truth_by_section
 
-    return learning.reached(
-        table[table["split"] == RULES[0]],
-        truth_by_section().merge(truth()[["gene", "learnable"]], on="gene"),
-    )
+    return reached(scores, truth_by_section().merge(truth()[["gene", "learnable"]], on="gene"))

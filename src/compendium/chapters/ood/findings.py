@@ -1,128 +1,125 @@
-"""What becomes of the benchmark's claims about another laboratory: decided by the numbers of a study, and what the authors' own table says when its labels are mended."""
+"""Claims of the benchmark about another laboratory.
+
+Only methods count that meet the minimum training criterion; controls do not.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from compendium.data.partition import INSIDE, OUTSIDE, ROLES
-from compendium.data.splits import PUBLISHED_OOD
-from compendium.evaluation.published import read
+from compendium.data.partition import INSIDE, OUTSIDE
+from compendium.evaluation.findings import Finding
 from compendium.evaluation.results import Results
-from compendium.evaluation.verdict import FAILS, HOLDS, PATIENTS, UNDECIDED, Claim, decided
+from compendium.evaluation.verdict import MIN_PATIENTS, Outcome, Verdict, judge
+
+Decision = tuple[Verdict, dict[str, object], list[str]]  # what the numbers say, numbers, limits
 
 
-def claims(found: Results) -> dict[str, Claim]:
-    """The claims of chapter 3, from the tables `rows` and `parts` of ood.study; controls and what is below the floor decide nothing."""
-    rows, parts = found["rows"], found["parts"]
+def _decide(results: Results, rule: Callable[[pd.DataFrame], Decision], name: str) -> Outcome:
+    """Apply a rule to the methods that count; its first number is the statistic."""
+    rows, parts = results["rows"], results["parts"]
     judged = rows[rows["result"] & ~rows["control"]].dropna(subset=[INSIDE, OUTSIDE])
-    asked = {
-        "alike": ("Most methods score alike in and out of distribution", _alike),
-        "most": ("Hist2ST falls most", _most),
-        "highest": ("STimage has the highest median out of distribution", _highest),
-    }
-    hindered, tested = _hindrances(parts, judged), parts[parts["role"] == OUTSIDE]
-    return {
-        key: decided(
-            claim, *(judge(judged) if len(judged) else (UNDECIDED, "")), tested, hindered=hindered
-        )
-        for key, (claim, judge) in asked.items()
-    }
-
-
-def _hindrances(parts: pd.DataFrame, judged: pd.DataFrame) -> list[str]:
-    """Why nothing can be decided, besides too few test sections, in sentences; none where something can."""
-    tested, others = parts[parts["role"] == OUTSIDE], parts[parts["role"] != OUTSIDE]
-    told = (
-        ["The test is not of another laboratory."]
-        if set(tested["lab"]) & set(others["lab"])
-        else []
+    verdict, numbers, limits = rule(judged.set_index("method"))
+    return judge(
+        verdict,
+        parts[parts["role"] == OUTSIDE],
+        _limits(parts, len(judged)) + limits,
+        statistic=float(next(iter(numbers.values()))),
+        name=name,
+        numbers=numbers,
     )
-    inside = parts[parts["role"] == INSIDE]
-    if inside["patient"].nunique() < PATIENTS:
-        told.append(
-            f"Validation is of {inside['patient'].nunique()} patient, who may differ from all others: {', '.join(inside['section'])}."
-        )
-    if len(judged) < 2:
-        told.append(
-            f"Methods besides the controls that reach the floor of a result: {len(judged)}."
-        )
-    return told
 
 
-def _alike(judged: pd.DataFrame) -> tuple[str, str]:
-    fell, rose = (judged["title"][judged[way]].tolist() for way in ("fell", "rose"))
-    told = f"In {len(fell)} of {len(judged)} every test section lies below every validation section{': ' if fell else ''}{', '.join(fell)}; in {len(rose)} above."
-    return HOLDS if 2 * (len(fell) + len(rose)) < len(judged) else FAILS, told
+def _limits(parts: pd.DataFrame, methods: int) -> list[str]:
+    """List what keeps the sections from deciding anything, besides too few test sections."""
+    limits = []
+    tested = parts["role"] == OUTSIDE
+    if set(parts.loc[tested, "lab"]) & set(parts.loc[~tested, "lab"]):
+        limits.append("test is not of another laboratory")
+    if parts.loc[parts["role"] == INSIDE, "patient"].nunique() < MIN_PATIENTS:
+        limits.append(f"validation of fewer than {MIN_PATIENTS} patients")
+    if methods < 2:
+        limits.append("fewer than 2 methods meet the minimum training criterion")
+    return limits
 
 
-def _most(judged: pd.DataFrame) -> tuple[str, str]:
-    drop = judged.set_index("method")["drop"]
-    if "hist2st" not in drop:
-        return UNDECIDED, "Hist2ST does not reach the floor here, or was not asked for."
-    others = drop.drop("hist2st")
-    if others.empty:
-        return (
-            UNDECIDED,
-            f"Hist2ST {_moved(drop['hist2st'])}; there is no other row to set it beside.",
-        )
-    told = f"Hist2ST {_moved(drop['hist2st'])}; of the others {judged.set_index('method')['title'][others.idxmax()]} falls most: it {_moved(others.max())}."
-    return HOLDS if drop["hist2st"] > max(others.max(), 0) else FAILS, told
+def alike(results: Results) -> Outcome:
+    """Hold if the two groups of sections overlap in more than half of the methods."""
+
+    def rule(judged: pd.DataFrame) -> Decision:
+        fell, rose = int(judged["fell"].sum()), int(judged["rose"].sum())
+        verdict = Verdict.HOLDS if 2 * (fell + rose) < len(judged) else Verdict.FAILS
+        return verdict, {"fell": fell, "rose": rose, "methods": len(judged)}, []
+
+    return _decide(results, rule, "methods with every test section below validation")
 
 
-def _moved(drop: float | np.floating) -> str:
-    return f"{'gains' if drop < 0 else 'loses'} {abs(drop):.3f}"
+def most(results: Results) -> Outcome:
+    """Hold if Hist2ST loses more than every other method, and more than nothing."""
+
+    def rule(judged: pd.DataFrame) -> Decision:
+        own = judged["drop"].get("hist2st", np.nan)
+        others = judged["drop"].drop("hist2st", errors="ignore")
+        largest = others.max() if len(others) else np.nan
+        title = judged["title"][others.idxmax()] if len(others) else "none"
+        numbers = {"own": own, "largest": largest, "other": title}
+        if np.isnan(own):
+            return Verdict.UNDECIDED, numbers, ["Hist2ST below the criterion or not fitted"]
+        if not len(others):
+            return Verdict.UNDECIDED, numbers, ["no other method"]
+        return Verdict.HOLDS if own > max(largest, 0) else Verdict.FAILS, numbers, []
+
+    return _decide(results, rule, "drop of Hist2ST")
 
 
-def _highest(judged: pd.DataFrame) -> tuple[str, str]:
-    outside = judged.set_index("method")[OUTSIDE]
-    best = outside.idxmax()
-    told = f"The highest is {judged.set_index('method')['title'][best]} with {outside[best]:.3f}."
-    if "stimage" not in outside:
-        return UNDECIDED, f"STimage does not reach the floor here, or was not asked for. {told}"
-    return HOLDS if best == "stimage" else FAILS, told
+def highest(results: Results) -> Outcome:
+    """Hold if STimage has the highest mean of section medians in test."""
+
+    def rule(judged: pd.DataFrame) -> Decision:
+        outside = judged[OUTSIDE]
+        best = outside.idxmax() if len(outside) else ""
+        numbers = {
+            "own": outside.get("stimage", np.nan),
+            "largest": outside.max(),
+            "best": judged["title"].get(best, "none"),
+        }
+        if "stimage" not in outside:
+            return Verdict.UNDECIDED, numbers, ["STimage below the criterion or not fitted"]
+        return Verdict.HOLDS if best == "stimage" else Verdict.FAILS, numbers, []
+
+    return _decide(results, rule, "median PCC of STimage in test")
 
 
-def published() -> pd.DataFrame:
-    """The authors' out-of-distribution rows (data/published/scores.csv): [method, section, labelled, role, median, mean, q25, q75].
-
-    labelled: the role as their table has it; role: by the name of the section and the partition that the article describes.
-    """
-    table = read()
-    table = table[table["source"].str.endswith("OOD_all.csv")]
-    roles = {name: role for role, names in zip(ROLES, PUBLISHED_OOD, strict=True) for name in names}
-    labelled = table["role"].str.partition(" ")[0]
-    return table.assign(labelled=labelled, role=table["section"].map(roles))[
-        ["method", "section", "labelled", "role", "median", "mean", "q25", "q75"]
-    ].reset_index(drop=True)
-
-
-def mended(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a method, of `published`: means over sections of the section medians and means, in validation and test, as labelled and by the section's name."""
-    lines = {}
-    for how in ("labelled", "role"):
-        for value in ("median", "mean"):
-            wide = rows.groupby(["method", how], sort=False)[value].mean().unstack(how)
-            lines |= {(INSIDE, value, how): wide[INSIDE], (OUTSIDE, value, how): wide[OUTSIDE]}
-    return pd.DataFrame(lines)
-
-
-def mended_words(table: pd.DataFrame) -> str:
-    """Who is highest in test, by mean and by median, as labelled and by the section's name; which rows the labels move."""
-    moved = [
-        name
-        for name in table.index
-        if not np.allclose(
-            table.loc[name].xs("labelled", level=2), table.loc[name].xs("role", level=2)
-        )
-    ]
-    told = []
-    for how, said in (("labelled", "as labelled"), ("role", "by the section's name")):
-        ways = [
-            f"{_first(table[(OUTSIDE, value, how)])} by section {value}s"
-            for value in ("median", "mean")
-        ]
-        told.append(f"{said} {' and '.join(ways)}")
-    return f"Rows whose label contradicts their section: {', '.join(moved) or 'none'}. Highest in test: {'; '.join(told)}."
-
-
-def _first(values: pd.Series) -> str:
-    return f"{values.idxmax()} ({values.max():.3f})"
+FINDINGS = (
+    Finding(
+        id="alike",
+        text="Most methods score alike in and out of distribution "
+        "({fell} of {methods} fall in every test section, {rose} rise).",
+        negation="Most methods do not score alike in and out of distribution: {fell} of {methods} "
+        "fall in every test section, {rose} rise.",
+        decide=alike,
+        claim="Results, Fig. 2d",
+        expected=Verdict.UNDECIDED,
+    ),
+    Finding(
+        id="most",
+        text="Hist2ST loses most out of distribution "
+        "({own:.3f} of the median PCC; {other} loses {largest:.3f}).",
+        negation="Hist2ST does not lose most out of distribution: it loses {own:.3f} of the median "
+        "PCC, {other} loses {largest:.3f}.",
+        decide=most,
+        claim="Results, Fig. 2d",
+        expected=Verdict.UNDECIDED,
+    ),
+    Finding(
+        id="highest",
+        text="STimage has the highest median PCC out of distribution "
+        "({own:.3f}; the highest is {best} with {largest:.3f}).",
+        negation="STimage does not have the highest median PCC out of distribution: it has "
+        "{own:.3f}, {best} has {largest:.3f}.",
+        decide=highest,
+        claim="Results, Fig. 2d",
+        expected=Verdict.UNDECIDED,
+    ),
+)

@@ -1,118 +1,165 @@
-"""The Regclass chapter: a sweep over the weight of the classes, one of them looked at closely, Hist2ST and a twin on shuffled patches beside them."""
+"""Tables of chapter 6."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from compendium import runs
-from compendium.chapters.regclass.gamma import sweep
-from compendium.data.prepare import open_sections
-from compendium.data.section import Section, digest
+from compendium.data.section import Section
 from compendium.data.sources import raw_folder
-from compendium.errors import BadInput
-from compendium.evaluation import classification as classes
-from compendium.evaluation.comparison import Fitted, Job, changed, fitted, made, testing
-from compendium.evaluation.labelling import carried, labelling, transfer
+from compendium.evaluation import classification
+from compendium.evaluation.comparison import Design, Fitted, Tables
+from compendium.evaluation.labelling import labelling, transfer
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
 
+BY_SECTION = {
+    "section": "section",
+    "split": "split",
+    "spots": "spots",
+    "accuracy": "accuracy",
+    "majority_accuracy": "accuracy, commonest class",
+    "f1": "F1, mean of classes",
+    "majority_f1": "F1, commonest class",
+    "permuted_f1": "F1, permuted-image control",
+    "auc": "AUC, mean of classes",
+    "permuted_auc": "AUC, permuted-image control",
+    "unlearned": "classes never learned",
+}
+"""Column of `beside_permuted` -> column of the page's table of all classes."""
+TWO_CLASSES = {
+    "section": "section",
+    "split": "split",
+    "cancer_share": "share of cancer",
+    "cancer_f1": "F1 of cancer",
+    "always_f1": "F1, always cancer",
+    "permuted_cancer_f1": "F1, permuted-image control",
+    "cancer_auc": "AUC of cancer",
+    "permuted_cancer_auc": "AUC, permuted-image control",
+}
+"""The same for the two-class form."""
 
-def study(
-    cohort: str,
-    names: Sequence[str] | None,
-    rules: Sequence[str],
-    tested: Sequence[str],
-    gammas: Sequence[float],
-    gamma: float,
-    epochs: int | None,
-    device: str,
-    **words,
-) -> Results:
-    """Regclass at every gamma, Hist2ST trained alike, and the twin of `gamma`, on the folds that test one of `tested` ([]: all); words go to every run."""
-    sections = open_sections(cohort, names)
-    _check(sections, tested, gammas, gamma)
 
-    def jobs(row: str, method: str, **more) -> list[Job]:
-        return [
-            (row, run)
-            for run in testing(
-                runs.plan_runs(
-                    cohort, sections, rules or ["section-out"], [method], **words, **more
-                ),
-                tested,
-            )
-        ]
+def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Section]) -> Tables:
+    """Score expression and classes of every fit.
 
-    longer = {"epochs": epochs} if epochs else {}
-    swept = [
-        job
-        for weight in gammas
-        for job in jobs(f"γ = {weight:g}", "regclass", gamma=float(weight), **longer)
-    ]
-    first = swept[0][1]
-    reference = jobs(
-        "Hist2ST", "hist2st", epochs=first.epochs, positions=dict(first.model)["positions"]
-    )
-    twins = jobs(f"γ = {gamma:g}, twin", "regclass", gamma=gamma, permute=True, **longer)
-    groups = fitted({"fits": [*reference, *swept, *twins]}, sections, device)
-    smoke = list(dict.fromkeys(run.title for _, run in [*reference, *swept] if not run.result))
-    facts = {
-        "data": f"{cohort} {digest(sections)}",
-        "labels": carried(sections),
-        "epochs": first.epochs,
-        "smoke": smoke,
-        "protocol": f"clean, except split as named, panel = {words['panel']}, encoder = {words['encoder']}, budget = {words['budget']}, epochs = {first.epochs}",
-        "distill": dict(first.model)["distill"],
-        "changed": changed(first),
-        "sections": len(sections),
-    }
-    table = groups["fits"].scores(sections)
-    panels = summary(by_panel(table[~table["permuted"]]), ["panel", "row", "split"])
-    owned = {
+    Returns
+    -------
+    Tables
+        labels and transfer (see `compendium.evaluation.labelling`), panels (summary by part of the
+        panel, row and split), sweep (see `sweep`), by_class, roc and confusion (of the gamma that
+        is shown, with section and split), curves, cost (both with the permuted-image control).
+    """
+    fits, permuted = groups["fits"], groups["permuted"]
+    every = Fitted([*fits.jobs, *permuted.jobs], [*fits.records, *permuted.records])
+    panels = summary(by_panel(fits.scores(sections)), ["panel", "row", "split"])
+    shown = fits.of([f"γ = {design.facts['gamma']:g}"])
+    return {
         "labels": labelling(sections),
         "transfer": transfer(sections, raw_folder("her2st")),
         "panels": panels.rename(columns={"row": "method"}),
-    }
-    return Results(owned | _tables(groups["fits"], sections, gamma), made(groups) | facts)
+        "sweep": sweep(every, sections),
+        "by_class": _each(shown, sections, classification.by_class),
+        "roc": _each(shown, sections, classification.roc),
+        "confusion": _each(shown, sections, _cells),
+        "curves": every.curves(),
+        "cost": every.cost(),
+    }, {}
 
 
-def _check(
-    sections: Sequence[Section], tested: Sequence[str], gammas: Sequence[float], gamma: float
-) -> None:
-    if not set(tested) <= {s.name for s in sections}:
-        raise BadInput(
-            f"tested names a section that is not among {', '.join(s.name for s in sections)}; correct it or leave it out"
+def sweep(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
+    """Summarise each run in each of its test sections.
+
+    Returns
+    -------
+    One row a run and test section: method, gamma (NaN for a method without it), permuted, split,
+    section, patient, labels_from, pcc (median over genes), and the numbers of
+    `compendium.evaluation.classification.over_classes` if the method classifies.
+    """
+    by_name, rows = {section.name: section for section in sections}, []
+    for job, record in zip(fits.jobs, fits.records, strict=True):
+        run = job[1]
+        scores = Fitted([job], [record]).scores(sections)
+        for name, pcc in scores.groupby("section", sort=False)["pcc"].median().items():
+            facts = {
+                "method": run.method,
+                "gamma": dict(run.model).get("gamma", np.nan),
+                "permuted": run.permute,
+                "split": run.split.rule,
+                "section": name,
+                "patient": by_name[name].patient,
+                "labels_from": by_name[name].labels_from,
+                "pcc": pcc,
+            }
+            if record.probabilities:
+                answers = classification.answers(record, by_name[name])
+                facts |= classification.over_classes(answers)
+            rows.append(facts)
+    return pd.DataFrame(rows)
+
+
+def _each(
+    fits: Fitted,
+    sections: Sequence[Section],
+    table: Callable[[classification.Answers], pd.DataFrame],
+) -> pd.DataFrame:
+    parts = [
+        table(classification.answers(record, section)).assign(
+            section=section.name, split=run.split.rule
         )
-    if not gamma or gamma not in gammas:
-        raise BadInput(
-            f"gamma {gamma:g} is not among the gammas above 0 ({', '.join(f'{g:g}' for g in gammas)}); choose one of them"
-        )
-
-
-def _tables(fits: Fitted, sections: Sequence[Section], gamma: float) -> dict[str, pd.DataFrame]:
-    closely = [
-        (section, run.split.rule, classes.answers(record, section))
-        for (key, run), record in zip(fits.jobs, fits.records, strict=True)
+        for (_, run), record in zip(fits.jobs, fits.records, strict=True)
         for section in sections
-        if key == f"γ = {gamma:g}" and section.name in run.split.test
+        if section.name in run.split.test
     ]
+    return pd.concat(parts, ignore_index=True)
 
-    def each(of: Callable[[classes.Answers], pd.DataFrame]) -> pd.DataFrame:
-        return pd.concat(
-            [
-                of(answer).assign(section=section.name, split=split)
-                for section, split, answer in closely
-            ],
-            ignore_index=True,
-        )
 
-    return {
-        "sweep": sweep([run for _, run in fits.jobs], fits.records, sections),
-        "by_class": each(classes.by_class),
-        "roc": each(classes.roc),
-        "confusion": each(
-            lambda answer: classes.confusion(answer).stack().rename("spots").reset_index()
-        ),
-        "curves": fits.curves(),
-        "cost": fits.cost(),
-    }
+def _cells(answers: classification.Answers) -> pd.DataFrame:
+    return classification.confusion(answers).stack().rename("spots").reset_index()
+
+
+def at_gamma(results: Results, permuted: bool = False) -> pd.DataFrame:
+    """Return the rows of `sweep` at the gamma that is shown, or of its permuted-image control."""
+    rows = results["sweep"]
+    shown = np.isclose(rows["gamma"], results.facts["gamma"])
+    return rows[shown & (rows["permuted"] == permuted)]
+
+
+def beside_permuted(results: Results) -> pd.DataFrame:
+    """Set the rows at the gamma that is shown beside their permuted-image control.
+
+    Returns
+    -------
+    Rows of `at_gamma`, with permuted_f1, permuted_auc, permuted_cancer_f1, permuted_cancer_auc.
+    """
+    place = ["section", "split"]
+    control = at_gamma(results, permuted=True).set_index(place)
+    scores = control[["f1", "auc", "cancer_f1", "cancer_auc"]].add_prefix("permuted_")
+    return at_gamma(results).set_index(place).join(scores).reset_index()
+
+
+def gamma_changes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Compare each model with gamma = 0, test by test.
+
+    Hist2ST and gamma = 0 have the same loss, so their difference is that of two fits.
+
+    Parameters
+    ----------
+    rows
+        Table `sweep` without permuted-image controls.
+
+    Returns
+    -------
+    One row a model: model, change (mean difference of the median PCC), absolute (mean of its
+    absolute value), higher (tests in which it is higher), tests. Empty without gamma = 0.
+    """
+    names = rows["gamma"].map("γ = {:g}".format).where(rows["gamma"].notna(), "Hist2ST")
+    wide = rows.assign(model=names).pivot(
+        index=["section", "split"], columns="model", values="pcc"
+    )[list(dict.fromkeys(names))]
+    base = wide.pop("γ = 0") if "γ = 0" in wide else pd.Series(np.nan, wide.index)
+    change = wide.sub(base, axis=0).dropna(axis=1, how="all")
+    table = pd.DataFrame(
+        {"change": change.mean(), "absolute": change.abs().mean(), "higher": (change > 0).sum()}
+    )
+    return table.assign(tests=len(wide)).rename_axis("model").reset_index()

@@ -1,1 +1,4 @@
-"""Chapter 5: expression transforms."""
+"""Chapter 5, expression transforms as training targets."""
+
+VERSION = 1
+"""Raised when the tables or figures of this chapter change."""

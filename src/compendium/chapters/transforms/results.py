@@ -1,131 +1,77 @@
-"""Expression transforms as training targets: the same model trained towards each, scored on the target it was trained towards and on one that all share."""
+"""Tables of the transform chapter: each fit scored on its own target and on a common one."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import levene
 
-from compendium.chapters.transforms import spread
-from compendium.data.prepare import open_sections
-from compendium.data.section import Section, digest
+from compendium.chapters.transforms.design import REFERENCE, TRANSFORMS, method_title
+from compendium.data.section import Section
 from compendium.data.targets.transforms import counted
-from compendium.errors import BadInput
-from compendium.evaluation.comparison import (
-    Fitted,
-    Job,
-    Row,
-    fitted,
-    floor,
-    made,
-    one_patient_jobs,
-    permuted_controls,
-)
-from compendium.evaluation.paired import SMOKE, Comparison, below, differences, verdicts
-from compendium.evaluation.paired import UNDECIDED as OPEN
+from compendium.evaluation.comparison import Design, Fitted, Job, Tables, criterion, labelled
+from compendium.evaluation.paired import Comparison, differences
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, pcc, summary
-from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED, Claim, decided
-from compendium.methods import describe, recipe
-from compendium.runs.inputs.prepare import training_set
+from compendium.runs.execution import training_set
 
-# Target word -> what it is called.
-TRANSFORMS = {
-    "raw": "raw counts",
-    "log1p": "log",
-    "logcpm": "log-CPM",
-    "minmax": "min–max",
-    "pearson": "Pearson residuals",
-    "scprep": "log-norm of the code",
-    "wide": "scoring target",
-}
-REFERENCE = "logcpm"  # what each other transform is held against
 OWN, COMMON = "own target", "common target"
+ROW = ["row", "method", "transform", "scored_on"]
 
 
-def rows(methods: Sequence[str], transforms: Sequence[str]) -> list[Row]:
-    """Every method trained towards every transform, method by method; a word that is no transform of this chapter is an error."""
-    if unknown := [word for word in transforms if word not in TRANSFORMS]:
-        raise BadInput(
-            f"unknown transform {unknown[0]!r} in targets; known here: {', '.join(TRANSFORMS)}"
-        )
-    if REFERENCE not in transforms or len(set(transforms)) < 2:
-        raise BadInput(
-            f"targets must name {REFERENCE}, against which the others are held, and at least one other; they are {', '.join(transforms) or 'none'}"
-        )
-    return [
-        Row(
-            f"{recipe(method).name}:{word}",
-            f"{describe(method).title.partition(' on ')[0]}, {TRANSFORMS[word]}",
-            {"method": recipe(method).name, "target": word},
-        )
-        for method in dict.fromkeys(methods)
-        for word in dict.fromkeys(transforms)
-    ]
+def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Section]) -> Tables:
+    """Score the fits and reduce them to the tables of the chapter.
 
-
-def study(
-    cohort: str,
-    names: Sequence[str] | None,
-    methods: Sequence[str],
-    targets: Sequence[str],
-    patients: Sequence[str],
-    device: str,
-    **words,
-) -> Results:
-    """Fit every row once on each patient alone, and predict the sections of all others; words go to every run.
-
-    boxes: quartiles over genes and sections by row and target it is scored on; medians: the same by section; panels: the same for each part of the gene panel.
-    paired: mean difference to the row of the same method on REFERENCE, by section. spread, equality: see evidence.spread. depth: see `depth`. floor: see
-    evidence.rows, on the common target. facts: `titles` of the rows, number of `genes`.
+    Returns
+    -------
+    boxes, medians (by section), panels (by part of the gene panel)
+        Quartiles of PCC over genes and sections, by row and target that it is scored on.
+    paired
+        Mean difference to the row of the same method on `REFERENCE`, by section.
+    depth, spread, equality, criterion, curves, cost
+        See the functions of these names; the criterion is judged on the common target.
     """
-    sections, compared = open_sections(cohort, names), rows(methods, targets)
-    planned = [
-        job
-        for row in compared
-        for job in one_patient_jobs(row, cohort, sections, patients, **words)
-    ]
-    groups = fitted({"fits": planned, "twins": permuted_controls(planned)}, sections, device)
-    table, shuffled = (scored(groups[name], sections) for name in ("fits", "twins"))
-    common, shuffled = (part[part["scored_on"] == COMMON] for part in (table, shuffled))
-    facts = {
-        "data": f"{cohort} {digest(sections)}",
-        "titles": {row.key: row.title for row in compared},
-        "genes": int(table["gene"].nunique()),
-        "protocol": f"clean, except split = one-patient, panel = {words['panel']}, target as named, encoder = {words['encoder']}, budget = {words['budget']}",
-    }
-    by = ["row", "method", "transform", "scored_on"]
-    tables = {
-        "boxes": summary(table, by),
-        "medians": summary(table, [*by, "section", "patient"]),
-        "panels": summary(by_panel(table), ["panel", *by]),
-        "paired": paired(table, facts["titles"]),
-        "depth": depth(planned, sections),
-        "spread": spread.spread(table),
-        "equality": spread.equality(table),
-        "floor": floor(common, shuffled, planned),
-    }
-    return Results(
-        tables | {"curves": groups["fits"].curves(), "cost": groups["fits"].cost()},
-        made(groups) | facts,
-    )
+    titles, fits = design.facts["titles"], groups["fits"]
+    table, permuted = (scored(groups[name], sections) for name in ("fits", "permuted"))
+    common, shuffled = (each[each["scored_on"] == COMMON] for each in (table, permuted))
+    return {
+        "boxes": summary(table, ROW),
+        "medians": summary(table, [*ROW, "section", "patient"]),
+        "panels": summary(by_panel(table), ["panel", *ROW]),
+        "paired": paired(table, titles),
+        "depth": depth(fits.jobs, sections),
+        "spread": spread(table),
+        "equality": equality(table),
+        "criterion": criterion(common, shuffled, fits.jobs),
+        "curves": fits.curves(),
+        "cost": fits.cost(),
+    }, {"genes": int(table["gene"].nunique())}
 
 
-def scored(group: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
-    """Scores with the columns transform and scored_on, `method` being the method's own name; each row twice, pcc once on the target of its own run, once on the common one."""
-    table = group.scores(sections)
+def scored(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
+    """Score every fit twice, on the target of its own run and on the common one.
+
+    Returns
+    -------
+    The columns of `Fitted.scores` with transform and scored_on; method is the method's own name.
+    """
+    table = fits.scores(sections)
     if table.empty:
         return table.assign(scored_on="")
-    table = table.assign(
-        method=table["row"].str.partition(":")[0], transform=table["row"].str.partition(":")[2]
-    )
-    return pd.concat(
-        [table.assign(scored_on=OWN, pcc=table["pcc_native"]), table.assign(scored_on=COMMON)],
-        ignore_index=True,
-    )
+    parts = table["row"].str.partition(":")
+    table = table.assign(method=parts[0], transform=parts[2])
+    own = table.assign(scored_on=OWN, pcc=table["pcc_native"])
+    return pd.concat([own, table.assign(scored_on=COMMON)], ignore_index=True)
 
 
 def comparisons(titles: Mapping[str, str]) -> list[Comparison]:
-    """Each other transform of a method against REFERENCE; titles: of the rows, by METHOD:TRANSFORM."""
+    """Compare each other transform of a method with `REFERENCE`.
+
+    Parameters
+    ----------
+    titles
+        Titles of the rows by METHOD:TARGET.
+    """
     pairs = {key: f"{key.partition(':')[0]}:{REFERENCE}" for key in titles}
     return [
         Comparison(f"{titles[key]} − {TRANSFORMS[REFERENCE]}", key, other)
@@ -135,70 +81,127 @@ def comparisons(titles: Mapping[str, str]) -> list[Comparison]:
 
 
 def paired(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
-    """Lines of transfer.differences, on either target: [scored_on, comparison, patient, section, difference, genes]."""
-    return pd.concat(
-        [
-            differences(part, comparisons(titles)).assign(scored_on=on)
-            for on, part in table.groupby("scored_on", sort=False)
-        ],
-        ignore_index=True,
-    )
-
-
-def claims(found: Results) -> dict[str, Claim]:
-    """The claims of chapter 5, from the tables `paired`, `spread` and `floor` of `study`."""
-    common = found["paired"][found["paired"]["scored_on"] == COMMON]
-    lines, cases = (
-        verdicts(common, comparisons(found.facts["titles"]), below(found)),
-        spread.claims(spread.ratios(found["spread"]), below(found)),
-    )
-    return {"same_claim": same(lines, common), "spread_told": smaller(cases, common)}
-
-
-def same(lines: pd.DataFrame, common: pd.DataFrame) -> Claim:
-    """Whether transforms make no difference on the common target: it fails where at least half of the comparisons go one way in every section. lines: verdicts on `common`.
-
-    Nothing makes it hold: that sections disagree does not show that there is no difference.
-    """
-    judged = lines[lines["verdict"] != SMOKE]
-    one_way = judged[judged["verdict"] != OPEN]
-    most = f", by {one_way['mean difference'].abs().max():.3f} at most" if len(one_way) else ""
-    found = f"On the common target {len(one_way)} of {len(judged)} comparisons above the floor are decided, one way in every section{most}"
-    why = f"{found} (half or more speak against the claim; nothing here could confirm it); in the others sections disagree or are too few."
-    verdict = FAILS if len(judged) and 2 * len(one_way) >= len(judged) else UNDECIDED
-    return decided("Transforms of the counts make no difference", verdict, why, common)
-
-
-def smaller(cases: pd.DataFrame, common: pd.DataFrame) -> Claim:
-    """Whether log-normalised counts give the smaller spread over genes: rows of spread.claims, one for each method, target scored on and form; it holds where all do."""
-    count = (
-        {word: int((cases["verdict"] == word).sum()) for word in (HOLDS, FAILS, UNDECIDED)}
-        if len(cases)
-        else {}
-    )
-    why = f"Asked of each method, on either target, of either form: {', '.join(f'{word} in {number} of {len(cases)} cases' for word, number in count.items()) or 'of none here'}."
-    word = next((word for word in (HOLDS, FAILS) if count and count[word] == len(cases)), UNDECIDED)
-    return decided("Scores of genes vary less after log-normalisation", word, why, common)
+    """Return `evaluation.paired.differences` of the comparisons, with scored_on."""
+    compared = comparisons(titles)
+    parts = [
+        differences(part, compared).assign(scored_on=target)
+        for target, part in table.groupby("scored_on", sort=False)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def depth(jobs: Sequence[Job], sections: Sequence[Section]) -> pd.DataFrame:
-    """How much of each target is depth: [transform, section, pcc], the median over genes of the correlation of the target with ln(1 + UMI total of the spot)."""
+    """Measure how much of each target is depth.
+
+    Returns
+    -------
+    One row a transform and section: transform, section, pcc (of the target of a gene with
+    ln(1 + UMI total of the spot), median over genes, mean over folds).
+    """
     lines = []
     for run in {(run.target, run.split): run for _, run in jobs}.values():
         target = training_set(run, sections)[1]
         for section in (section for section in sections if section.name in run.split.test):
             values = target(counted(section, run.target))
             total = np.log1p(section.totals(target.shared))[:, None].repeat(values.shape[1], axis=1)
-            lines.append(
-                {
-                    "transform": run.target,
-                    "section": section.name,
-                    "pcc": float(np.nanmedian(pcc(values, total))),
-                }
-            )
-    return (
-        pd.DataFrame(lines)
-        .groupby(["transform", "section"], sort=False)["pcc"]
-        .mean()
-        .reset_index()
-    )
+            median = float(np.nanmedian(pcc(values, total)))
+            lines.append({"transform": run.target, "section": section.name, "pcc": median})
+    by = ["transform", "section"]
+    return pd.DataFrame(lines).groupby(by, sort=False)["pcc"].mean().reset_index()
+
+
+def spread(table: pd.DataFrame) -> pd.DataFrame:
+    """Measure how far the scores of genes lie apart in a section.
+
+    A section that several folds test counts once, with the mean of each gene over them. Genes
+    without a PCC are left out.
+
+    Returns
+    -------
+    One row a row, target and section: row, method, transform, scored_on, section, patient, genes,
+    sd (standard deviation of PCC over genes), iqr (interquartile range).
+    """
+    by = [*ROW, "section", "patient"]
+    genes = table.groupby([*by, "gene"], sort=False)["pcc"].mean().groupby(by, sort=False)
+    quartiles = genes.quantile(0.75) - genes.quantile(0.25)
+    return pd.DataFrame({"genes": genes.count(), "sd": genes.std(), "iqr": quartiles}).reset_index()
+
+
+def equality(table: pd.DataFrame) -> pd.DataFrame:
+    """Test whether all transforms of a method have equal variance over genes, by section.
+
+    The test takes genes as independent, and groups too, although these hold the same genes: p
+    describes and decides nothing. Genes that lack a PCC under a transform are left out; fewer
+    than three leave no test.
+
+    Returns
+    -------
+    One row a method, target and section: method, scored_on, section, genes, statistic, p,
+    smallest (the transform of least standard deviation).
+
+    References
+    ----------
+    Brown and Forsythe 1974 (absolute deviations from the median).
+    """
+    lines = []
+    by = ["method", "scored_on", "section"]
+    for key, part in table.groupby(by, sort=False):
+        wide = part.pivot_table(
+            index="gene", columns="transform", values="pcc", sort=False, dropna=False
+        ).dropna()
+        line = {"genes": len(wide), "statistic": np.nan, "p": np.nan, "smallest": ""}
+        if len(wide) > 2:
+            line["smallest"] = wide.std().idxmin()
+        if len(wide) > 2 and wide.shape[1] > 1:
+            tested = levene(*wide.to_numpy().T, center="median")
+            line |= {"statistic": tested.statistic, "p": tested.pvalue}
+        lines.append(dict(zip(by, key, strict=True)) | line)
+    return pd.DataFrame(lines)
+
+
+def orders(boxes: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Compare the order of the transforms on their own targets and on the common one.
+
+    Parameters
+    ----------
+    boxes
+        Table `boxes`.
+
+    Returns
+    -------
+    One row a method: method, highest on own target, highest on common target (titles of rows),
+    Kendall τ (of the medians over the rows on both targets).
+    """
+    lines = []
+    for _, part in boxes.groupby("method", sort=False):
+        medians = part.pivot(index="row", columns="scored_on", values="median")
+        highest = {f"highest on {on}": titles[medians[on].idxmax()] for on in (OWN, COMMON)}
+        tau = medians[OWN].corr(medians[COMMON], method="kendall")
+        method = titles[part["row"].iloc[0]].partition(",")[0]
+        lines.append({"method": method} | highest | {"Kendall τ": tau})
+    return pd.DataFrame(lines)
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """Put titles in the place of names of methods and transforms in a table of the page."""
+    methods = {name: method_title(name) for name in table["method"].unique()}
+    titles = {"method": methods, "smallest": TRANSFORMS, "lognorm": TRANSFORMS}
+    columns = {"scored_on": "scored on", "lognorm": "log-normalised"}
+    return table.replace(titles).rename(columns=columns)
+
+
+def titles(results: Results) -> dict[str, str]:
+    """Return the titles of the rows, with "(preliminary)" below the criterion."""
+    met = results["criterion"].set_index("row")["result"]
+    return labelled(results.facts["titles"], met.to_dict())
+
+
+def summary_numbers(results: Results) -> dict[str, object]:
+    """Return the numbers that the page names: sections, patients, genes, training patients."""
+    medians = results["medians"]
+    return {
+        "tested": medians["section"].nunique(),
+        "patients": medians["patient"].nunique(),
+        "genes": results.facts["genes"],
+        "trained": ", ".join(results.facts["trained"]),
+    }

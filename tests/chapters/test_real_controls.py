@@ -1,7 +1,7 @@
-"""The real cohort from raw files to scores: what the data hold, and the ladder of controls on the five sections with images.
+"""The real cohort from raw files to scores: what the data hold, and the controls on the five sections with images.
 
 The expected numbers come from an independent check on the same five sections, the 769 published genes and ln(1 + 1e4 count / total), made
-apart from this code. As section medians of C2 to C5 it found about .14 to .18 for ridge on frozen EfficientNet-Lite0 features with siblings
+apart from this code. As section medians of C2 to C5 it found about .14 to .18 for ridge on frozen EfficientNet-Lite0 features with sections of the patient
 in training and .09 to .11 with B4 alone, .17 to .20 for six colour numbers, .11 to .13 for array coordinates, and no gap left where both
 training sets were cut to equal spots and equal depth. The bounds leave room for details that the check does not fix, not for another result.
 """
@@ -13,25 +13,29 @@ import pandas as pd
 import pytest
 
 from compendium.__main__ import main
-from compendium.chapters.id_loocv.matched import dial, removed_overall
+from compendium.chapters.data_review import sections as review
+from compendium.chapters.id_loocv.matched_sets import COMPARED, matched_gaps, mean_gaps
 from compendium.data.panels import published
 from compendium.data.prepare import one_by_one, open_sections, prepared_names
 from compendium.data.sources import cohort, raw_folder
-from compendium.evaluation import review
 from compendium.evaluation.scores import scores, summary
 from compendium.runs import execute, plan_runs
 from compendium.storage import resource
 
 IMAGED = ["B4", "C2", "C3", "C4", "C5"]
-MANY = ["C2", "C3", "C4", "C5"]  # with B4 the only other section, these have siblings to train on
-ARMS = ["section-out", "patient-out", "siblings", "strangers"]
+MANY = [
+    "C2",
+    "C3",
+    "C4",
+    "C5",
+]  # with B4 the only other section, these have sections of their patient to train on
 
 
 @pytest.fixture(scope="module")
 def prepared(her2st, tmp_path_factory):
     """What `compendium prepare her2st` prints for all 36 sections; they lie in a home of this module's own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("ladder")))
+        patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("controls")))
         raw = raw_folder("her2st")
         raw.parent.mkdir(parents=True)
         raw.symlink_to(her2st, target_is_directory=True)
@@ -42,21 +46,21 @@ def prepared(her2st, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ladder(prepared) -> pd.DataFrame:
+def controls(prepared) -> pd.DataFrame:
     """Scores on C2 to C5 of ridge under every split, and of colour and position with one section left out; on B4 of ridge."""
     five = open_sections("her2st", IMAGED)
     words = {"panel": "hvg_769", "target": "wide"}
-    siblings_in = plan_runs("her2st", five, ["section-out"], ["colour", "coordinates"], **words)
-    runs = plan_runs("her2st", five, ARMS, ["ridge"], **words) + [
-        run for run in siblings_in if run.split.test != ("B4",)
+    section_out = plan_runs("her2st", five, ["section-out"], ["colour", "coordinates"], **words)
+    runs = plan_runs("her2st", five, list(COMPARED), ["ridge"], **words) + [
+        run for run in section_out if run.split.test != ("B4",)
     ]
     return scores(runs, execute(runs, five, device="cpu"), five)
 
 
-def medians(ladder: pd.DataFrame, method: str, split: str) -> dict[str, float]:
+def medians(controls: pd.DataFrame, method: str, split: str) -> dict[str, float]:
     """Section -> median PCC over the genes, for C2 to C5."""
     rows = summary(
-        ladder[(ladder["method"] == method) & (ladder["split"] == split)], ("section",)
+        controls[(controls["method"] == method) & (controls["split"] == split)], ("section",)
     ).set_index("section")
     return rows.loc[MANY, "median"].to_dict()
 
@@ -77,7 +81,7 @@ def test_the_command_line_prepares_every_counted_section(prepared):
 
 
 def test_the_genes_of_all_36_sections_are_the_published_list(prepared):
-    shared = review.measured_everywhere(one_by_one("her2st", prepared_names("her2st")))
+    shared = review.shared_genes(one_by_one("her2st", prepared_names("her2st")))
     assert len(shared) == 11_871
     assert set(shared) == set(resource("genes/her2_common_11871.txt").read_text().split())
 
@@ -90,27 +94,30 @@ def test_21_pairs_of_section_and_gene_do_not_vary(prepared):
     assert pairs[pairs["section"] == "B4"]["gene"].tolist() == ["DKK1", "HOXB7"]
 
 
-def test_the_ladder_with_siblings_in_training(ladder):
-    assert outside(medians(ladder, "ridge", "section-out"), 0.12, 0.20) == {}
-    assert outside(medians(ladder, "colour", "section-out"), 0.165, 0.20) == {}
-    assert outside(medians(ladder, "coordinates", "section-out"), 0.10, 0.145) == {}
+def test_controls_with_sections_of_the_patient_in_training(controls):
+    assert outside(medians(controls, "ridge", "section-out"), 0.12, 0.20) == {}
+    assert outside(medians(controls, "colour", "section-out"), 0.165, 0.20) == {}
+    assert outside(medians(controls, "coordinates", "section-out"), 0.10, 0.145) == {}
 
 
-def test_frozen_features_lose_when_the_patient_is_left_out(ladder):
-    kept, lost = medians(ladder, "ridge", "section-out"), medians(ladder, "ridge", "patient-out")
+def test_frozen_features_lose_when_the_patient_is_left_out(controls):
+    kept, lost = (
+        medians(controls, "ridge", "section-out"),
+        medians(controls, "ridge", "patient-out"),
+    )
     assert outside(lost, 0.07, 0.12) == {}
     assert all(lost[section] < kept[section] for section in MANY)
 
 
-def test_equal_spots_and_depth_remove_most_of_the_gap(ladder):
-    rows = dial(ladder)
+def test_equal_spots_and_depth_remove_most_of_the_gap(controls):
+    rows = matched_gaps(controls)
     assert rows["section"].tolist() == MANY
-    overall = removed_overall(rows).set_index("method").loc["ridge"]
+    overall = mean_gaps(rows).set_index("method").loc["ridge"]
     assert overall["gap"] > 0.04
     assert overall["matched_gap"] < overall["gap"] / 3
 
 
-def test_genes_that_do_not_vary_are_counted_and_not_scored(ladder):
-    rows = ladder[(ladder["section"] == "B4") & (ladder["method"] == "ridge")]
+def test_genes_that_do_not_vary_are_counted_and_not_scored(controls):
+    rows = controls[(controls["section"] == "B4") & (controls["method"] == "ridge")]
     assert sorted(rows[rows["pcc"].isna()]["gene"]) == ["DKK1", "HOXB7"]
     assert len(rows) == 769

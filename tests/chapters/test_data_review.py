@@ -10,11 +10,16 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
+from compendium.chapters.data_review import findings
+from compendium.chapters.data_review import results as review
+from compendium.chapters.data_review import sections as sections_
 from compendium.data.panels import published
 from compendium.data.section import Section
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
-from compendium.evaluation import review
+from compendium.evaluation import describe
+from compendium.evaluation.results import Results
+from compendium.evaluation.verdict import Verdict
 from conftest import tiny_section
 
 
@@ -34,7 +39,7 @@ def test_numbers_of_a_section_are_those_of_its_counts():
         um_per_px=0.5,
         labels=np.array(["", "fat", "fat", ""]),
     )
-    row = review.section_numbers([section]).iloc[0]
+    row = sections_.section_numbers([section]).iloc[0]
     assert (
         row["spots"],
         row["empty_spots"],
@@ -57,35 +62,35 @@ def test_which_of_two_sets_of_spots_is_said_where_there_are_two():
         for name, word in (("S1", "filtered"), ("S2", "unfiltered"), ("S3", ""), ("S4", "filtered"))
     ]
     assert (
-        review.spot_sets(review.section_numbers(sections))
+        review.spot_sets(sections_.section_numbers(sections))
         == "filtered spots: S1, S4; unfiltered spots: S2"
     )
-    assert review.spot_sets(review.section_numbers(sections[2:3])) == ""
+    assert review.spot_sets(sections_.section_numbers(sections[2:3])) == ""
 
 
 def test_a_stored_zero_is_no_gene_found():
     counts = csr_matrix(
         (np.array([0, 3], dtype=np.int32), np.array([0, 1]), np.array([0, 2])), shape=(1, 2)
     )
-    row = review.section_numbers([replace(counted([[1, 1]]), counts=counts)]).iloc[0]
+    row = sections_.section_numbers([replace(counted([[1, 1]]), counts=counts)]).iloc[0]
     assert (row["umi_median"], row["genes_median"]) == (3, 1)
 
 
 def test_shared_genes_are_those_of_every_table():
     one, two = counted([[1, 2, 3]]), counted([[1, 2, 3]], "S2", genes=np.array(["G2", "G0", "X"]))
-    assert review.measured_everywhere(iter([one, two])) == ["G0", "G2"]
-    assert review.measured_everywhere([]) == []
+    assert sections_.shared_genes(iter([one, two])) == ["G0", "G2"]
+    assert sections_.shared_genes([]) == []
 
 
 def test_constant_pairs_are_found_whatever_the_constant_is():
     one, two = counted([[0, 5, 1], [0, 5, 2]]), counted([[0, 5, 1], [1, 5, 1]], "S2")
-    found = review.constant_pairs([one, two], ["G2", "G1", "G0"])
+    found = sections_.constant_pairs([one, two], ["G2", "G1", "G0"])
     assert found.to_dict("list") == {
         "section": ["S1", "S1", "S2", "S2"],
         "gene": ["G1", "G0", "G2", "G1"],
         "count": [5, 0, 1, 5],
     }
-    assert list(review.constant_pairs([], ["G0"]).columns) == ["section", "gene", "count"]
+    assert list(sections_.constant_pairs([], ["G0"]).columns) == ["section", "gene", "count"]
 
 
 def headers(her2st: Path) -> Iterator[Section]:
@@ -103,8 +108,8 @@ def headers(her2st: Path) -> Iterator[Section]:
 
 def test_table_1_of_the_real_cohort_is_recomputed(her2st):
     sections = list(headers(her2st))
-    numbers, shared = review.section_numbers(sections), review.measured_everywhere(sections)
-    table = review.cohort_table(numbers, shared, 36, review.printed("her2st")).set_index("row")
+    numbers, shared = sections_.section_numbers(sections), sections_.shared_genes(sections)
+    table = review.cohort_table(numbers, shared, 36, describe.printed("her2st")).set_index("row")
     assert table.loc["recomputed"].to_dict() == {
         "patients": 8,
         "sections": 36,
@@ -136,11 +141,13 @@ def test_real_genes_without_variance(her2st, name, genes):
         usecols=lambda column: column in panel,
     )
     section = counted(table.to_numpy().tolist(), name, genes=table.columns.to_numpy(dtype=str))
-    assert review.constant_pairs([section], list(published("hvg_769")))["gene"].tolist() == genes
+    assert sections_.constant_pairs([section], list(published("hvg_769")))["gene"].tolist() == genes
 
 
 def test_a_part_of_a_cohort_is_called_a_part():
-    numbers = review.section_numbers([counted([[1, 2]], "A1", "A"), counted([[3, 4]], "B1", "B")])
+    numbers = sections_.section_numbers(
+        [counted([[1, 2]], "A1", "A"), counted([[3, 4]], "B1", "B")]
+    )
     table = review.cohort_table(numbers, ["G0"], 36, {})
     assert table.to_dict("records") == [
         {
@@ -155,14 +162,14 @@ def test_a_part_of_a_cohort_is_called_a_part():
 
 def test_the_print_is_known_for_its_cohorts_only():
     assert (
-        review.printed("her2st")["patients"],
-        review.printed("demo"),
-        review.printed("wu+demo"),
+        describe.printed("her2st")["patients"],
+        describe.printed("demo"),
+        describe.printed("wu+demo"),
     ) == (36, {}, {})
     assert (
-        review.printed("tenx", "frozen")["patients"],
-        review.printed("tenx")["patients"],
-        review.printed("wu+tenx")["patients"],
+        describe.printed("tenx", "frozen")["patients"],
+        describe.printed("tenx")["patients"],
+        describe.printed("wu+tenx")["patients"],
     ) == (2, 3, 9)
     assert review.patients_of("tenx", ["block1", "block2"]) == 1
     assert review.missing_in_print("her2st", 769) == {
@@ -179,7 +186,7 @@ def test_the_print_is_known_for_its_cohorts_only():
 
 
 def test_scale_by_patient_and_how_sections_are_named():
-    numbers = review.section_numbers(
+    numbers = sections_.section_numbers(
         [
             counted([[1]], name, name[0], um_per_px=um)
             for name, um in (("A1", 0.9), ("A2", 1.1), ("A3", 1.0), ("B2", 0.5), ("B4", 0.5))
@@ -202,7 +209,7 @@ def test_depth_contrast_between_and_within_patients():
         counted([[umi]], name, name[0])
         for name, umi in (("A1", 10), ("A2", 30), ("B1", 100), ("B2", 200))
     ]
-    found = review.depth_contrast(review.section_numbers(sections))
+    found = review.depth_contrast(sections_.section_numbers(sections))
     assert found == {
         "low": "A1",
         "high": "B2",
@@ -217,7 +224,7 @@ def test_depth_contrast_between_and_within_patients():
 def test_colour_shares_sum_to_one_and_leave_out_sections_without_image():
     plain, blue = tiny_section("S1", px=16), tiny_section("S2", px=16)
     blue = replace(blue, patches=np.full_like(blue.patches, (0, 128, 255)))
-    shares = review.channel_shares([plain, blue, replace(plain, name="S3", patches=None)], bins=4)
+    shares = describe.channel_shares([plain, blue, replace(plain, name="S3", patches=None)], bins=4)
     assert set(shares["section"]) == {"S1", "S2"}
     assert shares.groupby(["section", "channel"])["share"].sum().to_numpy() == pytest.approx(
         np.ones(6)
@@ -231,26 +238,26 @@ def test_colour_shares_sum_to_one_and_leave_out_sections_without_image():
 @pytest.mark.parametrize("bins", [0, 257])
 def test_bins_that_no_colour_fills_are_refused(bins):
     with pytest.raises(BadInput, match=f"channel_bins {bins} is out of range"):
-        review.channel_shares([], bins)
+        describe.channel_shares([], bins)
 
 
 def test_overlap_is_one_for_equal_colours_and_zero_for_disjoint_ones():
     dark = tiny_section("S1", "P1", px=16)
     dark = replace(dark, patches=np.zeros_like(dark.patches))
     bright = replace(dark, name="S3", patient="P2", patches=np.full_like(dark.patches, 255))
-    found = review.channel_overlap(
-        review.channel_shares([dark, replace(dark, name="S2"), bright])
+    found = sections_.channel_overlap(
+        describe.channel_shares([dark, replace(dark, name="S2"), bright])
     ).set_index(["one", "other"])
     assert found["overlap"].to_dict() == {("S1", "S2"): 1, ("S1", "S3"): 0, ("S2", "S3"): 0}
     assert found["same_patient"].tolist() == [True, False, False] and found["same_lab"].all()
-    assert review.channel_overlap(review.channel_shares([])).empty
+    assert sections_.channel_overlap(describe.channel_shares([])).empty
 
 
 def test_darker_tiles_with_more_counts_correlate():
     rows = [[i] for i in range(1, 11)]
     patches = np.stack([np.full((16, 16, 3), 200 - 10 * i, np.uint8) for i in range(10)])
     up, down = counted(rows, patches=patches), counted(rows, "S2", patches=patches[::-1].copy())
-    found = review.depth_and_darkness([up, down, replace(up, name="S3", patches=None)])
+    found = sections_.depth_and_darkness([up, down, replace(up, name="S3", patches=None)])
     assert found.to_dict("list") == {"section": ["S1", "S2"], "spearman": pytest.approx([1, -1])}
 
 
@@ -258,10 +265,10 @@ def test_image_and_spot_facts():
     section = replace(
         tiny_section(spots=4), thumbnail=np.zeros((30, 40, 3), np.uint8), thumbnail_scale=0.1
     )
-    assert review.image_facts([section])[
+    assert sections_.image_facts([section])[
         ["image_width_px", "image_height_px"]
     ].to_numpy().tolist() == [[400, 300]]
-    spots = review.spot_facts(section)
+    spots = sections_.spot_facts(section)
     assert (
         list(spots.columns) == ["section", "spot", "x", "y", "umi", "class", "class_from"]
         and spots["umi"].sum() == section.counts.sum()
@@ -287,50 +294,72 @@ def test_typical_folds_are_over_all_pairs():
 
 
 @pytest.mark.parametrize(
-    ("numbers", "says", "not_said"),
+    ("numbers", "verdict"),
     [
-        (depths(A1=100, A2=110, B1=900, B2=950), "tells a method what to expect", "says no more"),
-        (depths(A1=100, A2=900, B1=100, B2=900), "says no more about depth", "what to expect"),
-        (depths(A1=100, B1=900), "cannot be seen here", "fold"),
-        (depths(A1=100, A2=900), "cannot be seen here", "fold"),
+        (depths(A1=100, A2=110, B1=900, B2=950), Verdict.HOLDS),
+        (depths(A1=100, A2=900, B1=100, B2=900), Verdict.FAILS),
+        (depths(A1=100, B1=900), Verdict.UNDECIDED),
+        (depths(A1=100, A2=900), Verdict.UNDECIDED),
     ],
-    ids=["alike", "as different as strangers", "no siblings", "one patient"],
+    ids=["alike", "as different as patients", "no two of one patient", "one patient"],
 )
-def test_what_is_said_about_depth_follows_from_the_numbers(numbers, says, not_said):
-    words = review.depth_words(numbers)
-    assert says in words and not_said not in words
+def test_the_finding_on_depth_follows_from_the_numbers(numbers, verdict):
+    assert findings.depth_within(Results({"numbers": numbers}, {})).verdict == verdict
+
+
+def brightness(**levels: int) -> Results:
+    """Colours of sections with this level in every channel; the first letter is the patient."""
+    tiny = tiny_section(px=16)
+    shown = [
+        replace(tiny, name=name, patient=name[0], patches=np.full_like(tiny.patches, level))
+        for name, level in levels.items()
+    ]
+    return Results({"colours": describe.channel_shares(shown)}, {})
 
 
 @pytest.mark.parametrize(
-    ("same", "other", "says", "not_said"),
+    ("levels", "verdict", "share"),
     [
-        (
-            [0.9, 0.8],
-            [0.5, 0.6],
-            "In 100% of all comparisons a pair of one laboratory",
-            "little or nothing",
-        ),
-        ([0.5, 0.7], [0.6, 0.6], "In 50% of all comparisons", "Colour alone thus"),
-        ([0.4], [0.6], "little or nothing", "Colour alone thus"),
-        ([], [0.6], "cannot be seen", "comparisons"),
-        ([0.6], [], "cannot be seen", "comparisons"),
+        ({"A1": 0, "A2": 0, "B1": 255}, Verdict.HOLDS, 1),
+        ({"A1": 0, "A2": 255, "B1": 0}, Verdict.FAILS, 0.25),
+        ({"A1": 0, "A2": 0, "B1": 0}, Verdict.FAILS, 0.5),
+        ({"A1": 0, "B1": 0}, Verdict.UNDECIDED, np.nan),
+        ({"A1": 0, "A2": 0}, Verdict.UNDECIDED, np.nan),
+        ({}, Verdict.UNDECIDED, np.nan),
     ],
-    ids=["apart", "chance", "reversed", "no pair of one", "no pair of two"],
+    ids=["apart", "reversed", "chance", "no pair of one", "no pair of two", "no image"],
 )
-def test_what_is_said_about_colour_follows_from_the_overlaps(same, other, says, not_said):
-    overlaps = pd.DataFrame(
-        {"same_lab": [True] * len(same) + [False] * len(other), "overlap": [*same, *other]}
-    )
-    words = review.colour_words(overlaps, "lab", "laboratory")
-    assert says in words and not_said not in words
+def test_the_finding_on_colour_follows_from_the_overlaps(levels, verdict, share):
+    outcome = findings.colour_within(brightness(**levels))
+    assert outcome.verdict == verdict
+    assert outcome.statistic == pytest.approx(share, nan_ok=True)
 
 
-def test_nothing_is_said_about_colours_that_are_not_there():
-    assert "cannot be seen" in review.colour_words(
-        review.channel_overlap(review.channel_shares([])), "patient", "patient"
-    )
+def table_1(gap: int, name: str = "recomputed") -> Results:
+    rows = [("printed", 36, 36), (name, 36 + gap, 36), ("difference", gap, 0)]
+    return Results({"table_1": pd.DataFrame(rows, columns=["row", "patients", "sections"])}, {})
+
+
+def test_table_1_is_counted():
+    wrong, right = (findings.table_1(table_1(gap)) for gap in (-28, 0))
+    assert (wrong.verdict, right.verdict) == (Verdict.FAILS, Verdict.HOLDS)
+    assert wrong.numbers == {"wrong": 1, "compared": 2}
+    part = findings.table_1(table_1(-28, "recomputed from 5 of 36 sections"))
+    assert part.verdict == Verdict.UNDECIDED and part.limits
+    alone = Results({"table_1": table_1(0)["table_1"][1:2]}, {})
+    assert findings.table_1(alone).verdict == Verdict.NOT_RUN
+
+
+def test_thinning_takes_counts_and_never_adds():
+    section = tiny_section("S1", px=224)
+    lines = sections_.thinned(section, section.genes.tolist())
+    measured, thin = lines.to_dict("records")
+    assert measured["UMIs"] == section.counts.sum() and thin["counts"] == "thinned to 10%"
+    assert 0.05 * measured["UMIs"] < thin["UMIs"] < 0.2 * measured["UMIs"]
+    assert thin["genes seen at all"] <= measured["genes seen at all"]
+    assert np.all(lines["genes without variance"].diff().dropna() >= 0)
 
 
 def test_tiles_are_those_that_are_cut_from_the_image():
-    assert {px for px, methods in review.TILES.items() if "DeepSpaCE" in methods} == {376}
-    assert sum(len(methods.split(", ")) for methods in review.TILES.values()) == 6
+    assert {px for px, methods in describe.TILES.items() if "DeepSpaCE" in methods} == {376}
+    assert sum(len(methods.split(", ")) for methods in describe.TILES.values()) == 6

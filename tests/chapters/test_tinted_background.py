@@ -1,9 +1,9 @@
-"""What the table of stain maps says of tinted glass is what the maps make of it, be it paler or darker than their guard."""
+"""What the table of stain maps says of tinted background is what the maps make of it, be it paler or darker than their threshold."""
 
 import numpy as np
 import pytest
 
-from compendium.chapters.augmentation import image_names
+from compendium.chapters.augmentation import catalogue
 from compendium.images.stain.colour_spaces import lab, optical_density
 from compendium.images.stain.store import AUGMENTERS, NORMALISERS, STAINS, measure
 from raw_files import real_section
@@ -11,18 +11,18 @@ from stained_slides import OTHER, E, H, pictured, slide
 
 PALE, B4 = np.array([238, 232, 236], dtype=np.uint8), np.array([222, 211, 226], dtype=np.uint8)
 TEMPLATE = pictured("S2", slide(OTHER, seed=1))
-WORDS = {row["word"]: row["tinted glass"] for row in image_names.maps()}
+EXPECTED = catalogue.stain_maps().set_index("name")["tinted background"].to_dict()
 
 
-def on_tinted_glass(tint):
+def on_tinted_background(tint):
     image = slide(np.array([H, E]))
     image[:, :20] = tint
     return pictured("S1", image)
 
 
-def glass_after(word, tint):
-    """Tinted glass beside tissue, after mapping to a template or after each of 40 draws."""
-    section = on_tinted_glass(tint)
+def background_after(word, tint):
+    """Tinted background beside tissue, after mapping to a template or after each of 40 draws."""
+    section = on_tinted_background(tint)
     tile = np.concatenate(
         [np.broadcast_to(tint, (16, 8, 3)), section.thumbnail[20:36, 30:38]], axis=1
     )
@@ -36,10 +36,10 @@ def glass_after(word, tint):
 
 @pytest.mark.parametrize("tint", [PALE, B4], ids=["pale", "B4"])
 @pytest.mark.parametrize("word", STAINS)
-def test_tinted_glass_becomes_what_the_table_says(word, tint):
-    found, darker = glass_after(word, tint), tint is B4
-    match WORDS[word]:
-        case "stays if no darker than the guard":
+def test_tinted_background_becomes_what_the_table_says(word, tint):
+    found, darker = background_after(word, tint), tint is B4
+    match EXPECTED[word]:
+        case "stays if no darker than the threshold":
             assert (found != tint).any(axis=1).mean() > 0.9 if darker else (found == tint).all()
         case "brightened, a trace of tint left":
             (lightness, *colour), (_, *before) = lab(found)[0], lab(tint)
@@ -49,7 +49,7 @@ def test_tinted_glass_becomes_what_the_table_says(word, tint):
             ), "the same tint"
         case "nearly white":
             assert found.min() > 245
-        case "takes the factor; if darker than the guard, the offset too":
+        case "takes the factor; if darker than the threshold, the offset too":
             density, reach = (
                 optical_density(found).sum(axis=1) / optical_density(tint).sum(),
                 AUGMENTERS[word].strength,
@@ -65,9 +65,9 @@ def test_tinted_glass_becomes_what_the_table_says(word, tint):
             pytest.fail(f"nothing checks {other}")
 
 
-def test_the_glass_of_a_real_slide_is_darker_than_the_guards(her2st):
-    glass = np.median(real_section(her2st, "B4").thumbnail[:60, :60], axis=(0, 1))
-    assert (glass == B4).all()
+def test_the_background_of_a_real_slide_is_darker_than_the_thresholds(her2st):
+    colour = np.median(real_section(her2st, "B4").thumbnail[:60, :60], axis=(0, 1))
+    assert (colour == B4).all()
     assert (
         100 - lab(B4)[0] > STAINS["randstainna"].background
         and optical_density(B4).mean()

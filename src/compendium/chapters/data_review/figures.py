@@ -1,0 +1,227 @@
+"""Figures of the data review: depth, scale, and spots on their slides."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from compendium.data.section import NO_LABEL, Section
+from compendium.evaluation.describe import TILES
+from compendium.plots.slides import CLASS_COLOURS, GREY
+from compendium.plots.style import SEQUENTIAL, colour_of, lay_slide, plain
+
+GAP = 0.9
+"""Room between two patients, in sections."""
+PANELS = {"spots": "spots", "umi": "UMIs per spot", "genes": "genes per spot"}
+
+
+def by_section(numbers: pd.DataFrame) -> tuple[np.ndarray, list[float], list[str]]:
+    """Place sections on an axis that groups patients.
+
+    Returns
+    -------
+    Position of each section, position of each patient's tick, and the patients.
+    """
+    change = (numbers["patient"] != numbers["patient"].shift()).cumsum().to_numpy() - 1
+    at = np.arange(len(numbers)) + GAP * change
+    ticks = pd.Series(at).groupby(change).mean().tolist()
+    return at, ticks, numbers["patient"].groupby(change).first().tolist()
+
+
+def _patient_axis(numbers: pd.DataFrame) -> dict[str, object]:
+    at, ticks, patients = by_section(numbers)
+    ends = [at[0] - 1, at[-1] + 1]
+    ticked = {"tickvals": ticks, "ticktext": patients, "range": ends}
+    return ticked | {"showgrid": False, "zeroline": False}
+
+
+def depth(numbers: pd.DataFrame, chosen: Collection[str]) -> go.Figure:
+    """Draw spots, UMIs and genes of every section, patient by patient.
+
+    Points are medians over the spots, bars reach from the first to the third quartile.
+
+    Parameters
+    ----------
+    numbers
+        Table of `section_numbers`.
+    chosen
+        Sections that are drawn solid; the others are hollow.
+    """
+    at, _, patients = by_section(numbers)
+    fig = make_subplots(
+        rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.26, 0.42, 0.32]
+    )
+    for patient, colour in colour_of(patients).items():
+        mine = (numbers["patient"] == patient).to_numpy()
+        _depth_of(fig, numbers[mine], at[mine], colour, chosen)
+    fig.update_xaxes(**_patient_axis(numbers))
+    fig.update_xaxes(title_text="patient, one mark a section", row=3, col=1)
+    for row, title in enumerate(PANELS.values(), start=1):
+        fig.update_yaxes(title_text=title, row=row, col=1, rangemode="tozero")
+    low, high = numbers["umi_q1"].clip(lower=1).min(), numbers["umi_q3"].max()
+    ends = np.log10([low / 1.25, high * 1.25]).tolist()
+    fig.update_yaxes(type="log", range=ends, **_log_ticks(low / 1.6, high * 1.6), row=2, col=1)
+    fig.update_yaxes(tickformat=",", row=3, col=1)
+    return plain(fig, 590, showlegend=False, bargap=0.15).update_layout(margin_t=20)
+
+
+def _depth_of(
+    fig: go.Figure, mine: pd.DataFrame, at: np.ndarray, colour: str, chosen: Collection[str]
+) -> None:
+    """Draw one patient's sections in the three panels."""
+    solid, line = mine["section"].isin(chosen), {"color": colour, "width": 1.5}
+    fill = solid.map({True: colour, False: "rgba(0,0,0,0)"}).tolist()
+    symbols = solid.map({True: "circle", False: "circle-open"}).tolist()
+    who = "section %{customdata[0]}, patient %{customdata[1]}<br>"
+    fig.add_bar(
+        x=at,
+        y=mine["spots"].tolist(),
+        customdata=mine[["section", "patient"]].to_numpy(),
+        marker={"color": fill, "line": line},
+        hovertemplate=f"{who}%{{y:,}} spots<extra></extra>",
+        row=1,
+        col=1,
+    )
+    for row, what in ((2, "umi"), (3, "genes")):
+        q1, middle, q3 = (mine[f"{what}_{name}"].to_numpy() for name in ("q1", "median", "q3"))
+        text = "median %{y:,.0f}<br>quartiles %{customdata[2]:,.0f} to %{customdata[3]:,.0f}"
+        fig.add_scatter(
+            x=at,
+            y=middle,
+            customdata=mine[["section", "patient", f"{what}_q1", f"{what}_q3"]].to_numpy(),
+            mode="markers",
+            marker={"color": colour, "symbol": symbols, "size": 8, "line": line},
+            error_y={
+                "array": q3 - middle,
+                "arrayminus": middle - q1,
+                "color": colour,
+                "thickness": 1.5,
+                "width": 0,
+            },
+            hovertemplate=f"{who}{text} {PANELS[what]}<extra></extra>",
+            row=row,
+            col=1,
+        )
+
+
+def _log_ticks(low: float, high: float) -> dict[str, list]:
+    ticks = [tick for power in range(7) for tick in (10**power, 3 * 10**power)]
+    ticks = [tick for tick in ticks if low <= tick <= high]
+    return {"tickvals": ticks, "ticktext": [f"{tick:,}" for tick in ticks]}
+
+
+def scale(numbers: pd.DataFrame, tiles: Mapping[int, str] = TILES) -> go.Figure:
+    """Draw the diameter of a spot in px, section by section, against the tiles of the methods."""
+    at, _, patients = by_section(numbers)
+    colours, fig = colour_of(patients), go.Figure()
+    for px, methods in tiles.items():
+        fig.add_hline(
+            y=px,
+            line={"dash": "dot", "width": 1.5, "color": GREY},
+            annotation={"text": f"{px} px tile: {methods}", "font": {"size": 11}},
+            annotation_position="bottom right",
+        )
+    fig.add_scatter(
+        x=at,
+        y=numbers["spot_px"].to_numpy(),
+        mode="markers",
+        customdata=numbers[["section", "patient", "um_per_px"]].to_numpy(),
+        marker={"size": 9, "color": numbers["patient"].map(colours).tolist()},
+        hovertemplate="section %{customdata[0]}, patient %{customdata[1]}<br>spot diameter "
+        "%{y:.1f} px<br>%{customdata[2]:.3f} µm per px<extra></extra>",
+    )
+    fig.update_xaxes(**_patient_axis(numbers), title_text="patient, one mark a section")
+    ends = [min(tiles) - 40, max(tiles) + 20]
+    fig.update_yaxes(title_text="pixels of the full image", range=ends)
+    return plain(fig, 330, showlegend=False).update_layout(margin_t=20)
+
+
+def spots(sections: Sequence[Section]) -> go.Figure:
+    """Draw one section at a time, chosen in a menu: its slide with its spots.
+
+    Spots are coloured by tissue class where one is known, else by their UMI total.
+    """
+    fig = make_subplots(rows=1, cols=1)
+    traces = [_classes(each) if each.labels is not None else [_depths(each)] for each in sections]
+    fig.add_traces([trace for own in traces for trace in own])
+    buttons = []
+    for i, section in enumerate(sections):
+        lay_slide(fig, section)
+        axes = {f"{axis}axis.range": list(fig.layout[f"{axis}axis"].range) for axis in "xy"}
+        visible = {"visible": [j == i for j, own in enumerate(traces) for _ in own]}
+        images = {f"images[{j}].visible": j == i for j in range(len(sections))}
+        buttons.append(
+            {"label": _named(section), "method": "update", "args": [visible, axes | images]}
+        )
+    shown, layout = buttons[0]["args"]
+    fig.plotly_update(restyle_data=shown, relayout_data=layout)
+    above = {"x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom"}
+    menu = above | {"buttons": buttons, "pad": {"l": 56, "b": 4}}
+    label = {"text": "section", "xref": "paper", "yref": "paper", "yshift": 10, "showarrow": False}
+    scale = _depth_scale(np.concatenate([_totals(section) for section in sections]))
+    plain(fig, 540, updatemenus=[menu], annotations=[above | label], coloraxis=scale)
+    margin, legend = {"l": 4, "r": 4, "t": 48, "b": 8}, {"y": 0.98, "itemsizing": "constant"}
+    return fig.update_layout(margin=margin, legend=legend)
+
+
+def _named(section: Section) -> str:
+    source = f", classes from {section.labels_from}" if section.labels_from else ""
+    return f"{section.name}, patient {section.patient}{source}"
+
+
+def _depth_scale(totals: np.ndarray) -> dict[str, object]:
+    """Colour axis of log10 UMI totals, from their 2nd to their 98th percentile."""
+    low, high = np.quantile(np.log10(totals.clip(min=1)), [0.02, 0.98]).tolist()
+    ticks = _log_ticks(10**low, 10**high)
+    bar = ticks | {
+        "tickvals": np.log10(ticks["tickvals"]).tolist(),
+        "title": {"text": "UMIs of a spot", "side": "top"},
+        "orientation": "h",
+        "y": -0.01,
+        "yanchor": "top",
+        "x": 0.5,
+        "len": 0.6,
+        "thickness": 10,
+    }
+    return {"colorscale": SEQUENTIAL, "cmin": low, "cmax": high, "colorbar": bar}
+
+
+def _totals(section: Section) -> np.ndarray:
+    return np.asarray(section.counts.sum(axis=1)).ravel()
+
+
+def _depths(section: Section) -> go.Scatter:
+    colour = {"color": np.log10(_totals(section).clip(min=1)), "coloraxis": "coloraxis"}
+    everywhere = np.ones(len(section), dtype=bool)
+    return _marks(section, everywhere, section.name, colour).update(showlegend=False)
+
+
+def _classes(section: Section) -> list[go.Scatter]:
+    """One trace a tissue class; spots of no known class come last, together."""
+    labels = np.where(np.isin(section.labels, list(CLASS_COLOURS)), section.labels, NO_LABEL)
+    return [
+        _marks(
+            section,
+            labels == kind,
+            kind or "undetermined",
+            {"color": CLASS_COLOURS.get(kind, GREY)},
+        )
+        for kind in (*CLASS_COLOURS, NO_LABEL)
+        if (labels == kind).any()
+    ]
+
+
+def _marks(section: Section, rows: np.ndarray, name: str, colour: Mapping) -> go.Scatter:
+    x, y = section.pixels[rows].T
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="markers",
+        marker={"size": 8, "line": {"width": 0.5, "color": "#ffffff"}} | dict(colour),
+        customdata=np.column_stack([section.spots[rows], _totals(section)[rows]]),
+        hovertemplate=f"{name}<br>spot %{{customdata[0]}}<br>%{{customdata[1]}} UMIs"
+        "<extra></extra>",
+        name=name,
+    )
