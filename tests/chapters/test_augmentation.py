@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.chapters.augmentation import figures as augmentation_figures
-from compendium.chapters.augmentation import findings as discernible
-from compendium.chapters.augmentation import image_names
+from compendium.chapters.augmentation import catalogue, figures, findings
+from compendium.chapters.augmentation import design as plan
 from compendium.chapters.augmentation import results as augmentation
-from compendium.chapters.augmentation.results import (
+from compendium.chapters.augmentation.design import (
     AGAIN,
     GROUPS,
     MAIN,
@@ -20,10 +19,13 @@ from compendium.chapters.augmentation.results import (
     STAIN_RIDGE,
     VIEWS,
     check_names,
-    compared,
-    left_out,
 )
-from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED
+from compendium.chapters.augmentation.design import rows as compared
+from compendium.data.partition import partition
+from compendium.evaluation import comparison
+from compendium.evaluation.comparison import compute
+from compendium.evaluation.results import Results
+from compendium.evaluation.verdict import Verdict
 from compendium.images.augment.families import FAMILIES
 from compendium.images.stain.colour_spaces import lab
 from compendium.images.stain.store import STAINS
@@ -40,7 +42,7 @@ SECTIONS = [
         for name, seed in (("S3", 1), ("S4", 2))
     ),
 ]
-PARTS = (["S1"], ["S2"], ["S3", "S4"])
+ROLES = {"training": ["S1"], "validation": ["S2"], "test": ["S3", "S4"]}
 
 
 def test_rows_of_a_group_differ_from_its_reference_in_what_their_name_says():
@@ -80,18 +82,19 @@ def test_a_stain_map_has_one_name_in_rows_and_tables():
         for row in compared(["stnet"], list(STAINS), 3, 7)
         if row.key.startswith(f"{STAIN}:")
     }
-    assert list(image_names.TITLES) == list(STAINS) and len(
-        set(image_names.TITLES.values())
-    ) == len(STAINS)
+    assert list(catalogue.TITLES) == list(STAINS)
+    assert len(set(catalogue.TITLES.values())) == len(STAINS)
+    maps = catalogue.stain_maps(["macenko"]).set_index("name")
     assert (
-        {row["word"]: row["stain map"] for row in image_names.maps()}
-        == image_names.TITLES
-        == {word: titles[word] for word in STAINS}
+        maps["stain map"].to_dict() == catalogue.TITLES == {name: titles[name] for name in STAINS}
     )
+    assert maps.index[maps["compared"]].tolist() == ["macenko"]
     assert titles["macenko-alone"] == "Macenko (training only)"
-    assert {(row["word"], row["family"]) for row in image_names.families()} == {
-        (name, family.title) for name, family in FAMILIES.items() if family.operations
+    table = catalogue.families(["bleep"])
+    assert dict(zip(table["name"], table["family"], strict=True)) == {
+        name: family.title for name, family in FAMILIES.items() if family.operations
     }
+    assert set(table.loc[table["compared"], "name"]) == {"bleep"}
 
 
 def test_names_are_those_that_are_known_and_all_where_none_is_given():
@@ -110,38 +113,17 @@ def test_names_are_those_that_are_known_and_all_where_none_is_given():
     assert "'none'; " in refusal(lambda: check_names("families", ["none"], FAMILIES))
 
 
-def test_a_caption_names_what_is_not_compared():
-    titles = {row.key: row.title for row in compared(["stnet", "bleep"], list(STAINS), 3, 7)}
-    told = left_out(titles, MAIN, "profile demo")
-    assert told.startswith(
-        f" Left out by profile demo, {len(FAMILIES) - 3} of {len(FAMILIES) - 1} families: HisToGene; Hist2ST; "
-    )
-    assert (
-        "ST-Net" not in told
-        and "BLEEP" not in told
-        and told == left_out(titles, VIEWS, "profile demo")
-    )
-    assert left_out(titles, STAIN, "x") == left_out(titles, STAIN_RIDGE, "x") == ""
-    assert (
-        left_out({key: title for key, title in titles.items() if "macenko" not in key}, STAIN, "x")
-        == f" Left out by x, 1 of {len(STAINS)} stains: Macenko."
-    )
-
-
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(
-            augmentation,
-            "open_sections",
-            lambda cohort, names: [section for section in SECTIONS if section.name in names],
-        )
-        patch.setattr(augmentation, "LONG", {"epochs": 4})
-        words = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 16, "seed": 0}
-        return augmentation.study(
-            "tiny", *PARTS, ["stnet"], ["macenko", "randstainna"], 2, "cpu", **words
-        )
+        patch.setattr(comparison, "open_sections", lambda cohort, names: SECTIONS)
+        patch.setattr(plan, "placed", lambda cohort, names: SECTIONS)
+        patch.setattr(plan, "LONG", {"epochs": 4})
+        shared = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 16, "seed": 0}
+        named = (["stnet"], ["macenko", "randstainna"], 2)
+        design = plan.design("demo", ROLES, *named, **shared)
+        yield compute(design, augmentation.tables, "cpu")
 
 
 def test_every_row_is_fitted_on_training_and_scored_in_both_other_roles(found):
@@ -166,10 +148,11 @@ def test_every_row_is_fitted_on_training_and_scored_in_both_other_roles(found):
         found["panels"].drop(columns="panel"), boxes
     )  # the panel has one part
     assert set(found["panels"]["panel"]) == {"all"}
-    assert set(found["floor"].set_index("row")["result"].loc[lambda said: said].index) == {
+    met = found["criterion"].set_index("row")["result"]
+    assert set(met.index[met]) == {
         f"{STAIN_RIDGE}:{name}" for name in (PLAIN, "macenko", "randstainna", "macenko-alone")
     }
-    assert found.facts["records"] == len(found.facts["titles"]) + 3  # three twins
+    assert found.facts["records"] == len(found.facts["titles"]) + 3, "three permuted controls"
 
 
 def test_differences_are_to_the_reference_of_the_group(found):
@@ -181,13 +164,13 @@ def test_differences_are_to_the_reference_of_the_group(found):
         )
 
 
-def test_looks_are_what_a_row_is_shown(found):
-    looks = found["looks"].set_index(["name", "section"])
+def test_tile_colours_are_what_a_row_is_shown(found):
+    shown = found["tile_colours"].set_index(["name", "section"])
     colour = {
         section.name: lab(section.patches[:, ::8, ::8]).reshape(-1, 3).mean(axis=0)
         for section in SECTIONS
     }
-    for name, section in looks.index:
+    for name, section in shown.index:
         changed = (
             name == "macenko"
             and section != "S1"
@@ -196,14 +179,18 @@ def test_looks_are_what_a_row_is_shown(found):
         )
         if not changed and name != "macenko":
             np.testing.assert_allclose(
-                looks.loc[(name, section), ["L", "a", "b"]].astype(float),
+                shown.loc[(name, section), ["L", "a", "b"]].astype(float),
                 colour[section],
                 rtol=1e-4,
             )
-    far = found["looks"][found["looks"]["role"] == "test"].groupby("name")["distance"].mean()
+    far = (
+        found["tile_colours"][found["tile_colours"]["role"] == "test"]
+        .groupby("name")["distance"]
+        .mean()
+    )
     assert far["macenko"] < far[PLAIN] / 2
     assert (
-        found["looks"].query("role == 'training'")["distance"].max() == 0
+        found["tile_colours"].query("role == 'training'")["distance"].max() == 0
     )  # one training section is its own centre
 
 
@@ -217,22 +204,18 @@ def test_the_spread_is_fitted_on_training_beside_the_published_one(found):
     assert not np.allclose(spread["location"], spread["published location"])
 
 
-def test_no_row_of_a_method_is_a_result_where_its_plain_row_does_not_pass_its_twin():
-    split = augmentation.partition(SECTIONS, *PARTS).split
+def test_no_row_of_a_method_is_a_result_where_its_plain_row_is_not_above_its_control():
+    split = partition(SECTIONS, *ROLES.values()).split
     words = {"sections": SECTIONS, "panel": "all", "encoder": "colour"}
     jobs = [
         (f"{MAIN}:{name}", plan_run("tiny", split, "stnet", augment=name, **words))
         for name in (PLAIN, "bleep")
     ]
     own = pd.DataFrame({"row": [key for key, _ in jobs], "pcc": [0.2, 0.3]})
-    for twin, result in ((0.1, True), (0.2, False)):
-        lines = augmentation.floor(
-            own, pd.DataFrame({"row": [f"{MAIN}:{PLAIN}"], "pcc": [twin]}), jobs
-        )
+    for permuted, result in ((0.1, True), (0.2, False)):
+        control = pd.DataFrame({"row": [f"{MAIN}:{PLAIN}"], "pcc": [permuted]})
+        lines = augmentation.criterion(own, control, jobs)
         assert lines["result"].tolist() == [result, result]
-
-
-# ---- what is discernible
 
 
 def lines(group: str, **rows: tuple[float, float, float]) -> pd.DataFrame:
@@ -259,6 +242,18 @@ def lines(group: str, **rows: tuple[float, float, float]) -> pd.DataFrame:
     )
 
 
+def decided(table: pd.DataFrame, preliminary: tuple[str, ...] = ()):
+    """Outcome of the rows on stains, of which some are below the criterion."""
+    keys = [f"{STAIN}:{name}" for name in table["name"].unique()]
+    met = pd.DataFrame({"row": keys, "result": [key not in preliminary for key in keys]})
+    return findings.discernible(Results({"differences": table, "criterion": met}, {}), STAIN)
+
+
+def sides(table: pd.DataFrame, role: str) -> dict[str, str]:
+    lines = augmentation.beyond_seed(table).query("role == @role").set_index("name")["beyond"]
+    return lines[lines != ""].to_dict()
+
+
 def test_a_difference_counts_beyond_what_another_seed_moves_in_every_section():
     table = lines(
         STAIN,
@@ -268,52 +263,37 @@ def test_a_difference_counts_beyond_what_another_seed_moves_in_every_section():
         b=(-0.03, -0.021, -0.05),
         c=(0.02, 0.5, -0.5),
     )
-    assert discernible.chance(table, STAIN) == 0.02
-    assert discernible.beyond(table, STAIN, "validation") == (["a"], ["b"])
-    assert discernible.beyond(table, STAIN, "test") == ([], ["b"])
-    titles = {f"{STAIN}:{name}": name.upper() for name in "abc"}
-    said = discernible.claim(table, STAIN, titles)
-    assert said.verdict == FAILS and said.why == (
-        "In every section of a role further from the reference than another seed moves it (0.020) lie, in validation “A” above and “B” below; in test “B” below."
-    )
-    calm = discernible.claim(table[table["name"].isin(["again", "c"])], STAIN, titles)
-    assert calm.verdict == UNDECIDED and "in validation none; in test none" in calm.why, (
-        "sections disagree by more than another seed moves"
-    )
-    still = table[table["name"].isin(["again", "a"])].assign(
-        difference=lambda lines: lines["difference"].clip(-0.02, 0.02)
-    )
-    assert discernible.claim(still, STAIN, titles).verdict == HOLDS
-    every = discernible.claim(
-        lines(STAIN, again=(0.01, -0.02, 0.0), a=(0.03, 0.03, 0.03), b=(0.04, 0.03, 0.01)),
-        STAIN,
-        titles,
-    ).why
-    assert every.endswith("lie, in validation all 2 above; in test “A” above.")
-    assert discernible.claim(table, STAIN, titles, ["B"]).told.startswith(
-        "Undecided here. Below the floor of a result: B."
-    )
+    assert augmentation.seed_band(table, STAIN) == 0.02
+    assert sides(table, "validation") == {"a": "above", "b": "below"}
+    assert sides(table, "test") == {"b": "below"}
+    outcome = decided(table)
+    assert outcome.verdict == Verdict.FAILS
+    assert outcome.numbers == {"rows": 3, "moved": 2} and outcome.statistic == 0.5
+    calm = decided(table[table["name"].isin(["again", "c"])])
+    assert calm.verdict == Verdict.UNDECIDED, "sections disagree by more than another seed moves"
+    assert calm.numbers["moved"] == 0
+    still = table[table["name"].isin(["again", "a"])]
+    still = still.assign(difference=still["difference"].clip(-0.02, 0.02))
+    assert decided(still).verdict == Verdict.HOLDS
+    unfit = decided(table, (f"{STAIN}:b",))
+    assert unfit.verdict == Verdict.UNDECIDED and len(unfit.limits) == 1
 
 
 @pytest.mark.parametrize(
-    ("left", "patients", "says"),
+    ("left", "patients", "limits"),
     [
-        (("V1", "T1"), {}, "2 sections of 2 patients cannot decide."),
-        (("V1", "V2", "T1", "T2"), {}, "In validation 2 sections of 2 patients cannot decide."),
-        (
-            ("V1", "V2", "V3", "T1", "T2", "T3"),
-            {"V": "A", "T": "B"},
-            "In test 3 sections of 1 patient cannot decide.",
-        ),
+        (("V1", "T1"), {}, 1),
+        (("V1", "V2", "T1", "T2"), {}, 2),
+        (("V1", "V2", "V3", "T1", "T2", "T3"), {"V": "A", "T": "B"}, 2),
     ],
 )
-def test_a_role_of_too_few_sections_or_of_one_patient_decides_nothing(left, patients, says):
+def test_a_role_of_too_few_sections_or_of_one_patient_decides_nothing(left, patients, limits):
     table = lines(STAIN, again=(0.01, -0.02, 0.0), b=(-0.03, -0.021, -0.05))
     table = table[table["section"].isin(left)].assign(
-        patient=lambda found: found["section"].map(lambda name: patients.get(name[0], name))
+        patient=lambda rows: rows["section"].map(lambda name: patients.get(name[0], name))
     )
-    said = discernible.claim(table, STAIN, {f"{STAIN}:b": "B"})
-    assert said.verdict == UNDECIDED and says in said.why
+    outcome = decided(table)
+    assert outcome.verdict == Verdict.UNDECIDED and len(outcome.limits) == limits
 
 
 def test_ridge_and_distilled_rows_are_held_to_hist2sts_other_seed():
@@ -325,7 +305,9 @@ def test_ridge_and_distilled_rows_are_held_to_hist2sts_other_seed():
             lines(VIEWS, a=(0.1, 0.1, 0.1)),
         ]
     )
-    assert [discernible.chance(table, group) for group in (VIEWS, MAIN, STAIN, STAIN_RIDGE)] == [
+    assert [
+        augmentation.seed_band(table, group) for group in (VIEWS, MAIN, STAIN, STAIN_RIDGE)
+    ] == [
         0.02,
         0.001,
         0.02,
@@ -333,74 +315,66 @@ def test_ridge_and_distilled_rows_are_held_to_hist2sts_other_seed():
     ]
 
 
-def test_the_highest_median_is_told_by_role():
-    names, medians = ["a", "b", "again"] * 2, [0.1, 0.2, 0.9, 0.3, 0.1, 0.9]
-    table = pd.DataFrame(
-        {
-            "row": [f"m:{name}" for name in names],
-            "name": names,
-            "role": ["validation"] * 3 + ["test"] * 3,
-            "median": medians,
-        }
-    )
-    assert (
-        discernible.highest(table, {"m:a": "A", "m:b": "B"})
-        == "in validation B, 0.200; in test A, 0.300"
-    )
-
-
-# ---- figures
-
-
 def test_every_figure_shows_its_rows(found):
-    titles = found.facts["titles"]
-    for group in (VIEWS, MAIN, STAIN, STAIN_RIDGE):
-        boxes, apart = (
-            found[name][found[name]["group"] == group] for name in ("boxes", "differences")
-        )
-        assert [len(box.x) for box in augmentation_figures.boxes(boxes, titles).data] == [
-            boxes["row"].nunique()
-        ] * 2
-        fig = augmentation_figures.apart(
-            apart, titles, discernible.chance(found["differences"], group)
-        )
-        assert sum(len(trace.x) for trace in fig.data) == len(apart)
-        assert {shape.type for shape in fig.layout.shapes} == {"line", "rect"}
-    assert sum(
-        len(trace.x)
-        for trace in augmentation_figures.distances(
-            found["looks"], {name: name for name in found["looks"]["name"]}
-        ).data
-    ) == len(found["looks"])
+    for group in GROUPS:
+        box, difference = figures.of_group(found, group)  # the panel has one part
+        rows = found["boxes"].query("group == @group")["row"].nunique()
+        assert [len(each.x) for each in box["fig"].data] == [rows] * 2
+        assert sum(len(trace.x) for trace in difference["fig"].data) == len(difference["data"])
+        assert {shape.type for shape in difference["fig"].layout.shapes} == {"line", "rect"}
+    panels = found["panels"]
+    parts = pd.concat([panels.assign(panel=name) for name in ("one", "two")])
+    several = Results(dict(found.tables) | {"panels": parts}, found.facts)
+    assert [each["name"] for each in figures.of_group(several, MAIN)] == [
+        "main-boxes",
+        "main-differences",
+        "main-by-panel",
+    ]
+    colours = found["tile_colours"]
+    drawn = figures.colour_distances(colours, {name: name for name in colours["name"]})
+    assert sum(len(trace.x) for trace in drawn.data) == len(colours)
 
 
-def test_the_plate_holds_one_tile_through_everything():
+def test_the_page_names_its_numbers_and_rows(found):
+    numbers = augmentation.summary_numbers(found)
+    assert (numbers["training_sections"], numbers["test_sections"]) == ("S1", "S3, S4")
+    assert (numbers["views"], numbers["next_seed"]) == (2, 1)
+    assert numbers["band_stain"] == augmentation.seed_band(found["differences"], STAIN)
+    assert {"stnet", "macenko"} <= augmentation.compared(found)
+    assert "bleep" not in augmentation.compared(found)
+    assert augmentation.stain_titles(found)["macenko-alone"] == "Macenko (training only)"
+    titles = augmentation.full_titles(found)
+    assert titles["stain-ridge:macenko"] == "stains, ridge: Macenko"
+    assert titles["stain:macenko"] == "stains, Hist2ST: Macenko (preliminary)"
+
+
+def test_the_figure_of_tiles_holds_one_tile_in_every_form():
     sections = [
         dataclasses.replace(each, patches=np.repeat(np.repeat(each.patches, 2, axis=1), 2, axis=2))
         for each in SECTIONS[:1]
     ]
-    shown = augmentation_figures.pictures(sections[0], sections)
+    shown = figures.variants(sections[0], sections)
     assert [title for _, title, _ in shown] == [
         "as it is",
         *(family.title for name, family in FAMILIES.items() if name != "none"),
-        *image_names.TITLES.values(),
+        *catalogue.TITLES.values(),
     ]
     assert all(image.shape == (32, 32, 3) and image.dtype == np.uint8 for *_, image in shown)
-    fig = augmentation_figures.plate(shown)
+    fig = figures.tiles(shown)
     assert (
         len(fig.layout.images)
         == len(fig.layout.annotations)
         == len(shown)
-        == len(augmentation_figures.plate_data(shown))
+        == len(figures.mean_colours(shown))
     )
-    again = augmentation_figures.pictures(sections[0], sections)
+    again = figures.variants(sections[0], sections)
     assert all(np.array_equal(one[2], other[2]) for one, other in zip(shown, again, strict=True))
 
 
-def test_the_plate_is_of_the_pages_sections_or_of_generated_ones_where_an_image_is_not_here(home):
+def test_tiles_are_of_the_pages_sections_or_of_synthetic_ones_where_an_image_is_missing(home):
     roles = {"S1": "training", "S2": "validation", "S3": "test", "S4": "test"}
     here = {section.name: section for section in SECTIONS}
-    assert augmentation_figures.pictured(here | {"S2": None, "S4": None}, roles) == (
+    assert figures.shown_sections(here | {"S2": None, "S4": None}, roles) == (
         [here["S1"]],
         here["S3"],
         "",
@@ -410,7 +384,7 @@ def test_the_plate_is_of_the_pages_sections_or_of_generated_ones_where_an_image_
         here | {"S3": dataclasses.replace(here["S3"], patches=None)},
         dict.fromkeys(here),
     ):
-        train, test, source = augmentation_figures.pictured(missing, roles)
+        train, test, source = figures.shown_sections(missing, roles)
         assert [each.cohort for each in (*train, test)] == ["demo", "demo"] and train[
             0
         ].lab != test.lab
@@ -419,30 +393,14 @@ def test_the_plate_is_of_the_pages_sections_or_of_generated_ones_where_an_image_
         )
 
 
-def test_the_band_says_what_it_was_measured_on():
-    told = {group: augmentation_figures.band_told(group, 0.0123, 4) for group in GROUPS}
-    assert all(
-        "0.012 to either side" in text and "one pair of seeds, 4 and 5" in text
-        for text in told.values()
-    )
-    assert (
-        "without distillation" in told[VIEWS]
-        and "ridge" in told[STAIN]
-        and "ridge has no seed" in told[STAIN_RIDGE]
-        and "head" in told[MAIN]
-    )
-
-
 def test_the_tile_with_the_most_contrast_is_shown():
     patches = np.full((24, 16, 16, 3), 200, dtype=np.uint8)
     patches[5, :8] = 20
     section = dataclasses.replace(SECTIONS[0], patches=patches)
-    assert np.array_equal(augmentation_figures.pictures(section, SECTIONS[:1])[0][2], patches[5])
+    assert np.array_equal(figures.variants(section, SECTIONS[:1])[0][2], patches[5])
 
 
 def test_a_section_that_lies_nowhere_is_refused(monkeypatch):
-    monkeypatch.setattr(augmentation, "open_sections", lambda cohort, names: [tiny_section("S1")])
-    words = {"panel": "all", "budget": "smoke", "seed": 0}
-    assert "section S2 of validation is not among S1" in refusal(
-        lambda: augmentation.study("tiny", *PARTS, [], [], 2, "cpu", **words)
-    )
+    monkeypatch.setattr(plan, "placed", lambda cohort, names: [tiny_section("S1")])
+    message = refusal(lambda: plan.design("demo", ROLES, panel="all", budget="smoke", seed=0))
+    assert "section S2 of validation is not among S1" in message
