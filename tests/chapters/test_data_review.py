@@ -11,8 +11,8 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from compendium.chapters.data_review import findings
-from compendium.chapters.data_review import sections as sections_
 from compendium.chapters.data_review import results as review
+from compendium.chapters.data_review import sections as sections_
 from compendium.data.panels import published
 from compendium.data.section import Section
 from compendium.data.sources import cohort
