@@ -8,10 +8,7 @@ import pytest
 import yaml
 
 from compendium import __version__
-from compendium.book.notebook import profiles
 from compendium.book.notebook import tables as results
-from compendium.book.run.chapters import chapters
-from compendium.book.site import real_claims
 from compendium.chapters.id_loocv.results import side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,19 +119,6 @@ def test_documents_have_the_reference_scores_and_what_they_are_of():
     )
 
 
-def test_the_readme_says_what_the_kept_tables_say_of_the_claims():
-    profile = profiles.load("her2st-subset", ROOT)
-    number = {
-        name: f"Chapter {int(path.name.partition('_')[0])}" for name, path in chapters(ROOT).items()
-    }
-    told = real_claims.short(profile, real_claims.kept(profile, ROOT), number.__getitem__)
-    assert (
-        re.findall(r"^- Chapter \d+: .*$", text("README.md"), re.MULTILINE)
-        == re.findall(r"^- Chapter \d+: .*$", told, re.MULTILINE)
-        != []
-    )
-
-
 def test_pages_name_no_chapter_as_the_only_one_with_a_reference_run():
     assert not [
         name
@@ -142,7 +126,7 @@ def test_pages_name_no_chapter_as_the_only_one_with_a_reference_run():
         if re.search(r"only (in )?chapter \d", text(name))
     ]
     assert all(
-        "{real-claims}" in text(f"book/{page}.md")
+        "{verdicts}" in text(f"book/{page}.md")
         for page in ("intro", "which_method", "real_sections")
     )
 

@@ -53,6 +53,17 @@ def test_sources_are_clean(name):
     assert any("parameters_table()" in "".join(cell["source"]) for cell in code)
 
 
+@pytest.mark.parametrize("name", chapters())
+def test_a_chapter_computes_in_one_cell_and_checks_its_solutions(name):
+    cells = json.loads(chapters()[name].read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    (at,) = [i for i, source in enumerate(code) if "page.results(" in source]
+    later = "\n".join(code[at + 1 :])
+    assert not re.search(r"\b(execute|compute|open_sections|plan_runs?)\(", later)
+    solved = [cell for cell in cells if "mystnb" in cell["metadata"]]
+    assert solved and all("assert " in "".join(cell["source"]) for cell in solved)
+
+
 def test_plain_papermill_runs_a_chapter(tmp_path):
     done = papermill(chapters()["id-loocv"], tmp_path / "out.ipynb", *SMALL)
     assert done.returncode == 0, done.stderr[-2000:]

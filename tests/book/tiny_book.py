@@ -14,7 +14,7 @@ FIGURE = (
     "import pandas as pd, plotly.graph_objects as go\n"
     "data = pd.DataFrame({'x': range(page.parameters.spots), 'y': 0.5})\n"
     "page.show(go.Figure(go.Scatter(x=data.x, y=data.y)), 'line', 'A flat line', 'Flat at $y = 0.5$.', data)\n"
-    "page.say('half', 0.5)"
+    "from myst_nb import glue\nglue('half', 0.5, display=False)"
 )
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 PROFILE = 'title: Demo\ncohort: demo\nbanner: "Made up."\nchapters:\n  tiny: {methods: [ridge]}\n'

@@ -145,7 +145,9 @@ def test_real_genes_without_variance(her2st, name, genes):
 
 
 def test_a_part_of_a_cohort_is_called_a_part():
-    numbers = sections_.section_numbers([counted([[1, 2]], "A1", "A"), counted([[3, 4]], "B1", "B")])
+    numbers = sections_.section_numbers(
+        [counted([[1, 2]], "A1", "A"), counted([[3, 4]], "B1", "B")]
+    )
     table = review.cohort_table(numbers, ["G0"], 36, {})
     assert table.to_dict("records") == [
         {

@@ -45,7 +45,9 @@ def test_tiles_are_spaced_evenly_among_those_that_are_not_lost_as_they_are():
 
 
 def test_stronger_draws_lose_more_tiles_and_a_seed_decides_which():
-    light, strong = (share_lost(STAINS[word], [TILE], 30, 0) for word in ("hed-lighter", "hed-strong"))
+    light, strong = (
+        share_lost(STAINS[word], [TILE], 30, 0) for word in ("hed-lighter", "hed-strong")
+    )
     assert light < 0.1 < 0.3 < strong < 1
     assert share_lost(HED(0.0), [TILE], 2, 0) == 0
     assert strong == share_lost(STAINS["hed-strong"], [TILE], 30, 0)

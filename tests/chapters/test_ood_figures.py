@@ -1,22 +1,17 @@
-"""Figures of chapters 3 and 5: what is drawn is what the tables say, and each page says every number that its prose asks for."""
+"""Figures of chapter 3: what is drawn is what the tables say."""
 
-import inspect
 import json
-import re
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from compendium.book.notebook.show import check_bundle, compact
-from compendium.book.run.chapters import chapters
-from compendium.chapters.claims import CLAIMS
 from compendium.chapters.ood import figures as ood_figures
 from compendium.chapters.ood.authors import authors_scores
 from compendium.chapters.transforms import figures as transform_figures
 from compendium.chapters.transforms.results import COMMON, OWN
 from compendium.data.partition import ROLES
-from compendium.evaluation import review
+from compendium.evaluation import describe as review
 from compendium.plots import scores as score_figures
 from compendium.plots import slides as review_figures
 from conftest import tiny_section
@@ -184,32 +179,6 @@ def test_depth_is_one_line_a_target():
     )
     fig = publishable(transform_figures.depth_in_targets(rows))
     assert [list(trace.y) for trace in fig.data] == [["raw counts", "log-CPM"]] * 2
-
-
-@pytest.mark.parametrize("name", ["transforms"])
-def test_a_page_says_what_its_prose_asks_for_and_computes_in_one_cell(name):
-    cells = json.loads(chapters()[name].read_text(encoding="utf-8"))["cells"]
-    code, prose = (
-        ["".join(cell["source"]) for cell in cells if cell["cell_type"] == kind]
-        for kind in ("code", "markdown")
-    )
-    asked, said = (
-        set(re.findall(r"\{glue:text\}`(\w+)", "".join(prose))),
-        {"run_time", *re.findall(r'page\.say\("(\w+)"', "".join(code))},
-    )
-    assert said <= asked
-    assert not asked - said or "page.say(key, claim.told)" in "".join(code), (
-        "the rest are claims, which a loop says"
-    )
-    assert all(f'"{key}":' in inspect.getsource(CLAIMS[name]) for key in asked - said)
-    (at,) = [i for i, source in enumerate(code) if f"{name}.study(" in source]
-    later = "\n".join(code[at + 1 :])
-    assert not re.search(
-        r"\b(records|runs|scores\(|execute|predictions|\.counts|\.patches)\b",
-        re.sub(r'facts\["records"\]|f"[^"]*"|"[^"]*"', "", later),
-    )
-    solved = [cell for cell in cells if "mystnb" in cell["metadata"]]
-    assert len(solved) == 3 and all("assert " in "".join(cell["source"]) for cell in solved)
 
 
 def test_boxes_take_other_colours_and_keep_their_own():

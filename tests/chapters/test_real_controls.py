@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 from compendium.__main__ import main
+from compendium.chapters.data_review import sections as review
 from compendium.chapters.id_loocv.matched_sets import COMPARED, matched_gaps, mean_gaps
 from compendium.data.panels import published
 from compendium.data.prepare import one_by_one, open_sections, prepared_names
 from compendium.data.sources import cohort, raw_folder
-from compendium.evaluation import review
 from compendium.evaluation.scores import scores, summary
 from compendium.runs import execute, plan_runs
 from compendium.storage import resource
@@ -81,7 +81,7 @@ def test_the_command_line_prepares_every_counted_section(prepared):
 
 
 def test_the_genes_of_all_36_sections_are_the_published_list(prepared):
-    shared = review.measured_everywhere(one_by_one("her2st", prepared_names("her2st")))
+    shared = review.shared_genes(one_by_one("her2st", prepared_names("her2st")))
     assert len(shared) == 11_871
     assert set(shared) == set(resource("genes/her2_common_11871.txt").read_text().split())
 

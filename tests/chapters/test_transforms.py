@@ -5,11 +5,15 @@ import pandas as pd
 import pytest
 from scipy.stats import levene
 
+from compendium.chapters.transforms import design as plan
+from compendium.chapters.transforms import findings
 from compendium.chapters.transforms import results as transforms
-from compendium.chapters.transforms import spread
 from compendium.chapters.transforms.results import COMMON, OWN
 from compendium.errors import BadInput
-from compendium.evaluation.verdict import FAILS, HOLDS, UNDECIDED
+from compendium.evaluation import comparison
+from compendium.evaluation.comparison import compute
+from compendium.evaluation.results import Results
+from compendium.evaluation.verdict import Verdict
 from conftest import tiny_section
 
 SECTIONS = [
@@ -18,23 +22,18 @@ SECTIONS = [
     tiny_section("S3", patient="P3"),
     tiny_section("S4", patient="P4"),
 ]
-WORDS = {"panel": "hvg(8)", "encoder": "colour", "budget": "smoke", "tile_px": 32}
+PARAMETERS = {"panel": "hvg(8)", "encoder": "colour", "budget": "smoke", "tile_px": 32}
 
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("transforms")))
-        patch.setattr(transforms, "open_sections", lambda cohort, names: SECTIONS)
-        yield transforms.study(
-            "demo",
-            None,
-            ["ridge", "hist2st"],
-            ["raw", "minmax", "logcpm", "wide", "pearson"],
-            ["P1"],
-            "cpu",
-            **WORDS,
-        )
+        patch.setattr(comparison, "open_sections", lambda cohort, names: SECTIONS)
+        patch.setattr(plan, "placed", lambda cohort, names: SECTIONS)
+        targets = ["raw", "minmax", "logcpm", "wide", "pearson"]
+        design = plan.design("demo", None, ["ridge", "hist2st"], targets, ["P1"], **PARAMETERS)
+        yield compute(design, transforms.tables, "cpu")
 
 
 def middle(tables) -> pd.DataFrame:
@@ -69,9 +68,16 @@ def test_differences_are_to_log_cpm_of_the_same_method(tables):
     assert len(one) == 3 and one.abs().max() > 0
 
 
-def test_what_made_the_tables_and_what_is_smoke(tables):
-    floor = tables["floor"].set_index("row")
-    assert floor["result"].to_dict() == {row: row.startswith("ridge") for row in floor.index}
+def test_what_made_the_tables_and_what_is_preliminary(tables):
+    met = tables["criterion"].set_index("row")["result"]
+    assert met.to_dict() == {row: row.startswith("ridge") for row in met.index}
+    assert transforms.titles(tables)["hist2st:raw"] == "Hist2ST, raw counts (preliminary)"
+    assert transforms.summary_numbers(tables) == {
+        "tested": 3,
+        "patients": 3,
+        "genes": 8,
+        "trained": "P1",
+    }
     assert tables.facts["titles"]["hist2st:raw"] == "Hist2ST, raw counts"
     assert (tables.facts["records"], tables.facts["genes"]) == (10, 8)
     assert set(tables["curves"]["method"]) == {
@@ -90,7 +96,7 @@ def test_what_made_the_tables_and_what_is_smoke(tables):
 )
 def test_targets_that_cannot_be_compared_are_one_line(targets, says):
     with pytest.raises(BadInput, match=says):
-        transforms.rows(["ridge"], targets)
+        plan.rows(["ridge"], targets)
 
 
 def scored(**scale: float) -> pd.DataFrame:
@@ -119,7 +125,7 @@ def scored(**scale: float) -> pd.DataFrame:
 def test_spread_is_that_of_the_genes_that_have_a_score():
     table = scored(raw=1.0, logcpm=0.5)
     table.loc[(table["gene"] == "G0") & (table["transform"] == "raw"), "pcc"] = np.nan
-    rows = spread.spread(table).set_index(["transform", "section"])
+    rows = transforms.spread(table).set_index(["transform", "section"])
     values = table[(table["transform"] == "raw") & (table["section"] == "X")]["pcc"].dropna()
     assert rows.loc[("raw", "X"), ["genes", "sd", "iqr"]].tolist() == pytest.approx(
         [39, values.std(), values.quantile(0.75) - values.quantile(0.25)]
@@ -130,7 +136,7 @@ def test_spread_is_that_of_the_genes_that_have_a_score():
 def test_the_test_of_equal_variances_is_brown_and_forsythes_over_common_genes():
     table = scored(raw=1.0, log1p=1.0, logcpm=0.3)
     table.loc[(table["gene"] == "G1") & (table["transform"] == "raw"), "pcc"] = np.nan
-    found = spread.equality(table).set_index("section")
+    found = transforms.equality(table).set_index("section")
     kept = table[(table["section"] == "Y") & (table["gene"] != "G1")]
     expected = levene(
         *(part["pcc"].to_numpy() for _, part in kept.groupby("transform", sort=False)),
@@ -140,26 +146,22 @@ def test_the_test_of_equal_variances_is_brown_and_forsythes_over_common_genes():
     assert found.loc["Y", ["statistic", "p"]].tolist() == pytest.approx(
         [expected.statistic, expected.pvalue]
     )
-    assert (spread.equality(table[table["gene"] == "G2"])["p"].isna()).all()
-    assert [spread.p_told(p) for p in (0.0, 0.00099, 0.0123, np.nan)] == [
-        "<0.001",
-        "<0.001",
-        "0.012",
-        "–",
-    ]
+    assert (transforms.equality(table[table["gene"] == "G2"])["p"].isna()).all()
 
 
 @pytest.mark.parametrize(
-    ("scale", "smoke", "verdict", "smallest"),
+    ("scale", "preliminary", "verdict", "smallest"),
     [
-        ({"raw": 1.0, "log1p": 0.9, "logcpm": 0.5}, set(), spread.HOLDS, 3),
-        ({"raw": 1.0, "log1p": 0.4, "logcpm": 0.5}, set(), spread.FAILS, 0),
-        ({"raw": 1.0, "logcpm": 0.5}, {"m:raw"}, spread.UNDECIDED, 3),
-        ({"raw": 1.0, "logcpm": 0.5}, {"m:pearson"}, spread.HOLDS, 3),
+        ({"raw": 1.0, "log1p": 0.9, "logcpm": 0.5}, set(), Verdict.HOLDS, 3),
+        ({"raw": 1.0, "log1p": 0.4, "logcpm": 0.5}, set(), Verdict.FAILS, 0),
+        ({"raw": 1.0, "logcpm": 0.5}, {"m:raw"}, Verdict.UNDECIDED, 3),
+        ({"raw": 1.0, "logcpm": 0.5}, {"m:pearson"}, Verdict.HOLDS, 3),
     ],
 )
-def test_the_claim_takes_every_section(scale, smoke, verdict, smallest):
-    line = spread.claims(spread.ratios(spread.spread(scored(**scale))), smoke).iloc[0]
+def test_the_finding_takes_every_section(scale, preliminary, verdict, smallest):
+    line = findings.smaller_spread(
+        findings.ratios(transforms.spread(scored(**scale))), preliminary
+    ).iloc[0]
     assert (line["lognorm"], line["sections"], line["smallest in"], line["verdict"]) == (
         "logcpm",
         3,
@@ -168,71 +170,95 @@ def test_the_claim_takes_every_section(scale, smoke, verdict, smallest):
     )
 
 
-def verdicts(*said: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        [{"verdict": word, "mean difference": 0.02 * i} for i, word in enumerate(said)]
-    )
+def paired(*differences: tuple[float, float, float], patients: str = "AAB") -> Results:
+    """Results of one method whose other transforms differ so from the reference, by section."""
+    names = list(plan.TRANSFORMS)
+    names.remove(plan.REFERENCE)
+    names = names[: len(differences)]
+    titles = {f"m:{name}": name for name in (*names, plan.REFERENCE)}
+    lines = [
+        {"section": section, "patient": patient, "difference": value, "genes": 9}
+        | {"comparison": compared.title, "scored_on": COMMON}
+        for compared, values in zip(transforms.comparisons(titles), differences, strict=True)
+        for section, patient, value in zip("XYZ", patients, values, strict=True)
+    ]
+    met = pd.DataFrame({"row": list(titles), "result": True})
+    return Results({"paired": pd.DataFrame(lines), "criterion": met}, {"titles": titles})
+
+
+UP, DOWN, MIXED = (0.01, 0.02, 0.03), (-0.01, -0.02, -0.06), (0.1, -0.1, 0.1)
 
 
 @pytest.mark.parametrize(
-    ("said", "verdict", "why"),
+    ("differences", "verdict", "decided", "largest"),
     [
-        (
-            ("better", "worse", "undecided"),
-            FAILS,
-            "2 of 3 comparisons above the floor are decided, one way in every section, by 0.020 at most",
-        ),
-        (
-            ("better", "undecided", "undecided", "smoke"),
-            UNDECIDED,
-            "1 of 3 comparisons above the floor are decided, one way in every section, by 0.000 at most",
-        ),
-        (
-            ("undecided", "undecided"),
-            UNDECIDED,
-            "0 of 2 comparisons above the floor are decided, one way in every section (half",
-        ),
+        ((UP, DOWN, MIXED), Verdict.FAILS, 2, 0.03),
+        ((UP, MIXED, MIXED), Verdict.UNDECIDED, 1, 0.02),
+        ((MIXED, MIXED), Verdict.UNDECIDED, 0, np.nan),
     ],
 )
-def test_transforms_differ_where_half_of_the_comparisons_do(said, verdict, why):
-    common = pd.DataFrame({"section": list("XYZ"), "patient": list("AAB")})
-    found = transforms.same(verdicts(*said), common)
-    assert found.verdict == verdict and why in found.why
-    assert transforms.same(verdicts(*said), common.assign(patient="A")).verdict == UNDECIDED
+def test_transforms_differ_where_half_of_the_comparisons_do(differences, verdict, decided, largest):
+    outcome = findings.no_difference(paired(*differences))
+    assert outcome.verdict == verdict
+    assert outcome.numbers == {"decided": decided, "compared": len(differences)}
+    assert outcome.statistic == pytest.approx(largest, nan_ok=True)
+    one = findings.no_difference(paired(*differences, patients="AAA"))
+    assert one.verdict == Verdict.UNDECIDED
+
+
+def test_a_preliminary_row_is_not_compared():
+    results = paired(UP, MIXED, MIXED)
+    results["criterion"].loc[1, "result"] = False
+    outcome = findings.no_difference(results)
+    assert (outcome.verdict, outcome.numbers["compared"]) == (Verdict.FAILS, 2)
 
 
 @pytest.mark.parametrize(
-    ("cases", "verdict"),
+    ("scales", "verdict", "holds"),
     [
-        ((HOLDS, HOLDS), HOLDS),
-        ((FAILS, FAILS), FAILS),
-        ((HOLDS, FAILS), UNDECIDED),
-        ((), UNDECIDED),
+        (({"raw": 1.0, "logcpm": 0.5},) * 2, Verdict.HOLDS, 2),
+        (({"raw": 0.4, "logcpm": 0.5},) * 2, Verdict.FAILS, 0),
+        (({"raw": 1.0, "logcpm": 0.5}, {"raw": 0.4, "logcpm": 0.5}), Verdict.UNDECIDED, 1),
+        (({"raw": 1.0, "pearson": 0.5},), Verdict.UNDECIDED, 0),
     ],
 )
-def test_the_spread_is_smaller_where_all_cases_say_so(cases, verdict):
-    found = transforms.smaller(
-        pd.DataFrame({"verdict": list(cases)}),
-        pd.DataFrame({"section": list("XYZ"), "patient": list("AAB")}),
+def test_the_spread_is_smaller_where_all_cases_say_so(scales, verdict, holds):
+    table = pd.concat(
+        scored(**scale).assign(method=name) for name, scale in zip("mn", scales, strict=False)
     )
-    assert found.verdict == verdict
+    tables = paired(UP).tables | {"spread": transforms.spread(table)}
+    outcome = findings.all_smaller(Results(tables, {}))
+    assert (outcome.verdict, outcome.numbers["holds"]) == (verdict, holds)
 
 
-def test_the_claims_are_made_from_the_tables(tables):
-    found = transforms.claims(tables)
-    assert list(found) == ["same_claim", "spread_told"] and {
-        (claim.sections, claim.patients) for claim in found.values()
-    } == {(3, 3)}
-    assert " of 4 comparisons above the floor" in found["same_claim"].why, (
-        "those of Hist2ST are smoke"
-    )
+def test_the_findings_are_decided_by_the_tables(tables):
+    outcomes = [finding.decide(tables) for finding in findings.FINDINGS]
+    assert {(outcome.sections, outcome.patients) for outcome in outcomes} == {(3, 3)}
+    assert outcomes[0].numbers["compared"] == 4, "rows of Hist2ST are preliminary"
+    both = findings.both_targets(tables)
+    assert list(both)[-1] == "mean difference, own targets" and len(both) == 8
+
+
+def test_the_orders_are_those_of_the_medians(tables):
+    lines = transforms.orders(tables["boxes"], tables.facts["titles"]).set_index("method")
+    ridge = tables["boxes"].query("method == 'ridge'")
+    for on in (OWN, COMMON):
+        part = ridge[ridge["scored_on"] == on].set_index("row")["median"]
+        highest = tables.facts["titles"][part.idxmax()]
+        assert lines.loc["Ridge", f"highest on {on}"] == highest
+    assert lines["Kendall τ"].between(-1, 1).all()
 
 
 def test_two_sections_decide_nothing():
     table = scored(raw=1.0, logcpm=0.5)
-    assert spread.claims(spread.ratios(spread.spread(table[table["section"] != "X"])), set())[
-        "verdict"
-    ].tolist() == [spread.UNDECIDED]
+    assert findings.smaller_spread(
+        findings.ratios(transforms.spread(table[table["section"] != "X"])), set()
+    )["verdict"].tolist() == [Verdict.UNDECIDED]
     assert (
-        len(spread.claims(spread.ratios(spread.spread(scored(raw=1.0, pearson=0.5))), set())) == 0
+        len(
+            findings.smaller_spread(
+                findings.ratios(transforms.spread(scored(raw=1.0, pearson=0.5))), set()
+            )
+        )
+        == 0
     )

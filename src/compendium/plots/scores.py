@@ -137,21 +137,15 @@ def section_by_method(
     )
     bound = float(drawn["median"].abs().max()) if len(drawn) else 1.0
     for row, split in enumerate(splits, start=1):
-        cells = (
-            drawn[drawn["split"] == split]
-            .pivot(index="section", columns="method", values="median")
-            .reindex(columns=methods)
-            .sort_index(ascending=False)
+        cells = drawn[drawn["split"] == split].pivot(
+            index="section", columns="method", values="median"
         )
-        text = [
-            ["" if np.isnan(v) else f"{round(v, 2) + 0:.2f}" for v in line]
-            for line in cells.to_numpy()
-        ]
+        cells = cells.reindex(columns=methods).sort_index(ascending=False)
         fig.add_heatmap(
             z=cells.to_numpy(),
-            x=[titles[m] for m in methods],
+            x=[titles[method] for method in methods],
             y=list(cells.index),
-            text=text,
+            text=cells.map(lambda v: "" if np.isnan(v) else f"{v:z.2f}").to_numpy(),
             texttemplate="%{text}",
             coloraxis="coloraxis",
             xgap=1,

@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from compendium import __version__
 from compendium.book.notebook import profiles, rerun
 from compendium.book.notebook.commit import commit
@@ -28,8 +26,7 @@ if TYPE_CHECKING:
     from compendium.data.section import Section
     from compendium.evaluation.findings import Finding
     from compendium.evaluation.results import Results
-
-RECORD = "application/papermill.record/"
+    from compendium.evaluation.verdict import Outcome
 
 
 class Choices(dict):
@@ -156,16 +153,21 @@ class Page:
         """Publish a table (see compendium.book.notebook.show.show_table) with this page's provenance, or with that of another `source`."""
         show_table(df, name, caption, source or self.provenance)
 
-    def say(self, key: str, value: Any) -> None:
-        """Name a number or a text for the prose, here (glue:text role, key) and on other pages (chapters/FILE.ipynb::key)."""
-        plain = value.item() if isinstance(value, np.generic) else value
-        publish(
-            {f"{RECORD}text/plain": repr(plain)},
-            {"scrapbook": {"name": key, "mime_prefix": RECORD}},
-        )
+    def findings(self, findings: "Sequence[Finding]", results: "Results") -> "dict[str, Outcome]":
+        """Publish the verdicts of a chapter: a table, and each sentence for the prose.
 
-    def findings(self, findings: "Sequence[Finding]", results: "Results") -> None:
-        """Publish the table of verdicts as "findings", and each sentence as `finding-ID`."""
+        Parameters
+        ----------
+        findings
+            The findings of the chapter.
+        results
+            Its tables.
+
+        Returns
+        -------
+        The outcome of each finding by its id. The table is named "findings"; prose cites the
+        sentence of a finding by the glue key `finding-ID`.
+        """
         from myst_nb import glue
 
         from compendium.evaluation.findings import decide_all, verdict_table
@@ -174,6 +176,7 @@ class Page:
         self.table(verdict_table(findings, outcomes), "findings", "What these sections say.")
         for finding in findings:
             glue(f"finding-{finding.id}", finding.sentence(outcomes[finding.id]), display=False)
+        return outcomes
 
     def show_banner(self) -> None:
         """Publish the profile's banner, so that neither page nor notebook can be mistaken for another cohort's."""
@@ -184,7 +187,10 @@ class Page:
 
     def parameters_table(self) -> None:
         """Publish the box that tells how to run this chapter again, and say as `run_time` how long this run took."""
-        self.say("run_time", rerun.took(time.monotonic() - self._began, self._fits, cores()))
+        from myst_nb import glue
+
+        seconds = time.monotonic() - self._began
+        glue("run_time", rerun.took(seconds, self._fits, cores()), display=False)
         box = rerun.box(
             self.name,
             self.notebook.name,

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,20 @@ def fingerprint(
     """Part -> hash: the notebook's own text, the versions of stages and methods, the files shipped with the package, the profile, the parameters, the cohort's prepared sections."""
     return {
         "notebook": _hash(source(notebook)),
-        "versions": _hash(
-            json.dumps(
-                versions.stages() | {name: recipe(name).version for name in names()}, sort_keys=True
-            )
-        ),
+        "versions": _hash(json.dumps(versions_of(notebook), sort_keys=True)),
         "shipped data": _shipped(),
         "profile": _hash(profiles.path(profile.name, root).read_text(encoding="utf-8")),
         "parameters": _hash(json.dumps(parameters, sort_keys=True)),
     } | prepared_sections(profile)
+
+
+def versions_of(notebook: Path) -> dict[str, int]:
+    """Return the versions of stages and methods, and that of the chapter's own folder."""
+    numbers = versions.stages() | {name: recipe(name).version for name in names()}
+    folder = f"compendium.chapters.{notebook.stem.partition('_')[2]}"
+    if find_spec(folder):
+        numbers["chapter"] = getattr(import_module(folder), "VERSION", 1)
+    return numbers
 
 
 def source(notebook: Path) -> str:

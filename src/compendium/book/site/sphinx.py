@@ -17,8 +17,8 @@ from compendium.book.site.formulas import visit_math, visit_math_block
 from compendium.book.site.method_pages import DrawingDirective, TableDirective
 from compendium.book.site.paper_map import PaperMapDirective
 from compendium.book.site.plates import FILES, PlotlyRenderer, TableFigure
-from compendium.book.site.real_claims import RealClaimsDirective
 from compendium.book.site.status import StatusDirective, StatusNode, fill, took
+from compendium.book.site.verdicts import VerdictsDirective
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -35,7 +35,7 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("methods-table", TableDirective)
     app.add_directive("method-drawing", DrawingDirective)
     app.add_directive("paper-map", PaperMapDirective)
-    app.add_directive("real-claims", RealClaimsDirective)
+    app.add_directive("verdicts", VerdictsDirective)
     app.add_enumerable_node(TableFigure, "table", html=(_visit_table, _depart_table))
     app.connect("config-inited", add_templates)
     app.connect("doctree-resolved", write_files)

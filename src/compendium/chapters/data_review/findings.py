@@ -22,7 +22,7 @@ def table_1(results: Results) -> Outcome:
     numbers = {"wrong": wrong, "compared": rows.shape[1]}
     partial = () if "recomputed" in rows.index else ("not all sections are prepared",)
     verdict = Verdict.UNDECIDED if partial else Verdict.FAILS if wrong else Verdict.HOLDS
-    return Outcome(verdict, wrong, "numbers that differ", limits=partial, numbers=numbers)
+    return Outcome(verdict, float(wrong), "numbers that differ", limits=partial, numbers=numbers)
 
 
 def depth_within(results: Results) -> Outcome:

@@ -6,8 +6,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compendium.chapters.transforms.design import TRANSFORMS, method_title
+from compendium.chapters.transforms.design import TRANSFORMS
 from compendium.chapters.transforms.results import COMMON, OWN
+from compendium.methods import recipe
 from compendium.plots import scores
 from compendium.plots.style import colour_of, plain
 
@@ -25,7 +26,8 @@ def by_panel(panels: pd.DataFrame) -> go.Figure:
 
 
 def _by_transform(boxes: pd.DataFrame) -> go.Figure:
-    rows = boxes.assign(split=boxes["method"].map(method_title), method=boxes["transform"])
+    method_titles = [recipe(name).title for name in boxes["method"]]
+    rows = boxes.assign(split=method_titles, method=boxes["transform"])
     return scores.panel_boxes(rows, list(dict.fromkeys(rows["method"])), TRANSFORMS)
 
 

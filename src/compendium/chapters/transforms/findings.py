@@ -81,10 +81,10 @@ def smaller_spread(ratios: pd.DataFrame, preliminary: set[str]) -> pd.DataFrame:
     for (method, target, form), part in ratios.groupby(by, sort=False):
         smallest, rows = int((part["ratio"] < 1).sum()), {form, *PUBLISHED}
         unfit = limits_of(part) or preliminary & {f"{method}:{name}" for name in rows}
-        said = {len(part): Verdict.HOLDS, 0: Verdict.FAILS}.get(smallest, Verdict.UNDECIDED)
+        verdict = {len(part): Verdict.HOLDS, 0: Verdict.FAILS}.get(smallest, Verdict.UNDECIDED)
         case = dict(zip(by, (method, target, form), strict=True))
         case |= {"sections": len(part), "smallest in": smallest}
-        lines.append(case | {"verdict": Verdict.UNDECIDED if unfit else said})
+        lines.append(case | {"verdict": Verdict.UNDECIDED if unfit else verdict})
     return pd.DataFrame(lines, columns=[*by, "sections", "smallest in", "verdict"])
 
 
@@ -97,12 +97,11 @@ def no_difference(results: Results) -> Outcome:
     lines = compared(results)
     judged = lines[lines["verdict"].isin([BETTER, WORSE, UNDECIDED])]
     decided = judged[judged["verdict"] != UNDECIDED]
-    most = decided["mean difference"].abs().max() if len(decided) else float("nan")
     half = len(judged) and 2 * len(decided) >= len(judged)
     return judge(
         Verdict.FAILS if half else Verdict.UNDECIDED,
         _on_common(results),
-        statistic=most,
+        statistic=float(decided["mean difference"].abs().max()),
         name="largest difference of PCC that is decided",
         numbers={"decided": len(decided), "compared": len(judged)},
     )

@@ -1,0 +1,59 @@
+"""The table of verdicts on published tables, and the findings behind it."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from compendium.book.notebook import tables
+from compendium.book.run.chapters import chapters
+from compendium.book.site.verdicts import as_myst, findings_of, verdicts
+from compendium.evaluation.verdict import Verdict
+from compendium.storage import CHECKOUT
+
+PUBLISHED = [
+    (profile, chapter) for profile in tables.references() for chapter in tables.chapters_of(profile)
+]
+
+
+@pytest.mark.parametrize(("profile", "chapter"), PUBLISHED)
+def test_each_finding_has_on_published_tables_the_verdict_that_its_author_saw(profile, chapter):
+    results = tables.reference(profile, chapter)
+    findings = findings_of(chapter)
+    assert findings
+    for finding in findings:
+        outcome = finding.decide(results)
+        assert outcome.verdict == finding.expected, finding.id
+        assert finding.sentence(outcome) and "{" not in finding.sentence(outcome)
+
+
+def test_ids_are_unique_slugs():
+    for chapter in chapters(CHECKOUT):
+        ids = [finding.id for finding in findings_of(chapter)]
+        assert len(set(ids)) == len(ids)
+        assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", each) for each in ids)
+
+
+def test_a_folder_without_findings_has_none_and_a_broken_one_is_no_silent_absence(monkeypatch):
+    assert findings_of("no-such-chapter") == ()
+
+    def broken(name):
+        raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+
+    monkeypatch.setattr("compendium.book.site.verdicts.import_module", broken)
+    with pytest.raises(ModuleNotFoundError):
+        findings_of("ood")
+
+
+def test_all_chapters_with_published_tables_are_in_the_table():
+    table = verdicts("her2st-subset", CHECKOUT)
+    assert set(table["chapter"]) == set(tables.chapters_of("her2st-subset"))
+    assert set(table["verdict"]) <= {each.value for each in Verdict}
+    decided = table[table["verdict"].isin([Verdict.HOLDS, Verdict.FAILS])]
+    of_tissue = decided[decided["patients"] > 0]
+    assert (of_tissue["sections"] >= 3).all() and (of_tissue["patients"] >= 2).all()
+
+
+def test_missing_numbers_are_dashes_and_strokes_are_escaped():
+    text = as_myst(pd.DataFrame({"a": ["x|y"], "b": [float("nan")], "c": [0.12345], "n": [3]}))
+    assert text.splitlines()[-1] == "| x\\|y | – | 0.123 | 3 |"
