@@ -1,14 +1,19 @@
-"""Studies over two cohorts at once, the benchmark's Visium sections, from small made-up files that lie as the public ones do."""
+"""Studies over two cohorts at once, the benchmark's Visium sections, from small synthetic files that lie as the public ones do."""
+
+from dataclasses import replace
 
 import pytest
 
 from compendium.chapters.data_review import design as data_review
 from compendium.chapters.data_review.results import tables as review_tables
-from compendium.chapters.encoders import results as encoder_rows
-from compendium.chapters.gat import results as attention
+from compendium.chapters.encoders import design as encoders
+from compendium.chapters.encoders.results import tables as encoder_tables
+from compendium.chapters.gat import design as attention
+from compendium.chapters.gat.results import tables as attention_tables
 from compendium.chapters.id_loocv.design import design as plan_chapter
 from compendium.chapters.id_loocv.results import tables
-from compendium.chapters.regclass import results as regclass
+from compendium.chapters.regclass import design as regclass
+from compendium.chapters.regclass.results import tables as class_tables
 from compendium.chapters.transforms import design as transforms
 from compendium.chapters.transforms.results import tables as transform_tables
 from compendium.data.prepare import one_by_one, open_sections, prepare, prepared_names
@@ -19,7 +24,7 @@ from space_ranger import write_tenx, write_wu
 
 BOTH, NAMES = "wu+tenx", ["CID4465", "FFPE", "block1", "CID4290"]
 WORDS = {"panel": "all", "encoder": "colour", "weights": "", "budget": "smoke", "seed": 0}
-SHARED = 12  # genes that the made-up files of both cohorts name
+SHARED = 12  # genes that the synthetic files of both cohorts name
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,14 +57,14 @@ def test_sections_are_opened_as_they_are_named_each_from_its_cohort():
         open_sections(BOTH, ["CID4290", "block2"])
 
 
-def told(found) -> None:
-    """What every chapter says of what it was made from."""
+def check_origin(found) -> None:
+    """Check the data that results name."""
     assert found.facts["data"].startswith(f"{BOTH} ")
 
 
 def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them():
     found = compute(data_review.design(BOTH, NAMES, "", 8, 6), review_tables, "cpu")
-    told(found)
+    check_origin(found)
     assert (
         found["numbers"]["lab"].tolist() == ["Garvan Institute Sydney"] * 2 + ["10x Genomics"] * 2
     )
@@ -79,7 +84,7 @@ def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them
 def test_chapter_2_leaves_out_sections_of_both():
     design = plan_chapter(BOTH, NAMES, ["mean", "colour"], [], {}, section="FFPE", **WORDS)
     found = compute(design, tables, "cpu")
-    told(found)
+    check_origin(found)
     assert found["scores"].groupby("section")["gene"].nunique().to_dict() == dict.fromkeys(
         NAMES, SHARED
     )
@@ -95,7 +100,7 @@ def test_transforms_are_learned_on_a_patient_of_one_and_tested_on_both():
     compared = (["ridge"], ["raw", "logcpm"], ["CID4290"])
     design = transforms.design(BOTH, NAMES, *compared, **WORDS)
     found = compute(design, transform_tables, "cpu")
-    told(found)
+    check_origin(found)
     assert found["medians"].groupby("section")["scored_on"].nunique().to_dict() == dict.fromkeys(
         ["CID4465", "FFPE", "block1"], 2
     )
@@ -103,8 +108,9 @@ def test_transforms_are_learned_on_a_patient_of_one_and_tested_on_both():
 
 @pytest.mark.parametrize(("tested", "labelled"), [("CID4465", True), ("FFPE", False)])
 def test_classes_are_learned_where_there_are_labels(tested, labelled):
-    found = regclass.study(BOTH, NAMES, ["section-out"], [tested], [1.0], 1.0, 1, "cpu", **WORDS)
-    told(found)
+    design = regclass.design(BOTH, NAMES, ["section-out"], [tested], [1.0], 1.0, 1, **WORDS)
+    found = compute(design, class_tables, "cpu")
+    check_origin(found)
     assert found["labels"].set_index("section")["labels"].to_dict() == {
         "CID4465": "its own",
         "FFPE": "none",
@@ -116,15 +122,13 @@ def test_classes_are_learned_where_there_are_labels(tested, labelled):
 
 
 def test_encoders_are_compared_over_both(monkeypatch):
-    rows = [row for row in encoder_rows.rows({}, 1, 1) if row.key == "ridge"]
-    some = [
-        encoder_rows.Row(row.key, row.title, row.parameters | {"encoder": "colour"}) for row in rows
-    ]
-    monkeypatch.setattr(encoder_rows, "rows", lambda others, mixer_epochs, tuned_epochs: some)
-    found = encoder_rows.study(
-        BOTH, NAMES, ["CID4290"], [], [], [], 1, 1, "cpu", panel="all", budget="smoke", seed=0
-    )
-    told(found)
+    rows = [row for row in encoders.rows({}, 1, 1) if row.key == "ridge"]
+    some = [replace(row, parameters=row.parameters | {"encoder": "colour"}) for row in rows]
+    monkeypatch.setattr(encoders, "rows", lambda *_: some)
+    trained = (["CID4290"], [], [], [], 1, 1)
+    design = encoders.design(BOTH, NAMES, *trained, panel="all", budget="smoke", seed=0)
+    found = compute(design, encoder_tables, "cpu")
+    check_origin(found)
     assert (
         set(found["scores"]["section"]) == {"CID4465", "FFPE", "block1"}
         and found.facts["trained_on"] == "CID4290"
@@ -132,10 +136,10 @@ def test_encoders_are_compared_over_both(monkeypatch):
 
 
 def test_graph_attention_is_fitted_on_one_and_tested_on_the_other():
-    found = attention.study(
-        BOTH, ["CID4290", "block1"], ["patient-out"], [], [8, 16], "cpu", **WORDS
-    )
-    told(found)
+    sections = ["CID4290", "block1"]
+    design = attention.design(BOTH, sections, ["patient-out"], [], [8, 16], **WORDS)
+    found = compute(design, attention_tables, "cpu")
+    check_origin(found)
     assert found["scores"].groupby("row")["section"].nunique().to_dict() == dict.fromkeys(
         (row.key for row in attention.ROWS), 2
     )

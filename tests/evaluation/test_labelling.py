@@ -1,16 +1,16 @@
-"""Whose labels, and what they say: rows follow from the sections and the alignment files."""
+"""The source of labels: rows follow from the sections and the alignment files."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from compendium.data.readers.her2st import read
-from compendium.evaluation.labelling import carried, labelling, transfer
+from compendium.evaluation.labelling import labelling, transfer, transferred
 from conftest import tiny_section
 from raw_files import raw_path, write_alignment, write_raw
 
 
-def test_labels_are_told_by_whose_they_are_and_what_they_say():
+def test_labels_are_described_by_their_source_and_classes():
     labels = np.array(["invasive cancer"] * 3 + ["adipose tissue", "undetermined", ""])
     own = replace(tiny_section(spots=6), labels=labels)
     rows = labelling([own, replace(own, labels_from="C1"), tiny_section("S2", spots=6)])
@@ -24,19 +24,19 @@ def test_labels_are_told_by_whose_they_are_and_what_they_say():
     assert rows["cancer"].tolist()[:2] == [0.75, 0.75] and np.isnan(rows["cancer"][2])
 
 
-def test_sections_that_share_an_annotated_one_are_told_together():
+def test_sections_that_share_an_annotated_one_are_named_together():
     sections = [
         replace(tiny_section(name), labels_from=other)
         for name, other in (("C2", "C1"), ("B4", "B1"), ("C3", "C1"), ("C1", ""))
     ]
     assert (
-        carried(sections)
+        transferred(sections)
         == "C2, C3 transferred from the adjacent section C1; B4 transferred from the adjacent section B1"
     )
-    assert carried(sections[3:]) == ""
+    assert transferred(sections[3:]) == ""
 
 
-def test_agreement_is_measured_for_carried_labels_only(tmp_path):
+def test_agreement_is_measured_for_transferred_labels_only(tmp_path):
     write_raw(tmp_path, ("B1", "B4"))
     for name in ("B1", "B4"):
         write_alignment(tmp_path, name)

@@ -10,8 +10,6 @@ from compendium.evaluation.within_class import (
     by_method,
     class_means,
     known,
-    labels_told,
-    told,
     within_class,
     within_pcc,
 )
@@ -111,26 +109,16 @@ def test_stored_runs_are_scored_beside_the_control(home, cohort):
     )
 
 
-def test_what_is_told_follows_from_the_rows(home, cohort):
-    runs = plan_runs("tiny", cohort, ["section-out"], ["colour"], panel="all", tile_px=32)
-    rows = within_class(runs, execute(runs, cohort, device="cpu"), cohort)
-    assert "nothing can be said of classes" in told(rows.iloc[:0])
-    rows = rows.assign(pcc=0.4, within=0.125, control=0.5)
-    assert (
-        "reach a median PCC of 0.500; 0 of 1 rows exceed it. The highest, Six colour numbers with 0.400, keeps 0.125 within classes;"
-        in told(rows)
-    )
-    assert "1 of 1 rows exceed it (Six colour numbers)" in told(rows.assign(control=0.3))
-
-
-def test_whose_labels_are_and_what_training_lacks_is_said(home, cohort):
+def test_transferred_labels_are_named_and_what_training_lacks_is_counted(home, cohort):
     cohort[0] = replace(
         cohort[0],
         labels=np.where(cohort[0].labels == "blue", "grey", cohort[0].labels),
         labels_from="S9",
     )
     runs = plan_runs("tiny", cohort, ["section-out"], ["colour"], panel="all", tile_px=32)
-    rows = within_class(runs, execute(runs, cohort, device="cpu"), cohort)
-    assert "Labels: S1 transferred from the adjacent section S9; a wrong label" in labels_told(rows)
-    assert labels_told(rows).endswith("S1, section-out: 8 of 18, S2, section-out: 8 of 18.")
-    assert labels_told(rows.assign(labels="", unlearned=0)) == ""
+    rows = within_class(runs, execute(runs, cohort, device="cpu"), cohort).set_index("section")
+    assert rows["labels"].to_dict() == {
+        "S1": "transferred from the adjacent section S9",
+        "S2": "",
+    }
+    assert rows["unlearned"].to_dict() == {"S1": 8, "S2": 8}

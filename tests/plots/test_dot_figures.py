@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from compendium.book.notebook.show import check_bundle
-from compendium.plots import paired as encoder_figures
 from compendium.plots.dots import differences, dots
+from compendium.plots.paired import paired
 
 FOUND = pd.DataFrame(
     {
@@ -55,7 +55,7 @@ def test_paired_differences_are_coloured_by_patient():
             "difference": [0.1, 0.2, 0.3],
         }
     )
-    fig = encoder_figures.paired(found)
+    fig = paired(found)
     assert [(trace.name, list(trace.text)) for trace in fig.data] == [
         ("patient P", ["P1", "P2"]),
         ("patient Q", ["Q1"]),

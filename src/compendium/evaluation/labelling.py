@@ -13,15 +13,9 @@ from compendium.evaluation.classification import CANCER, known, labels_of
 from compendium.runs.inputs.batches import UNDETERMINED
 
 TRANSFER = (
-    "section",
-    "from",
-    "aligned spots",
-    "agreement",
-    "chance",
-    "spots within reach",
-    "agreement within reach",
-    "labelled spots",
-)
+    "section, from, aligned spots, agreement, chance, spots within reach, "
+    "agreement within reach, labelled spots"
+).split(", ")
 
 
 def transferred(sections: Sequence[Section]) -> str:
@@ -86,7 +80,7 @@ def transfer(sections: Sequence[Section], root: Path) -> pd.DataFrame:
         for section in sections
         if section.labels_from
     ]
-    return pd.DataFrame(rows, columns=list(TRANSFER))
+    return pd.DataFrame(rows, columns=TRANSFER)
 
 
 def _agreement(section: Section, root: Path) -> dict[str, float]:

@@ -1,7 +1,5 @@
 """Claims about graph attention: accuracy under each split, attention itself, and cost."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from compendium.chapters.gat.design import COMPARISONS, TITLES
@@ -12,6 +10,21 @@ from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict, judge
 
 SPLITS = ("section-out", "patient-out", "ood")
+STATEMENTS = (
+    (
+        "accuracy",
+        "Graph attention is no more accurate than Hist2ST",
+        "Graph attention is more accurate than Hist2ST",
+        "Results, graph attention",
+    ),
+    (
+        "attention",
+        "Attention adds nothing to the mean over the same neighbours",
+        "Attention adds to the mean over the same neighbours",
+        "",
+    ),
+)
+"""Of each comparison: id, statement, its negation, where the benchmark makes the claim."""
 MARGIN = 0.1
 """Smallest relative difference of a step's time that counts; other work can move it by less."""
 
@@ -38,12 +51,9 @@ def no_gain(results: Results, pair: Comparison, split: str) -> Outcome:
         name="mean difference of PCC",
         numbers={"mean": mean, "above": above, "sections": len(apart)},
     )
-    return outcome if len(apart) else not_run(outcome)
-
-
-def not_run(outcome: Outcome) -> Outcome:
-    """Return the outcome of a statement about a split that was not run."""
-    return Outcome(Verdict.NOT_RUN, limits=("split not run",), numbers=outcome.numbers)
+    if not len(apart):
+        return Outcome(Verdict.NOT_RUN, limits=("split not run",), numbers=outcome.numbers)
+    return outcome
 
 
 def cost(results: Results) -> Outcome:
@@ -65,32 +75,22 @@ def cost(results: Results) -> Outcome:
     return Outcome(decided, relative, name, limits=limits, numbers=numbers)
 
 
-def _by_split() -> Iterator[Finding]:
-    for split in SPLITS:
-        expected = Verdict.NOT_RUN if split == "ood" else Verdict.UNDECIDED
-        yield Finding(
-            id=f"accuracy-{split}",
-            text=f"Graph attention is no more accurate than Hist2ST under {split} "
-            "({mean:+.3f}; it is above in {above} of {sections} sections).",
-            negation=f"Graph attention is more accurate than Hist2ST under {split} "
-            "({mean:+.3f}; it is above in {above} of {sections} sections).",
-            decide=lambda results, split=split: no_gain(results, COMPARISONS[0], split),
-            claim="Results, graph attention",
-            expected=expected,
-        )
-        yield Finding(
-            id=f"attention-{split}",
-            text=f"Attention adds nothing to the mean over the same neighbours under {split} "
-            "({mean:+.3f}; it is above in {above} of {sections} sections).",
-            negation=f"Attention adds to the mean over the same neighbours under {split} "
-            "({mean:+.3f}; it is above in {above} of {sections} sections).",
-            decide=lambda results, split=split: no_gain(results, COMPARISONS[1], split),
-            expected=expected,
-        )
+def _by_split(split: str, number: int) -> Finding:
+    """Return the finding about one of the first two comparisons under a split."""
+    id, text, negation, claim = STATEMENTS[number]
+    counted = f" under {split} ({{mean:+.3f}}; it is above in {{above}} of {{sections}} sections)."
+    return Finding(
+        id=f"{id}-{split}",
+        text=text + counted,
+        negation=negation + counted,
+        decide=lambda results: no_gain(results, COMPARISONS[number], split),
+        claim=claim,
+        expected=Verdict.NOT_RUN if split == "ood" else Verdict.UNDECIDED,
+    )
 
 
 FINDINGS = (
-    *_by_split(),
+    *(_by_split(split, number) for split in SPLITS for number in (0, 1)),
     Finding(
         id="cost",
         text="Graph attention takes less computing than a transformer (a step takes "

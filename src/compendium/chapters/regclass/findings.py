@@ -79,7 +79,7 @@ def _above_control(results: Results) -> bool:
     if any(_is_regclass(title) for title in results.facts["preliminary"]):
         return True
     own, control = (at_gamma(results, permuted)["pcc"].median() for permuted in (False, True))
-    return own > control
+    return bool(own > control)
 
 
 def _limits(preliminary: list[str]) -> list[str]:

@@ -13,31 +13,16 @@ from compendium.evaluation.labelling import labelling, transfer
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
 
-BY_SECTION = {
-    "section": "section",
-    "split": "split",
-    "spots": "spots",
-    "accuracy": "accuracy",
-    "majority_accuracy": "accuracy, commonest class",
-    "f1": "F1, mean of classes",
-    "majority_f1": "F1, commonest class",
-    "permuted_f1": "F1, permuted-image control",
-    "auc": "AUC, mean of classes",
-    "permuted_auc": "AUC, permuted-image control",
-    "unlearned": "classes never learned",
-}
-"""Column of `beside_permuted` -> column of the page's table of all classes."""
-TWO_CLASSES = {
-    "section": "section",
-    "split": "split",
-    "cancer_share": "share of cancer",
-    "cancer_f1": "F1 of cancer",
-    "always_f1": "F1, always cancer",
-    "permuted_cancer_f1": "F1, permuted-image control",
-    "cancer_auc": "AUC of cancer",
-    "permuted_cancer_auc": "AUC, permuted-image control",
-}
-"""The same for the two-class form."""
+BY_SECTION = (
+    "section split spots accuracy majority_accuracy f1 majority_f1 permuted_f1 auc permuted_auc "
+    "unlearned"
+).split()
+"""Columns of `beside_permuted` about all classes."""
+TWO_CLASSES = (
+    "section split cancer_share cancer_f1 always_f1 permuted_cancer_f1 cancer_auc "
+    "permuted_cancer_auc"
+).split()
+"""Columns of `beside_permuted` about cancer against all else."""
 
 
 def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Section]) -> Tables:

@@ -1,12 +1,13 @@
-"""Figures of classes: what is drawn is what the tables say."""
+"""Figures of chapter 6, and of scores within classes: what is drawn is what the tables hold."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from compendium.book.notebook.show import check_bundle, compact
-from compendium.chapters.regclass import figures as class_figures
+from compendium.chapters.regclass import figures
 from compendium.plots.slides import CLASS_COLOURS
+from compendium.plots.within_class import within_class
 
 
 def swept() -> pd.DataFrame:
@@ -26,7 +27,7 @@ def swept() -> pd.DataFrame:
 
 
 def test_references_stand_left_of_the_sweep():
-    fig = class_figures.gamma_sweep(swept())
+    fig = figures.gamma_sweep(swept())
     check_bundle(compact(fig.to_dict()), "sweep")
     assert len(fig.data) == 2 * 3
     assert list(fig.data[0].x) == ["reference", "0", "10"]
@@ -56,7 +57,7 @@ def test_a_panel_a_test_and_a_legend_entry_a_class():
             if (section, name) != ("S2", "stroma")
         ]
     )
-    fig = class_figures.roc_curves(curves)
+    fig = figures.roc_curves(curves)
     check_bundle(compact(fig.to_dict()), "roc")
     assert [note.text for note in fig.layout.annotations] == ["S1, ood", "S2, ood", "S3, ood"]
     assert [trace.name for trace in fig.data if trace.showlegend is not False] == [
@@ -65,7 +66,7 @@ def test_a_panel_a_test_and_a_legend_entry_a_class():
         "cancer",
     ]
     assert sum(trace.name == "stroma" for trace in fig.data) == 2
-    colours = class_figures.class_colours(["adipose tissue", "stroma"])
+    colours = figures.class_colours(["adipose tissue", "stroma"])
     assert (
         colours["adipose tissue"] == CLASS_COLOURS["adipose tissue"]
         and len(set(colours.values())) == 2
@@ -80,7 +81,7 @@ def test_confusion_is_a_share_of_each_row_and_an_empty_row_has_none():
             for (label, answer), n in counts.items()
         ]
     )
-    (panel,) = class_figures.confusions(cells).data
+    (panel,) = figures.confusions(cells).data
     assert (list(panel.x), list(panel.y)) == (["pale", "red"], ["red", "pale"])
     np.testing.assert_allclose(panel.z, [[0.25, 0.75], [np.nan, np.nan]])
     assert [list(line) for line in panel.text] == [["1", "3"], ["", ""]]
@@ -102,7 +103,7 @@ def test_within_classes_stands_beside_the_control_of_each_split():
             for section in ("S1", "S2")
         ]
     )
-    fig = class_figures.within_class(rows)
+    fig = within_class(rows)
     check_bundle(compact(fig.to_dict()), "within")
     means = {
         (trace.name, trace.xaxis): dict(zip(trace.x, trace.y, strict=True))
