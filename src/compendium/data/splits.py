@@ -87,7 +87,13 @@ def matched_within(sections: Sections) -> list[Split]:
     """Train on the other sections of the test patient only, matched to `matched_between`."""
     return [
         _fold(
-            "matched-within", sections, [s], own, f"section {s.name} and every other patient", (), others
+            "matched-within",
+            sections,
+            [s],
+            own,
+            f"section {s.name} and every other patient",
+            (),
+            others,
         )
         for s, own, others in _matched(sections)
     ]
