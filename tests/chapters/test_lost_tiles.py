@@ -53,5 +53,5 @@ def test_stronger_draws_lose_more_tiles_and_a_seed_decides_which():
     assert strong == share_lost(STAINS["hed-strong"], [TILE], 30, 0)
     rng = np.random.default_rng(7)
     assert share_lost(STAINS["hed-strong"], [TILE] * 2, 3, 7) == np.mean(
-        [lost(STAINS["hed-strong"].drawn(TILE, rng)) for _ in range(6)]
+        [lost(STAINS["hed-strong"].apply(TILE, rng)) for _ in range(6)]
     )

@@ -35,10 +35,10 @@ from compendium.methods import METHODS, names, recipe
 from compendium.methods.layers import Method
 from compendium.methods.registry import Recipe
 from compendium.runs import plan_run, run_once
-from compendium.runs.execution import training_set
 from compendium.runs.fit import predict
 from compendium.runs.inputs.batches import inputs, size_factors, training
 from compendium.runs.inputs.matching import matched, uncut
+from compendium.runs.inputs.prepare import training_set
 from compendium.storage import home
 from conftest import tiny_section
 from stained_slides import OTHER, E, H, pictured, slide

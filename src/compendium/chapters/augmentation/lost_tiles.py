@@ -47,7 +47,7 @@ def share_lost(
 ) -> float:
     """Return the share of the draws after which a tile is lost, `draws` of each tile."""
     rng = np.random.default_rng(seed)
-    return float(np.mean([lost(drawing.drawn(tile, rng)) for tile in tiles for _ in range(draws)]))
+    return float(np.mean([lost(drawing.apply(tile, rng)) for tile in tiles for _ in range(draws)]))
 
 
 def lost_shares(

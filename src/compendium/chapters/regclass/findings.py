@@ -6,7 +6,7 @@ from compendium.chapters.regclass.results import at_gamma, gamma_changes
 from compendium.evaluation.findings import Finding
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict, judge
-from compendium.methods import recipe
+from compendium.methods import describe
 
 BAR = 0.8
 """F1 and AUC that the benchmark finds exceeded in most sections."""
@@ -71,7 +71,7 @@ def classes(results: Results) -> Outcome:
 
 
 def _is_regclass(title: str) -> bool:
-    return title.startswith(recipe("regclass").title)
+    return title.startswith(describe("regclass").title)
 
 
 def _above_control(results: Results) -> bool:

@@ -11,7 +11,7 @@ from compendium.evaluation.comparison import (
     placed,
     protocol_line,
 )
-from compendium.methods import recipe
+from compendium.methods import describe, recipe
 
 TRANSFORMS = {
     "raw": "raw counts",
@@ -51,7 +51,7 @@ def rows(methods: Sequence[str], targets: Sequence[str]) -> list[Row]:
 
 def method_title(method: str) -> str:
     """Return the title of a method without what follows "on" in it."""
-    return recipe(method).title.partition(" on ")[0]
+    return describe(method).title.partition(" on ")[0]
 
 
 def design(

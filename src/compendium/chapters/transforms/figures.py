@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from compendium.chapters.transforms.design import TRANSFORMS
 from compendium.chapters.transforms.results import COMMON, OWN
-from compendium.methods import recipe
+from compendium.methods import describe
 from compendium.plots import scores
 from compendium.plots.style import colour_of, plain
 
@@ -26,7 +26,7 @@ def by_panel(panels: pd.DataFrame) -> go.Figure:
 
 
 def _by_transform(boxes: pd.DataFrame) -> go.Figure:
-    method_titles = [recipe(name).title for name in boxes["method"]]
+    method_titles = [describe(name).title for name in boxes["method"]]
     rows = boxes.assign(split=method_titles, method=boxes["transform"])
     return scores.panel_boxes(rows, list(dict.fromkeys(rows["method"])), TRANSFORMS)
 

@@ -13,7 +13,7 @@ from compendium.evaluation.comparison import Design, Fitted, Job, Tables, criter
 from compendium.evaluation.paired import Comparison, differences
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, pcc, summary
-from compendium.runs.execution import training_set
+from compendium.runs.inputs.prepare import training_set
 
 OWN, COMMON = "own target", "common target"
 ROW = ["row", "method", "transform", "scored_on"]
