@@ -49,7 +49,7 @@ for name in "AB":
         "tiny", name, name, "L", "", genes, np.array([f"{x}x{y}" for x, y in grid]), grid,
         (grid * 80 + 40).astype(np.float32), 0.7,
         csr_matrix(rng.poisson(4, (16, 12)).astype(np.int32)),
-        rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8),
+        rng.integers(0, 256, (16, 224, 224, 3), dtype=np.uint8),
     )
     sections.append(made.save(Path(sys.argv[1]) / name))
 run = plan_run(
