@@ -323,7 +323,8 @@ def test_every_figure_shows_its_rows(found):
         assert sum(len(trace.x) for trace in difference["fig"].data) == len(difference["data"])
         assert {shape.type for shape in difference["fig"].layout.shapes} == {"line", "rect"}
     panels = found["panels"]
-    parts = pd.concat([panels.assign(panel=name) for name in ("one", "two")])
+    both = [panels.assign(panel=name) for name in ("one", "two")]
+    parts = pd.concat(both, ignore_index=True)
     several = Results(dict(found.tables) | {"panels": parts}, found.facts)
     assert [each["name"] for each in figures.of_group(several, MAIN)] == [
         "main-boxes",
