@@ -1,4 +1,4 @@
-"""The augmentation chapter: rows that differ in one thing, differences to the reference of a group, colours, and what another seed decides."""
+"""The augmentation chapter: rows, differences, colours, and what another seed decides."""
 
 import dataclasses
 
@@ -219,7 +219,7 @@ def test_no_row_of_a_method_is_a_result_where_its_plain_row_is_not_above_its_con
 
 
 def lines(group: str, **rows: tuple[float, float, float]) -> pd.DataFrame:
-    """Three sections a role; the first value is that of all of validation, the second of one test section, the third of the other two."""
+    """Three sections a role; values: all of validation, one test section, the other two."""
     roles = [
         *((f"V{i}", "validation", 0) for i in (1, 2, 3)),
         ("T1", "test", 1),
@@ -323,7 +323,8 @@ def test_every_figure_shows_its_rows(found):
         assert sum(len(trace.x) for trace in difference["fig"].data) == len(difference["data"])
         assert {shape.type for shape in difference["fig"].layout.shapes} == {"line", "rect"}
     panels = found["panels"]
-    parts = pd.concat([panels.assign(panel=name) for name in ("one", "two")])
+    both = [panels.assign(panel=name) for name in ("one", "two")]
+    parts = pd.concat(both, ignore_index=True)
     several = Results(dict(found.tables) | {"panels": parts}, found.facts)
     assert [each["name"] for each in figures.of_group(several, MAIN)] == [
         "main-boxes",

@@ -1,4 +1,4 @@
-"""The data review: numbers of sections, the table of a cohort, genes without variance, scale, colours."""
+"""The data review: numbers of sections, Table 1, genes without variance, scale, colours."""
 
 import gzip
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Tiles of which a draw leaves nothing: the criterion, which tiles are asked, and how often it happens."""
+"""Tiles of which a draw leaves nothing: the criterion, which tiles, and how often."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the table of stain maps says of tinted background is what the maps make of it, be it paler or darker than their threshold."""
+"""Stain maps make of tinted background what their table says, below and above the threshold."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The transform chapter: two scores of one fit, paired differences, spreads and verdicts of known size."""
+"""The transform chapter: two scores of one fit, paired differences, spreads, verdicts."""
 
 import numpy as np
 import pandas as pd

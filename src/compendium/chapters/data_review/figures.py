@@ -195,14 +195,14 @@ def _totals(section: Section) -> np.ndarray:
 def _depths(section: Section) -> go.Scatter:
     colour = {"color": np.log10(_totals(section).clip(min=1)), "coloraxis": "coloraxis"}
     everywhere = np.ones(len(section), dtype=bool)
-    return _marks(section, everywhere, section.name, colour).update(showlegend=False)
+    return _spots_of(section, everywhere, section.name, colour).update(showlegend=False)
 
 
 def _classes(section: Section) -> list[go.Scatter]:
     """One trace a tissue class; spots of no known class come last, together."""
     labels = np.where(np.isin(section.labels, list(CLASS_COLOURS)), section.labels, NO_LABEL)
     return [
-        _marks(
+        _spots_of(
             section,
             labels == kind,
             kind or "undetermined",
@@ -213,7 +213,7 @@ def _classes(section: Section) -> list[go.Scatter]:
     ]
 
 
-def _marks(section: Section, rows: np.ndarray, name: str, colour: Mapping) -> go.Scatter:
+def _spots_of(section: Section, rows: np.ndarray, name: str, colour: Mapping) -> go.Scatter:
     x, y = section.pixels[rows].T
     return go.Scatter(
         x=x,
