@@ -10,7 +10,7 @@ from timm.models.vgg import VGG
 
 from compendium.data.splits import folds
 from compendium.images import encoders
-from compendium.methods import METHODS
+from compendium.methods import describe, names, recipe
 from compendium.runs import plan_run, run_once
 from conftest import tiny_section
 
@@ -106,7 +106,8 @@ def test_every_method_is_cited_and_described():
     from compendium.storage import CHECKOUT
 
     entries = (CHECKOUT / "book" / "references.bib").read_text()
-    for facts in METHODS.values():
-        assert facts.control or f"{{{facts.citation}," in entries
-        assert facts.summary.endswith(".")
-        assert all(line.endswith(".") for line in facts.deviations)
+    for name in names():
+        text = describe(name)
+        assert recipe(name).control or f"{{{text.citation}," in entries
+        assert text.summary.endswith(".")
+        assert all(each.what and each.here and each.paper for each in text.deviations)

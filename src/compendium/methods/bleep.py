@@ -5,7 +5,6 @@ Image and expression are projected into one space, in which nearness is measured
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -21,12 +20,12 @@ from compendium.methods.registry import (
     Deviation,
     Recipe,
     Step,
+    choice,
     register,
 )
 
-Retrieval = Literal["simple", "average", "weighted"]
-Metric = Literal["cosine", "euclidean"]
-RETRIEVALS, METRICS = get_args(Retrieval), get_args(Metric)
+RETRIEVALS = ("simple", "average", "weighted")
+METRICS = ("cosine", "euclidean")
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,9 @@ class BLEEPConfig(Config):
     """Dropout of the projections."""
     temperature: float = 1.0
     """Temperature T of the contrastive loss, above 0."""
-    retrieval: Retrieval = "average"
+    retrieval: str = choice("average", RETRIEVALS)
     """Nearest spot alone, mean of the nearest, or mean weighted by distance."""
-    metric: Metric = "cosine"
+    metric: str = choice("cosine", METRICS)
     """Measure of nearness."""
     neighbours: int = 50
     """Number of reference spots that are averaged."""

@@ -13,9 +13,17 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods import hist2st_layers as parts
-from compendium.methods.graph import Graph, Metric, Pruning, check_neighbours, nearest
+from compendium.methods.graph import METRICS, PRUNING, Graph, check_neighbours, nearest
 from compendium.methods.layers import ActivationCheckpoint, Batch, Method, ModelSpec
-from compendium.methods.registry import Config, Description, Deviation, Recipe, Step, register
+from compendium.methods.registry import (
+    Config,
+    Description,
+    Deviation,
+    Recipe,
+    Step,
+    choice,
+    register,
+)
 
 SLOPE = 0.2  # of the leaky ReLU
 GAIN = 1.414  # of the layers' first weights
@@ -36,9 +44,9 @@ class GATConfig(Config):
     """Dropout of tokens."""
     k: int = 4
     """Neighbours of a spot."""
-    prune: Pruning = "NA"
+    prune: str = choice("NA", PRUNING)
     """Which of them are edges (see compendium.methods.graph.nearest)."""
-    metric: Metric = "square"
+    metric: str = choice("square", METRICS)
     """Distance on the array."""
     loops: bool = True
     """Whether a spot attends to itself."""

@@ -1,7 +1,6 @@
 """Neighbours on the array: which spots a spot is connected to, and means over them."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +10,8 @@ from torch import Tensor
 from compendium.errors import BadInput
 from compendium.machine import double
 
-Pruning = Literal["NA", "Grid", "STD"]
-Metric = Literal["square", "hexagonal"]
+PRUNING = ("NA", "Grid", "STD")
+METRICS = ("square", "hexagonal")
 FARTHEST = 2.0  # array steps that pruning `Grid` keeps
 ROWS = 1024  # distances to all spots are held for so many spots at once
 
@@ -100,10 +99,10 @@ def nearest(
     ----------
     Zeng et al. 2022 (Hist2ST), code of the graph.
     """
-    for what, name, known in (("prune", prune, Pruning), ("metric", metric, Metric)):
-        if name not in get_args(known):
+    for what, name, known in (("prune", prune, PRUNING), ("metric", metric, METRICS)):
+        if name not in known:
             raise BadInput(
-                f"unknown {what} {name!r} of a neighbour graph; known: {', '.join(get_args(known))}"
+                f"unknown {what} {name!r} of a neighbour graph; known: {', '.join(known)}"
             )
     check_neighbours(k)
     if k >= len(grid):

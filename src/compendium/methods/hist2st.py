@@ -5,7 +5,6 @@ A likelihood of the counts and self-distillation are trained beside the squared 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +16,17 @@ from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES, family
 from compendium.images.augment.views import VIEWS
 from compendium.methods import hist2st_layers as parts
-from compendium.methods.graph import Graph, Metric, Pruning, check_neighbours, nearest
+from compendium.methods.graph import METRICS, PRUNING, Graph, check_neighbours, nearest
 from compendium.methods.layers import Batch, Block, GridEmbedding, Method, ModelSpec
-from compendium.methods.registry import Config, Description, Deviation, Recipe, Step, register
+from compendium.methods.registry import (
+    Config,
+    Description,
+    Deviation,
+    Recipe,
+    Step,
+    choice,
+    register,
+)
 
 
 @dataclass(frozen=True)
@@ -48,15 +55,15 @@ class Hist2STConfig(Config):
     """Rows of each position table."""
     k: int = 4
     """Neighbours of a spot."""
-    prune: Pruning = "Grid"
+    prune: str = choice("Grid", PRUNING)
     """Which of them are edges (see compendium.methods.graph.nearest)."""
-    metric: Metric = "square"
+    metric: str = choice("square", METRICS)
     """Distance on the array."""
     loops: bool = False
     """Whether a spot is its own neighbour."""
     gcn: bool = True
     """Whether a graph layer uses the neighbours alone, without the spot's own state."""
-    policy: parts.Policy = "mean"
+    policy: str = choice("mean", parts.POLICIES)
     """How a graph layer aggregates neighbours."""
     zinb: float = 0.25
     """Weight of the likelihood of counts; 0 for none."""
@@ -66,7 +73,7 @@ class Hist2STConfig(Config):
     """Weight of the distillation; 0 for none."""
     views: int = 5
     """Augmented views of a section at each step."""
-    view: Literal[*FAMILIES] = "hist2st"
+    view: str = choice("hist2st", FAMILIES)
     """Augmentation family of the views."""
     gain: float = 10.0
     """Factor on frozen features given in place of tiles."""

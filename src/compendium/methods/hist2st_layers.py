@@ -1,7 +1,5 @@
 """The parts of Hist2ST and its variants, in the order in which a section passes through them."""
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -24,7 +22,7 @@ PIECE = 64  # tiles at once through an encoder that is not trained
 # And through one that is, whose activations are computed again for the gradient: else a section of
 # 283 tiles of 112 px takes 7 GB.
 TUNED_PIECE = 32
-Policy = Literal["mean", "max"]
+POLICIES = ("mean", "max")
 
 SPOTS_ATTEND = Step(
     "context",
@@ -239,7 +237,7 @@ class GraphLayer(ActivationCheckpoint):
     Hamilton et al. 2017, Algorithm 1; Zeng et al. 2022.
     """
 
-    def __init__(self, width: int, gcn: bool, policy: Policy):
+    def __init__(self, width: int, gcn: bool, policy: str):
         super().__init__()
         self.gcn, self.policy = gcn, policy
         self.weight = nn.Parameter(torch.empty(width, width if gcn else 2 * width))

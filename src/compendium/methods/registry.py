@@ -1,14 +1,19 @@
 """The table of methods: what runs of each (Recipe), and what pages print of it (Description)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Literal, get_args, get_origin
+from typing import Literal
 
 from compendium.errors import BadInput, did_you_mean
 from compendium.methods.layers import Method, ModelSpec
 
 OWN = "own"
 NONE = "none"
+
+
+def choice(default: str, known: Iterable[str]) -> str:
+    """Declare a field of a config that is a choice among names."""
+    return field(default=default, metadata={"known": tuple(known)})
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class Config:
     Raises
     ------
     BadInput
-        Where a field that is a choice among names (`Literal`) has another value.
+        Where a field that is a choice among names (`choice`) has another value.
     """
 
     def __post_init__(self):
@@ -29,8 +34,9 @@ class Config:
     @classmethod
     def choices(cls) -> dict[str, tuple[str, ...]]:
         """Return the known values of each field that is a choice among names."""
-        chosen = (each for each in fields(cls) if get_origin(each.type) is Literal)
-        return {each.name: get_args(each.type) for each in chosen}
+        return {
+            each.name: each.metadata["known"] for each in fields(cls) if "known" in each.metadata
+        }
 
 
 @dataclass(frozen=True)
