@@ -5,13 +5,14 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from compendium.book.notebook.page import RECORD
 from compendium.book.notebook.show import show, show_table
 from compendium.book.site.address import links
 from compendium.book.site.formulas import to_mathml
 from compendium.book.site.render import render
 from compendium.errors import BadInput
 from tiny_book import make_site
+
+RECORD = "application/papermill.record/"
 
 DATA = pd.DataFrame({"gene": ["ERBB2", "GNAS"], "pcc": [0.5, 0.25]})
 PIXEL = "data:image/png;base64," + base64.b64encode(b"any bytes").decode()

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 from scipy.sparse import csr_matrix
 
+from compendium.data import synthetic
 from compendium.data.export import to_anndata, write_h5ad
 from compendium.data.prepare import open_sections, prepare
 from compendium.data.readers import anndata_file, tables, visium
 from compendium.data.section import Section
 from compendium.data.sources import SectionSource
-from compendium.data.synthetic import expression as synthetic
 from conftest import tiny_section
 from raw_files import files_below, refusal
 from space_ranger import picture, section, write
