@@ -27,13 +27,13 @@ from compendium.evaluation.scores import score
 from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES
 from compendium.images.augment.sampling import drawn_from
-from compendium.images.augment.views import bank, kept_view
+from compendium.images.augment.views import view_names, view_tiles
 from compendium.images.features import features
 from compendium.images.stain.store import STAINS, restained
 from compendium.images.tissue_filter import SPOTS, spots_kept
 from compendium.methods import METHODS, names, recipe
 from compendium.methods.layers import Method
-from compendium.methods.registry import Recipe
+from compendium.methods.registry import DESCRIPTIONS, Description, Recipe
 from compendium.runs import plan_run, run_once
 from compendium.runs.fit import predict
 from compendium.runs.inputs.batches import inputs, size_factors, training
@@ -124,6 +124,7 @@ def compute(wanted: Collection[str] | None = None) -> dict[str, np.ndarray]:
         folder = stack.enter_context(TemporaryDirectory())
         stack.enter_context(patch.dict(os.environ, {"COMPENDIUM_HOME": folder}))
         stack.enter_context(patch.dict(METHODS, {LINEAR: _LINEAR}))
+        stack.enter_context(patch.dict(DESCRIPTIONS, {LINEAR: Description("Linear", "", "")}))
         stack.callback(_record.cache_clear)
         return {name: _small(key.compute()) for name, key in chosen.items()}
 
@@ -158,16 +159,16 @@ def _features() -> dict[str, Callable[[], np.ndarray]]:
 
 
 def _augmented() -> dict[str, Callable[[], np.ndarray]]:
-    """Each family as it changes tiles in training, and as one view of its bank."""
+    """Each family as it changes tiles in training, and as one precomputed view."""
     tiles = torch.from_numpy(SECTIONS[0].tiles(24)[:8]).permute(0, 3, 1, 2)
     found = {}
     for name in FAMILIES:
         found[f"augment/{name}"] = partial(_drawn, name, tiles)
-        found[f"features/view-{name}"] = lambda name=name: kept_view(
-            SECTIONS[0], 24, bank(name)[1]
+        found[f"features/view-{name}"] = lambda name=name: view_tiles(
+            SECTIONS[0], 24, view_names(name)[1]
         )[:3, ::4, ::4].numpy()
-    found["features/section-view-hist2st"] = lambda: kept_view(
-        SECTIONS[0], 24, bank("hist2st", whole=True)[1]
+    found["features/section-view-hist2st"] = lambda: view_tiles(
+        SECTIONS[0], 24, view_names("hist2st", whole=True)[1]
     )[:3, ::4, ::4].numpy()
     return found
 
@@ -276,9 +277,9 @@ def _batch() -> np.ndarray:
 
 
 class _Linear(Method):
-    def __init__(self, shape):
+    def __init__(self, spec, config):
         super().__init__()
-        self.head = torch.nn.Linear(shape.features, shape.genes)
+        self.head = torch.nn.Linear(spec.features, spec.genes)
 
     def forward(self, batch):
         return self.head(batch.image / 100)
@@ -289,13 +290,10 @@ class _Linear(Method):
 
 _LINEAR = Recipe(
     name=LINEAR,
-    title="Linear",
-    build=_Linear,
+    method=_Linear,
     unit="spot",
     tile_px=16,
     target="wide",
-    citation="",
-    summary="",
     lr=0.01,
     epochs=3,
     batch=16,
