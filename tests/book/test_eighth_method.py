@@ -89,7 +89,7 @@ RUN = """
 import sys
 from pathlib import Path
 from compendium.__main__ import main
-from compendium.book.site import render
+from compendium.book.site.render import render
 
 for name in ("methods", "inputs", "deviations"):
     assert main(["table", name]) == 0

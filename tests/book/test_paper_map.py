@@ -118,7 +118,7 @@ def test_numbers_are_links_with_their_page_where_chapters_do_not_tell_it():
 
 def test_an_item_without_counterpart_and_reason_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "items.yaml"
-    path.write_text(yaml.safe_dump([{"item": "Fig. 9", "shows": "x", "here": [], "words": ""}]))
+    path.write_text(yaml.safe_dump([{"item": "Fig. 9", "shows": "x", "here": [], "remark": ""}]))
     monkeypatch.setattr(paper_map, "resource", lambda name: path)
     with pytest.raises(BadInput, match=r"Fig\. 9 has neither a counterpart nor a reason"):
         items()

@@ -68,7 +68,7 @@ BUILT = [
     ("regclass", {"gamma": -1.0}, "gamma=-1.0"),
     ("regclass", {"gamma": float("nan")}, "gamma=nan"),
     ("hist2st", {"policy": "sum"}, "unknown policy 'sum'"),
-    ("hist2st", {"view": "hist2sst"}, "unknown augmentation 'hist2sst'; did you mean hist2st"),
+    ("hist2st", {"view": "hist2sst"}, "unknown view 'hist2sst'; did you mean hist2st"),
     ("hist2st", {"prune": "grid"}, "unknown prune 'grid'"),
     ("hist2st", {"k": 0}, "k=0"),
     ("hist2st-gat", {"metric": "cosine"}, "unknown metric 'cosine'"),

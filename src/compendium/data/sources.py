@@ -64,8 +64,8 @@ class SectionSource:
 
     def section_facts(self) -> dict[str, Any]:
         """Return the fields of a Section that its source states."""
-        words = ("cohort", "name", "patient", "lab", "technology")
-        facts = {word: getattr(self, word) for word in words} | array_facts(self.array)
+        names = ("cohort", "name", "patient", "lab", "technology")
+        facts = {word: getattr(self, word) for word in names} | array_facts(self.array)
         if self.spot_um:
             facts["spot_um"] = self.spot_um
         if self.pitch_um and self.array == "square":

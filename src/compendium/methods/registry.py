@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
 from compendium.errors import BadInput, did_you_mean
 from compendium.methods.layers import Method, ModelSpec
@@ -11,7 +11,7 @@ OWN = "own"
 NONE = "none"
 
 
-def choice(default: str, known: Iterable[str]) -> str:
+def choice(default: str, known: Iterable[str]) -> Any:
     """Declare a field of a config that is a choice among names."""
     return field(default=default, metadata={"known": tuple(known)})
 
@@ -29,7 +29,10 @@ class Config:
     def __post_init__(self):
         for name, known in self.choices().items():
             if (value := getattr(self, name)) not in known:
-                raise BadInput(f"unknown {name} {value!r}; known: {', '.join(known)}")
+                raise BadInput(
+                    f"unknown {name} {value!r}; {did_you_mean(value, known)}"
+                    f"known: {', '.join(known)}"
+                )
 
     @classmethod
     def choices(cls) -> dict[str, tuple[str, ...]]:

@@ -49,7 +49,7 @@ def show(
     alt: what a reader who cannot see it must know. caption: MyST text that states the finding (inline markup, formulas and citations allowed).
     data: the numbers drawn, offered as CSV. provenance: one line. The figure's template is dropped: the page sets its own, light or dark.
     """
-    _check_words(name, alt=alt, caption=caption)
+    _check_texts(name, alt=alt, caption=caption)
     bundle = compact(fig.to_dict())
     check_bundle(bundle, name)
     height = bundle["layout"].setdefault("height", 440)
@@ -66,7 +66,7 @@ def show(
 
 def show_table(df: "pd.DataFrame", name: str, caption: str, provenance: str = "") -> None:
     """Publish a table without its index; numbers are set right, missing ones as a dash. The CSV holds them unrounded to six digits."""
-    _check_words(name, caption=caption)
+    _check_texts(name, caption=caption)
     table = to_html(df)
     publish(
         {
@@ -83,12 +83,12 @@ def show_table(df: "pd.DataFrame", name: str, caption: str, provenance: str = ""
     )
 
 
-def _check_words(name: str, **words: str) -> None:
+def _check_texts(name: str, **texts: str) -> None:
     if not SLUG.fullmatch(name):
         raise BadInput(
             f"figure or table name {name!r} is no slug: use lower-case letters, digits and single hyphens"
         )
-    for what, text in words.items():
+    for what, text in texts.items():
         if not text.strip():
             raise BadInput(f"figure or table {name} has no {what}: say in words what it shows")
 

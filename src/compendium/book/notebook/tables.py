@@ -127,10 +127,10 @@ def keep(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> list[Path]:
             f"chapter {missing[0]} of profile {profile} has not been computed here; run compendium book --profile {profile} first"
         )
     found = {name: tables.read(computed(profile) / name) for name in usual}
-    for name, words in usual.items():
+    for name, parameters in usual.items():
         if other := [
             word
-            for word, value in words.items()
+            for word, value in parameters.items()
             if word not in FREE and found[name].facts["parameters"].get(word) != value
         ]:
             again = f"run compendium chapter {name} --profile {profile}"

@@ -50,24 +50,28 @@ def clean(notebook: "NotebookNode", facts: dict[str, Any], paths: dict[str, str]
 
 def device(notebook: "NotebookNode") -> str:
     """Every device that the chapter said it computed on (page.made_from), or "" if it named none."""
-    said = [
+    published = [
         output["data"][DEVICE]["device"]
         for cell in notebook.cells
         for output in cell.get("outputs", [])
         if DEVICE in output.get("data", {})
     ]
-    return ", ".join(dict.fromkeys(said))
+    return ", ".join(dict.fromkeys(published))
 
 
 def records(notebook: "NotebookNode") -> dict[str, int]:
     """How many stored fits the chapter said it rests on (page.results); {} if it named none."""
-    said = [
+    published = [
         output["data"][RECORDS]
         for cell in notebook.cells
         for output in cell.get("outputs", [])
         if RECORDS in output.get("data", {})
     ]
-    return {word: sum(count[word] for count in said) for word in said[0]} if said else {}
+    return (
+        {word: sum(count[word] for count in published) for word in published[0]}
+        if published
+        else {}
+    )
 
 
 def facts_of(page: Path) -> dict[str, Any]:

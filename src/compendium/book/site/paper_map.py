@@ -23,7 +23,7 @@ class Item:
     item: str
     shows: str
     here: tuple[str, ...]
-    words: str
+    remark: str
 
 
 def items() -> list[Item]:
@@ -31,7 +31,7 @@ def items() -> list[Item]:
     listed = yaml.safe_load(resource("published/paper_items.yaml").read_text(encoding="utf-8"))
     found = [Item(**facts | {"here": tuple(facts["here"])}) for facts in listed]
     for each in found:
-        if not each.here and not each.words:
+        if not each.here and not each.remark:
             raise BadInput(
                 f"paper_items.yaml: {each.item} has neither a counterpart nor a reason; give one of them"
             )

@@ -17,7 +17,7 @@ def render(root: Path, strict: bool = True) -> Path:
     target.parent.mkdir(exist_ok=True)
     log = target.parent / "build.log"
     with beside(target.parent / "book") as aside:
-        words = [
+        options = [
             "build",
             "book",
             "--all",
@@ -26,7 +26,7 @@ def render(root: Path, strict: bool = True) -> Path:
             *(["-W", "-n", "--keep-going"] if strict else []),
         ]
         done = subprocess.run(
-            [sys.executable, "-c", BUILDER, *words],
+            [sys.executable, "-c", BUILDER, *options],
             cwd=root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

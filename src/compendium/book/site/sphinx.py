@@ -40,7 +40,7 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.connect("config-inited", add_templates)
     app.connect("doctree-resolved", write_files)
     app.connect("doctree-resolved", fill)
-    app.connect("html-page-context", tell_origin, priority=400)
+    app.connect("html-page-context", add_origin, priority=400)
     app.connect("html-page-context", add_buttons, priority=502)  # the theme makes its own at 501
     app.connect("build-finished", finish)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
@@ -76,7 +76,7 @@ def origin(app: "Sphinx", docname: str) -> dict[str, Any]:
     return json.loads(stated) if isinstance(stated, str) else dict(stated)
 
 
-def tell_origin(
+def add_origin(
     app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
     """Give templates `compendium`, end a chapter with what made it and its notebook, and repeat the chapters' banner where prose cites them."""
@@ -100,7 +100,7 @@ def tell_origin(
 
 def made_by(facts: dict[str, Any], notebook: str) -> str:
     """The last line of a chapter."""
-    words = f"This page was run on {facts['date']} with profile {facts['profile']} in {took(facts['seconds'])}, {facts['commit']}, compendium {facts['version']}."
+    text = f"This page was run on {facts['date']} with profile {facts['profile']} in {took(facts['seconds'])}, {facts['commit']}, compendium {facts['version']}."
     return f'<p class="compendium-made">{escape(words)} <a href="{escape(notebook)}" download>Download the executed notebook</a></p>\n'
 
 

@@ -14,12 +14,12 @@ def transfer(results: Results) -> Outcome:
     """
     apart, lines = compared(results)
     lines = lines[lines["claim"]]
-    said = lines.loc[lines["verdict"] != PRELIMINARY, "verdict"]
-    worse, better = int((said == WORSE).sum()), int((said == BETTER).sum())
+    decided = lines.loc[lines["verdict"] != PRELIMINARY, "verdict"]
+    worse, better = int((decided == WORSE).sum()), int((decided == BETTER).sum())
     verdict = Verdict.UNDECIDED
-    if len(said) and len(said) in (worse, better):
+    if len(decided) and len(decided) in (worse, better):
         verdict = Verdict.HOLDS if worse else Verdict.FAILS
-    if not len(said):
+    if not len(decided):
         limits = ["no comparison meets the minimum training criterion"]
     else:
         limits = ["comparisons disagree"] if verdict is Verdict.UNDECIDED else []
@@ -29,7 +29,7 @@ def transfer(results: Results) -> Outcome:
         limits,
         statistic=float(worse),
         name="comparisons decided against the pre-trained encoder",
-        numbers={"worse": worse, "better": better, "comparisons": len(said)},
+        numbers={"worse": worse, "better": better, "comparisons": len(decided)},
     )
 
 

@@ -300,11 +300,15 @@ def read_counts(path: Path, where: str) -> tables.Counts:
 
 def check_stated(opened: Section, source: SectionSource) -> None:
     """Refuse a prepared section of which other facts are stated now."""
-    words = ("patient", "lab", "technology", "array", "spot_um")
+    stated_fields = ("patient", "lab", "technology", "array", "spot_um")
     stated = source.section_facts() | {"um_per_px": _stated_scale(opened, source)}
     # Of the scale the last digits are those of the machine that measured.
-    was = {word: getattr(opened, word) for word in words} | {"um_per_px": f"{opened.um_per_px:.6g}"}
-    now = {word: stated[word] for word in words} | {"um_per_px": f"{stated['um_per_px']:.6g}"}
+    was = {word: getattr(opened, word) for word in stated_fields} | {
+        "um_per_px": f"{opened.um_per_px:.6g}"
+    }
+    now = {word: stated[word] for word in stated_fields} | {
+        "um_per_px": f"{stated['um_per_px']:.6g}"
+    }
     for word in was:
         if was[word] != now[word]:
             raise BadInput(
