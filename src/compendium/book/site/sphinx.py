@@ -101,7 +101,7 @@ def add_origin(
 def made_by(facts: dict[str, Any], notebook: str) -> str:
     """The last line of a chapter."""
     text = f"This page was run on {facts['date']} with profile {facts['profile']} in {took(facts['seconds'])}, {facts['commit']}, compendium {facts['version']}."
-    return f'<p class="compendium-made">{escape(words)} <a href="{escape(notebook)}" download>Download the executed notebook</a></p>\n'
+    return f'<p class="compendium-made">{escape(text)} <a href="{escape(notebook)}" download>Download the executed notebook</a></p>\n'
 
 
 def finish(app: "Sphinx", error: Exception | None) -> None:
