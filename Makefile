@@ -1,4 +1,4 @@
-# make book: install, run the chapters on the demo cohort, build the pages. make test: install, run every test.
+# make book: install, run the chapters on the demo cohort, build the pages. make test: install, run the quick tests. make test-all: every test.
 # The newest supported interpreter that is found and runs. Another environment: make test VENV=.venv-3.11 PYTHON=python3.11
 PYTHON ?= $(eval PYTHON := $(shell .ci/pythons | head -n 1))$(PYTHON)
 VENV ?= .venv
@@ -11,23 +11,23 @@ export PYTHONDONTWRITEBYTECODE :=
 # Threads that wait for others must not spin: chapters run side by side.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: book test test-cluster test-reference golden chapter lint clean lock FORCE
+.PHONY: book test test-all golden chapter lint clean lock FORCE
 
 book: $(READY)
 	$(BIN)/compendium book --profile $(PROFILE)
 	@echo "open _build/html/index.html"
 
 # A process a core, each with one thread; the files in their order, which tests/conftest.py sets.
-test: $(READY) _build/html/index.html
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# The Slurm executor on a cluster of one node, which the test starts; needs Debian's slurm-wlm and munge.
-test-cluster: $(READY)
-	$(BIN)/pytest tests/cluster
+# The quick tier: no built book, browser, cluster, real data or test that takes a minute.
+test: $(READY)
+	$(PYTEST) -m "not (slow or browser or cluster or real_data)" $(ARGS)
 
-# The book of real sections, built from the tables in data/reference as on a machine without raw data.
-test-reference: $(READY)
-	$(BIN)/pytest tests/reference
+# Every test; needs chromium, and Debian's slurm-wlm and munge for the cluster. The cluster's tests run alone.
+test-all: $(READY) _build/html/index.html
+	$(PYTEST) -m "not cluster" $(ARGS)
+	$(BIN)/pytest -m cluster tests/cluster
 
 # The arrays of tests/golden whose stage or method has a raised version, and new ones; refuses where others moved.
 golden: $(READY)
@@ -38,6 +38,7 @@ chapter: $(READY)
 
 lint: $(READY)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 # The browser tests look at the built book; an older one is brought up to date first.
 _build/html/index.html: FORCE $(READY)

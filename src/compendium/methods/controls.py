@@ -150,7 +150,7 @@ register(
     Ridge,
     replace(CONTROL, name="permuted", permute=True),
     Description(
-        title="Ridge, patches permuted",
+        title="Ridge, tiles permuted",
         summary="Ridge on frozen features whose tiles were shuffled within each training section: "
         "what section averages alone give.",
     ),
