@@ -103,7 +103,7 @@ def test_an_earlier_preparation_survives_a_refused_one(raw, home, capsys):
         ((), "the following arguments are required"),
         (
             ("chapter", "no-such-chapter"),
-            "unknown chapter no-such-chapter (known: data-review, id-loocv, ",
+            "unknown chapter no-such-chapter (known: walkthrough, data-review, ",
         ),
         (("chapter", "id-loocv", "--profile", "dream"), "unknown profile dream"),
         (("chapter", "id-loocv", "-p", "method=[ridge]"), "method"),
