@@ -53,9 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         }
         for name in (name for name, applies in marks.items() if applies):
             item.add_marker(name)
-    items.sort(
-        key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW)
-    )
+    items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
 
 
 def skip_or_fail(reason: str) -> None:

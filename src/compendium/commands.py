@@ -131,7 +131,8 @@ def _keep(options: Namespace) -> None:
     from compendium.book.notebook.tables import keep
     from compendium.book.run import chapters
 
-    names = options.chapters or list(profiles.load(options.profile).chapters)
+    named = profiles.load(options.profile).chapters
+    names = options.chapters or [name for name in named if chapters.has_folder(name)]
     usual = {name: chapters.usual(name, options.profile) for name in names}
     print(*keep(options.profile, usual), sep="\n")
 

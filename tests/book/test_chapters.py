@@ -261,7 +261,8 @@ def test_a_failed_chapter_leaves_the_page_as_it_was_and_keeps_the_half_run_noteb
 
 
 def test_a_name_used_twice_never_becomes_a_page(root):
-    make_root(root, "page.say('half', 0.5)", "page.say('half', 0.6)")
+    glued = "from myst_nb import glue\nglue('half', {}, display=False)"
+    make_root(root, glued.format(0.5), glued.format(0.6))
     with pytest.raises(
         execution.ChapterFailed, match="chapter tiny: 1 names stand twice, first 'half'"
     ):
@@ -300,6 +301,8 @@ def test_the_shipped_profiles_fit_the_shipped_chapters():
             words = profiles.resolve(
                 parameters.declared(notebook), {"profile": profile.name}, profile, name
             )
+            if words.get("cohort"):
+                continue
             named = [each for word in NAMING for each in words.get(word) or ()] + [
                 each for each in (words.get("section"),) if each
             ]
@@ -324,7 +327,7 @@ def test_the_profile_of_the_visium_sections_keeps_to_the_benchmarks_partition():
         set(stated.chapters["augmentation"][role]) <= set(names)
         for role, names in zip(ROLES, PUBLISHED_OOD, strict=True)
     )
-    assert {words["panel"] for words in stated.chapters.values() if words} <= {
+    assert {words["panel"] for words in stated.chapters.values() if "panel" in words} <= {
         "markers_12",
         "hvg_685",
         "markers_12+hvg_685",

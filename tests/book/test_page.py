@@ -1,4 +1,3 @@
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
@@ -127,15 +126,6 @@ def test_a_page_notes_what_its_tables_rest_on(book, published, monkeypatch):
     start("tiny", notebook()).results(lambda: None)
     assert [bundle[RECORDS] for bundle, _ in published if RECORDS in bundle] == [{"records": 52}]
     assert [bundle[DEVICE] for bundle, _ in published if DEVICE in bundle] == [{"device": "cpu"}]
-
-
-def test_numbers_for_the_prose_are_plain_python(book, published):
-    start("tiny", notebook()).say("median", np.float32(0.5))
-    data, metadata = published[-1]
-    assert data == {"application/papermill.record/text/plain": "0.5"}
-    assert metadata == {
-        "scrapbook": {"name": "median", "mime_prefix": "application/papermill.record/"}
-    }
 
 
 def test_the_rerun_box_lists_every_parameter_and_a_command_that_says_what_was_chosen(

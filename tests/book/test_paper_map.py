@@ -35,7 +35,9 @@ def source(name: str) -> str:
         cells = json.loads(
             (CHECKOUT / "notebooks" / f"{name.removeprefix('chapters/')}.ipynb").read_text()
         )["cells"]
-        return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        folder = CHECKOUT / "src" / "compendium" / "chapters" / name.split("_", 1)[1]
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        return "\n".join([*code, *(file.read_text() for file in folder.glob("figures.py"))])
     return (CHECKOUT / "book" / f"{name}.md").read_text()
 
 
@@ -89,7 +91,7 @@ def test_a_counterpart_that_is_named_is_there_whatever_lies_on_the_machine():
     labels = [
         label.partition(":") for each in items() for label in each.here if label.partition(":")[2]
     ]
-    assert ("augmentation", ":", "plate") in labels and len(told) == 8
+    assert ("augmentation", ":", "tiles") in labels and len(told) == 9
     assert [f"{page}:{name}" for page, _, name in labels if told.get(page, {}).get(name)] == []
     assert maybe(ast.parse("if so:\n    page.show(fig, 'a')\npage.show(fig, 'b')")) == {
         "a": True,

@@ -143,4 +143,4 @@ def test_filters_look_at_the_tiles_of_the_run():
 
 @pytest.mark.parametrize("um", [-1.0, float("nan"), float("inf")])
 def test_what_is_no_length_is_refused_when_planned(um):
-    assert "give the µm that a tile shows, or 0" in refusal(lambda: smoke(tile_um=um))
+    assert f"tile_um is {um}" in refusal(lambda: smoke(tile_um=um))

@@ -73,7 +73,7 @@ def _place(owner: str) -> str:
     """Where the version of an owner is raised."""
     stage, _, method = owner.partition(" ")
     return (
-        f"version in the @register of method {method}"
+        f"version in the Recipe of method {method}"
         if method
         else f"{stage.upper()} in compendium/versions.py"
     )

@@ -56,7 +56,9 @@ def test_whatever_is_registered_has_a_key():
 def change_model(word, value):
     def change(method, monkeypatch):
         facts = METHODS[method]
-        monkeypatch.setitem(METHODS, method, replace(facts, model=facts.model | {word: value}))
+        monkeypatch.setitem(
+            METHODS, method, replace(facts, config=replace(facts.config, **{word: value}))
+        )
 
     return change
 
@@ -79,7 +81,7 @@ def test_a_changed_constant_fails_until_the_version_of_its_method_is_raised(
     before = (folder / "stages.npz").read_bytes(), (folder / "versions.json").read_bytes()
     with pytest.raises(
         BadInput,
-        match=rf"^{name} moved: raise version in the @register of method {method}, then make golden$",
+        match=rf"^{name} moved: raise version in the Recipe of method {method}, then make golden$",
     ):
         renew.renew(folder, KNOWN, found)
     assert ((folder / "stages.npz").read_bytes(), (folder / "versions.json").read_bytes()) == before

@@ -338,13 +338,13 @@ def test_a_temperature_of_zero_is_refused():
     [
         (
             {"retrieval": "mean"},
-            "unknown retrieval 'mean' for method bleep; known: simple, average, weighted",
+            "retrieval is 'mean' but must be 'simple', 'average' or 'weighted'",
         ),
         (
             {"metric": "manhattan"},
-            "unknown metric 'manhattan' for method bleep; known: cosine, euclidean",
+            "metric is 'manhattan' but must be 'cosine' or 'euclidean'",
         ),
-        ({"neighbours": 0}, "at least 1"),
+        ({"neighbours": 0}, "neighbours is 0"),
     ],
 )
 def test_words_that_mean_nothing_are_refused(words, says):

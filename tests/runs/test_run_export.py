@@ -6,9 +6,9 @@ import pytest
 from compendium.__main__ import main
 from compendium.data.prepare import open_sections, prepare
 from compendium.data.splits import Split
-from compendium.data.targets.transforms import TRANSFORMS
+from compendium.data.targets.transforms import REGISTRY
 from compendium.runs import plan_run, run_once
-from compendium.runs.export import find, formula, prediction
+from compendium.runs.export import find, prediction
 from compendium.runs.store import Record
 from conftest import restate
 from raw_files import files_below, refusal, write_raw
@@ -94,8 +94,9 @@ def test_a_record_of_another_version_is_one_line(record):
 
 
 def test_every_target_has_a_formula():
-    assert formula("wide") == "ln(1 + 1e4 count / total of the shared genes)"
-    assert len({formula(transform) for transform in TRANSFORMS}) == len(TRANSFORMS)
+    formulas = {name: transform.formula for name, transform in REGISTRY.items()}
+    assert formulas["wide"] == "ln(1 + 1e4 count / total of the shared genes)"
+    assert len(set(formulas.values())) == len(formulas)
 
 
 def test_one_line_for_what_cannot_be_exported(record, home, tmp_path, capsys):

@@ -1,12 +1,11 @@
 """A stored prediction as AnnData, with its provenance."""
 
-import re
 from typing import TYPE_CHECKING
 
 from compendium.data.export import to_anndata
 from compendium.data.section import Section
 from compendium.data.splits import Split
-from compendium.data.targets.transforms import Target
+from compendium.data.targets.transforms import REGISTRY
 from compendium.errors import BadInput
 from compendium.runs import store
 from compendium.runs.run import Run
@@ -69,7 +68,7 @@ def provenance(record: Record) -> dict[str, str]:
         "run": record.id,
         "line": facts["line"],
         "method": run.title,
-        "target": f"{run.target}: {formula(run.target)}",
+        "target": f"{run.target}: {REGISTRY[run.target].formula}",
         "panel": run.panel,
         "seed": str(run.seed),
         "train": " ".join(run.split.train),
@@ -96,9 +95,3 @@ def _run(record: Record) -> Run:
             f"run {record.id} was planned by another version of compendium, whose parameters this"
             " one does not know; export it with that one, or run it again"
         ) from error
-
-
-def formula(transform: str) -> str:
-    """Return the formula of a target, as the docstring of Target gives it."""
-    table = (re.split(r" {2,}", line.strip()) for line in Target.__doc__.splitlines())
-    return next(line[1] for line in table if line[0] == transform)

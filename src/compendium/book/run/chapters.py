@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,11 @@ def find(name: str, root: Path | None = None) -> Path:
     if name not in known:
         raise BadInput(f"unknown chapter {name} (known: {', '.join(known) or 'none'})")
     return known[name]
+
+
+def has_folder(name: str) -> bool:
+    """Return whether a chapter has a folder in compendium.chapters, hence tables to publish."""
+    return find_spec(f"compendium.chapters.{name.replace('-', '_')}") is not None
 
 
 def page_path(name: str, root: Path | None = None) -> Path:

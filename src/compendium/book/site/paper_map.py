@@ -18,7 +18,7 @@ HEAD = "| In the benchmark | Here |\n|---|---|\n"
 
 @dataclass(frozen=True)
 class Item:
-    """One figure, table or algorithm of the benchmark. here: labels PAGE:NAME of its counterparts, or PAGE; words: what differs, or why there is none."""
+    """One figure, table or algorithm of the benchmark. here: labels PAGE:NAME of its counterparts, or PAGE; remark: what differs, or why there is none."""
 
     item: str
     shows: str
@@ -41,7 +41,7 @@ def items() -> list[Item]:
 def markdown(found: list[Item], pages: dict[str, str]) -> str:
     """The table in MyST. pages: name of each page in the book by the first part of its labels."""
     return HEAD + "".join(
-        f"| **{each.item}** {each.shows} | {f'{links(each, pages)}. {each.words}' if each.here else f'None. {each.words}'} |\n"
+        f"| **{each.item}** {each.shows} | {f'{links(each, pages)}. {each.remark}' if each.here else f'None. {each.remark}'} |\n"
         for each in found
     )
 
