@@ -124,7 +124,7 @@ class Page:
 
     @property
     def provenance(self) -> str:
-        """One line: profile, data, protocol, device, commit, version; what has not been said is left out."""
+        """Return profile, data, protocol, device, commit and version in one line."""
         data = f"data {self.cohort} {self.data_digest[:10]}".strip()
         other = ", ".join(f"{word} = {value}" for word, value in self.overrides.items())
         parts = [
