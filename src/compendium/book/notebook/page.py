@@ -15,6 +15,7 @@ from compendium.book.notebook.show import DEVICE, RECORDS, publish, show, show_t
 from compendium.book.notebook.tables import drawn
 from compendium.book.run import chapters
 from compendium.data.partition import ROLES
+from compendium.data.sources import cohort as listed
 from compendium.machine import cores
 
 if TYPE_CHECKING:
@@ -179,11 +180,13 @@ class Page:
         return outcomes
 
     def show_banner(self) -> None:
-        """Publish the profile's banner, so that neither page nor notebook can be mistaken for another cohort's."""
-        if self.profile.banner:
-            publish(
-                {"text/html": rerun.banner(self.profile.banner), "text/plain": self.profile.banner}
-            )
+        """Publish which data the page is of: the profile's banner, or the page's own cohort."""
+        banner = self.profile.banner
+        if self.cohort != self.profile.cohort:
+            cohort = listed(self.cohort)
+            banner = f"{cohort.title}. {cohort.attribution}"
+        if banner:
+            publish({"text/html": rerun.banner(banner), "text/plain": banner})
 
     def parameters_table(self) -> None:
         """Publish the box that tells how to run this chapter again, and say as `run_time` how long this run took."""
