@@ -312,7 +312,7 @@ def by_seed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def seed_range(seeds: pd.DataFrame) -> pd.DataFrame:
-    """Return how far the seeds of a row lie apart, of the rows that have several.
+    """Return how far the seeds of each row lie apart.
 
     Parameters
     ----------
@@ -321,12 +321,11 @@ def seed_range(seeds: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Columns: method, split, seeds, lowest, highest, range (of the median PCC).
+    Columns: method, split, seeds, lowest, highest, range (of the median PCC; NaN for one seed).
     """
     groups = seeds.groupby(["method", "split"], sort=False)["median"]
     table = groups.agg(seeds="size", lowest="min", highest="max").reset_index()
-    table = table[table["seeds"] > 1]
-    return table.assign(range=table["highest"] - table["lowest"]).reset_index(drop=True)
+    return table.assign(range=(table["highest"] - table["lowest"]).where(table["seeds"] > 1))
 
 
 def criterion(own: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
