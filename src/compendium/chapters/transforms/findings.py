@@ -4,7 +4,7 @@ import pandas as pd
 
 from compendium.chapters.transforms.results import COMMON, OWN, comparisons
 from compendium.evaluation.findings import Finding
-from compendium.evaluation.paired import BETTER, UNDECIDED, WORSE, verdicts
+from compendium.evaluation.paired import BETTER, UNDECIDED, WORSE, below, verdicts
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict, judge, limits_of
 
@@ -14,16 +14,10 @@ LOGNORM = ("logcpm", "scprep")
 """Log-normalised counts as the text of the benchmark has them, and as its code has them."""
 
 
-def preliminary(results: Results) -> set[str]:
-    """Return the keys of the rows below the minimum training criterion."""
-    table = results["criterion"]
-    return set(table.loc[~table["result"], "row"])
-
-
 def compared(results: Results, scored_on: str = COMMON) -> pd.DataFrame:
     """Return the verdict of each comparison with the reference (`evaluation.paired.verdicts`)."""
     paired, pairs = results["paired"], comparisons(results.facts["titles"])
-    return verdicts(paired[paired["scored_on"] == scored_on], pairs, preliminary(results))
+    return verdicts(paired[paired["scored_on"] == scored_on], pairs, below(results))
 
 
 def both_targets(results: Results) -> pd.DataFrame:
@@ -109,7 +103,7 @@ def no_difference(results: Results) -> Outcome:
 
 def all_smaller(results: Results) -> Outcome:
     """Decide whether log-normalised counts give the smallest spread, in every case."""
-    cases = smaller_spread(ratios(results["spread"]), preliminary(results))
+    cases = smaller_spread(ratios(results["spread"]), below(results))
     counts = {verdict: int((cases["verdict"] == verdict).sum()) for verdict in Verdict}
     one = (each for each in (Verdict.HOLDS, Verdict.FAILS) if counts[each] == len(cases) > 0)
     return judge(
