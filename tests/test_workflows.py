@@ -157,7 +157,11 @@ def test_every_command_exists():
     assert {"test", "book"} <= set(targets)
     for target in targets:
         done = subprocess.run(
-            ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, timeout=60
+            ["make", "--dry-run", target, "VENV=.venv"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
     own = [

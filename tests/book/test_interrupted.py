@@ -20,8 +20,8 @@ while pathlib.Path("wait").exists():
 NOTHING_TO_MAKE = "import compendium.data.prepare as prepare; prepare.generate = lambda *given: None"  # the tiny chapter needs no sections
 # In place of the real builder, which test_sphinx.py tries: it writes half a site, waits, and writes the rest.
 BUILDER = '''
-import compendium.book.site as site
-site.BUILDER = """
+import compendium.book.site.render as render
+render.BUILDER = """
 import os, pathlib, sys, time
 html = pathlib.Path(sys.argv[-1 - sys.argv[::-1].index("--path-output") + 1]) / "_build" / "html"
 html.mkdir(parents=True)
