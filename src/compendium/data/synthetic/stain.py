@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, UInt8
+from numpy.random import Generator
 from scipy.ndimage import gaussian_filter
 
 from compendium.data.synthetic.textures import spread
 
 SHRINK = 6  # image px a thumbnail px
+Dye = Float32[np.ndarray, "side side"]
 STEPS = (64, 128)  # steps of a unit of haematoxylin and of eosin
 
 
@@ -30,21 +32,14 @@ class Stain:
 
     def table(self) -> UInt8[np.ndarray, "haematoxylin eosin 3"]:
         """Return the RGB of 256 x 256 amounts of dye, in STEPS (law of Beer and Lambert)."""
-        blue, pink = (
-            (np.arange(256) / steps)[:, None] * strength * np.array(dye)
-            for steps, strength, dye in zip(
-                STEPS, self.strength, (self.haematoxylin, self.eosin), strict=True
-            )
-        )
+        amounts = np.arange(256)[:, None] / STEPS * self.strength
+        blue, pink = amounts[:, :1] * self.haematoxylin, amounts[:, 1:] * self.eosin
         light = np.exp(-blue[:, None] - pink[None])
         return np.round(np.array(self.background) * light).astype(np.uint8)
 
 
 def colour(
-    haematoxylin: Float32[np.ndarray, "side side"],
-    eosin: Float32[np.ndarray, "side side"],
-    stain: Stain,
-    rng: np.random.Generator,
+    haematoxylin: Dye, eosin: Dye, stain: Stain, rng: Generator
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Turn the drawn amounts of dye into an image of twice the size, with blur and grain."""
     grain = spread("grain", rng)
