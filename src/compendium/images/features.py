@@ -3,6 +3,7 @@
 import hashlib
 import io
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from compendium.images import encoders
 from compendium.images.augment.views import view_tiles
 from compendium.storage import alone, home, lock_of, read_checksummed, write_checksummed
 
+Features = Float32[np.ndarray, "spot feature"]
 COLOUR = "colour"
 COORDINATES = "coordinates"
 CHUNK = {"cpu": 8, "cuda": 64, "mps": 64}
@@ -38,7 +40,7 @@ def features(
     scale: str = encoders.NORMALISED,
     view: str = "",
     tile_um: float = 0.0,
-) -> Float32[np.ndarray, "spot feature"]:
+) -> Features:
     """Compute the features of every spot, or read them from the cache.
 
     Parameters
@@ -66,7 +68,14 @@ def features(
     """
     if encoder == COORDINATES:
         return coordinates(section)
-    return _cached(section, encoder, tile_px, weights, device, scale, view, tile_um)
+    asked = (section, encoder, tile_px, weights, device, scale, view, tile_um)
+
+    def compute() -> Features:
+        if encoder == COLOUR:
+            return six_colours(section, tile_px, view, tile_um)
+        return encode(*asked)
+
+    return _cached(cache_path(*asked), compute)
 
 
 def six_colours(
@@ -88,18 +97,8 @@ def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
     return (2 * (section.grid - low) / np.maximum(high - low, 1) - 1).astype(np.float32)
 
 
-def _cached(
-    section: Section,
-    encoder: str,
-    tile_px: int,
-    weights: str,
-    device: str,
-    scale: str,
-    view: str,
-    um: float,
-) -> Float32[np.ndarray, "spot feature"]:
+def _cached(path: Path, compute: Callable[[], Features]) -> Features:
     """Compute features in the first process that asks, then read; renew damaged files."""
-    path = cache_path(section, encoder, tile_px, weights, device, scale, view, um)
     with suppress(OSError, ValueError):
         values = _read(path)
         if lock_of(path).exists():
@@ -113,23 +112,14 @@ def _cached(
             pass
         except (OSError, ValueError) as error:
             log.warning("the features in %s are damaged (%s); they are computed again", path, error)
-        values = (
-            six_colours(section, tile_px, view, um)
-            if encoder == COLOUR
-            else encode(section, encoder, tile_px, weights, device, scale, view, um)
-        )
-        _write(path, values)
+        packed, values = io.BytesIO(), compute()
+        np.save(packed, values)
+        write_checksummed(path, packed.getbuffer())
     return values
 
 
-def _read(path: Path) -> Float32[np.ndarray, "spot feature"]:
+def _read(path: Path) -> Features:
     return np.load(io.BytesIO(read_checksummed(path)))
-
-
-def _write(path: Path, values: Float32[np.ndarray, "spot feature"]) -> None:
-    packed = io.BytesIO()
-    np.save(packed, values)
-    write_checksummed(path, packed.getbuffer())
 
 
 def cache_path(
@@ -161,7 +151,7 @@ def encode(
     scale: str = encoders.NORMALISED,
     view: str = "",
     tile_um: float = 0.0,
-) -> Float32[np.ndarray, "spot feature"]:
+) -> Features:
     """Compute pooled features of a frozen encoder in evaluation mode; see `features`."""
     network, size = _frozen(encoder, weights, device), CHUNK[device]
     if (side := encoders.fixed_side(encoder)) and side != tile_px:

@@ -1,16 +1,104 @@
 """The augmentation families of the published methods, and two policies learned on photographs."""
 
+import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from jaxtyping import UInt8
+from torch import Tensor
 
 from compendium.errors import BadInput, did_you_mean
 from compendium.images.augment import functional as changes
 from compendium.images.augment import sampling as draws
-from compendium.images.augment.family import Draws, Family, parameter
 from compendium.images.augment.functional import Tiles
+
+EXPERIMENT = "the benchmark's experiment"
+PIECE = {"cpu": 8, "cuda": 256, "mps": 256}
+"""Device -> number of tiles changed at once; on a CPU larger pieces wait for memory."""
+
+Bytes = UInt8[Tensor, "spot 3 px px"]
+Draws = dict[str, Tensor]
+"""Name -> what was drawn, one row a tile, or one row for all tiles of a section."""
+
+
+def parameter(value: object, operation: str, text: str) -> object:
+    """Declare a parameter of a family.
+
+    Parameters
+    ----------
+    value
+        Default.
+    operation
+        Operation that the parameter belongs to, a row of Fig. S1a.
+    text
+        Text of the parameter in a table, where {} stands for its value.
+    """
+    return dataclasses.field(default=value, metadata={"operation": operation, "text": text})
+
+
+@dataclass(frozen=True)
+class Family:
+    """Tiles as they are, and the base of all families.
+
+    Fields are parameters, `draw` draws what happens to each tile, `change` does it. Draws come from
+    torch's CPU generator, so that they are the same on every device. Pixels are rounded once, at
+    the end; torchvision's transforms of uint8 round after each operation.
+    """
+
+    title: ClassVar[str] = "none"
+    source: ClassVar[str] = ""
+    exact: ClassVar[bool] = True
+    """Pixels only move: `change` takes uint8. Else it takes numbers from 0 to 1."""
+
+    def __call__(self, images: Bytes, whole: bool = False) -> Bytes:
+        """Augment tiles by one draw each, or with `whole` by one draw for all (Hist2ST's views)."""
+        return self.apply(images, self.draw(1 if whole else len(images)))
+
+    def apply(self, images: Bytes, drawn: Draws) -> Bytes:
+        """Change tiles by what was drawn for each, or for all."""
+        count, size = len(images), PIECE[images.device.type]
+        spread = {name: value.expand(count, *value.shape[1:]) for name, value in drawn.items()}
+        changed = [
+            self._changed(images[rows], {name: value[rows] for name, value in spread.items()})
+            for rows in (slice(start, start + size) for start in range(0, count, size))
+        ]
+        return torch.cat(changed or [images])
+
+    def _changed(self, images: Bytes, drawn: Draws) -> Bytes:
+        images = images.contiguous()  # on tiles with channels last, colours take four times as long
+        if self.exact:
+            return self.change(images, drawn)
+        return self.change(images / 255, drawn).mul_(255).round_().to(torch.uint8)
+
+    def draw(self, spots: int) -> Draws:
+        """Draw what happens to each of some tiles, one row a tile."""
+        return {}
+
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
+        """Change each tile by its draw; may write into `images` unless they are uint8."""
+        return images
+
+    @property
+    def operations(self) -> dict[str, str]:
+        """Operation -> text of its parameters."""
+        texts: dict[str, list[str]] = {}
+        for each in dataclasses.fields(self):
+            text = _text(getattr(self, each.name), each.metadata["text"])
+            texts.setdefault(each.metadata["operation"], []).append(text)
+        return {operation: ", ".join(parts) for operation, parts in texts.items()}
+
+    @property
+    def summary(self) -> str:
+        """The family in one line, "" for none."""
+        return "; ".join(f"{operation} ({text})" for operation, text in self.operations.items())
+
+
+def _text(value: object, text: str) -> str:
+    if isinstance(value, tuple):
+        value = " to ".join(f"{end:.3g}" for end in value)
+    return text.format(value)
 
 
 @dataclass(frozen=True)
@@ -54,7 +142,7 @@ class HisToGene(Family):
     """
 
     title: ClassVar[str] = "HisToGene"
-    source: ClassVar[str] = "the benchmark's experiment, after the authors' code"
+    source: ClassVar[str] = f"{EXPERIMENT}, after the authors' code"
     exact: ClassVar[bool] = False
     brightness: float = parameter(0.5, "colour jitter", "brightness ± {:g}")
     contrast: float = parameter(0.5, "colour jitter", "contrast ± {:g}")
@@ -120,7 +208,7 @@ class STimage(Family):
     """
 
     title: ClassVar[str] = "STimage"
-    source: ClassVar[str] = "the benchmark's experiment"
+    source: ClassVar[str] = EXPERIMENT
     exact: ClassVar[bool] = False
     left_right: float = parameter(0.5, "flip", "left to right p = {:g}")
     up_down: float = parameter(0.5, "flip", "up to down p = {:g}")
@@ -135,16 +223,15 @@ class STimage(Family):
 
     def draw(self, spots: int) -> Draws:
         """Draw flips, the chance of the rest, angle, scale, greyscale, and jitter."""
-        drawn = {
+        return {
             "left_right": draws.chance(spots, self.left_right),
             "up_down": draws.chance(spots, self.up_down),
             "rest": draws.chance(spots, self.rest),
             "degrees": draws.uniform(spots, -self.degrees, self.degrees),
             "scale": draws.uniform(spots, *self.scale),
             "grey": draws.chance(spots, self.grey),
+            **draws.jitter(spots, self.brightness, self.contrast, self.saturation, hue=self.hue),
         }
-        strengths = (self.brightness, self.contrast, self.saturation)
-        return drawn | draws.jitter(spots, *strengths, hue=self.hue)
 
     def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply them in this order."""
@@ -171,9 +258,7 @@ class DeepSpaCE(Family):
     """
 
     title: ClassVar[str] = "DeepSpaCE"
-    source: ClassVar[str] = (
-        "the benchmark's experiment; limits of colour and aspect: defaults of albumentations"
-    )
+    source: ClassVar[str] = f"{EXPERIMENT}; limits of colour and aspect: defaults of albumentations"
     exact: ClassVar[bool] = False
     turn: float = parameter(0.5, "rotation", "by 0, 90, 180 or 270 degrees p = {:g}")
     flip: float = parameter(0.5, "flip", "one way, the other or both p = {:g}")
@@ -344,13 +429,8 @@ def family(name: str) -> Family:
 def table() -> list[dict[str, str]]:
     """List every operation of every family with its parameters and their source (Fig. S1a)."""
     return [
-        {
-            "family": name,
-            "title": family.title,
-            "operation": operation,
-            "parameters": text,
-            "source": family.source,
-        }
+        {"family": name, "title": family.title, "operation": operation, "parameters": text}
+        | {"source": family.source}
         for name, family in FAMILIES.items()
         for operation, text in family.operations.items()
     ]
