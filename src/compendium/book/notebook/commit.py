@@ -6,7 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 LIBRARIES = (
-    "torch torchvision timm numpy pandas scipy scikit-learn scikit-image plotly papermill jupyter-book"
+    "torch torchvision timm numpy pandas scipy scikit-learn scikit-image "
+    "plotly papermill jupyter-book"
 ).split()
 
 

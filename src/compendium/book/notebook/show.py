@@ -8,7 +8,7 @@ turns both into the page.
 import base64
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,29 +125,23 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def compact(figure: dict[str, Any]) -> dict[str, Any]:
-    """A figure's dict as plain JSON: no template, arrays as float32, floats in lists to 7 digits."""
-    bundle = _walk(figure, _small)
+    """A figure's dict as plain JSON: no template, arrays as float32, other floats to 7 digits."""
+    bundle = _plain(figure)
     bundle.setdefault("layout", {}).pop("template", None)
     bundle.pop("frames", None)
     return bundle
 
 
-def _walk(value: Any, leaf: Callable[[Any], Any]) -> Any:
-    if isinstance(value, dict) and "bdata" not in value:
-        return {key: _walk(inner, leaf) for key, inner in value.items()}
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_walk(inner, leaf) for inner in value]
-    return leaf(value)
-
-
-def _small(value: Any) -> Any:
+        return [_plain(inner) for inner in value]
+    if isinstance(value, dict) and "bdata" not in value:
+        return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, dict) and value["dtype"] == "f8":
         array = np.frombuffer(base64.b64decode(value["bdata"]), "<f8").astype("<f4")
         return value | {"dtype": "f4", "bdata": base64.b64encode(array.tobytes()).decode()}
-    if isinstance(value, np.ndarray):
-        return _walk(value.tolist(), _small)
-    if isinstance(value, np.generic):
-        value = value.item()
     if isinstance(value, float):
         return float(f"{value:.7g}") if np.isfinite(value) else None
     return value

@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
-from compendium.book.site.scrolled import scrolled
+from compendium.book.site.markup import scrolled
 
 if TYPE_CHECKING:
     from sphinx.writers.html5 import HTML5Translator
