@@ -123,7 +123,9 @@ def _book(options: Namespace) -> None:
     from compendium.book.run import chapters
     from compendium.book.site import render as site
 
-    print(site.render(profiles.root()) if options.no_run else chapters.build(options.profile))
+    if not options.no_run:
+        chapters.run_outdated(options.profile)
+    print(site.render(profiles.root()))
 
 
 def _keep(options: Namespace) -> None:

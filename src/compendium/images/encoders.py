@@ -159,6 +159,9 @@ def missing(name: str, weights: str = "") -> str:
     -------
     "" where a file fits it, or its weights are installed or cached by the hub's client.
     """
+    import timm
+    from huggingface_hub import try_to_load_from_cache
+
     try:
         check_name(name)
         if weights or name == FROZEN:
@@ -166,17 +169,11 @@ def missing(name: str, weights: str = "") -> str:
             return ""
     except BadInput as error:
         return str(error)
-    return "" if _kept(name) else f"the weights of encoder {name} are not here; {CURE}"
-
-
-def _kept(name: str) -> bool:
-    """Say whether the hub's client has cached the weights."""
-    import timm
-    from huggingface_hub import try_to_load_from_cache
-
     source = timm.get_pretrained_cfg(name).hf_hub_id
     files = ("model.safetensors", "pytorch_model.bin") if source else ()
-    return any(isinstance(try_to_load_from_cache(source, file), str) for file in files)
+    if any(isinstance(try_to_load_from_cache(source, file), str) for file in files):
+        return ""
+    return f"the weights of encoder {name} are not here; {CURE}"
 
 
 def lite0_file() -> Path:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,18 @@ CHUNK = {"cpu": 8, "cuda": 64, "mps": 64}
 
 RANDOM_SEED = 0  # a frozen random start is the same network in every process
 log = logging.getLogger(__name__)
+
+
+class Encoding(NamedTuple):
+    """What decides the features of a section; see `features`."""
+
+    encoder: str
+    tile_px: int
+    weights: str = ""
+    device: str = "cpu"
+    scale: str = encoders.NORMALISED
+    view: str = ""
+    tile_um: float = 0.0
 
 
 def features(
@@ -68,14 +81,14 @@ def features(
     """
     if encoder == COORDINATES:
         return coordinates(section)
-    asked = (section, encoder, tile_px, weights, device, scale, view, tile_um)
+    how = Encoding(encoder, tile_px, weights, device, scale, view, tile_um)
+    return _cached(cache_path(section, how), lambda: _computed(section, how))
 
-    def compute() -> Features:
-        if encoder == COLOUR:
-            return six_colours(section, tile_px, view, tile_um)
-        return encode(*asked)
 
-    return _cached(cache_path(*asked), compute)
+def _computed(section: Section, how: Encoding) -> Features:
+    if how.encoder == COLOUR:
+        return six_colours(section, how.tile_px, how.view, how.tile_um)
+    return encode(section, how)
 
 
 def six_colours(
@@ -122,42 +135,26 @@ def _read(path: Path) -> Features:
     return np.load(io.BytesIO(read_checksummed(path)))
 
 
-def cache_path(
-    section: Section,
-    encoder: str,
-    tile_px: int,
-    weights: str,
-    device: str,
-    scale: str = encoders.NORMALISED,
-    view: str = "",
-    tile_um: float = 0.0,
-) -> Path:
+def cache_path(section: Section, how: Encoding) -> Path:
     """Return the cache file of a section's features; a checksum of what decides them names it."""
     network = ""
-    if encoder != COLOUR:
-        network = f"{encoders.weights_id(encoder, weights)} {scale} timm {version('timm')} {device}"
-    facts = f"{section.digest} {encoder} {tile_px} {tile_um:g} {view} {network} {versions.FEATURES}"
+    if how.encoder != COLOUR:
+        weights = encoders.weights_id(how.encoder, how.weights)
+        network = f"{weights} {how.scale} timm {version('timm')} {how.device}"
+    tiles = f"{how.encoder} {how.tile_px} {how.tile_um:g} {how.view}"
+    facts = f"{section.digest} {tiles} {network} {versions.FEATURES}"
     digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
-    return home() / "features" / encoder / f"{section.cohort}-{section.name}-{digest}.npy"
+    return home() / "features" / how.encoder / f"{section.cohort}-{section.name}-{digest}.npy"
 
 
 @torch.inference_mode()
-def encode(
-    section: Section,
-    encoder: str,
-    tile_px: int,
-    weights: str = "",
-    device: str = "cpu",
-    scale: str = encoders.NORMALISED,
-    view: str = "",
-    tile_um: float = 0.0,
-) -> Features:
+def encode(section: Section, how: Encoding) -> Features:
     """Compute pooled features of a frozen encoder in evaluation mode; see `features`."""
+    encoder, tile_px, weights, device, scale, view, tile_um = how
     network, size = _frozen(encoder, weights, device), CHUNK[device]
     if (side := encoders.fixed_side(encoder)) and side != tile_px:
-        raise BadInput(
-            f"encoder {encoder} takes tiles of {side} px only, not {tile_px}; set tile_px={side}"
-        )
+        wrong = f"takes tiles of {side} px only, not {tile_px}"
+        raise BadInput(f"encoder {encoder} {wrong}; set tile_px={side}")
     title = " ".join(filter(None, (encoder, view, "on", section.name)))
     bar = tqdm(range(0, len(section), size), desc=title, disable=None)
     pieces = (view_tiles(section, tile_px, view, slice(i, i + size), device, tile_um) for i in bar)

@@ -6,7 +6,9 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from compendium.data.section import Section
 from compendium.errors import BadInput
 
-Tissue = Bool[np.ndarray, "height width"]
+Image, Tissue = UInt8[np.ndarray, "height width 3"], Bool[np.ndarray, "height width"]
+Positions, Chosen = Float32[np.ndarray, "spot 2"], Bool[np.ndarray, "spot"]
+
 EVERY = "all"
 SPOTS = (EVERY, "stimage", "deepspace")
 """Values of the run parameter `spots`: which spots of its sections a run trains on."""
@@ -16,7 +18,7 @@ WHITE_GREEN, GREY, TISSUE_SHARE = 240, 3, 0.7  # STimage
 RADIUS = 320  # STimage, in px of the full image: 32 px of a slide shrunk ten times
 
 
-def spots_kept(section: Section, name: str, px: int, um: float = 0.0) -> Bool[np.ndarray, "spot"]:
+def spots_kept(section: Section, name: str, px: int, um: float = 0.0) -> Chosen:
     """Select the spots of a section that a filter keeps for training.
 
     Parameters
@@ -48,7 +50,7 @@ def spots_kept(section: Section, name: str, px: int, um: float = 0.0) -> Bool[np
     return kept
 
 
-def not_white(tiles: UInt8[np.ndarray, "spot px px 3"]) -> Bool[np.ndarray, "spot"]:
+def not_white(tiles: UInt8[np.ndarray, "spot px px 3"]) -> Chosen:
     """Select the tiles of one section of which at most half of the pixels are white (DeepSpaCE).
 
     A pixel is white if all three channels exceed the 80th percentile of the tiles' mean values.
@@ -62,12 +64,7 @@ def not_white(tiles: UInt8[np.ndarray, "spot px px 3"]) -> Bool[np.ndarray, "spo
     return np.array([(tile > threshold).all(axis=2).mean() <= WHITE_SHARE for tile in tiles])
 
 
-def on_tissue(
-    image: UInt8[np.ndarray, "height width 3"],
-    scale: float,
-    pixels: Float32[np.ndarray, "spot 2"],
-    px: int,
-) -> Bool[np.ndarray, "spot"]:
+def on_tissue(image: Image, scale: float, pixels: Positions, px: int) -> Chosen:
     """Select the spots whose tile is at least 70 % tissue (STimage).
 
     STimage shrinks the slide ten times; a thumbnail is as small or smaller, and the radius of the
@@ -92,7 +89,7 @@ def on_tissue(
     return tissue_share(mask, pixels * scale, px * scale) >= TISSUE_SHARE
 
 
-def tissue_mask(image: UInt8[np.ndarray, "height width 3"], radius: float) -> Tissue:
+def tissue_mask(image: Image, radius: float) -> Tissue:
     """Find tissue on a thumbnail: green at most 240, channels more than 3 apart.
 
     The mask is then closed and opened by a disc of this radius in pixels; outside the image

@@ -94,15 +94,9 @@ class Page:
         page.
         """
         by_role = [name for role in ROLES for name in self.parameters.get(role) or ()]
-        found, line = drawn(
-            self.profile,
-            self.name,
-            self.parameters,
-            self.cohort,
-            by_role or self.sections,  # a chapter may name its sections by role
-            self._commit,
-            make,
-        )
+        needed = by_role or self.sections  # a chapter may name its sections by role
+        asked = (self.profile, self.name, self.parameters, self.cohort, needed)
+        found, line = drawn(*asked, self._commit, make)
         if line:
             _publish_banner(line)
         facts = found.facts

@@ -20,13 +20,14 @@ def took(seconds: float, fits: float, cores: int) -> str:
 
     These are stored, and not repeated.
     """
-    page = f"{_duration(seconds)} of computing on {cores} CPU cores for this page"
-    stored = f"; the fits that it rests on took {_duration(fits)}, whenever they were made"
+    page = f"{duration(seconds)} of computing on {cores} CPU cores for this page"
+    stored = f"; the fits that it rests on took {duration(fits)}, whenever they were made"
     return page + stored if fits else page
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+def duration(seconds: float) -> str:
+    """17 s, 3 min."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def box(chapter: str, notebook: Path, known: list[Parameter], values: dict[str, Any]) -> str:

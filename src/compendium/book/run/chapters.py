@@ -18,7 +18,6 @@ from compendium.book.notebook.commit import commit, versions
 from compendium.book.run import executed
 from compendium.book.run.execution import ChapterFailed, execute
 from compendium.book.run.fingerprint import fingerprint, prepared_sections
-from compendium.book.site import render as site
 from compendium.errors import BadInput, cause
 from compendium.machine import cores
 from compendium.processes import workers
@@ -86,19 +85,11 @@ def run_chapter(
     root = root or profiles.root()
     notebook = find(name, root)
     chosen, resolved, stated = _resolve(name, profile, overrides or {}, root)
-    facts = {
-        "chapter": name,
-        "notebook": notebook.name,
-        "profile": stated.name,
-        "banner": stated.banner,
-        "cohort": stated.cohort,
-        "parameters": resolved,
-        "commit": commit(root),
-        "version": __version__,
-        "versions": versions(),
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "fingerprint": fingerprint(notebook, stated, resolved, root),
-    }
+    facts = {"chapter": name, "notebook": notebook.name, "parameters": resolved}
+    facts |= {"profile": stated.name, "banner": stated.banner, "cohort": stated.cohort}
+    facts |= {"commit": commit(root), "version": __version__, "versions": versions()}
+    facts["date"] = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    facts["fingerprint"] = fingerprint(notebook, stated, resolved, root)
     began = time.monotonic()
     done = execute(notebook, name, chosen, root)
     facts["seconds"] = round(time.monotonic() - began, 1)
@@ -141,12 +132,6 @@ def outdated(name: str, profile: str = "demo", root: Path | None = None) -> str:
     was, now = facts.get("fingerprint", {}), fingerprint(find(name, root), stated, resolved, root)
     changed = [part for part, value in now.items() if was.get(part) != value]
     return f"changed: {', '.join(changed)}" if changed else ""
-
-
-def build(profile: str) -> Path:
-    """Run the chapters that are out of date, then build the site; the path of its first page."""
-    run_outdated(profile)
-    return site.render(profiles.root())
 
 
 def run_outdated(

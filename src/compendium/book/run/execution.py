@@ -72,11 +72,10 @@ def _this_interpreter() -> type:
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
 
+    shown = {"display_name": "Python 3", "language": "python"}
+
     class ThisInterpreter(AsyncKernelManager):
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            shown = {"display_name": "Python 3", "language": "python"}
-            return KernelSpec(argv=[sys.executable, *START.split()], env=SIDE_BY_SIDE, **shown)
+        kernel_spec = KernelSpec(argv=[sys.executable, *START.split()], env=SIDE_BY_SIDE, **shown)
 
     return ThisInterpreter
 

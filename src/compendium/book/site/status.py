@@ -11,7 +11,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from compendium.book.notebook.commit import commit
-from compendium.book.notebook.rerun import as_text
+from compendium.book.notebook.rerun import as_text, duration
 from compendium.book.run import chapters, executed
 from compendium.book.site.markup import filled
 from compendium.errors import BadInput
@@ -19,15 +19,9 @@ from compendium.errors import BadInput
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-COLUMNS = {
-    "fits": "records",
-    "run": "date",
-    "took": "seconds",
-    "profile": "profile",
-    "device": "device",
-    "commit": "commit",
-}
-"""Column -> fact."""
+COLUMNS = ("fits", "run", "took", "profile", "device", "commit")
+FACTS = {"fits": "records", "run": "date"}
+"""Column -> fact, of those that have other names."""
 
 NOT_NOTED = "not noted"  # what an older version of the package did not write down
 
@@ -48,7 +42,7 @@ class Status:
     @property
     def cells(self) -> dict[str, str]:
         """Column -> text; {} for a chapter of which nothing can be read."""
-        noted = {column: str(self.facts.get(key, NOT_NOTED)) for column, key in COLUMNS.items()}
+        noted = {name: str(self.facts.get(FACTS.get(name, name), NOT_NOTED)) for name in COLUMNS}
         noted["took"] = took(self.facts.get("seconds"))
         noted["device"] = noted["device"] or "none named"
         noted["commit"] = noted["commit"].removeprefix("commit ")
@@ -131,11 +125,9 @@ def to_html(found: list[Status], titles: dict[str, str], links: dict[str, str], 
         The commit that the chapters are compared with.
     """
     rows = [(status, titles[status.page], links.get(status.page)) for status in found]
-    return filled("status.html", columns=list(COLUMNS), rows=rows, today=today)
+    return filled("status.html", columns=COLUMNS, rows=rows, today=today)
 
 
 def took(seconds: float | None) -> str:
     """17 s, 3 min; None was not noted."""
-    if seconds is None:
-        return NOT_NOTED
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return NOT_NOTED if seconds is None else duration(seconds)

@@ -6,10 +6,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from compendium.data.section import Section
-from compendium.data.synthetic.drawing import draw
+from compendium.data.synthetic.drawing import SHRINK, Stain, draw, thumbnail
 from compendium.data.synthetic.expression import counts, layout_of
 from compendium.data.synthetic.model import COHORT, GENES, SOURCES, Place, find, rng
-from compendium.data.synthetic.stain import SHRINK, Stain, thumbnail
 from compendium.data.synthetic.tissue import CLASSES, EDGE, PITCH
 from compendium.errors import BadInput
 
@@ -43,9 +42,7 @@ def make(name: str, px: int = 224) -> Section:
     corners, grid = plan.pixels.astype(int) - px // 2, plan.grid + 2
     return Section(
         cohort=COHORT,
-        name=name,
-        patient=place.patient,
-        lab=place.lab,
+        **vars(place),
         technology="synthetic ST",
         genes=GENES,
         spots=np.array([f"{x}x{y}" for x, y in grid]),

@@ -1,7 +1,6 @@
 """The augmentation families of the published methods, and two policies learned on photographs."""
 
 import dataclasses
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,7 +13,10 @@ from compendium.images.augment import functional as changes
 from compendium.images.augment import sampling as draws
 from compendium.images.augment.functional import Tiles
 
-EXPERIMENT = "the benchmark's experiment"
+AUTHORS, EXPERIMENT = "the authors' code", "the benchmark's experiment"
+FOLLOWED = f"{EXPERIMENT}, after {AUTHORS}"
+WITH_DEFAULTS = f"{EXPERIMENT}; limits of colour and aspect: defaults of albumentations"
+DEFAULTS = "defaults of torchvision"
 PIECE = {"cpu": 8, "cuda": 256, "mps": 256}
 """Device -> number of tiles changed at once; on a CPU larger pieces wait for memory."""
 
@@ -51,6 +53,10 @@ class Family:
     source: ClassVar[str] = ""
     exact: ClassVar[bool] = True
     """Pixels only move: `change` takes uint8. Else it takes numbers from 0 to 1."""
+
+    def __init_subclass__(cls, title: str = "", source: str = "", exact: bool = True) -> None:
+        """Take title, source of the parameters, and `exact` as keywords of a class."""
+        cls.title, cls.source, cls.exact = title, source, exact
 
     def __call__(self, images: Bytes, whole: bool = False) -> Bytes:
         """Augment tiles by one draw each, or with `whole` by one draw for all (Hist2ST's views)."""
@@ -102,7 +108,7 @@ def _text(value: object, text: str) -> str:
 
 
 @dataclass(frozen=True)
-class STNet(Family):
+class STNet(Family, title="ST-Net", source=AUTHORS):
     """Mirror left to right, up to down, and rotate by 90 degrees, each by chance.
 
     At 1/2 each of the eight symmetries of a square is equally likely.
@@ -112,8 +118,6 @@ class STNet(Family):
     He et al. 2020, authors' code.
     """
 
-    title: ClassVar[str] = "ST-Net"
-    source: ClassVar[str] = "the authors' code"
     left_right: float = parameter(0.5, "flip", "left to right p = {:g}")
     up_down: float = parameter(0.5, "flip", "up to down p = {:g}")
     turn: float = parameter(0.5, "rotation", "by 90 degrees p = {:g}")
@@ -130,7 +134,7 @@ class STNet(Family):
 
 
 @dataclass(frozen=True)
-class HisToGene(Family):
+class HisToGene(Family, title="HisToGene", source=FOLLOWED, exact=False):
     """Jitter colours, mirror left to right, rotate by any angle.
 
     The authors' repository has this family in another data set class than that of the transformer,
@@ -141,9 +145,6 @@ class HisToGene(Family):
     Pang et al. 2021, authors' code.
     """
 
-    title: ClassVar[str] = "HisToGene"
-    source: ClassVar[str] = f"{EXPERIMENT}, after the authors' code"
-    exact: ClassVar[bool] = False
     brightness: float = parameter(0.5, "colour jitter", "brightness ± {:g}")
     contrast: float = parameter(0.5, "colour jitter", "contrast ± {:g}")
     saturation: float = parameter(0.5, "colour jitter", "saturation ± {:g}")
@@ -164,7 +165,7 @@ class HisToGene(Family):
 
 
 @dataclass(frozen=True)
-class Hist2ST(Family):
+class Hist2ST(Family, title="Hist2ST", source=AUTHORS, exact=False):
     """Turn grey, rotate, mirror left to right: the views of the self-distillation.
 
     Table S1 of the benchmark adds a colour jitter; neither code has one.
@@ -174,9 +175,6 @@ class Hist2ST(Family):
     Zeng et al. 2022, authors' code.
     """
 
-    title: ClassVar[str] = "Hist2ST"
-    source: ClassVar[str] = "the authors' code"
-    exact: ClassVar[bool] = False
     grey: float = parameter(0.1, "greyscale", "p = {:g}")
     degrees: float = parameter(90.0, "rotation", "by up to {:g} degrees either way")
     left_right: float = parameter(0.2, "flip", "left to right p = {:g}")
@@ -196,7 +194,7 @@ class Hist2ST(Family):
 
 
 @dataclass(frozen=True)
-class STimage(Family):
+class STimage(Family, title="STimage", source=EXPERIMENT, exact=False):
     """Mirror either way, then by one more chance rotate, scale, turn grey and jitter colours.
 
     The family of the benchmark's experiment without its blur, whose kernel of one pixel changes
@@ -207,9 +205,6 @@ class STimage(Family):
     Tan et al. 2023; Jiang et al. 2023, authors' code.
     """
 
-    title: ClassVar[str] = "STimage"
-    source: ClassVar[str] = EXPERIMENT
-    exact: ClassVar[bool] = False
     left_right: float = parameter(0.5, "flip", "left to right p = {:g}")
     up_down: float = parameter(0.5, "flip", "up to down p = {:g}")
     rest: float = parameter(0.5, "all that follows", "p = {:g}")
@@ -243,7 +238,7 @@ class STimage(Family):
 
 
 @dataclass(frozen=True)
-class DeepSpaCE(Family):
+class DeepSpaCE(Family, title="DeepSpaCE", source=WITH_DEFAULTS, exact=False):
     """Rotate, mirror, transpose, crop, and shift colours, each by chance.
 
     The family of the benchmark's experiment, which then ran every family but this one. Noise, blur
@@ -257,9 +252,6 @@ class DeepSpaCE(Family):
     Monjo et al. 2022; Jiang et al. 2023, authors' code.
     """
 
-    title: ClassVar[str] = "DeepSpaCE"
-    source: ClassVar[str] = f"{EXPERIMENT}; limits of colour and aspect: defaults of albumentations"
-    exact: ClassVar[bool] = False
     turn: float = parameter(0.5, "rotation", "by 0, 90, 180 or 270 degrees p = {:g}")
     flip: float = parameter(0.5, "flip", "one way, the other or both p = {:g}")
     transpose: float = parameter(0.5, "flip", "transposed p = {:g}")
@@ -303,7 +295,7 @@ class DeepSpaCE(Family):
 
 
 @dataclass(frozen=True)
-class BLEEP(Family):
+class BLEEP(Family, title="BLEEP", source=AUTHORS):
     """Mirror either way, then rotate by 0, 90, 180 or 270 degrees.
 
     The benchmark's experiment drew one of these angles when its script started, and then rotated by
@@ -314,8 +306,6 @@ class BLEEP(Family):
     Xie et al. 2023, authors' code.
     """
 
-    title: ClassVar[str] = "BLEEP"
-    source: ClassVar[str] = "the authors' code"
     left_right: float = parameter(0.5, "flip", "left to right p = {:g}")
     up_down: float = parameter(0.5, "flip", "up to down p = {:g}")
     turn: float | Literal["quarter turns"] = parameter("quarter turns", "rotation", "{}")
@@ -336,8 +326,8 @@ class BLEEP(Family):
 
 
 @dataclass(frozen=True)
-class Policy(Family, ABC):
-    """A policy of torchvision, which draws its operations itself, tile by tile from a seed."""
+class Policy(Family):
+    """A `policy` of torchvision, which draws its operations itself, tile by tile from a seed."""
 
     def draw(self, spots: int) -> Draws:
         """Draw a seed from which all draws of a tile follow."""
@@ -346,19 +336,14 @@ class Policy(Family, ABC):
     def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply the policy tile by tile."""
         policy, out = self.policy(), torch.empty_like(images)
-        with torch.random.fork_rng(devices=[]):
-            for i, seed in enumerate(drawn["seeds"].tolist()):
-                torch.default_generator.manual_seed(seed)
+        for i, seed in enumerate(drawn["seeds"].tolist()):
+            with draws.drawn_from(seed):
                 out[i] = policy(images[i])
         return out
 
-    @abstractmethod
-    def policy(self) -> torch.nn.Module:
-        """Build the policy with these parameters."""
-
 
 @dataclass(frozen=True)
-class RandAugment(Policy):
+class RandAugment(Policy, title="RandAugment", source=DEFAULTS):
     """Apply two of 14 operations, all equally strong.
 
     References
@@ -366,8 +351,6 @@ class RandAugment(Policy):
     Cubuk et al. 2020.
     """
 
-    title: ClassVar[str] = "RandAugment"
-    source: ClassVar[str] = "defaults of torchvision"
     operations_each: int = parameter(2, "drawn operations", "{} out of 14")
     magnitude: int = parameter(9, "drawn operations", "magnitude {}")
     magnitudes: int = parameter(31, "drawn operations", "of {}")
@@ -380,7 +363,7 @@ class RandAugment(Policy):
 
 
 @dataclass(frozen=True)
-class AutoAugment(Policy):
+class AutoAugment(Policy, title="AutoAugment", source=DEFAULTS):
     """Apply one of 25 pairs of operations, learned on a data set of photographs.
 
     References
@@ -388,8 +371,6 @@ class AutoAugment(Policy):
     Cubuk et al. 2019.
     """
 
-    title: ClassVar[str] = "AutoAugment"
-    source: ClassVar[str] = "defaults of torchvision"
     learned_on: str = parameter("imagenet", "drawn operations", "one of 25 pairs learned on {}")
 
     def policy(self) -> torch.nn.Module:

@@ -11,7 +11,7 @@ from statistics import median
 from compendium.data.section import Section
 from compendium.data.splits import Split
 from compendium.errors import cause
-from compendium.images.features import COORDINATES, cache_path
+from compendium.images.features import COORDINATES, Encoding, cache_path
 from compendium.methods.registry import NONE, OWN
 from compendium.runs import store
 from compendium.runs.execution import device_line
@@ -147,9 +147,9 @@ def _images(run: Run, sections: Sequence[Section]) -> Iterator[tuple[Section, st
 
 
 def _path(run: Run, section: Section, device: str, view: str) -> Path:
-    return cache_path(
-        section, run.encoder, run.tile_px, run.weights, device, run.scale, view, run.tile_um
-    )
+    tiles = {"tile_px": run.tile_px, "tile_um": run.tile_um, "view": view}
+    how = Encoding(run.encoder, **tiles, weights=run.weights, device=device, scale=run.scale)
+    return cache_path(section, how)
 
 
 def _measured(work: Callable, *arguments) -> object:
