@@ -41,7 +41,7 @@ class Choices(dict):
 
 
 def start(name: str, namespace: dict[str, Any]) -> "Page":
-    """Check what the notebook was run with and open its page.
+    """Check what the notebook was run with, open its page, and publish which data it is of.
 
     Parameters
     ----------
@@ -62,7 +62,12 @@ def start(name: str, namespace: dict[str, Any]) -> "Page":
     page = Page(name, notebook, profile, Choices(profiles.resolve(known, values, profile, name)))
     usual = profiles.resolve(known, {"profile": profile.name}, profile, name)
     page.overrides = {key: value for key, value in page.parameters.items() if value != usual[key]}
-    page.show_banner()
+    banner = profile.banner
+    if page.cohort != profile.cohort:  # the page's own
+        cohort = listed(page.cohort)
+        banner = f"{cohort.title}. {cohort.attribution}"
+    if banner:
+        _publish_banner(banner)
     return page
 
 
@@ -180,15 +185,6 @@ class Page:
         for finding in findings:
             glue(f"finding-{finding.id}", finding.sentence(outcomes[finding.id]), display=False)
         return outcomes
-
-    def show_banner(self) -> None:
-        """Publish which data the page is of: the profile's banner, or the page's own cohort."""
-        banner = self.profile.banner
-        if self.cohort != self.profile.cohort:
-            cohort = listed(self.cohort)
-            banner = f"{cohort.title}. {cohort.attribution}"
-        if banner:
-            _publish_banner(banner)
 
     def parameters_table(self) -> None:
         """Publish the box that tells how to run this chapter again.

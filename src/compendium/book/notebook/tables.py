@@ -39,8 +39,7 @@ def drawn(
         The sections are not prepared here, and the tables were kept with other parameters; where
         nothing was kept, what `make` raises.
     """
-    is_kept = chapter in chapters_of(profile.name)
-    kept = reference(profile.name, chapter) if is_kept else None
+    kept = reference(profile.name, chapter) if chapter in chapters_of(profile.name) else None
     asked = {word: value for word, value in parameters.items() if word not in FREE}
     wanted = sections or list(listed(cohort).sections)
     if set(wanted) <= set(prepared_names(cohort)) or kept is None:

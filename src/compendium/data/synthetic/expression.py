@@ -50,13 +50,9 @@ def gene_table() -> GeneTable:
     weights = MODEL.blend * stream.standard_normal((len(MORPHOLOGY), count))
     leading = np.resize(np.repeat(np.arange(len(MORPHOLOGY)), MODEL.leads), len(learnable))
     weights[leading, learnable] += stream.choice([-1, 1], len(learnable))
-    return GeneTable(
-        share,
-        base=stream.normal(0, MODEL.base, count),
-        scale=stream.uniform(*MODEL.scale, count),
-        alpha=stream.choice(MODEL.dispersions, count),
-        weights=unit(weights),
-    )
+    base, scale = stream.normal(0, MODEL.base, count), stream.uniform(*MODEL.scale, count)
+    alpha = stream.choice(MODEL.dispersions, count)
+    return GeneTable(share, base, scale, alpha, unit(weights))
 
 
 @cache

@@ -91,7 +91,10 @@ class Family:
         """Operation -> text of its parameters."""
         texts: dict[str, list[str]] = {}
         for each in dataclasses.fields(self):
-            text = _text(getattr(self, each.name), each.metadata["text"])
+            value = getattr(self, each.name)
+            if isinstance(value, tuple):
+                value = " to ".join(f"{end:.3g}" for end in value)
+            text = each.metadata["text"].format(value)
             texts.setdefault(each.metadata["operation"], []).append(text)
         return {operation: ", ".join(parts) for operation, parts in texts.items()}
 
@@ -99,12 +102,6 @@ class Family:
     def summary(self) -> str:
         """The family in one line, "" for none."""
         return "; ".join(f"{operation} ({text})" for operation, text in self.operations.items())
-
-
-def _text(value: object, text: str) -> str:
-    if isinstance(value, tuple):
-        value = " to ".join(f"{end:.3g}" for end in value)
-    return text.format(value)
 
 
 @dataclass(frozen=True)
