@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from compendium.book.site import method_drawings, method_tables
 from compendium.book.site.method_drawings import (
     FORMS,
     NAMES,
@@ -18,7 +19,6 @@ from compendium.book.site.method_drawings import (
 )
 from compendium.book.site.method_tables import BENCHMARK, reviewed
 from compendium.methods import Step, describe, recipe
-from compendium.methods.registry import DESCRIPTIONS
 
 SVG = "{http://www.w3.org/2000/svg}"
 ASCENT, LETTER = (
@@ -156,7 +156,8 @@ def test_the_loss_stands_where_it_is_taken():
 def test_a_method_that_describes_no_drawing_has_one(monkeypatch):
     for name in ("stnet", "histogene"):
         text = replace(describe(name), flow=(), loss="")
-        monkeypatch.setitem(DESCRIPTIONS, name, text)
+        for module in (method_drawings, method_tables):
+            monkeypatch.setattr(module, "describe", lambda name, text=text: text)
         found = alt_text(text.title, boxes(name))
         assert text.summary in found and ("all spots of a section together" in found) == (
             recipe(name).unit == "section"

@@ -10,7 +10,7 @@ from torch import Tensor
 from compendium.errors import BadInput
 from compendium.images.features import COLOUR, COORDINATES
 from compendium.methods.layers import Batch, Method, ModelSpec
-from compendium.methods.registry import NONE, Config, Description, Recipe, register
+from compendium.methods.registry import NONE, Config, Recipe, register
 
 PENALTIES = tuple(10.0**k for k in range(-2, 7))
 
@@ -115,43 +115,20 @@ CONTROL = Recipe(
 register(
     Mean,
     replace(CONTROL, name="mean", frozen=NONE),
-    Description(
-        title="Training mean",
-        summary="Every spot gets each gene's training mean; its PCC is undefined, its RMSE is the "
-        "bar to beat.",
-    ),
 )
 register(
     Neighbours,
     replace(CONTROL, name="coordinates", frozen=COORDINATES, config=NeighboursConfig()),
-    Description(
-        title="Coordinates only",
-        summary="Mean of the 30 training spots nearest in position, scaled to each section's "
-        "extent: tissue layout without any image.",
-    ),
 )
 register(
     Ridge,
     CONTROL,
-    Description(
-        title="Ridge on frozen features",
-        summary="Ridge regression on the features of a frozen pre-trained encoder.",
-    ),
 )
 register(
     Ridge,
     replace(CONTROL, name="colour", frozen=COLOUR),
-    Description(
-        title="Six colour numbers",
-        summary="Ridge on the mean and standard deviation of red, green and blue over the tile.",
-    ),
 )
 register(
     Ridge,
     replace(CONTROL, name="permuted", permute=True),
-    Description(
-        title="Ridge, tiles permuted",
-        summary="Ridge on frozen features whose tiles were shuffled within each training section: "
-        "what section averages alone give.",
-    ),
 )

@@ -17,10 +17,7 @@ from compendium.methods.graph import METRICS, PRUNING, Graph, check_neighbours, 
 from compendium.methods.layers import ActivationCheckpoint, Batch, Method, ModelSpec
 from compendium.methods.registry import (
     Config,
-    Description,
-    Deviation,
     Recipe,
-    Step,
     choice,
     register,
 )
@@ -226,68 +223,5 @@ register(
         published={"loops": False, "shared": True, "batch_statistics": True},
         laptop={"lr": 3e-4, "epochs": 50, "width": 256},
         smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
-    ),
-    Description(
-        **parts.VARIANT,
-        title="Hist2ST, graph attention",
-        summary="ResNet-50 pre-trained on ImageNet, not trained further, and one linear layer; "
-        "four layers of graph attention over the neighbours of a spot, an LSTM over these "
-        "four; neither transformer, positions nor distillation.",
-        loss="mean squared error + {zinb:g} ZINB",
-        flow=(
-            Step("encoder", "ResNet-50", "ImageNet weights", frozen=True),
-            Step("encoder", "linear layer", "to {width:,} numbers"),
-            Step(
-                "context",
-                "{graph_layers} graph attention layers",
-                "{heads} heads; a spot attends to its {k} nearest spots and itself",
-            ),
-            parts.LSTM,
-            parts.ZINB,
-            parts.HEAD,
-        ),
-        deviations=(
-            Deviation(
-                "Attention layers",
-                "four separate ones",
-                "code: one applied four times (shared=True, published protocol)",
-                "four, as in the text",
-            ),
-            Deviation(
-                "Self-loops",
-                "a spot attends to itself too",
-                "none (loops=False)",
-                "else a spot's own image reaches its prediction by way of others only",
-            ),
-            Deviation(
-                "Layer",
-                "torch-geometric's GATConv, bias before the attention; a spot without neighbours "
-                "takes the mean of all",
-                "own code",
-                "the same function",
-            ),
-            Deviation("Coefficient head of the distillation", "there and unused", "code: the same"),
-            parts.BATCH_NORM,
-            parts.PIXELS,
-            Deviation(
-                "Encoder",
-                "ResNet-50; another with encoder=, on cached features",
-                "benchmark: three encoders",
-            ),
-            parts.TIES,
-            parts.START,
-            Deviation(
-                "Frozen features",
-                "multiplied by 4 (gain=4)",
-                "tiles",
-                "chosen among 1, 4 and 10 on three sections of the demo cohort",
-            ),
-            Deviation(
-                "Learning rate in the budget laptop",
-                "3e-4",
-                "1e-4",
-                "chosen between 3e-4 and 1e-3 on one section of the demo cohort",
-            ),
-        ),
     ),
 )

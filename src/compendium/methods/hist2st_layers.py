@@ -15,7 +15,6 @@ from compendium.methods.layers import (
     ModelSpec,
     checkpointed,
 )
-from compendium.methods.registry import Deviation, Step
 
 ENCODER_PX = 224  # side of what a pre-trained encoder is given
 PIECE = 64  # tiles at once through an encoder that is not trained
@@ -23,53 +22,6 @@ PIECE = 64  # tiles at once through an encoder that is not trained
 # 283 tiles of 112 px takes 7 GB.
 TUNED_PIECE = 32
 POLICIES = ("mean", "max")
-
-SPOTS_ATTEND = Step(
-    "context",
-    "{layers} transformer blocks",
-    "{heads} heads; every spot attends to every spot of its section",
-)
-TABLES = Step(
-    "context",
-    "position tables",
-    "a learned vector for array x and one for array y, added",
-    side="in",
-)
-LSTM = Step("context", "LSTM over the {graph_layers} outputs", "their mean is the state of a spot")
-ZINB = Step(
-    "distribution",
-    "ZINB of the counts",
-    "mean, dispersion and dropout of each gene; -log-likelihood x {zinb:g}",
-    side="out",
-)
-HEAD = Step("head", "linear layer", "behind layer normalisation")
-
-WHOLE_SLIDE = Deviation(
-    "Visium slides",
-    "shown whole",
-    "benchmark: cut into windows of 4,000 px (windows=published)",
-    "spots on a border count twice there",
-)
-TIES = Deviation(
-    "Neighbours at equal distance", "in the order of the spots", "in that of an unstable sort"
-)
-START = Deviation(
-    "Start of the prediction and of the mean of the ZINB",
-    "training mean of each gene",
-    "near 0",
-    "any target",
-)
-BATCH_NORM = Deviation(
-    "Batch normalisation of the frozen encoder",
-    "statistics of ImageNet",
-    "of the batch in training (batch_statistics=True)",
-)
-PIXELS = Deviation(
-    "Pixel values",
-    "normalised as the encoder expects",
-    "0-255 (scale=0-255, published protocol)",
-    "the encoder was trained on normalised pixels",
-)
 
 
 # What the benchmark's variants of Hist2ST have in common (Jiang et al. 2023).

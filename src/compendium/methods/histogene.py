@@ -7,14 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from compendium.methods.hist2st_layers import (
-    SPOTS_ATTEND,
-    TABLES,
-    WHOLE_SLIDE,
     gene_head,
     start_at_mean,
 )
 from compendium.methods.layers import Batch, Block, GridEmbedding, Method, ModelSpec
-from compendium.methods.registry import Config, Description, Deviation, Recipe, Step, register
+from compendium.methods.registry import Config, Recipe, register
 
 
 @dataclass(frozen=True)
@@ -102,47 +99,5 @@ register(
             "hidden": 512,
         },
         smoke={"lr": 1e-3, "epochs": 3, "width": 32, "layers": 1, "heads": 1, "hidden": 32},
-    ),
-    Description(
-        title="HisToGene",
-        citation="pang2021histogene",
-        summary="Linear patch embedding plus learned tables for array x and y, eight transformer "
-        "blocks over the spots of a section, one linear layer.",
-        loss="mean squared error",
-        flow=(
-            Step(
-                "encoder",
-                "linear patch embedding",
-                "all pixel values of the tile to {width:,} numbers",
-            ),
-            SPOTS_ATTEND,
-            TABLES,
-            Step("head", "linear layer", "behind layer normalisation"),
-        ),
-        evaluated="HER2+ (BC1); squamous cell carcinoma (GSE144240)",
-        compared=("stnet",),
-        deviations=(
-            Deviation("Orientation of tiles", "natural", "code: transposed", "no score can notice"),
-            Deviation(
-                "Frozen features",
-                "multiplied by 4 (gain=4)",
-                "tiles 0-255",
-                "else tokens are far smaller than the position tables; chosen among 1, 2, 4 and "
-                "10 on three sections of the demo cohort",
-            ),
-            Deviation(
-                "Start of the prediction", "training mean of each gene", "near 0", "any target"
-            ),
-            Deviation(
-                "Budget laptop",
-                "learning rate 3e-4, dropout 0.3",
-                "1e-5 and 0.1",
-                "chosen on three sections of the demo cohort among 1e-4 to 1e-3 and 0.1 to 0.5",
-            ),
-            WHOLE_SLIDE,
-            Deviation(
-                "Genes", "a run takes its panel as it is", "list once cut at 1,000 expressing spots"
-            ),
-        ),
     ),
 )

@@ -15,8 +15,9 @@ from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES
 from compendium.images.tissue_filter import EVERY
 from compendium.methods import Recipe, Step, describe, names, recipe
+from compendium.methods.description import Description
 from compendium.methods.layers import ModelSpec
-from compendium.methods.registry import OWN, Description
+from compendium.methods.registry import OWN
 from compendium.runs.execution import count
 from compendium.runs.run import PROTOCOLS, VISIUM
 
