@@ -8,24 +8,16 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
-from compendium.book.site.method_tables import BENCHMARK, EXAMPLE, EXPRESSION, reviewed, steps
+import pandas as pd
+
+from compendium.book.site.method_tables import BENCHMARK, EXAMPLE, reviewed, steps
+from compendium.data.targets.transforms import REGISTRY
 from compendium.methods import Step, describe, recipe
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-NAMES = {
-    "tile": "input",
-    "encoder": "encoder",
-    "context": "between spots",
-    "distribution": "distribution",
-    "head": "head",
-    "training": "training only",
-    "loss": "loss",
-    "expression": "output",
-}
+# Parts whose boxes have another name than the part.
+NAMES = {"tile": "input", "context": "between spots", "training": "training only"}
+NAMES |= {"expression": "output"}
 # px: inside a box, between boxes, and heights of the three kinds of lines.
 PAD, GAP, LABEL, LINE, SMALL = 10, 26, 15, 18, 16
 LETTER, SMALL_LETTER = 8.6, 7.1  # px, width of a letter on average in a wide typeface
@@ -61,7 +53,7 @@ def boxes(name: str) -> list[Step]:
     return [
         Step("tile", f"tile of {facts.tile_px} px", EXAMPLE[facts.unit]),
         *inner,
-        Step("expression", "expression", EXPRESSION[facts.target]),
+        Step("expression", "expression", REGISTRY[facts.target].formula),
         *([loss] if loss.detail and loss not in inner else []),
     ]
 
@@ -100,17 +92,19 @@ def alt_text(title: str, drawn: Sequence[Step]) -> str:
 def _sentence(step: Step, first: bool) -> str:
     main = "From" if first else "Then"
     start = {"in": "Into it", "out": "Beside it"}.get(step.side, main)
-    label = f" {NAMES[step.part]}:" if step.part not in ("tile", "expression", "loss") else ""
+    label = (
+        f" {NAMES.get(step.part, step.part)}:"
+        if step.part not in ("tile", "expression", "loss")
+        else ""
+    )
     detail = f" ({step.detail})" if step.detail else ""
     return f"{start}{label} {step.title}{detail}{', frozen' if step.frozen else ''}."
 
 
-def frame(drawn: Sequence[Step]) -> "pd.DataFrame":
+def frame(drawn: Sequence[Step]) -> pd.DataFrame:
     """Tabulate the boxes."""
-    import pandas as pd
-
     found = pd.DataFrame(drawn).rename(columns={"title": "box", "side": "branch"})
-    return found.assign(part=found["part"].map(NAMES))
+    return found.assign(part=found["part"].replace(NAMES))
 
 
 def to_html(title: str, drawn: Sequence[Step]) -> str:
@@ -205,7 +199,7 @@ def _box(step: Step, x: int, y: int, width: int, height: int) -> str:
     top = y + (height - _height(step, width)) // 2 + PAD
     below = top + LABEL + LINE * len(title)
     frozen = (", frozen", " frozen") if step.frozen else ("", "")
-    lines = [("part", top + 9, NAMES[step.part] + frozen[0])]
+    lines = [("part", top + 9, NAMES.get(step.part, step.part) + frozen[0])]
     lines += [("title", top + LABEL + LINE * i + 14, text) for i, text in enumerate(title)]
     lines += [("detail", below + SMALL * i + 12, text) for i, text in enumerate(detail)]
     texts = "".join(
