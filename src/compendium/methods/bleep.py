@@ -12,13 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
-from compendium.methods.registry import (
-    Config,
-    Recipe,
-    choice,
-    register,
-)
+from compendium.methods.layers import Batch, Expression, ImageEncoder, Method, ModelSpec, State
+from compendium.methods.registry import Config, Recipe, choice, register
 
 RETRIEVALS = ("simple", "average", "weighted")
 METRICS = ("cosine", "euclidean")
@@ -106,7 +101,7 @@ class BLEEP(Method):
             )
         self.keys, self.measured = self.of_expression(measured), measured
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Average the expression of the nearest reference spots."""
         query = self.of_image(self.image(batch.image))
         near, weight = retrieve(query, self.keys, self.neighbours, self.metric, self.weighted)
@@ -128,17 +123,13 @@ class Projection(nn.Module):
         self.first, self.second = nn.Linear(inputs, width), nn.Linear(width, width)
         self.dropout, self.norm = nn.Dropout(dropout), nn.LayerNorm(width)
 
-    def forward(self, x: Float[Tensor, "spot inputs"]) -> Float[Tensor, "spot width"]:
+    def forward(self, x: Float[Tensor, "spot inputs"]) -> State:
         """Return the position of each spot in the common space."""
         u = self.first(x)
         return self.norm(self.dropout(self.second(F.gelu(u))) + u)
 
 
-def contrastive(
-    images: Float[Tensor, "spot width"],
-    expressions: Float[Tensor, "spot width"],
-    temperature: float,
-) -> Float[Tensor, ""]:
+def contrastive(images: State, expressions: State, temperature: float) -> Float[Tensor, ""]:
     """Return the contrastive loss with soft targets.
 
     Cross-entropy of E I' / T against the softmax of (I I' + E E') T / 2, over rows and over
@@ -159,11 +150,7 @@ def contrastive(
 
 
 def retrieve(
-    query: Float[Tensor, "spot width"],
-    keys: Float[Tensor, "reference width"],
-    k: int,
-    metric: str,
-    weighted: bool,
+    query: State, keys: Float[Tensor, "reference width"], k: int, metric: str, weighted: bool
 ) -> tuple[Int[Tensor, "spot k"], Float[Tensor, "spot k"]]:
     """Find the k nearest keys of each query.
 

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from compendium.errors import BadInput
 from compendium.images.features import COLOUR, COORDINATES
-from compendium.methods.layers import Batch, Method, ModelSpec
+from compendium.methods.layers import Batch, Expression, Method, ModelSpec
 from compendium.methods.registry import NONE, Config, Recipe, register
 
 PENALTIES = tuple(10.0**k for k in range(-2, 7))
@@ -22,7 +21,7 @@ class Mean(Method):
         super().__init__()
         self.register_buffer("mean", spec.mean.clone())
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Return the same row for every spot."""
         return self.mean.expand(len(batch.grid), -1)
 
@@ -59,7 +58,7 @@ class Neighbours(Method):
                 "lower it"
             )
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Average over the nearest."""
         distance = torch.cdist(
             batch.image, self.places, compute_mode="donot_use_mm_for_euclid_dist"
@@ -91,7 +90,7 @@ class Ridge(Method):
         self.weight = torch.from_numpy(weight.T).to(self.weight)
         self.bias = torch.from_numpy(solved.intercept_ - weight @ scaler.mean_).to(self.bias)
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Apply the linear map."""
         return self.bias + batch.image @ self.weight
 

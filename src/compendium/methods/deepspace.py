@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
+from compendium.methods.layers import Batch, Expression, ImageEncoder, Loss, Method, ModelSpec
 from compendium.methods.registry import Config, Recipe, register
 
 ENCODER_PX = 224  # side that a tile is resized to
@@ -49,14 +48,14 @@ class DeepSpaCE(Method):
         self.head = nn.Linear(self.image.width, spec.genes)
         self.head.bias.data.copy_(spec.mean)
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Predict from the resized tile."""
         image = batch.image
         if self.tiles:
             image = F.interpolate(image, size=ENCODER_PX, mode="bilinear", align_corners=False)
         return self.head(self.dropout(self.image(image)))
 
-    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, batch: Batch) -> dict[str, Loss]:
         """Return the smooth-L1 loss with its bend at 1, mean over spots and genes."""
         return {"smooth L1": F.smooth_l1_loss(self(batch), batch.target)}
 
@@ -69,7 +68,6 @@ register(
         tile_px=376,
         target="pearson",
         encoder="vgg16.tv_in1k",
-        optimiser="adam",
         lr=1e-4,
         weight_decay=1e-4,
         batch=128,

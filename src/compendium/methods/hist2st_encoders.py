@@ -57,12 +57,7 @@ class EncoderHist2ST(Hist2ST):
         """Build what makes a token of a tile, or of its frozen features."""
         if not spec.features:
             return parts.EncoderTokens(
-                spec,
-                config.width,
-                config.dropout,
-                config.resized,
-                config.batch_statistics,
-                config.tuned,
+                spec, config, config.resized, config.batch_statistics, config.tuned
             )
         if config.tuned:
             raise BadInput(

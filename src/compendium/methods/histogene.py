@@ -6,11 +6,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from compendium.methods.hist2st_layers import (
-    gene_head,
-    start_at_mean,
-)
-from compendium.methods.layers import Batch, Block, GridEmbedding, Method, ModelSpec
+from compendium.methods.hist2st_layers import gene_head, start_at_mean
+from compendium.methods.layers import Batch, Block, Expression, GridEmbedding, Method, ModelSpec
 from compendium.methods.registry import Config, Recipe, register
 
 
@@ -64,7 +61,7 @@ class HisToGene(Method):
         self.head = gene_head(config.width, spec.genes)
         start_at_mean(self.head, None, spec)
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Predict all spots of one section at once."""
         x = self.dropout(self.patch(self.gain * batch.image.flatten(1)) + self.position(batch.grid))
         for block in self.blocks:
@@ -76,6 +73,8 @@ class HisToGene(Method):
         return {"mean squared error": F.mse_loss(self(batch), batch.target)}
 
 
+SMALL = {"width": 256, "layers": 2, "heads": 4, "hidden": 512}
+
 register(
     HisToGene,
     Recipe(
@@ -83,21 +82,12 @@ register(
         unit="section",
         tile_px=112,
         target="scprep",
-        optimiser="adam",
         lr=1e-5,
         batch=1,
         epochs=100,
         scale="0-255",
         config=HisToGeneConfig(),
-        laptop={
-            "lr": 3e-4,
-            "epochs": 50,
-            "dropout": 0.3,
-            "width": 256,
-            "layers": 2,
-            "heads": 4,
-            "hidden": 512,
-        },
+        laptop={"lr": 3e-4, "epochs": 50, "dropout": 0.3} | SMALL,
         smoke={"lr": 1e-3, "epochs": 3, "width": 32, "layers": 1, "heads": 1, "hidden": 32},
     ),
 )

@@ -14,6 +14,9 @@ from torch.utils.checkpoint import checkpoint
 from compendium.images import encoders
 
 HEAD_WIDTH = 64
+Expression = Float[Tensor, "spot gene"]
+State = Float[Tensor, "spot width"]
+Loss = Float[Tensor, ""]
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,9 @@ class Batch:
     """Tiles, or frozen features of them."""
     grid: Int[Tensor, "spot 2"]
     """Array positions."""
-    target: Float[Tensor, "spot gene"] | None = None
+    target: Expression | None = None
     """Expression on the run's target, in training."""
-    counts: Float[Tensor, "spot gene"] | None = None
+    counts: Expression | None = None
     """UMI counts of the same genes, in training."""
     size: Float[Tensor, "spot"] | None = None
     """Size factors; their meaning follows the target (compendium.runs.inputs.batches)."""
@@ -77,18 +80,18 @@ class Method(nn.Module):
     per_spot_buffers: tuple[str, ...] = ()
     """Buffers that hold one row of each training spot."""
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Predict expression on the method's own target."""
         raise TypeError(f"{type(self).__name__} has no forward")
 
-    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, batch: Batch) -> dict[str, Loss]:
         """Return named, weighted terms whose sum is minimised."""
         return {}
 
     def fit_closed_form(self, batches: Iterable[Batch]) -> None:
         """Fit what is fitted in closed form; called once, after training by gradient."""
 
-    def predict(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def predict(self, batch: Batch) -> Expression:
         """Predict at test; a method that averages views overrides it."""
         return self(batch)
 
@@ -174,7 +177,7 @@ class ImageEncoder(nn.Module):
         """Set the mode; a frozen encoder stays in evaluation."""
         return super().train(mode and not self.frozen)
 
-    def forward(self, image: Tensor) -> Float[Tensor, "spot width"]:
+    def forward(self, image: Tensor) -> State:
         """Return the features of each spot."""
         return self.network(image)
 
@@ -195,7 +198,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * heads * HEAD_WIDTH, bias=False)
         self.out = nn.Sequential(nn.Linear(heads * HEAD_WIDTH, width), nn.Dropout(dropout))
 
-    def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
+    def forward(self, x: State) -> State:
         """Let every spot attend to every spot."""
         q, k, v = (
             part.unflatten(1, (self.heads, HEAD_WIDTH)).transpose(0, 1)
@@ -220,7 +223,7 @@ class Block(ActivationCheckpoint):
             nn.Dropout(dropout),
         )
 
-    def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
+    def forward(self, x: State) -> State:
         """Return the new state of each spot."""
         x = x + self.attention(self.norm1(x))
         return x + self.feed(self.norm2(x))
@@ -233,11 +236,6 @@ class GridEmbedding(nn.Module):
         super().__init__()
         self.x, self.y = nn.Embedding(positions, width), nn.Embedding(positions, width)
 
-    def forward(self, grid: Int[Tensor, "spot 2"]) -> Float[Tensor, "spot width"]:
+    def forward(self, grid: Int[Tensor, "spot 2"]) -> State:
         """Embed array positions; one beyond the table is an IndexError of torch."""
         return self.x(grid[:, 0]) + self.y(grid[:, 1])
-
-
-def no_image(spots: int) -> Float[Tensor, "spot 0"]:
-    """Return the image of a method that is given none."""
-    return torch.zeros(spots, 0)

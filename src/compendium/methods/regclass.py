@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods.hist2st import HIST2ST, Hist2ST, Hist2STConfig
-from compendium.methods.layers import Batch, ModelSpec
+from compendium.methods.layers import Batch, Loss, ModelSpec, State
 from compendium.methods.registry import register
 
 HIDDEN, HIDDEN_LAYERS, DROPOUT = 800, 4, 0.2
@@ -72,9 +72,7 @@ class Regclass(Hist2ST):
         ]
         self.classifier = nn.Sequential(*layers, nn.Linear(HIDDEN, spec.classes))
 
-    def further_losses(
-        self, state: Float[Tensor, "spot width"], batch: Batch
-    ) -> dict[str, Float[Tensor, ""]]:
+    def further_losses(self, state: State, batch: Batch) -> dict[str, Loss]:
         """Return the cross-entropy over the labelled spots, 0 where there is none."""
         logits = self.classifier(state)
         loss = cross_entropy(logits, batch.labels, self.config.double_softmax)
@@ -88,7 +86,7 @@ class Regclass(Hist2ST):
 
 def cross_entropy(
     logits: Float[Tensor, "spot class"], labels: Int[Tensor, "spot"], double_softmax: bool = False
-) -> Float[Tensor, ""]:
+) -> Loss:
     """Return the mean cross-entropy over spots whose label is not -1, or 0 if there are none.
 
     Parameters

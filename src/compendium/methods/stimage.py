@@ -11,12 +11,8 @@ from compendium.data.targets.transforms import SIGNED
 from compendium.errors import BadInput
 from compendium.machine import double
 from compendium.methods.count_losses import integer_counts, nb_total_probability
-from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
-from compendium.methods.registry import (
-    Config,
-    Recipe,
-    register,
-)
+from compendium.methods.layers import Batch, Expression, ImageEncoder, Loss, Method, ModelSpec
+from compendium.methods.registry import Config, Recipe, register
 
 # Targets ln(1 + scale x rate), with the rate of a gene in counts per 10,000 molecules: there the
 # likelihood is of counts.
@@ -73,14 +69,12 @@ class STimage(Method):
         start = torch.cat([inverse_softplus(mean), torch.zeros_like(mean)])
         self.head.bias.data.copy_(start)
 
-    def nb_parameters(
-        self, batch: Batch
-    ) -> tuple[Float[Tensor, "spot gene"], Float[Tensor, "spot gene"]]:
+    def nb_parameters(self, batch: Batch) -> tuple[Expression, Expression]:
         """Return n and the logit of p."""
         number, logit = self.head(self.image(batch.image)).chunk(2, dim=1)
         return F.softplus(number), logit
 
-    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, batch: Batch) -> dict[str, Loss]:
         """Return -log-likelihood, summed over genes, mean over spots."""
         n, logit = self.nb_parameters(batch)
         if self.scale is None:
@@ -90,27 +84,23 @@ class STimage(Method):
             each = nb_total_probability(integer_counts(batch.counts), n, p)
         return {"negative binomial": each.sum(dim=1).mean()}
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Predict the mean, or ln(1 + scale x mean) on a target of rates."""
         mean = nb_mean(*self.nb_parameters(batch))
         return mean if self.scale is None else torch.log1p(self.scale * mean)
 
-    def variance(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def variance(self, batch: Batch) -> Expression:
         """Return n (1 - p) / p^2, the variance of the target or of counts at 10,000 molecules."""
         n, logit = self.nb_parameters(batch)
         return nb_mean(n, logit) * (1 + torch.exp(-logit))
 
 
-def nb_mean(
-    n: Float[Tensor, "spot gene"], logit: Float[Tensor, "spot gene"]
-) -> Float[Tensor, "spot gene"]:
+def nb_mean(n: Expression, logit: Expression) -> Expression:
     """Return n (1 - p) / p."""
     return n * torch.exp(-logit)
 
 
-def sized(
-    logit: Float[Tensor, "spot gene"], size: Float[Tensor, "spot"]
-) -> Float[Tensor, "spot gene"]:
+def sized(logit: Expression, size: Float[Tensor, "spot"]) -> Expression:
     """Return p of a spot of a size factor: odds (1 - p) / p and mean are multiplied by it.
 
     A spot of size 0 has p = 1, count 0 and mean 0.
@@ -131,7 +121,6 @@ register(
         tile_px=299,
         target="log1p",
         encoder="resnet50.tv_in1k",
-        optimiser="adam",
         lr=1e-5,
         batch=128,
         epochs=100,

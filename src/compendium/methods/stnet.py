@@ -1,10 +1,9 @@
 """ST-Net (He et al. 2020): a DenseNet-121 of each tile and one linear layer to all genes."""
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from compendium.images.augment.functional import SYMMETRIES, symmetry
-from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
+from compendium.methods.layers import Batch, Expression, ImageEncoder, Loss, Method, ModelSpec
 from compendium.methods.registry import Config, Recipe, register
 
 
@@ -33,15 +32,15 @@ class STNet(Method):
         nn.init.zeros_(self.head.weight)
         self.head.bias.data.copy_(spec.mean)
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Predict by one linear layer on the encoder's features."""
         return self.head(self.image(batch.image))
 
-    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, batch: Batch) -> dict[str, Loss]:
         """Return the squared error, averaged over genes and summed over spots."""
         return {"squared error": (self(batch) - batch.target).square().mean(dim=1).sum()}
 
-    def predict(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def predict(self, batch: Batch) -> Expression:
         """Average over the eight symmetries of a tile; frozen features are taken as they are."""
         if not self.tiles:
             return self(batch)
@@ -60,7 +59,6 @@ register(
         optimiser="sgd",
         lr=1e-6,
         momentum=0.9,
-        batch=32,
         epochs=50,
         augment="stnet",
         laptop={"optimiser": "adam", "lr": 1e-4, "momentum": 0.0, "batch": 128, "epochs": 50},
