@@ -96,8 +96,8 @@ class Ridge(Method):
 
 
 def _images_and_targets(batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-    parts = [(batch.image, batch.target) for batch in batches]
-    images, targets = zip(*parts, strict=True)
+    pairs = ((batch.image, batch.target) for batch in batches)
+    images, targets = zip(*pairs, strict=True)
     return torch.cat(images), torch.cat(targets)
 
 
@@ -111,23 +111,10 @@ CONTROL = Recipe(
     epochs=0,
 )
 
+register(Mean, replace(CONTROL, name="mean", frozen=NONE))
 register(
-    Mean,
-    replace(CONTROL, name="mean", frozen=NONE),
+    Neighbours, replace(CONTROL, name="coordinates", frozen=COORDINATES, config=NeighboursConfig())
 )
-register(
-    Neighbours,
-    replace(CONTROL, name="coordinates", frozen=COORDINATES, config=NeighboursConfig()),
-)
-register(
-    Ridge,
-    CONTROL,
-)
-register(
-    Ridge,
-    replace(CONTROL, name="colour", frozen=COLOUR),
-)
-register(
-    Ridge,
-    replace(CONTROL, name="permuted", permute=True),
-)
+register(Ridge, CONTROL)
+register(Ridge, replace(CONTROL, name="colour", frozen=COLOUR))
+register(Ridge, replace(CONTROL, name="permuted", permute=True))

@@ -67,14 +67,8 @@ class EncoderHist2ST(Hist2ST):
         return super().embedding(spec, config)
 
 
+PUBLISHED = {"transposed": True, "batch_statistics": True}
+ON_ENCODER = replace(HIST2ST, config=EncoderHist2STConfig(), published=PUBLISHED)
+
 for _name, _encoder in ENCODERS.items():
-    register(
-        EncoderHist2ST,
-        replace(
-            HIST2ST,
-            name=f"hist2st-{_name}",
-            encoder=_encoder,
-            config=EncoderHist2STConfig(),
-            published={"transposed": True, "batch_statistics": True},
-        ),
-    )
+    register(EncoderHist2ST, replace(ON_ENCODER, name=f"hist2st-{_name}", encoder=_encoder))

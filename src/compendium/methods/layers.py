@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -40,10 +40,8 @@ class Batch:
 
     def to(self, device: str) -> "Batch":
         """Copy the batch to another device."""
-        parts = {each.name: getattr(self, each.name) for each in fields(self)}
-        return replace(
-            self, **{name: part.to(device) for name, part in parts.items() if part is not None}
-        )
+        moved = {name: part.to(device) for name, part in vars(self).items() if part is not None}
+        return replace(self, **moved)
 
 
 @dataclass(frozen=True)
@@ -121,11 +119,8 @@ def checkpointed(module: nn.Module, *inputs) -> Tensor:
 @contextmanager
 def _frozen_statistics(module: nn.Module) -> Iterator[None]:
     """Let batch normalisation use the batch without updating its running statistics."""
-    norms = [
-        each
-        for each in module.modules()
-        if isinstance(each, _BatchNorm) and each.track_running_stats
-    ]
+    norms = [each for each in module.modules() if isinstance(each, _BatchNorm)]
+    norms = [each for each in norms if each.track_running_stats]
     before = [(each.momentum, each.num_batches_tracked.clone()) for each in norms]
     for each in norms:
         each.momentum = 0.0
@@ -215,13 +210,8 @@ class Block(ActivationCheckpoint):
         super().__init__()
         self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads, dropout)
         self.norm2 = nn.LayerNorm(width)
-        self.feed = nn.Sequential(
-            nn.Linear(width, hidden),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, width),
-            nn.Dropout(dropout),
-        )
+        wider, back = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.feed = nn.Sequential(wider, nn.GELU(), nn.Dropout(dropout), back, nn.Dropout(dropout))
 
     def forward(self, x: State) -> State:
         """Return the new state of each spot."""

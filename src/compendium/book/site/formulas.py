@@ -18,10 +18,10 @@ CHILDREN |= {"msubsup": 3, "munderover": 3}
 LIMITS = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
 # Environments whose rows are aligned at &: the translator knows split; Sphinx sets numbers.
 ALIGNED = re.compile(
-    r"\\(begin|end)\{(?:aligned|align|align\*|alignat\*?|eqnarray\*?|gather\*?|gathered)\}"
+    r"\\(begin|end)\{(?:aligned|align\*?|alignat\*?|eqnarray\*?|gather\*?|gathered)\}"
 )
 PLAIN = re.compile(
-    r"\\(?:begin|end)\{(?:equation|equation\*|displaymath)\}|\\(?:label\{[^}]*\}|nonumber|notag)"
+    r"\\(?:begin|end)\{(?:equation\*?|displaymath)\}|\\(?:label\{[^}]*\}|nonumber|notag)"
 )
 
 

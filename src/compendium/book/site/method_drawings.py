@@ -74,14 +74,12 @@ def structure() -> list[Step]:
 
 def having(part: str) -> str:
     """List the methods with a step of that part by title, and count the variants."""
-    found = {False: [], True: []}
-    for name in reviewed():
-        has = any(step.part == part for step in steps(name))
-        found[describe(name).citation == BENCHMARK].append((describe(name).title, has))
-    own = [title for title, has in found[False] if has]
-    named = ", ".join(own) or "none of the methods"
-    named = "all methods" if len(own) == len(found[False]) else named
-    return f"{named}; {sum(has for _, has in found[True])} of {len(found[True])} variants"
+    has = {name: any(step.part == part for step in steps(name)) for name in reviewed()}
+    variants = [name for name in has if describe(name).citation == BENCHMARK]
+    own = [name for name in has if name not in variants]
+    named = ", ".join(describe(name).title for name in own if has[name])
+    named = "all methods" if all(has[name] for name in own) else named or "none of the methods"
+    return f"{named}; {sum(has[name] for name in variants)} of {len(variants)} variants"
 
 
 def alt_text(title: str, drawn: Sequence[Step]) -> str:
@@ -162,8 +160,7 @@ def _beside(main: Step, sides: list[Step], y: int, form: Form) -> tuple[str, int
 def _below(main: Step, sides: list[Step], y: int, form: Form, last: bool) -> tuple[str, int]:
     """What feeds a step stands above it, what it feeds below; the main way passes on the left."""
     parts, start = [], y
-    order = [side for side in sides if side.side == "in"] + [main]
-    order += [side for side in sides if side.side == "out"]
+    order = sorted([main, *sides], key=lambda step: ("in", "", "out").index(step.side))
     for step in order:
         gap, draw = (PAD, _line) if step.side else (GAP, _arrow)
         if step is not order[0]:

@@ -169,17 +169,9 @@ def parameters() -> pd.DataFrame:
 def _counts(facts: Recipe, genes: int) -> dict[str, int]:
     import torch
 
+    seen = {"tile_px": facts.tile_px, "encoder": facts.encoder, "weights": encoders.RANDOM}
     with torch.device("meta"):  # there a tensor has a shape and nothing else
-        spec = ModelSpec(
-            genes,
-            torch.zeros(genes),
-            facts.target,
-            CLASSES,
-            tile_px=facts.tile_px,
-            encoder=facts.encoder,
-            weights=encoders.RANDOM,
-        )
-        built = facts.build(spec)
+        built = facts.build(ModelSpec(genes, torch.zeros(genes), facts.target, CLASSES, **seen))
     return {"all": count(built), "trained": count(built, trainable=True)}
 
 
