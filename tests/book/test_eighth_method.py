@@ -76,8 +76,8 @@ deviations:
 IMPORT = "from compendium.methods import knn  # noqa: E402, F401\n"
 ENTRY = "\n@article{one2031knn, author={One, An}, title={Nearest tiles of all}, journal={J}, year={2031}}\n"
 PAGE = (
-    "# Methods\n\n```{methods-table} methods\n```\n\nSee {numref}`methods:stnet`.\n\n```{method-drawing} stnet\n```\n\n```{method-drawing}\n```\n\n"
-    "```{method-drawing} structure\n```\n\n```{bibliography}\n:cited:\n```\n"
+    "# Methods\n\n```{methods-table} methods\nEvery method. {sources}\n```\n\nSee {numref}`methods:stnet`.\n\n```{method-drawing} stnet\n```\n\n```{method-drawing}\n```\n\n"
+    "```{method-drawing} structure\nWhat they share.\n```\n\n```{bibliography}\n:cited:\n```\n"
 )
 TOC = "format: jb-book\nroot: intro\nchapters:\n  - file: methods\n"
 ROOMS = (

@@ -16,8 +16,12 @@ from compendium.data.targets.transforms import REGISTRY
 from compendium.methods import Step, describe, recipe
 
 # Parts whose boxes have another name than the part.
-NAMES = {"tile": "input", "context": "between spots", "training": "training only"}
-NAMES |= {"expression": "output"}
+NAMES = {
+    "tile": "input",
+    "context": "between spots",
+    "training": "training only",
+    "expression": "output",
+}
 # px: inside a box, between boxes, and heights of the three kinds of lines.
 PAD, GAP, LABEL, LINE, SMALL = 10, 26, 15, 18, 16
 LETTER, SMALL_LETTER = 8.6, 7.1  # px, width of a letter on average in a wide typeface
