@@ -1,9 +1,10 @@
-"""Each method has one file of what pages print of it; a wrong file is refused with all its mistakes."""
+"""Each method has one file of what pages print of it; all mistakes of a file are named at once."""
 
 import subprocess
 import sys
 
 import pytest
+import yaml
 
 from compendium.errors import BadInput
 from compendium.images.augment.families import FAMILIES
@@ -24,7 +25,8 @@ def test_every_file_is_read_and_filled_in(name):
 
 
 def test_none_is_read_before_it_is_asked_for():
-    code = "import compendium.runs; from compendium.methods.description import stated; assert not stated.cache_info().misses"
+    code = "import compendium.runs as _; from compendium.methods.description import stated as s"
+    code += "; assert not s.cache_info().misses"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
@@ -34,6 +36,13 @@ def test_a_variant_states_what_differs_and_adds_its_deviations():
     assert len(variant.deviations) > len(base.deviations)
     assert variant.loss == base.loss
     assert variant.title != base.title
+
+
+def test_every_shared_part_is_named_by_several_files():
+    texts = [(description.FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for name in FILES]
+    shared = yaml.safe_load((description.FOLDER / "shared.yaml").read_text(encoding="utf-8"))
+    for name in (*shared["flow"], *shared["deviations"]):
+        assert sum(f"  - {name}\n" in text for text in texts) > 1, name
 
 
 def test_the_views_of_hist2st_are_those_of_its_family():
@@ -61,7 +70,8 @@ def wrong(tmp_path, monkeypatch):
 
 def test_all_mistakes_are_in_one_answer(wrong):
     found = wrong(
-        "title: 3\nsumary: x\nflow:\n  - zinb\n  - zimb\n  - {part: heads, title: a}\ndeviations: none\n"
+        "title: 3\nsumary: x\ndeviations: none\n"
+        "flow:\n  - zinb\n  - zimb\n  - {part: heads, title: a}\n"
     )
     for mistake in (
         "title input",

@@ -108,7 +108,7 @@ def _filled(text: Any, names: tuple[str, ...], parameters: Mapping[str, object])
 def stated(name: str) -> Description:
     """Read the file of a method; nothing is filled in."""
     own = _parsed(name)
-    like = vars(stated(own.pop("like"))) if "like" in own else {"deviations": ()}
+    like = vars(stated(str(own.pop("like")))) if "like" in own else {"deviations": ()}
     text = _checked(name, like | {"deviations": ()} | own)
     return replace(text, deviations=like["deviations"] + text.deviations)
 

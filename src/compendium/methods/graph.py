@@ -82,11 +82,12 @@ def nearest(
     k
         Number of neighbours.
     prune
-        One of PRUNING: "NA" keeps all, "Grid" those at most 2 array steps away, "STD" those at most one standard
-        deviation farther than the mean of the k; both limits included.
+        One of PRUNING: "NA" keeps all, "Grid" those at most 2 array steps away, "STD" those at
+        most one standard deviation farther than the mean of the k; both limits included.
     metric
-        One of METRICS: "square" measures array coordinates as they are. "hexagonal" is for Visium's (column, row),
-        whose columns count half steps: there the six adjacent spots are all 2 away.
+        One of METRICS: "square" measures array coordinates as they are. "hexagonal" is for
+        Visium's (column, row), whose columns count half steps: there the six adjacent spots are
+        all 2 away.
     loops
         Whether a spot is its own neighbour too.
 

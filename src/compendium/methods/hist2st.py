@@ -91,8 +91,8 @@ class Hist2ST(parts.GraphMethod):
         super().__init__()
         if spec.features and config.distill and config.views > VIEWS:
             raise BadInput(
-                f"views={config.views} of method hist2st are more than the {VIEWS} that are kept of "
-                f"frozen features; set views={VIEWS} or less"
+                f"views={config.views} of method hist2st are more than the {VIEWS} that are kept "
+                f"of frozen features; set views={VIEWS} or less"
             )
         width = config.width
         self.transposed = config.transposed and not spec.features
@@ -235,6 +235,7 @@ class Mixer(ActivationCheckpoint):
         return self.across(x + self.space(x))
 
 
+# Architecture in the budgets smoke and laptop.
 TINY = {"width": 32, "channels": 16, "patch": 28, "mixer_layers": 1, "layers": 1, "heads": 1}
 SMALL = {"width": 256, "patch": 14, "layers": 2, "heads": 4, "distill": 0.0}
 HIST2ST = Recipe(

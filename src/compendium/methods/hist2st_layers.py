@@ -1,4 +1,7 @@
-"""The parts of Hist2ST and its variants, in the order in which a section passes through them."""
+"""What Hist2ST and its variants have in common.
+
+Their config and base, then their parts in the order in which a section passes through them.
+"""
 
 from dataclasses import dataclass
 
@@ -98,14 +101,6 @@ class GraphMethod(Method):
         if self.counts:
             terms["count likelihood"] = self.config.zinb * self.counts.loss(state, batch)
         return terms
-
-
-# What the benchmark's variants of Hist2ST have in common (Jiang et al. 2023).
-VARIANT = {
-    "citation": "jiang2023benchmark",
-    "evaluated": "HER2+ (BC1); Visium breast (BC2, BC3)",
-    "compared": ("hist2st",),
-}
 
 
 class FeatureTokens(nn.Module):

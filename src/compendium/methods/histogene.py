@@ -73,6 +73,7 @@ class HisToGene(Method):
         return {"mean squared error": F.mse_loss(self(batch), batch.target)}
 
 
+# Architecture in the budget laptop.
 SMALL = {"width": 256, "layers": 2, "heads": 4, "hidden": 512}
 
 register(
