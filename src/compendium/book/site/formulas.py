@@ -70,8 +70,8 @@ def _translate(node: nodes.Element, display: bool) -> str:
     try:
         return to_mathml(node.astext(), display)
     except ValueError as error:
-        said = f"formula cannot be set as MathML: {error}: {' '.join(node.astext().split())}"
-        LOGGER.warning(said, location=node, type="compendium", subtype="formula")
+        message = f"formula cannot be set as MathML: {error}: {' '.join(node.astext().split())}"
+        LOGGER.warning(message, location=node, type="compendium", subtype="formula")
         return escape(nodes.unescape(node.astext()), quote=False)
 
 
