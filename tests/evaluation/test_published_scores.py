@@ -110,6 +110,8 @@ def test_scores_are_comparable_only_where_genes_split_and_target_agree(
         }
     )
     monkeypatch.setitem(published.HER2, "BLEEP", ("hvg_769", target))
-    found = published.comparable(rows, kept).set_index("method")["comparable"]
+    table = published.comparable(rows, kept).set_index("method")
+    assert {name for name in table.index if table["note"][name]} == {"ST-Net", "STimage"}
+    found = table["comparable"]
     assert found["BLEEP"] == expected
     assert not found.drop("BLEEP").any()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from compendium.methods import names, recipe
-from compendium.methods.hist2st_layers import PatchMixer
+from compendium.methods.hist2st import Hist2STConfig, PatchMixer
 from compendium.methods.layers import ActivationCheckpoint, Block
 from compendium.runs import run_once
 from compendium.runs.fit import build
@@ -62,7 +62,8 @@ def test_a_step_has_the_gradients_and_statistics_of_the_plain_one(kind, home):
 
 def mixer() -> PatchMixer:
     """Tiles of 20 px to 16 numbers."""
-    return PatchMixer(20, 16, 8, 3, 5, 1, 0.2).train()
+    config = Hist2STConfig(width=16, channels=8, kernel=3, patch=5, mixer_layers=1)
+    return PatchMixer(20, config).train()
 
 
 def test_batch_statistics_are_counted_once_and_dropout_is_replayed():

@@ -30,6 +30,7 @@ HER2_NOTES = {
     "ST-Net": "trained towards one gene only, encoder frozen: not the published method",
     "STimage": "other genes and fewer sections than the rest",
 }
+"""Method -> what sets its HER2+ rows apart."""
 
 
 def read() -> pd.DataFrame:
@@ -169,7 +170,8 @@ def comparable(rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     One row a method: method, genes, sections, target, whether genes, split (the same sections,
-    each predicted from all others) and target agree, and "comparable": whether all three do.
+    each predicted from all others) and target agree, "comparable": whether all three do, and
+    "note": what else sets the authors' rows apart.
     """
     panels = set(scores["panels"].str.split("+").explode())
     ours = set(scores.loc[scores["split"] == "section-out", "section"])
@@ -187,5 +189,6 @@ def comparable(rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
             "sections": part["section"].nunique(),
             "target": target,
         }
-        table.append(facts | agree | {"comparable": all(agree.values())})
+        note = HER2_NOTES.get(method, "")
+        table.append(facts | agree | {"comparable": all(agree.values()), "note": note})
     return pd.DataFrame(table)
