@@ -1,7 +1,8 @@
 """The error that a user can mend, and one line for errors that are no fault of the program."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class BadInput(ValueError):
@@ -17,9 +18,41 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}? " if near else ""
 
 
+def one_line(error: BaseException) -> str:
+    """Return the message of an error in one line."""
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def about(where: str) -> Iterator[None]:
+    """Begin the message of bad input in the block with what it is about, unless it does."""
+    try:
+        yield
+    except BadInput as error:
+        if str(error).startswith(where):
+            raise
+        raise BadInput(f"{where}: {error}") from error
+
+
+@contextmanager
+def refusing(
+    kinds: type[Exception] | tuple[type[Exception], ...], what: str, mend: str
+) -> Iterator[None]:
+    """Turn errors of libraries in the block into bad input: `what (the error); mend`.
+
+    Bad input, too little memory and a library that is not installed stay what they are.
+    """
+    try:
+        yield
+    except (BadInput, MemoryError, ImportError):
+        raise
+    except kinds as error:
+        raise BadInput(f"{what} ({one_line(error)}); {mend}") from error
+
+
 def cause(error: BaseException) -> str:
     """Describe bad input, too little memory, or a disk that refuses; return "" for other errors."""
-    message = " ".join(str(error).split())
+    message = one_line(error)
     if isinstance(error, BadInput):
         return message
     if (

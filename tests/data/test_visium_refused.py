@@ -266,7 +266,6 @@ def test_refused_in_one_line(raw, what):
     damage, words = REFUSED[what]
     damage(raw)
     message = refusal(lambda: section(raw))
-    assert message.startswith("mine section S1: ") or message.startswith(f"image {raw}")
     assert [word for word in words if word not in message] == []
 
 

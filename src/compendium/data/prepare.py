@@ -11,7 +11,7 @@ from compendium.data import synthetic
 from compendium.data.readers import custom, her2st, tenx, wu
 from compendium.data.section import Section, load
 from compendium.data.sources import Cohort, SectionSource, cohort, published, raw_folder, single
-from compendium.errors import BadInput
+from compendium.errors import BadInput, about
 from compendium.storage import home, locked
 
 TILE_PX = 224
@@ -55,8 +55,12 @@ def prepare(
     if not 16 <= tile_px <= 1024:
         raise BadInput(f"--tile-px {tile_px} is out of range; give 16 to 1024")
     names = [facts.section(name).name for name in names] if names else _countable(facts, raw)
-    bar = tqdm(names, desc=f"prepare {facts.name}", disable=None)
-    return [_store(facts, read(name, tile_px)) for name in bar]
+    prepared = []
+    for name in tqdm(names, desc=f"prepare {facts.name}", disable=None):
+        with about(facts.section(name).where):
+            section = read(name, tile_px)
+        prepared.append(_store(facts, section))
+    return prepared
 
 
 def _facts(name: str, raw: Path | None) -> Cohort:

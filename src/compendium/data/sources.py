@@ -93,7 +93,8 @@ class Cohort:
     sections, files
         The sections by name; the files of no section.
     classes
-        What a label of a cohort of the user's own may be, [] for anything.
+        What a label of a cohort of the user's own may be, [] for anything; of a published cohort
+        class -> labels as published.
     """
 
     name: str
@@ -108,7 +109,7 @@ class Cohort:
     sections: dict[str, SectionSource]
     files: dict[str, str | None]
     url: str = ""
-    classes: list[str] = field(default_factory=list)
+    classes: list[str] | dict[str, list[str]] = field(default_factory=list)
 
     def section(self, name: str) -> SectionSource:
         """Return the named section; BadInput where there is none."""

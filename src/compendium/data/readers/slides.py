@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import ExifTags, Image
 
-from compendium.errors import BadInput
+from compendium.errors import BadInput, refusing
 
 MAX_PIXELS = 2_000_000_000  # a 40,000 px square slide, and some
 # Of the file: eight times what the JPEG slides of her2st contain; a blank JPEG contains 170, a
@@ -58,18 +58,15 @@ def read_slide(path: Path) -> Slide:
     BadInput
         Where the file is damaged, too large, blank or of another kind.
     """
-    try:
-        with _own_bound(), Image.open(path, formats=("JPEG", "PNG", "TIFF")) as image:
-            _check_size(image, path)
-            _check_kind(image, path)
-            return _slide(_on_white(image))
-    except BadInput:
-        raise
-    except DAMAGE as error:
-        raise BadInput(
-            f"image {path} cannot be read ({' '.join(str(error).split())}); "
-            "fetch it again or export it as TIFF, JPEG or PNG"
-        ) from error
+    mend = "fetch it again or export it as TIFF, JPEG or PNG"
+    with (
+        refusing(DAMAGE, f"image {path} cannot be read", mend),
+        _own_bound(),
+        Image.open(path, formats=("JPEG", "PNG", "TIFF")) as image,
+    ):
+        _check_size(image, path)
+        _check_kind(image, path)
+        return _slide(_on_white(image))
 
 
 def as_slide(image: UInt8[np.ndarray, "height width 3"]) -> Slide:
@@ -86,16 +83,17 @@ def _slide(rgb: Image.Image) -> Slide:
 
 def _check_size(image: Image.Image, path: Path) -> None:
     """Bound the memory that decoding takes, by what the file declares and by what it weighs."""
-    size = path.stat().st_size
-    if image.width * image.height > MAX_PIXELS:
+    size, px = path.stat().st_size, image.width * image.height
+    sides = f"{image.width} x {image.height} px"
+    if px > MAX_PIXELS:
         raise BadInput(
-            f"image {path} has {image.width} x {image.height} px, more than the bound of "
-            f"{MAX_PIXELS:,}; give a smaller export of the slide"
+            f"image {path} has {sides}, more than the bound of {MAX_PIXELS:,}; "
+            "give a smaller export of the slide"
         )
-    if image.width * image.height > MAX_PX_PER_BYTE * size:
+    if px > MAX_PX_PER_BYTE * size:
         raise BadInput(
-            f"image {path} declares {image.width} x {image.height} px in {size:,} bytes, "
-            "which is blank or damaged; export the slide again"
+            f"image {path} declares {sides} in {size:,} bytes, which is blank or damaged; "
+            "export the slide again"
         )
 
 
@@ -149,22 +147,14 @@ def _as_array(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
     return out
 
 
-def section_fields(
-    slide: Slide, pixels: Float32[np.ndarray, "spot 2"], px: int, where: str
-) -> dict[str, Any]:
+def section_fields(slide: Slide, pixels: Float32[np.ndarray, "spot 2"], px: int) -> dict[str, Any]:
     """Return what a Section holds of its slide: patches around the spots and the thumbnail."""
-    return {
-        "patches": cut_patches(slide.image, pixels, px, where),
-        "thumbnail": slide.thumbnail,
-        "thumbnail_scale": slide.scale,
-    }
+    patches = cut_patches(slide.image, pixels, px)
+    return {"patches": patches, "thumbnail": slide.thumbnail, "thumbnail_scale": slide.scale}
 
 
 def cut_patches(
-    image: UInt8[np.ndarray, "height width 3"],
-    pixels: Float32[np.ndarray, "spot 2"],
-    px: int,
-    where: str,
+    image: UInt8[np.ndarray, "height width 3"], pixels: Float32[np.ndarray, "spot 2"], px: int
 ) -> UInt8[np.ndarray, "spot {px} {px} 3"]:
     """Cut `px` x `px` tiles centred on the spots.
 
@@ -182,7 +172,7 @@ def cut_patches(
     if outside.any():
         x, y = pixels[outside][0]
         raise BadInput(
-            f"{where}: {outside.sum()} spots lie outside the image of {width} x {height} px, "
+            f"{outside.sum()} spots lie outside the image of {width} x {height} px, "
             f"first at ({x:.0f}, {y:.0f}); check that the spot table is of this image"
         )
     patches = np.full((len(pixels), px, px, 3), 255, dtype=np.uint8)

@@ -24,8 +24,8 @@ def read(root: Path, name: str, px: int) -> Section:
     folder = root / Path(next(iter(source.files))).parent
     if not visium.is_output(folder):
         raise BadInput(
-            f"{source.where}: there is no {folder / 'spatial'}; run compendium fetch tenx "
-            f"--sections {name}, which unpacks it there"
+            f"there is no {folder / 'spatial'}; run compendium fetch tenx --sections {name}, "
+            "which unpacks it there"
         )
     return visium.read(folder, source, px)
 
