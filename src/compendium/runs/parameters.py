@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
 from compendium.data.splits import Split
 from compendium.data.targets.transforms import TRANSFORMS
@@ -14,23 +17,14 @@ from compendium.images.augment.families import FAMILIES
 from compendium.images.stain.store import AS_IT_IS, STAINS
 from compendium.images.tissue_filter import EVERY, SPOTS
 from compendium.methods import Recipe
-from compendium.methods.registry import NONE, OWN
+from compendium.methods.registry import NONE, OWN, Config
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-BUDGETS = ("smoke", "laptop", "full")
-PROTOCOLS: dict[str, dict[str, str | bool | None]] = {
+PROTOCOLS: dict[str, dict[str, str | bool]] = {
     "published": {
         "split": "section-out",
         "panel": "hvg_769",
-        "target": None,
-        "scale": None,
-        "spots": None,
-        "stain": None,
         "stain_test": False,
         "encoder": OWN,
-        "budget": "full",
     },
     "clean": {
         "split": "patient-out",
@@ -41,10 +35,9 @@ PROTOCOLS: dict[str, dict[str, str | bool | None]] = {
         "stain": AS_IT_IS,
         "stain_test": True,
         "encoder": encoders.FROZEN,
-        "budget": "full",
     },
 }
-"""Parameters that a protocol sets; None leaves what the method's recipe says."""
+"""Parameters that a protocol sets; it leaves others as the method's recipe says."""
 
 VISIUM = {
     "published": {"positions": 128, "prune": "NA"},
@@ -55,58 +48,76 @@ VISIUM = {
 FROZEN_TILE_PX = 224
 """Side in pixels of the tiles behind frozen features, the same for every method."""
 
-RECIPE_FIELDS = (
-    "target tile_px scale augment permute optimiser lr momentum weight_decay lr_decay lr_every"
-    " batch epochs"
-).split()
-RUN_DEFAULTS = {
-    "members": 1,
-    "spots": EVERY,
-    "stain": AS_IT_IS,
-    "stain_test": True,
-    "tile_um": 0.0,
-    "windows": WHOLE,
-    "checkpoint_activations": False,
-}
-NAMED_DEFAULTS = {"panel": "", "seed": 0, "encoder": "", "weights": ""}
-CHOICES = {
-    "protocol": tuple(PROTOCOLS),
-    "budget": BUDGETS,
-    "target": TRANSFORMS,
-    "augment": tuple(FAMILIES),
-    "scale": encoders.SCALES,
-    "spots": SPOTS,
-    "stain": (AS_IT_IS, *STAINS),
-    "windows": WINDOWS,
-    "optimiser": ("adam", "adamw", "sgd"),
-}
-AT_LEAST_ONE, AT_LEAST_ZERO, ABOVE_ZERO = (("ge", 1),), (("ge", 0),), (("gt", 0),)
-BOUNDS = {
-    "tile_px": AT_LEAST_ONE,
-    "batch": AT_LEAST_ONE,
-    "members": AT_LEAST_ONE,
-    "epochs": AT_LEAST_ZERO,
-    "lr_every": AT_LEAST_ZERO,
-    "tile_um": AT_LEAST_ZERO,
-    "lr": ABOVE_ZERO,
-    "lr_decay": ABOVE_ZERO,
-    "dropout": (("ge", 0), ("lt", 1)),
-}
-SECTION_ONLY = ("windows", "checkpoint_activations")
+AtLeastOne = Annotated[int, Field(ge=1)]
+AtLeastZero = Annotated[int, Field(ge=0)]
+Real = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
-def defaults(facts: Recipe) -> dict[str, int | float | bool | str]:
-    """Return every parameter of a method's runs with the value of its recipe."""
-    return RUN_DEFAULTS | {name: getattr(facts, name) for name in RECIPE_FIELDS} | facts.model
+class Parameters(BaseModel, extra="forbid", strict=True, protected_namespaces=()):
+    """Parameters of every run with their bounds; None stands for what the recipe says."""
+
+    panel: str = ""
+    seed: int = 0
+    encoder: str = ""
+    weights: str = ""
+    protocol: Literal["published", "clean"] = "clean"
+    budget: Literal["smoke", "laptop", "full"] = "laptop"
+    members: AtLeastOne = 1
+    spots: Literal[SPOTS] = EVERY
+    stain: Literal[(AS_IT_IS, *STAINS)] = AS_IT_IS
+    stain_test: bool = True
+    tile_um: NotNegative = 0.0
+    windows: Literal[WINDOWS] = WHOLE
+    checkpoint_activations: bool = False
+    target: Literal[TRANSFORMS] = None
+    tile_px: AtLeastOne = None
+    scale: Literal[encoders.SCALES] = None
+    augment: Literal[tuple(FAMILIES)] = None
+    permute: bool = None
+    optimiser: Literal["adam", "adamw", "sgd"] = None
+    lr: AboveZero = None
+    momentum: Real = None
+    weight_decay: Real = None
+    lr_decay: AboveZero = None
+    lr_every: AtLeastZero = None
+    batch: AtLeastOne = None
+    epochs: AtLeastZero = None
 
 
-def parse(facts: Recipe, given: Mapping[str, object]) -> tuple[dict, list[str]]:
-    """Check parameters against their types, bounds and choices.
+def defaults(facts: Recipe) -> dict[str, Any]:
+    """Return every parameter of a method's runs with the value of its recipe; no encoder yet."""
+    fields = Parameters.model_fields.items()
+    values = {name: getattr(facts, name, each.default) for name, each in fields}
+    return values | {"encoder": ""} | facts.model
+
+
+def resolved(facts: Recipe, protocol: str, budget: str, encoder: str, visium: bool) -> dict:
+    """Return parameters before any is given: those of recipe, budget, protocol and array.
 
     Parameters
     ----------
-    facts
-        Recipe of the method.
+    facts, protocol, budget, encoder
+        Recipe of the method, and what the run takes with it.
+    visium
+        Whether all sections are Visium slides.
+    """
+    values = defaults(facts) | {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget]
+    values |= facts.published if protocol == "published" else {}
+    presets = PROTOCOLS[protocol] | (VISIUM[protocol] if visium and facts.unit == "section" else {})
+    values |= {name: value for name, value in presets.items() if name in values}
+    return values | ({} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"})
+
+
+def parse(facts: Recipe, split: Split, given: Mapping[str, object]) -> tuple[dict, list[str]]:
+    """Check parameters against their types, bounds and choices, and against method and split.
+
+    Parameters
+    ----------
+    facts, split
+        Recipe of the method, and split.
     given
         Parameters by name.
 
@@ -114,64 +125,45 @@ def parse(facts: Recipe, given: Mapping[str, object]) -> tuple[dict, list[str]]:
     -------
     The parameters (an integer where a float is wanted becomes one), and every mistake.
     """
-    from pydantic import ValidationError
-
+    mistakes = _conflicts(facts, split, given)
+    model = _parameters_of(facts.config, facts.optimiser == "closed form")
     try:
-        return _model(_fields(facts))(**given).model_dump(exclude_unset=True), []
+        return model(**given).model_dump(exclude_unset=True), mistakes
     except ValidationError as error:
-        known = [*NAMED_DEFAULTS, "protocol", "budget", *defaults(facts)]
-        return {}, [_mistake(each, facts, known) for each in error.errors()]
-
-
-def _fields(facts: Recipe) -> tuple[tuple, ...]:
-    """Name, type, bounds and choices of every parameter, as something that can be looked up."""
-    choices = CHOICES | dict(facts.choices)
-    if facts.optimiser == "closed form":
-        choices["optimiser"] = ("closed form",)
-    types = {name: type(value) for name, value in (NAMED_DEFAULTS | defaults(facts)).items()}
-    model_bounds = {int: AT_LEAST_ONE, float: AT_LEAST_ZERO}
-    bounds = {name: model_bounds.get(types[name], ()) for name in facts.model} | BOUNDS
-    return tuple(
-        (name, types.get(name, str), bounds.get(name, ()), tuple(choices.get(name, ())))
-        for name in dict.fromkeys([*types, *choices])
-    )
+        return {}, [_mistake(each, model.model_fields) for each in error.errors()] + mistakes
 
 
 @cache
-def _model(fields: tuple[tuple, ...]) -> "type[BaseModel]":
-    from pydantic import ConfigDict, Field, create_model
-
-    return create_model(
-        "Parameters",
-        __config__=ConfigDict(extra="forbid", strict=True, protected_namespaces=()),
-        **{
-            name: (
-                Literal[choices] if choices else kind,
-                Field(None, **dict(bounds), **({"allow_inf_nan": False} if kind is float else {})),
-            )
-            for name, kind, bounds, choices in fields
-        },
-    )
+def _parameters_of(config: Config, closed_form: bool) -> type[Parameters]:
+    """Parameters of the runs of a method, those of its architecture among them."""
+    bounded = {int: AtLeastOne, float: NotNegative}
+    types = {name: type(value) for name, value in vars(config).items()}
+    types = {name: bounded.get(kind, kind) for name, kind in types.items()}
+    types |= {name: Literal[known] for name, known in config.choices().items()}
+    types |= {"dropout": Share} if "dropout" in types else {}
+    types |= {"optimiser": Literal["closed form"]} if closed_form else {}
+    fields = {name: (kind, None) for name, kind in types.items()}
+    return create_model("Parameters", __base__=Parameters, **fields)
 
 
-def _mistake(error: Mapping, facts: Recipe, known: list[str]) -> str:
+def _mistake(error: Mapping, fields: Mapping[str, FieldInfo]) -> str:
     name, value = error["loc"][0], error["input"]
     if error["type"] == "extra_forbidden":
-        near = did_you_mean(name, known).strip()
-        return f"there is no parameter {name!r} ({near or 'known: ' + ', '.join(known)})"
-    choices = (CHOICES | dict(facts.choices)).get(name, ())
-    near = did_you_mean(str(value), choices).strip()
+        near = did_you_mean(name, fields).strip()
+        return f"there is no parameter {name!r} ({near or 'known: ' + ', '.join(fields)})"
+    near = did_you_mean(str(value), get_args(fields[name].annotation)).strip()
     wanted = error["msg"].removeprefix("Input should be ")
     return f"{name} is {value!r} but must be {wanted}{f' ({near})' if near else ''}"
 
 
-def conflicts(facts: Recipe, split: Split, given: Mapping[str, object]) -> list[str]:
-    """Describe parameters that a method or a split cannot be combined with."""
+def _conflicts(facts: Recipe, split: Split, given: Mapping[str, object]) -> list[str]:
+    """Parameters that a method or a split cannot be combined with."""
+    usual = Parameters()
     found = [
         f"{name}={given[name]} is for methods that see all spots of a section, and this one sees"
         " one spot at a time; leave it out"
-        for name in SECTION_ONLY
-        if facts.unit == "spot" and given.get(name, RUN_DEFAULTS[name]) != RUN_DEFAULTS[name]
+        for name in ("windows", "checkpoint_activations")
+        if facts.unit == "spot" and name in given and given[name] != getattr(usual, name)
     ]
     if split.match and given.get("target") == "sct":
         found.append(
@@ -205,7 +197,7 @@ def encoder_of(facts: Recipe, asked: str, protocol: str) -> str:
             f"it cannot learn without an image; give encoder={OWN} or a timm name,"
             f" e.g. {encoders.FROZEN}"
         )
-    chosen = asked or str(PROTOCOLS[protocol]["encoder"])
+    chosen = asked or PROTOCOLS[protocol]["encoder"]
     if not facts.control or chosen != OWN:
         return chosen
     if asked:

@@ -18,21 +18,13 @@ from compendium.images import encoders
 from compendium.images.features import COLOUR, COORDINATES
 from compendium.images.stain.store import AS_IT_IS
 from compendium.images.tissue_filter import EVERY
-from compendium.methods import Recipe, describe, recipe
+from compendium.methods import describe, recipe
 from compendium.methods.layers import ModelSpec
 from compendium.methods.registry import NONE, OWN
-from compendium.runs.parameters import (
-    FROZEN_TILE_PX,
-    PROTOCOLS,
-    VISIUM,
-    collected,
-    conflicts,
-    defaults,
-    encoder_of,
-    parse,
-)
+from compendium.runs.parameters import PROTOCOLS, collected, defaults, encoder_of, parse, resolved
 
 RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is preliminary
+IN_LINE = (*PROTOCOLS["clean"], "budget", "members", "tile_um", "windows")
 PATIENTS_MAY_BE_SHARED = ("section-out", "matched-within")  # rules that clean runs too may use
 
 
@@ -115,23 +107,11 @@ class Run:
     def line(self) -> str:
         """Protocol with its exceptions, e.g. `clean, except split = section-out`."""
         facts = recipe(self.method)
-        own = {
-            "target": facts.target,
-            "scale": facts.scale,
-            "spots": EVERY,
-            "stain": AS_IT_IS,
-        } | facts.published
-        preset = {
-            name: own[name] if value is None else value
-            for name, value in PROTOCOLS[self.protocol].items()
-        } | {
-            "encoder": encoder_of(facts, "", self.protocol),
-            "members": 1,
-            "tile_um": 0.0,
-            "windows": PUBLISHED if self.protocol == self.windows == PUBLISHED else WHOLE,
-        }
-        now = {name: self.split.rule if name == "split" else getattr(self, name) for name in preset}
-        changed = [f"{name} = {now[name]}" for name in preset if now[name] != preset[name]]
+        preset = defaults(facts) | facts.published | PROTOCOLS[self.protocol] | {"budget": "full"}
+        preset |= {"encoder": encoder_of(facts, "", self.protocol)}
+        preset |= {"windows": PUBLISHED} if self.protocol == self.windows == PUBLISHED else {}
+        now = vars(self) | {"split": self.split.rule}
+        changed = [f"{name} = {now[name]}" for name in IN_LINE if now[name] != preset[name]]
         return f"{self.protocol}, except {', '.join(changed)}" if changed else self.protocol
 
     @property
@@ -175,18 +155,7 @@ class Run:
 
 
 def plan_run(
-    cohort: str,
-    split: Split,
-    method: str,
-    *,
-    sections: list[Placed],
-    panel: str = "",
-    seed: int = 0,
-    protocol: str = "clean",
-    budget: str = "laptop",
-    encoder: str = "",
-    weights: str = "",
-    **parameters,
+    cohort: str, split: Split, method: str, *, sections: list[Placed], **parameters
 ) -> Run:
     """Resolve a run from recipe, budget, protocol and parameters, in this order.
 
@@ -200,12 +169,9 @@ def plan_run(
         What is fitted, and on which sections.
     sections
         Sections of the cohort, or their entries in the catalogue.
-    panel, encoder, weights
-        "" for those of the protocol.
-    seed, protocol, budget
-        See Run.
     **parameters
-        Any other field of Run, or parameter of the method's architecture.
+        Any other field of Run, or parameter of the method's architecture: by default protocol
+        clean, budget laptop and seed 0. panel and encoder may be "" for those of the protocol.
 
     Raises
     ------
@@ -213,9 +179,9 @@ def plan_run(
         If the method is unknown, or with every mistake in the parameters at once.
     """
     facts = recipe(method)
-    named = {"panel": panel, "seed": seed, "protocol": protocol, "budget": budget}
-    given, mistakes = parse(facts, named | {"encoder": encoder, "weights": weights} | parameters)
-    mistakes += conflicts(facts, split, parameters)
+    given, mistakes = parse(facts, split, parameters)
+    asked = defaults(facts) | parameters
+    protocol, encoder = asked["protocol"], asked["encoder"]
     if protocol == "clean" and split.rule not in PATIENTS_MAY_BE_SHARED:
         with collected(mistakes):
             check_apart(split, sections)
@@ -223,23 +189,12 @@ def plan_run(
         with collected(mistakes):
             encoder = encoder_of(facts, encoder, protocol)
     _refuse(method, mistakes)
-    values = _resolved(facts, protocol, budget, encoder, _visium(split, sections))
-    values |= {name: given[name] for name in parameters}
+    values = resolved(facts, protocol, asked["budget"], encoder, _visium(split, sections)) | given
+    values |= {"encoder": encoder, "panel": asked["panel"] or PROTOCOLS[protocol]["panel"]}
     values |= {"members": 1, "augment": "none"} if facts.optimiser == "closed form" else {}
     values |= {"stain": AS_IT_IS} if encoder in (NONE, COORDINATES) else {}
-    run = Run(
-        cohort=cohort,
-        split=split,
-        method=method,
-        panel=panel or str(PROTOCOLS[protocol]["panel"]),
-        seed=seed,
-        protocol=protocol,
-        budget=budget,
-        encoder=encoder,
-        weights=weights,
-        model=tuple(sorted((name, values.pop(name)) for name in facts.model)),
-        **values,
-    )
+    model = tuple(sorted((name, values.pop(name)) for name in facts.model))
+    run = Run(cohort=cohort, split=split, method=method, model=model, **values)
     _refuse(method, _cannot_be_built(run))
     return run
 
@@ -247,17 +202,6 @@ def plan_run(
 def _refuse(method: str, mistakes: list[str]) -> None:
     if mistakes:
         raise BadInput(f"method {method}: {'; '.join(mistakes)}")
-
-
-def _resolved(facts: Recipe, protocol: str, budget: str, encoder: str, visium: bool) -> dict:
-    """Parameters before any is given: those of recipe, budget, protocol and array."""
-    budgets = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}
-    values = defaults(facts) | budgets[budget]
-    values |= facts.published if protocol == "published" else {}
-    presets = {name: value for name, value in PROTOCOLS[protocol].items() if value is not None}
-    presets |= VISIUM[protocol] if visium and facts.unit == "section" else {}
-    values |= {name: value for name, value in presets.items() if name in values}
-    return values | ({} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"})
 
 
 def _visium(split: Split, sections: list[Placed]) -> bool:

@@ -18,7 +18,7 @@ from compendium.methods import Recipe, Step, describe, names, recipe
 from compendium.methods.layers import ModelSpec
 from compendium.methods.registry import OWN, Description
 from compendium.runs.execution import count
-from compendium.runs.run import PROTOCOLS, VISIUM
+from compendium.runs.parameters import PROTOCOLS, VISIUM
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,7 +235,7 @@ def _presets() -> dict[str, dict[str, object]]:
     """Parameter -> its value in each protocol."""
     return {
         name: {
-            protocol: "the method's own" if preset[name] in (None, OWN) else preset[name]
+            protocol: "the method's own" if preset.get(name, OWN) == OWN else preset[name]
             for protocol, preset in PROTOCOLS.items()
         }
         for name in PROTOCOLS["clean"]
