@@ -18,7 +18,7 @@ from compendium.runs.executors.local import Serial
 from compendium.runs.run import Run
 from compendium.runs.study.progress import Progress, duration, run_study, table
 from compendium.runs.study.status import RunStatus, folders, statuses
-from conftest import tiny_section
+from conftest import call_after_epochs, tiny_section
 from forked import until
 
 SECTIONS = [
@@ -129,8 +129,9 @@ def test_a_fit_that_was_stopped_is_interrupted(monkeypatch):
     def stop(epoch: int) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        run_once(run, SECTIONS, "cpu", after_epoch=stop)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        call_after_epochs(patch, stop)
+        run_once(run, SECTIONS, "cpu")
     assert now(run).status == "interrupted"
     run_once(run, SECTIONS, "cpu")
     assert now(run).status == "done"

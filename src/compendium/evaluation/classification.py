@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score, roc_curve
 
 from compendium.data.section import NO_LABEL, Section
-from compendium.runs.inputs.batches import UNDETERMINED
+from compendium.runs.inputs.batches import UNDETERMINED, labels_of
 from compendium.runs.store import Record
 
 CANCER = ("invasive cancer", "cancer in situ")
@@ -51,11 +51,6 @@ class Answers:
         """Whether each spot is of a cancer class, and the summed probability of these."""
         kinds = np.isin(self.classes, CANCER)
         return kinds[self.truth], self.probability[:, kinds].sum(axis=1)
-
-
-def labels_of(section: Section) -> np.ndarray:
-    """Return the label of each spot; all are NO_LABEL in a section without labels."""
-    return np.full(len(section), NO_LABEL) if section.labels is None else section.labels
 
 
 def known(section: Section) -> Bool[np.ndarray, "spot"]:

@@ -9,8 +9,8 @@ import pandas as pd
 from compendium.data.readers.her2st import PITCH_UM
 from compendium.data.readers.her2st_labels import ALIGNMENT, agreement, path_of
 from compendium.data.section import NO_LABEL, Section
-from compendium.evaluation.classification import CANCER, known, labels_of
-from compendium.runs.inputs.batches import UNDETERMINED
+from compendium.evaluation.classification import CANCER, known
+from compendium.runs.inputs.batches import UNDETERMINED, labels_of
 
 TRANSFER = (
     "section, from, aligned spots, agreement, chance, spots within reach, "

@@ -7,8 +7,9 @@ import pickle
 import platform
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Executor
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +22,7 @@ from compendium.machine import peak_memory_mb
 from compendium.methods.layers import Method
 from compendium.runs import ensemble, store
 from compendium.runs.executors.local import Serial
-from compendium.runs.fit import Fitted, classify, fit, pick_device, predict
+from compendium.runs.fit import Fitted, fit, pick_device, predict
 from compendium.runs.inputs.batches import inputs, rows_predicted
 from compendium.runs.inputs.matching import uncut
 from compendium.runs.inputs.prepare import RunInputs, prepare_inputs, used
@@ -149,12 +150,7 @@ def _read(folder: Path) -> Record:
     )
 
 
-def run_once(
-    run: Run,
-    sections: Sequence[Section],
-    device: str = "auto",
-    after_epoch: Callable[[int], None] | None = None,
-) -> Record:
+def run_once(run: Run, sections: Sequence[Section], device: str = "auto") -> Record:
     """Return the stored record if there is a good one, else fit, predict and store.
 
     An interrupted fit continues from its checkpoint. Of several processes that ask for the same run
@@ -164,60 +160,39 @@ def run_once(
     ----------
     run, sections, device
         What is computed.
-    after_epoch
-        Called with the number of each epoch when it ends.
     """
     device = pick_device(device)
     target = store.folder(run, run.identity(used(run, sections)))
-    if record := _stored(target, quiet=True):
-        store.tidy(record)
-        return record
-    with store.locked(target) as work:
-        checkpoint = work / store.CHECKPOINT
-        with store.failure_noted(target):
-            record = _stored(target)
-            if not record and run.members > 1:
-                fits = [
-                    run_once(each, sections, device, after_epoch) for each in ensemble.members(run)
-                ]
-                record = ensemble.average(run, fits, target)
-            record = record or _fit_and_store(
-                run, sections, device, target, checkpoint, after_epoch
-            )
-        checkpoint.unlink(missing_ok=True)
+    with suppress(store.Damaged):  # reported when the run is made again
+        if record := store.read(target):
+            store.tidy(record)
+            return record
+    with store.locked(target) as work, store.failure_noted(target):
+        record = _stored(target) or _computed(run, sections, device, target, work)
+        (work / store.CHECKPOINT).unlink(missing_ok=True)
     return record
 
 
-def _stored(target: Path, quiet: bool = False) -> Record | None:
+def _stored(target: Path) -> Record | None:
     try:
         return store.read(target)
     except store.Damaged as error:
-        if not quiet:
-            log.warning("%s", error)
+        log.warning("%s", error)
         return None
 
 
-def _fit_and_store(
-    run: Run,
-    sections: Sequence[Section],
-    device: str,
-    target: Path,
-    checkpoint: Path,
-    after_epoch: Callable[[int], None] | None,
+def _computed(
+    run: Run, sections: Sequence[Section], device: str, target: Path, work: Path
 ) -> Record:
+    if run.members > 1:
+        fits = [run_once(each, sections, device) for each in ensemble.members(run)]
+        return ensemble.average(run, fits, target)
     prepared = prepare_inputs(run, sections, device)
     for spots in uncut(prepared.test):
         inputs(run, spots, None, device)  # features are cached, and no cost of this run
     began = time.monotonic()
-    fitted = fit(
-        run,
-        prepared.training,
-        prepared.validation,
-        len(prepared.genes),
-        device,
-        checkpoint,
-        after_epoch,
-    )
+    checkpoint = work / store.CHECKPOINT
+    fitted = fit(run, prepared.training, prepared.validation, device, checkpoint)
     predicted = _predicted(run, fitted.method, prepared.test, device)
     facts = {
         "run": asdict(run),
@@ -229,7 +204,7 @@ def _fit_and_store(
     return store.write(
         target,
         facts | _results(prepared, fitted) | _surroundings(device),
-        prepared.genes,
+        prepared.target.genes,
         **predicted,
         fitted_target=store.fitted_arrays(prepared.target),
     )
@@ -240,12 +215,10 @@ def _predicted(
 ) -> dict[str, store.Arrays]:
     """What a trained method says of each test section."""
     rows = {section.name: rows_predicted(run, section) for section in test}
-    classifies = test if hasattr(method, "classify") else ()
-    return {
-        "predictions": {s.name: predict(run, method, s, device) for s in test},
-        "probabilities": {s.name: classify(run, method, s, device) for s in classifies},
-        "rows": {name: spots for name, spots in rows.items() if spots is not None},
-    }
+    values = {"predictions": {s.name: predict(run, method, s, device) for s in test}}
+    if classify := getattr(method, "classify", None):
+        values["probabilities"] = {s.name: predict(run, method, s, device, classify) for s in test}
+    return values | {"rows": {name: spots for name, spots in rows.items() if spots is not None}}
 
 
 def _results(prepared: RunInputs, fitted: Fitted) -> dict:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float32, Int32, Int64, Shaped
 
@@ -79,14 +80,17 @@ def inputs(
     classes
         Classes of the labels, in order.
     """
-    section = spots.full_section
-    image = image_input(run, section, device)
-    augmented = _augmented_features(run, section, device) if training else None
-    if spots.rows is not None or (run.permute and training):
-        rows = _image_rows(run, spots, training)
-        image, augmented = image[rows], None if augmented is None else augmented[:, rows]
-    counted = spots.section
+    section, counted, rows = spots.full_section, spots.section, spots.rows
     _check_positions(run, counted)
+    image = image_input(run, section, device)
+    views = [image_input(run, section, device, view) for view in augmented_views(run) if training]
+    augmented = np.stack(views) if views else None
+    if run.permute and training:
+        rng = np.random.default_rng(seed_of("permute", run.seed, section.name))
+        rows = np.arange(len(section)) if rows is None else rows
+        rows = rows[rng.permutation(len(rows))]
+    if rows is not None:
+        image, augmented = image[rows], None if augmented is None else augmented[:, rows]
     seen = Inputs(image, counted.grid, augmented=augmented)
     if target is None:
         return seen
@@ -164,36 +168,19 @@ def augmented_views(run: Run) -> tuple[str, ...]:
     return view_names(str(model["view"]), whole=True) if model.get("distill") else ()
 
 
-def _augmented_features(
-    run: Run, section: Section, device: str
-) -> Float32[np.ndarray, "view spot feature"] | None:
-    views = [image_input(run, section, device, view) for view in augmented_views(run)]
-    return np.stack(views) if views else None
-
-
-def _image_rows(run: Run, spots: TrainingSubset, training: bool) -> Int64[np.ndarray, "spot"]:
-    """Rows of the full section whose images the spots are shown, permuted if the run says so."""
-    rows = np.arange(len(spots.full_section)) if spots.rows is None else spots.rows
-    if not (run.permute and training):
-        return rows
-    rng = np.random.default_rng(seed_of("permute", run.seed, spots.full_section.name))
-    return rows[rng.permutation(len(rows))]
-
-
 def _check_positions(run: Run, section: Section) -> None:
     """Refuse positions beyond a method's tables, and sections with too few spots for a graph."""
-    model, where = dict(run.model), f"{section.cohort} section {section.name}"
-    furthest = int(section.grid.max())
+    model, furthest = dict(run.model), int(section.grid.max())
     if furthest >= (positions := model.get("positions", furthest + 1)):
         raise BadInput(
-            f"{where}: array position {furthest} is beyond the {positions} of method {run.method};"
+            f"{section.where}: array position {furthest} is beyond the {positions} of method {run.method};"
             f" set positions={furthest + 1}"
         )
     needed = 1 + model.get("k", 1)
     if recipe(run.method).unit == "section" and len(section) < needed:
         neighbours = f" (k={needed - 1} and the spot itself)" if "k" in model else ""
         raise BadInput(
-            f"{where}: method {run.method} needs a section of {needed} spots or more{neighbours},"
+            f"{section.where}: method {run.method} needs a section of {needed} spots or more{neighbours},"
             f" this one has {len(section)}; leave it out"
         )
 
@@ -215,20 +202,18 @@ def size_factors(section: Section, target: Target) -> Float32[np.ndarray, "spot"
 
 def class_names(spots: Sequence[TrainingSubset]) -> list[str]:
     """List the classes of labelled spots in alphabetical order, without undetermined ones."""
-    labels = {
-        str(label)
-        for each in spots
-        if each.section.labels is not None
-        for label in each.section.labels
-    }
-    return sorted(labels - {NO_LABEL, UNDETERMINED})
+    labels = np.unique(np.concatenate([labels_of(each.section) for each in spots]))
+    return [str(label) for label in labels if label not in (NO_LABEL, UNDETERMINED)]
 
 
 def class_numbers(section: Section, classes: Sequence[str]) -> Int64[np.ndarray, "spot"]:
     """Number each spot's label by the order of the classes; -1 where it is none of them."""
-    number = {name: i for i, name in enumerate(classes)}
-    labels = [""] * len(section) if section.labels is None else section.labels
-    return np.array([number.get(str(label), -1) for label in labels])
+    return pd.Categorical(labels_of(section), categories=list(classes)).codes.astype(np.int64)
+
+
+def labels_of(section: Section) -> Shaped[np.ndarray, "spot"]:
+    """Return the label of each spot; all are NO_LABEL in a section without labels."""
+    return np.full(len(section), NO_LABEL) if section.labels is None else section.labels
 
 
 def training(run: Run, sections: list[Inputs], epoch: int, device: str = "cpu") -> Iterator[Batch]:

@@ -110,8 +110,7 @@ def trial(run: Run, sections: Sequence[Section], device: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):
             began = time.monotonic()
-            checkpoint = Path(folder) / "checkpoint"
-            fit(short, prepared.training, [], len(prepared.genes), device, checkpoint)
+            fit(short, prepared.training, [], device, Path(folder) / "checkpoint")
     seconds = time.monotonic() - began
     return seconds / next(len(section) for section in sections if section.name == name)
 
