@@ -14,8 +14,7 @@ from compendium.errors import BadInput
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import scores, summary
 from compendium.methods import recipe
-from compendium.runs import execute
-from compendium.runs.run import Run, plan_run
+from compendium.runs import Run, execute, plan_run
 from compendium.runs.store import Record
 
 Job = tuple[str, Run]  # the key of a row, and one of its runs

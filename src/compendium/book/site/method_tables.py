@@ -18,7 +18,7 @@ from compendium.methods import Recipe, Step, describe, names, recipe
 from compendium.methods.layers import ModelSpec
 from compendium.methods.registry import OWN, Description
 from compendium.runs.execution import count
-from compendium.runs.parameters import PROTOCOLS, VISIUM
+from compendium.runs.run import PROTOCOLS, VISIUM
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ from compendium.images.features import features
 from compendium.methods import recipe
 from compendium.methods.registry import OWN
 from compendium.runs.fit import pick_device
-from compendium.runs.parameters import FROZEN_TILE_PX
+from compendium.runs.run import FROZEN_TILE_PX
 
 BY_SECTION = ("method", "role", "section", "patient")
 

@@ -6,7 +6,8 @@ from compendium.data.prepare import prepared_names
 from compendium.data.sources import cohort
 from compendium.data.splits import Placed, Split, folds
 from compendium.errors import BadInput
-from compendium.runs.run import Run, plan_run
+from compendium.runs.plan import plan_run
+from compendium.runs.run import Run
 
 SET_BY_A_STUDY = ("cohort", "method", "methods", "rules", "sections", "seed", "split")
 
