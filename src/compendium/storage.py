@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from glob import escape
 from importlib.resources import files
 from pathlib import Path
@@ -34,10 +34,8 @@ def project_root() -> Path:
     the package is imported from; else the working folder.
     """
     here = Path.cwd()
-    for folder in (here, *here.parents, CHECKOUT):
-        if (folder / "notebooks" / "profiles").is_dir():
-            return folder
-    return here
+    folders = (here, *here.parents, CHECKOUT)
+    return next((each for each in folders if (each / "notebooks" / "profiles").is_dir()), here)
 
 
 def home() -> Path:
@@ -241,7 +239,9 @@ def sweep(target: Path) -> None:
     A folder that was moved away from `target` is put back. Folders in use are left alone.
     """
     for left in target.parent.glob(f".{escape(target.name)}.{'?' * 8}"):
-        with suppress(OSError), _handle(left) as handle:  # in use, gone, or not removable by us
+        with suppress(OSError), ExitStack() as opened:  # in use, gone, or not removable by us
+            handle = os.open(left, os.O_RDONLY)
+            opened.callback(os.close, handle)
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if (left / REPLACED).exists() and not target.exists():
                 (left / REPLACED).rename(target)
@@ -259,12 +259,3 @@ def _held_folder(target: Path) -> tuple[Path, int]:
             if folder.exists():
                 return folder, handle
             os.close(handle)
-
-
-@contextmanager
-def _handle(folder: Path) -> Iterator[int]:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        yield handle
-    finally:
-        os.close(handle)

@@ -16,8 +16,15 @@ from compendium.runs import plan_run, plan_runs, run_once, store
 from compendium.runs.execution import RunsFailed
 from compendium.runs.executors.local import Serial
 from compendium.runs.run import Run
-from compendium.runs.study.progress import Progress, duration, run_study, table
-from compendium.runs.study.status import RunStatus, folders, statuses
+from compendium.runs.study.progress import (
+    Progress,
+    RunStatus,
+    duration,
+    folders,
+    run_study,
+    statuses,
+    table,
+)
 from conftest import call_after_epochs, tiny_section
 from forked import until
 
@@ -156,7 +163,7 @@ def test_a_watch_counts_tells_and_foresees(monkeypatch):
         watch.show_failures([(failed, "too far")], told.append)
     assert told == ["failed: histogene section-out-S2 seed 0: too far"]
     monkeypatch.setattr(
-        "compendium.runs.study.status.store.read",
+        "compendium.runs.study.progress.store.read",
         lambda folder: pytest.fail("read again") if "S1" in str(folder) else None,
     )
     assert watch.line().startswith("1 done")

@@ -29,13 +29,8 @@ from compendium.storage import atomic_folder, home, sha256
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 CHECKSUM = "facts_sha256"
 FITTED = ("low", "high", "share")  # arrays of a fitted target
-GROUPS = {
-    "section": "predictions",
-    "spread": "spread",
-    "class": "probabilities",
-    "rows": "rows",
-    "target": "fitted_target",
-}
+GROUPS = {"section": "predictions", "spread": "spread", "class": "probabilities"}
+GROUPS |= {"rows": "rows", "target": "fitted_target"}
 """First word of the arrays in predictions.npz, and the field of Record that they make up."""
 
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
@@ -152,9 +147,8 @@ def fitted_arrays(target: Target) -> dict[str, np.ndarray]:
 
 def checksummed(facts: dict) -> dict:
     """Add a checksum over all of the facts."""
-    text = json.dumps(
-        {key: value for key, value in facts.items() if key != CHECKSUM}, sort_keys=True
-    )
+    others = {key: value for key, value in facts.items() if key != CHECKSUM}
+    text = json.dumps(others, sort_keys=True)
     return facts | {CHECKSUM: hashlib.sha256(text.encode()).hexdigest()}
 
 
@@ -174,19 +168,16 @@ def read(target: Path) -> Record | None:
             raise ValueError("predictions.npz has changed since it was written")
         with np.load(target / "predictions.npz", allow_pickle=False) as stored:
             genes = stored["genes"].tolist()
-            groups = {field: _group(stored, word) for word, field in GROUPS.items()}
+            groups = {group: _group(stored, f"{word} ") for word, group in GROUPS.items()}
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise Damaged(
-            f"the record in {target} is damaged ({error}); it will be made again"
-        ) from error
+        line = f"the record in {target} is damaged ({error}); it will be made again"
+        raise Damaged(line) from error
     return Record(target, facts, genes, **groups)
 
 
-def _group(stored: np.lib.npyio.NpzFile, word: str) -> dict[str, np.ndarray]:
-    start = f"{word} "
-    return {
-        name.removeprefix(start): stored[name] for name in stored.files if name.startswith(start)
-    }
+def _group(stored: np.lib.npyio.NpzFile, start: str) -> dict[str, np.ndarray]:
+    names = [name for name in stored.files if name.startswith(start)]
+    return {name.removeprefix(start): stored[name] for name in names}
 
 
 def stated(target: Path) -> dict:

@@ -62,13 +62,11 @@ class JobArray(Executor):
         # Not named after the job, which may start before a folder of its name is there.
         folder = home() / "slurm" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         own = {"name": "compendium", "timeout_min": TIMEOUT_MIN}
-        if workers:
-            own["slurm_array_parallelism"] = workers
+        own |= {"slurm_array_parallelism": workers} if workers else {}
+        where = {"folder": folder, "cluster": "slurm", "slurm_max_num_timeout": REQUEUES}
         try:
-            self.executor = AutoExecutor(
-                folder=folder, cluster="slurm", slurm_max_num_timeout=REQUEUES
-            )
-            self.executor.update_parameters(**(own | dict(parameters)))
+            self.executor = AutoExecutor(**where)
+            self.executor.update_parameters(**own | dict(parameters))
         except (RuntimeError, NameError, TypeError, ValueError, AssertionError) as error:
             raise BadInput(
                 f"no Slurm job can be made here ({' '.join(str(error).split())[:200]});"
