@@ -13,10 +13,9 @@ from compendium.runs.store import Record
 
 CANCER = ("invasive cancer", "cancer in situ")
 """Classes that are cancer in the two-class form, which is the benchmark's."""
-NUMBERS = tuple(
-    "accuracy f1 auc majority_accuracy majority_f1 cancer_share cancer_f1 cancer_auc "
-    "always_f1".split()
-)
+NUMBERS = (
+    "accuracy f1 auc majority_accuracy majority_f1 cancer_share cancer_f1 cancer_auc always_f1"
+).split()
 """Columns of `over_classes` that do not exist without a spot with a class."""
 
 
@@ -81,17 +80,10 @@ def by_class(of: Answers) -> pd.DataFrame:
     rows = []
     for i, name in enumerate(of.classes):
         own = of.truth == i
-        f1 = f1_score(own, of.answer == i, zero_division=0) if own.any() else np.nan
-        rows.append(
-            {
-                "class": name,
-                "spots": int(own.sum()),
-                "share": own.mean() if len(own) else np.nan,
-                "f1": f1,
-                "auc": auc(own, of.probability[:, i]) if i < of.learned else np.nan,
-            }
-        )
-    return pd.DataFrame(rows)
+        spots, share = int(own.sum()), own.mean() if len(own) else np.nan
+        ranked = auc(own, of.probability[:, i]) if i < of.learned else np.nan
+        rows.append((name, spots, share, _f1(own, of.answer == i), ranked))
+    return pd.DataFrame(rows, columns=["class", "spots", "share", "f1", "auc"])
 
 
 def auc(positive: Bool[np.ndarray, "spot"], probability: Float[np.ndarray, "spot"]) -> float:
@@ -153,27 +145,21 @@ def roc(of: Answers) -> pd.DataFrame:
     -------
     Columns: class, false_positive, true_positive (rates).
     """
-    pairs = {
-        name: (of.truth == i, of.probability[:, i])
-        for i, name in enumerate(of.classes[: of.learned])
-    }
-    tables = [pd.DataFrame(columns=["class", "false_positive", "true_positive"])]
-    for name, (positive, probability) in (pairs | {"cancer": of.cancer}).items():
+    pairs = [(of.truth == i, of.probability[:, i]) for i in range(of.learned)] + [of.cancer]
+    tables = []
+    for name, (positive, probability) in zip(
+        [*of.classes[: of.learned], "cancer"], pairs, strict=True
+    ):
         if 0 < positive.sum() < len(positive):
             false, true, _ = roc_curve(positive, probability)
             rates = {"class": name, "false_positive": false, "true_positive": true}
             tables.append(pd.DataFrame(rates))
-    return pd.concat(tables[1:], ignore_index=True) if tables[1:] else tables[0]
+    columns = ["class", "false_positive", "true_positive"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def confusion(of: Answers) -> pd.DataFrame:
     """Count the spots of each class (rows) by the answer (columns), over all classes."""
-    n = len(of.classes)
-    counts = (
-        confusion_matrix(of.truth, of.answer, labels=range(n))
-        if len(of.truth)
-        else np.zeros((n, n), dtype=int)
-    )
-    names = {"class": of.classes, "answer": of.classes}
-    index, columns = (pd.Index(values, name=name) for name, values in names.items())
+    counts = confusion_matrix(of.truth, of.answer, labels=range(len(of.classes)))
+    index, columns = (pd.Index(of.classes, name=name) for name in ("class", "answer"))
     return pd.DataFrame(counts, index=index, columns=columns)

@@ -1,8 +1,9 @@
 """The skeleton of every chapter: design -> runs -> fitted -> scored -> tables."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pandas as pd
 
 from compendium import versions
@@ -19,6 +20,7 @@ from compendium.runs.store import Record
 
 Job = tuple[str, Run]  # the key of a row, and one of its runs
 SCORES = ("pcc", "spearman", "rmse", "pcc_native")
+TITLES = {"lr": "learning rate", "tile_px": "tile px"}
 KEPT = tuple("row method split fold section patient gene panels spots pcc".split())
 """Columns of the scores, where a chapter keeps those of every gene."""
 
@@ -64,25 +66,17 @@ class Design:
         Columns: group, row, split, folds, seeds, training sections (of the smallest fold), target,
         encoder, epochs, batch.
         """
-        fits: dict[tuple[str, str, str], list[Run]] = {}
-        for group, jobs in self.groups.items():
-            for key, run in jobs:
-                fits.setdefault((group, key, run.split.rule), []).append(run)
-        return pd.DataFrame(
-            [
-                {
-                    **dict(zip(("group", "row", "split"), of, strict=True)),
-                    "folds": len({run.split for run in runs}),
-                    "seeds": len({run.seed for run in runs}),
-                    "training sections": min(len(run.split.train) for run in runs),
-                    **{
-                        name: getattr(runs[0], name)
-                        for name in ("target", "encoder", "epochs", "batch")
-                    },
-                }
-                for of, runs in fits.items()
-            ]
-        )
+        by, of_first = ["group", "row", "split"], ("target", "encoder", "epochs", "batch")
+        lines = [
+            (group, key, run.split.rule, run.split, run.seed, len(run.split.train))
+            + tuple(getattr(run, name) for name in of_first)
+            for group, jobs in self.groups.items()
+            for key, run in jobs
+        ]
+        reduce = {"folds": "nunique", "seeds": "nunique", "training sections": "min"}
+        reduce |= dict.fromkeys(of_first, "first")
+        table = pd.DataFrame(lines, columns=[*by, *reduce])
+        return table.groupby(by, sort=False).agg(reduce).reset_index()
 
 
 @dataclass(frozen=True)
@@ -91,6 +85,10 @@ class Fitted:
 
     jobs: Sequence[Job]
     records: Sequence[Record]
+
+    def __iter__(self) -> Iterator[tuple[str, Run, Record]]:
+        for (key, run), record in zip(self.jobs, self.records, strict=True):
+            yield key, run, record
 
     @property
     def once(self) -> "Fitted":
@@ -118,7 +116,7 @@ class Fitted:
         """
         tables = [
             scores([run], [record], sections).assign(row=key, method=key, fold=run.split.name)
-            for (key, run), record in zip(self.jobs, self.records, strict=True)
+            for key, run, record in self
         ]
         empty = pd.DataFrame(columns=["row", "method", "split", "section", "pcc"])
         return pd.concat(tables, ignore_index=True) if tables else empty
@@ -132,14 +130,9 @@ class Fitted:
         relative (loss divided by that of the first epoch).
         """
         lines = [
-            {
-                "method": key,
-                "split": run.split.rule,
-                "fold": run.split.name,
-                "epoch": epoch,
-                "loss": sum(value for name, value in terms.items() if name != "validation"),
-            }
-            for (key, run), record in zip(self.jobs, self.records, strict=True)
+            (key, run.split.rule, run.split.name, epoch)
+            + (sum(value for name, value in terms.items() if name != "validation"),)
+            for key, run, record in self
             for epoch, terms in enumerate(record.facts["curve"])
         ]
         table = pd.DataFrame(lines, columns=["method", "split", "fold", "epoch", "loss"])
@@ -159,23 +152,16 @@ class Fitted:
         One line a group: trainable and all parameters, epochs, training spots (median over the
         folds), fits, seconds of fit and prediction (sum over the fits).
         """
+        stated = ["trainable", "parameters", "training_spots", "seconds"]
         lines = [
-            {
-                "row": key,
-                "split": run.split.rule,
-                "trainable": record.facts["trainable"],
-                "parameters": record.facts["parameters"],
-                "epochs": run.epochs if record.facts["curve"] else 0,
-                "training spots": record.facts["training_spots"],
-                "seconds": record.facts["seconds"],
-            }
-            for (key, run), record in zip(self.jobs, self.records, strict=True)
+            (key, run.split.rule, run.epochs if record.facts["curve"] else 0)
+            + tuple(record.facts[name] for name in stated)
+            for key, run, record in self
         ]
-        largest = dict.fromkeys(("trainable", "parameters", "epochs"), "max")
-        reduce = largest | {"training spots": "median", "seconds": ["size", "sum"]}
-        columns = ["row", "split", *largest, "training spots", "seconds"]
-        table = pd.DataFrame(lines, columns=columns).groupby(list(by), sort=False).agg(reduce)
-        table.columns = [*largest, "training spots", "fits", "seconds"]
+        fits = pd.DataFrame(lines, columns=["row", "split", "epochs", *stated])
+        reduce = {name: (name, "max") for name in ("trainable", "parameters", "epochs")}
+        reduce |= {"training spots": ("training_spots", "median"), "fits": ("seconds", "size")}
+        table = fits.groupby(list(by), sort=False).agg(**reduce, seconds=("seconds", "sum"))
         return table.reset_index().astype({"training spots": int})
 
 
@@ -214,8 +200,7 @@ def placed(cohort: str, names: Sequence[str] | None = None) -> list[Placed]:
 
 def protocol_line(split: str, parameters: Mapping[str, object]) -> str:
     """Return the protocol as a page names it: clean, and what differs from it."""
-    stated = {name: parameters[name] for name in ("panel", "encoder", "budget")}
-    changes = ", ".join(f"{name} = {value}" for name, value in stated.items())
+    changes = ", ".join(f"{name} = {parameters[name]}" for name in ("panel", "encoder", "budget"))
     return f"clean, except split {split}, {changes}"
 
 
@@ -345,21 +330,15 @@ def criterion(own: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) ->
     -------
     One line a row: row, pcc, permuted (medians), trained, result (whether the criterion is met).
     """
-    medians = {
-        name: table.groupby("row")["pcc"].median()
-        for name, table in (("pcc", own), ("permuted", permuted))
-    }
-    lines = pd.DataFrame(medians).reindex(dict.fromkeys(key for key, _ in jobs)).astype(float)
-    trained = lines.index.map(
-        {key: all(run.result for name, run in jobs if name == key) for key in lines.index}
-    )
-    above = (lines["pcc"] > lines["permuted"]) | ~lines.index.isin(permuted["row"].unique())
-    return (
-        lines.assign(trained=trained, result=above & trained)
-        .astype({"trained": bool, "result": bool})
-        .rename_axis("row")
-        .reset_index()
-    )
+    trained: dict[str, bool] = {}
+    for key, run in jobs:
+        trained[key] = trained.get(key, True) and run.result
+    medians = [table.groupby("row")["pcc"].median() for table in (own, permuted)]
+    lines = pd.DataFrame({"row": list(trained)})
+    lines["pcc"], lines["permuted"] = (lines["row"].map(each).astype(float) for each in medians)
+    lines["trained"] = np.array(list(trained.values()), dtype=bool)
+    above = (lines["pcc"] > lines["permuted"]) | ~lines["row"].isin(permuted["row"])
+    return lines.assign(result=above & lines["trained"])
 
 
 def labelled(titles: Mapping[str, str], result: Mapping[str, bool]) -> dict[str, str]:
@@ -377,14 +356,9 @@ def changed(run: Run) -> dict[str, str]:
     -------
     Parameter -> "NOW instead of PUBLISHED".
     """
-    facts = recipe(run.method)
-    values = {
-        "learning rate": (facts.lr, run.lr),
-        "epochs": (facts.epochs, run.epochs),
-        "batch": (facts.batch, run.batch),
-        "optimiser": (facts.optimiser, run.optimiser),
-        "tile px": (facts.tile_px, run.tile_px),
-    }
+    facts, names = recipe(run.method), ("lr", "epochs", "batch", "optimiser", "tile_px")
+    values = {name: (getattr(facts, name), getattr(run, name)) for name in names}
+    values = {TITLES.get(name, name): each for name, each in values.items()}
     values |= {name: (facts.model[name], now) for name, now in run.model if name != "gamma"}
     values["encoder"] = (facts.encoder or "raw tiles", run.encoder)
     return {

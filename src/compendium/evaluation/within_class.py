@@ -17,18 +17,8 @@ from compendium.runs.inputs.prepare import used
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 
-FACTS = (
-    "method",
-    "title",
-    "split",
-    "section",
-    "patient",
-    "labels",
-    "spots",
-    "classes",
-    "unlearned",
-)
-VALUES = ("pcc", "within", "control")
+FACTS = "method title split section patient labels spots classes unlearned".split()
+VALUES = ["pcc", "within", "control"]
 
 
 def centred(
@@ -117,7 +107,7 @@ def within_class(
     table = pd.DataFrame(rows, columns=[*FACTS, *VALUES])
     if not rows:
         return table
-    return table.groupby(list(FACTS), sort=False)[list(VALUES)].mean().reset_index()
+    return table.groupby(FACTS, sort=False)[VALUES].mean().reset_index()
 
 
 def _facts(run: Run, section: Section, labels: np.ndarray) -> dict[str, object]:
@@ -159,5 +149,5 @@ def by_method(rows: pd.DataFrame) -> pd.DataFrame:
     One row a split and method: split, method, title, pcc, within, control, sections.
     """
     groups = rows.groupby(["split", "method", "title"], sort=False)
-    means = groups[list(VALUES)].mean()
+    means = groups[VALUES].mean()
     return means.assign(sections=groups["section"].nunique()).reset_index()
