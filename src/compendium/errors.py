@@ -22,11 +22,8 @@ def cause(error: BaseException) -> str:
     message = " ".join(str(error).split())
     if isinstance(error, BadInput):
         return message
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"  # of torch
-        or "can't allocate memory" in message
-    ):
+    of_torch = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in message
+    if isinstance(error, MemoryError) or of_torch:
         return (
             "out of memory; "
             "lower batch, width, --tile-px or the number of workers, or take fewer sections"

@@ -184,11 +184,8 @@ def compute(design: Design, tables: Reduce, device: str) -> Results:
     sections = open_sections(design.cohort, [section.name for section in design.sections])
     groups = fitted(design.groups, sections, device)
     reduced, facts = tables(design, groups, sections)
-    made_from = {
-        "data": f"{design.cohort} {digest(sections)}",
-        "attribution": catalogued(design.cohort).attribution,
-        "protocol": design.protocol,
-    }
+    made_from = {"data": f"{design.cohort} {digest(sections)}", "protocol": design.protocol}
+    made_from |= {"attribution": catalogued(design.cohort).attribution}
     return Results(reduced, provenance(groups) | made_from | dict(design.facts) | dict(facts))
 
 

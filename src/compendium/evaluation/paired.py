@@ -104,17 +104,11 @@ def verdicts(
     for comparison in compared:
         values = apart[apart["comparison"] == comparison.title]
         unfinished = {comparison.first, comparison.second} & set(preliminary)
-        lines.append(
-            {
-                "comparison": comparison.title,
-                "sections": len(values),
-                "patients": values["patient"].nunique(),
-                "mean difference": values["difference"].mean(),
-                "first is above in": int((values["difference"] > 0).sum()),
-                "verdict": PRELIMINARY if unfinished else verdict(values),
-                "claim": comparison.claim,
-            }
-        )
+        apart_by, said = values["difference"], PRELIMINARY if unfinished else verdict(values)
+        line = {"comparison": comparison.title, "sections": len(values)}
+        line |= {"patients": values["patient"].nunique(), "mean difference": apart_by.mean()}
+        line |= {"first is above in": int((apart_by > 0).sum())}
+        lines.append(line | {"verdict": said, "claim": comparison.claim})
     return pd.DataFrame(lines)
 
 

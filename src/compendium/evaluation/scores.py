@@ -65,21 +65,11 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
     for name, predicted in record.predictions.items():
         section = tested[name]
         rows = record.predicted_rows(section)
-        facts = {
-            "cohort": run.cohort,
-            "method": run.method,
-            "protocol": run.line,
-            "split": run.split.rule,
-            "panel": run.panel,
-            "encoder": run.encoder,
-            "seed": run.seed,
-            "permuted": run.permute,
-            "section": name,
-            "patient": section.patient,
-            "gene": record.genes,
-            "panels": panels,
-            "spots": len(rows),
-        }
+        facts = {"cohort": run.cohort, "method": run.method, "protocol": run.line}
+        facts |= {"split": run.split.rule, "panel": run.panel, "encoder": run.encoder}
+        facts |= {"seed": run.seed, "permuted": run.permute, "section": name}
+        facts |= {"patient": section.patient, "gene": record.genes, "panels": panels}
+        facts["spots"] = len(rows)
         facts |= agreement(predicted, wide(section)[rows])
         facts["pcc_native"] = pcc(predicted, native(counted(section, run.target))[rows])
         parts.append(pd.DataFrame(facts))

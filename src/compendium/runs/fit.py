@@ -90,19 +90,12 @@ def build(run: Run, sections: list[Inputs]) -> Method:
         Training inputs.
     """
     facts, targets = recipe(run.method), np.concatenate([each.target for each in sections])
-    spec = ModelSpec(
-        genes=targets.shape[1],
-        mean=torch.from_numpy(targets.mean(axis=0)),
-        target=run.target,
-        classes=1 + max(int(each.labels.max()) for each in sections),
-        spots=len(targets),
-        features=0 if run.encoder == OWN else sections[0].image.shape[1],
-        tile_px=run.tile_px,
-        encoder=facts.encoder,
-        weights=run.weights,
-        scale=run.scale,
-        rates=_rates(sections),
-    )
+    image = {"tile_px": run.tile_px, "weights": run.weights, "scale": run.scale}
+    image |= {"features": 0 if run.encoder == OWN else sections[0].image.shape[1]}
+    counted = {"spots": len(targets), "rates": _rates(sections)}
+    counted |= {"classes": 1 + max(int(each.labels.max()) for each in sections)}
+    mean = torch.from_numpy(targets.mean(axis=0))
+    spec = ModelSpec(len(mean), mean, run.target, encoder=facts.encoder, **image, **counted)
     torch.manual_seed(seed_of("build", run.seed))
     method = facts.build(spec, **dict(run.model))
     for part in method.modules():
@@ -152,10 +145,9 @@ def fit(
             loop = _Training(run, method, sections, valid, device, checkpoint)
             state = loop.to_the_end(after_epoch)
         method.eval()
+        batches = (batch.to(device) for each in sections for batch in in_order(run, each))
         with torch.inference_mode():
-            method.fit_closed_form(
-                batch.to(device) for each in sections for batch in in_order(run, each)
-            )
+            method.fit_closed_form(batches)
     curve = state["curve"]
     losses = [row["validation"] for row in curve if "validation" in row]
     best = int(np.argmin(losses)) if losses else len(curve) - 1
@@ -174,7 +166,11 @@ class _Training:
     checkpoint: Path
 
     def __post_init__(self) -> None:
-        self.optimiser = _optimiser(self.run, self.method)
+        weights, run = [p for p in self.method.parameters() if p.requires_grad], self.run
+        # Fused: on a CPU the loop over tensors took a fifth of a step.
+        own = {"momentum": run.momentum} if run.optimiser == "sgd" else {"fused": True}
+        own |= {"lr": run.lr, "weight_decay": run.weight_decay}
+        self.optimiser = OPTIMISERS[run.optimiser](weights, **own)
         self.began = self.saved = time.monotonic()
 
     def to_the_end(self, after_epoch: Callable[[int], None] | None) -> dict:
@@ -224,20 +220,14 @@ class _Training:
     def validation_loss(self) -> float:
         """Mean loss of the validation batches."""
         self.method.eval()
-        losses = [
-            sum(self.method.losses(batch.to(self.device)).values()).item()
-            for each in self.valid
-            for batch in in_order(self.run, each)
-        ]
-        return float(np.mean(losses))
+        batches = (batch for each in self.valid for batch in in_order(self.run, each))
+        terms = (self.method.losses(batch.to(self.device)) for batch in batches)
+        return float(np.mean([sum(each.values()).item() for each in terms]))
 
     def save(self, state: dict, now: float) -> None:
         """Write the checkpoint."""
-        trained = {
-            "method": self.method.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "seconds": state["seconds"] + now - self.began,
-        }
+        trained = {"method": self.method.state_dict(), "optimiser": self.optimiser.state_dict()}
+        trained |= {"seconds": state["seconds"] + now - self.began}
         packed = io.BytesIO()  # torch hides the reason of a full disk, a file gives it
         torch.save(state | trained, packed)
         write_checksummed(self.checkpoint, packed.getbuffer())
@@ -267,13 +257,6 @@ class _Training:
 
 def _copied(method: Method) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in method.state_dict().items()}
-
-
-def _optimiser(run: Run, method: Method) -> torch.optim.Optimizer:
-    weights = [p for p in method.parameters() if p.requires_grad]
-    # Fused: on a CPU the loop over tensors took a fifth of a step.
-    own = {"momentum": run.momentum} if run.optimiser == "sgd" else {"fused": True}
-    return OPTIMISERS[run.optimiser](weights, lr=run.lr, weight_decay=run.weight_decay, **own)
 
 
 def _maker(device: str) -> str:

@@ -1,9 +1,8 @@
 """The Run: every parameter that decides a prediction, resolved, with an identity of its own."""
 
-import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -26,16 +25,8 @@ from compendium.methods.registry import NONE, OWN, Config
 
 PROTOCOLS: dict[str, dict[str, str | bool]] = {
     "published": {"split": "section-out", "panel": "hvg_769", "stain_test": False, "encoder": OWN},
-    "clean": {
-        "split": "patient-out",
-        "panel": "hvg(300)",
-        "target": "wide",
-        "scale": "normalised",
-        "spots": EVERY,
-        "stain": AS_IT_IS,
-        "stain_test": True,
-        "encoder": encoders.FROZEN,
-    },
+    "clean": {"split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised"}
+    | {"spots": EVERY, "stain": AS_IT_IS, "stain_test": True, "encoder": encoders.FROZEN},
 }
 """Parameters that a protocol sets; it leaves others as the method's recipe says."""
 
@@ -159,9 +150,9 @@ class Run:
         passed = {"inputs", "fit"}
         passed |= {"features"} if self.encoder not in (OWN, NONE, COORDINATES) else set()
         passed |= {"stain"} if self.stain != AS_IT_IS else set()
-        return {"method": recipe(self.method).version} | {
-            stage: version for stage, version in versions.stages().items() if stage in passed
-        }
+        known = versions.stages().items()
+        stages = {stage: version for stage, version in known if stage in passed}
+        return {"method": recipe(self.method).version} | stages
 
     def identity(self, sections: list[Section]) -> str:
         """Compute the identity of the run on some sections.
@@ -171,12 +162,10 @@ class Run:
         Checksum of every field that differs from its default, the versions of the stages, the
         encoder's weights, and the content of the sections (of corrected counts too for sct).
         """
-        default = {each.name: each.default for each in dataclasses.fields(self)}
-        facts = {
-            name: value
-            for name, value in dataclasses.asdict(self).items()
-            if value != default[name]
-        } | {"data": {s.name: s.digest for s in sections}, "stages": self.versions()}
+        default = {each.name: each.default for each in fields(self)}
+        stated = {"data": {s.name: s.digest for s in sections}, "stages": self.versions()}
+        own = asdict(self).items()
+        facts = {name: value for name, value in own if value != default[name]} | stated
         if self.encoder not in (NONE, COLOUR, COORDINATES):
             name = recipe(self.method).encoder if self.encoder == OWN else self.encoder
             facts["weights"] = encoders.weights_id(name, self.weights) if name else ""

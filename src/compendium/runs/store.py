@@ -24,7 +24,6 @@ from compendium.data.section import Section
 from compendium.data.targets.transforms import Target
 from compendium.errors import BadInput, cause
 from compendium.runs.run import Run
-from compendium.storage import atomic_folder, home, sha256
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 CHECKSUM = "facts_sha256"
@@ -109,7 +108,7 @@ class Damaged(BadInput):
 
 def folder(run: Run, identity: str) -> Path:
     """Return the folder of a run's record."""
-    return home() / "runs" / run.cohort / run.method / run.split.name / identity
+    return disk.home() / "runs" / run.cohort / run.method / run.split.name / identity
 
 
 def write(target: Path, facts: dict, genes: list[str], **groups: Arrays) -> Record:
@@ -131,9 +130,9 @@ def write(target: Path, facts: dict, genes: list[str], **groups: Arrays) -> Reco
         for word, group in GROUPS.items()
         for name, values in groups.get(group, {}).items()
     }
-    with atomic_folder(target) as aside:
+    with disk.atomic_folder(target) as aside:
         np.savez(aside / "predictions.npz", genes=np.array(genes), **arrays)
-        facts = checksummed(facts | {"predictions_sha256": sha256(aside / "predictions.npz")})
+        facts = checksummed(facts | {"predictions_sha256": disk.sha256(aside / "predictions.npz")})
         (aside / "run.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
     return Record(target, facts, genes, **groups)
 
@@ -164,7 +163,7 @@ def read(target: Path) -> Record | None:
         return None
     try:
         facts = stated(target)
-        if facts["predictions_sha256"] != sha256(target / "predictions.npz"):
+        if facts["predictions_sha256"] != disk.sha256(target / "predictions.npz"):
             raise ValueError("predictions.npz has changed since it was written")
         with np.load(target / "predictions.npz", allow_pickle=False) as stored:
             genes = stored["genes"].tolist()

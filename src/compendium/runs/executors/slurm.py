@@ -73,9 +73,7 @@ class JobArray(Executor):
                 " run on a login node, and see submitit for the parameters of --slurm"
             ) from error
 
-    def map(
-        self, fn: Callable, *iterables, timeout: float | None = None, chunksize: int = 1
-    ) -> Iterator:
+    def map(self, fn: Callable, *iterables, **settings) -> Iterator:
         """Return the results, in order, when all jobs have ended."""
         return _results(self.executor.map_array(Requeued(fn), *iterables))
 
@@ -130,11 +128,8 @@ def queue() -> dict[str, str] | None:
     By job ID "" for a job that goes on, or the word for its end (a job that could not be launched
     is requeued and held until somebody looks after it); None while Slurm does not answer.
     """
-    asked = subprocess.run(
-        ["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i %T %r"],
-        capture_output=True,
-        text=True,
-    )
+    command = ["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i %T %r"]
+    asked = subprocess.run(command, capture_output=True, text=True)
     if asked.returncode:
         return None
     rows = [line.split(maxsplit=2) for line in asked.stdout.splitlines()]

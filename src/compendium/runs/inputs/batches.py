@@ -54,6 +54,14 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.grid)
 
+    def at(self, rows: Int64[np.ndarray, "row"]) -> "Inputs":
+        """Select spots by their rows."""
+        arrays = {name: array for name, array in vars(self).items() if array is not None}
+        parts = {name: array[rows] for name, array in arrays.items() if name != "augmented"}
+        return Inputs(
+            **parts, augmented=None if self.augmented is None else self.augmented[:, rows]
+        )
+
 
 def inputs(
     run: Run,
@@ -94,13 +102,9 @@ def inputs(
     seen = Inputs(image, counted.grid, augmented=augmented)
     if target is None:
         return seen
-    return replace(
-        seen,
-        target=target(counted),
-        counts=counted.matrix(target.genes),
-        size=size_factors(counted, target),
-        labels=class_numbers(counted, classes),
-    )
+    learned = {"target": target(counted), "counts": counted.matrix(target.genes)}
+    learned |= {"size": size_factors(counted, target), "labels": class_numbers(counted, classes)}
+    return replace(seen, **learned)
 
 
 def windowed(
@@ -109,24 +113,12 @@ def windowed(
     """Cut the inputs of sections into the windows of the run; a method sees each as a section."""
     if run.windows == WHOLE:
         return list(whole)
-    return [
-        _window(section, seen, rows, target)
-        for section, seen in zip((each.section for each in spots), whole, strict=True)
-        for rows in windows(section, run.windows)
-    ]
-
-
-def _window(
-    section: Section, whole: Inputs, rows: Int64[np.ndarray, "some"], target: Target | None
-) -> Inputs:
-    cut = {
-        each.name: value[:, rows] if each.name == "augmented" else value[rows]
-        for each in fields(Inputs)
-        if (value := getattr(whole, each.name)) is not None
-    }
-    if target is not None:
-        cut["size"] = size_factors(subset(section, rows), target)
-    return Inputs(**cut)
+    cut = []
+    for section, seen in zip((each.section for each in spots), whole, strict=True):
+        for rows in windows(section, run.windows):
+            size = None if target is None else size_factors(subset(section, rows), target)
+            cut.append(replace(seen.at(rows), size=size))
+    return cut
 
 
 def rows_predicted(run: Run, section: Section) -> Int64[np.ndarray, "row"] | None:
@@ -150,9 +142,8 @@ def image_input(
         return no_image(len(section)).numpy()
     if run.encoder == OWN:
         return section.tiles(run.tile_px, run.tile_um)
-    return features(
-        section, run.encoder, run.tile_px, run.weights, device, run.scale, view, run.tile_um
-    )
+    how = (run.encoder, run.tile_px, run.weights, device, run.scale, view, run.tile_um)
+    return features(section, *how)
 
 
 def augmented_views(run: Run) -> tuple[str, ...]:
@@ -173,15 +164,15 @@ def _check_positions(run: Run, section: Section) -> None:
     model, furthest = dict(run.model), int(section.grid.max())
     if furthest >= (positions := model.get("positions", furthest + 1)):
         raise BadInput(
-            f"{section.where}: array position {furthest} is beyond the {positions} of method {run.method};"
-            f" set positions={furthest + 1}"
+            f"{section.where}: array position {furthest} is beyond the {positions} of method"
+            f" {run.method}; set positions={furthest + 1}"
         )
     needed = 1 + model.get("k", 1)
     if recipe(run.method).unit == "section" and len(section) < needed:
         neighbours = f" (k={needed - 1} and the spot itself)" if "k" in model else ""
         raise BadInput(
-            f"{section.where}: method {run.method} needs a section of {needed} spots or more{neighbours},"
-            f" this one has {len(section)}; leave it out"
+            f"{section.where}: method {run.method} needs a section of {needed} spots or more"
+            f"{neighbours}, this one has {len(section)}; leave it out"
         )
 
 
@@ -257,9 +248,8 @@ def in_order(run: Run, section: Inputs) -> Iterator[Batch]:
 def joined(pieces: Sequence[Batch]) -> Batch:
     """Join spots of several sections in one batch."""
     named = {each.name: [getattr(piece, each.name) for piece in pieces] for each in fields(Batch)}
-    return Batch(
-        **{name: torch.cat(parts) for name, parts in named.items() if parts[0] is not None}
-    )
+    joint = {name: torch.cat(parts) for name, parts in named.items() if parts[0] is not None}
+    return Batch(**joint)
 
 
 def batch(
@@ -280,20 +270,17 @@ def batch(
     augment
         Whether tiles are augmented, and features drawn from the augmented ones.
     """
-    image, views = torch.from_numpy(np.ascontiguousarray(section.image[rows])), None
-    if augment and section.augmented is not None:
-        views = torch.from_numpy(section.augmented[:, rows])
+    part = section.at(rows)
+    image, views = torch.from_numpy(np.ascontiguousarray(part.image)), None
+    if augment and part.augmented is not None:
+        views = torch.from_numpy(part.augmented)
     if image.dtype == torch.uint8:
         image = _scaled_tiles(run, image.to(device), augment)
     elif run.augment != "none" and views is not None:
         image, views = views[torch.randint(len(views), (len(rows),)), torch.arange(len(rows))], None
-    learned = (getattr(section, name) for name in ("target", "counts", "size", "labels"))
-    return Batch(
-        image,
-        torch.from_numpy(section.grid[rows]).long(),
-        *(None if values is None else torch.from_numpy(values[rows]) for values in learned),
-        views=views,
-    ).to(device)
+    learned = (part.target, part.counts, part.size, part.labels)
+    learned = (None if values is None else torch.from_numpy(values) for values in learned)
+    return Batch(image, torch.from_numpy(part.grid).long(), *learned, views=views).to(device)
 
 
 def _scaled_tiles(run: Run, tiles: torch.Tensor, augment: bool) -> torch.Tensor:

@@ -1,8 +1,7 @@
 """Training subsets: whole sections, or spots of them matched in number and depth to another set."""
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int64
@@ -68,10 +67,8 @@ def matched(
     own_depth = size([each.section for each in subsets], shared)[1]
     if depth >= own_depth:
         return subsets
-    return [
-        dataclasses.replace(each, section=thinned(each.section, depth / own_depth, rng))
-        for each in subsets
-    ]
+    share = depth / own_depth
+    return [replace(each, section=thinned(each.section, share, rng)) for each in subsets]
 
 
 def size(sections: list[Section], shared: list[str]) -> tuple[int, float]:
@@ -85,9 +82,8 @@ def _some_spots(
 ) -> list[TrainingSubset]:
     *starts, total = np.cumsum([0, *(len(each.section) for each in subsets)])
     chosen = np.sort(rng.choice(total, n_spots, replace=False))
-    pieces = zip(
-        subsets, starts, np.split(chosen, np.searchsorted(chosen, starts[1:])), strict=True
-    )
+    rows = np.split(chosen, np.searchsorted(chosen, starts[1:]))
+    pieces = zip(subsets, starts, rows, strict=True)
     return [each.only(rows - start) for each, start, rows in pieces if len(rows)]
 
 
@@ -95,11 +91,11 @@ def subset(section: Section, rows: Int64[np.ndarray, "some"]) -> Section:
     """Select counts, positions and labels of some spots; the patches stay with the full section."""
     cut = {name: getattr(section, name)[rows] for name in ("spots", "grid", "pixels", "counts")}
     labels = None if section.labels is None else section.labels[rows]
-    return dataclasses.replace(section, **cut, patches=None, labels=labels)
+    return replace(section, **cut, patches=None, labels=labels)
 
 
 def thinned(section: Section, share: float, rng: np.random.Generator) -> Section:
     """Keep each counted molecule with probability `share`."""
     counts = section.counts.copy()
     counts.data = rng.binomial(counts.data, share)
-    return dataclasses.replace(section, counts=counts)
+    return replace(section, counts=counts)

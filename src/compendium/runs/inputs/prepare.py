@@ -64,30 +64,22 @@ def prepare_inputs(
     The same inputs at every call.
     """
     spots, target = training_set(run, sections)
-    classes, corrected = class_names(spots), [None] * len(spots)
+    classes, valid, test = class_names(spots), run.split.valid, run.split.test
+    corrected, names = {}, [each.full_section.name for each in spots]
     if run.target == "harmony":
-        corrected = harmonised([target(each.section) for each in spots])
-    chosen, valid, test = list(zip(spots, corrected, strict=True)), run.split.valid, run.split.test
+        values = harmonised([target(each.section) for each in spots])
+        corrected = dict(zip(names, values, strict=True))
     if smallest:
-        chosen, valid, test = [min(chosen, key=lambda pair: len(pair[0].full_section))], (), ()
-    train = [each.full_section.name for each, _ in chosen]
+        spots, valid, test = [min(spots, key=lambda each: len(each.full_section))], (), ()
+    train = [each.full_section.name for each in spots]
     images = stained(run, used(run, sections), [*train, *valid, *test])
-    spots = [replace(each, full_section=images[each.full_section.name]) for each, _ in chosen]
-    shown = [inputs(run, each, target, device, True, classes) for each in spots]
-    shown = [
-        seen if new is None else replace(seen, target=new)
-        for seen, (_, new) in zip(shown, chosen, strict=True)
-    ]
+    spots = [replace(each, full_section=images[each.full_section.name]) for each in spots]
+    pairs = zip(train, (inputs(run, each, target, device, True, classes) for each in spots))
+    shown = [replace(seen, target=corrected.get(name, seen.target)) for name, seen in pairs]
     checks = [TrainingSubset(images[name], counted(images[name], run.target)) for name in valid]
     checked = [inputs(run, each, target, device, classes=classes) for each in checks]
-    return RunInputs(
-        train,
-        windowed(run, spots, shown, target),
-        windowed(run, checks, checked, target),
-        [images[name] for name in test],
-        target,
-        classes,
-    )
+    shown, checked = windowed(run, spots, shown, target), windowed(run, checks, checked, target)
+    return RunInputs(train, shown, checked, [images[name] for name in test], target, classes)
 
 
 def training_set(run: Run, sections: Sequence[Section]) -> tuple[list[TrainingSubset], Target]:
@@ -140,11 +132,10 @@ def stained(
     """
     full = {section.name: section for section in sections}
     names = [name for name in full if name not in run.split.match] if names is None else names
+    given = {name: full[name] for name in names}
     if run.stain == AS_IT_IS:
-        return {name: full[name] for name in names}
+        return given
     train = [full[name] for name in run.split.train]
     mapped = full if run.stain_test and run.stain in NORMALISERS else run.split.train
-    return {
-        name: restained(full[name], train, run.stain) if name in mapped else full[name]
-        for name in names
-    }
+    wanted = [name for name in names if name in mapped]
+    return given | {name: restained(full[name], train, run.stain) for name in wanted}

@@ -74,17 +74,13 @@ def stored_rates(device: str) -> dict[str, float]:
         try:
             facts = store.stated(path.parent)
             run = facts["run"]
-            if _unthreaded(facts["device"]) == _unthreaded(device):
+            # without its number of threads: workers that share the cores have fewer each
+            if facts["device"].split(",")[0] == device.split(",")[0]:
                 rate = facts["seconds"] / (facts["training_spots"] * _passes(run))
                 rates.setdefault(kind(run), []).append(rate)
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             continue  # a damaged record
     return {key: median(values) for key, values in rates.items()}
-
-
-def _unthreaded(device: str) -> str:
-    """A device without its number of threads: workers that share the cores have fewer each."""
-    return device.split(",")[0]
 
 
 def trial(run: Run, sections: Sequence[Section], device: str) -> float:

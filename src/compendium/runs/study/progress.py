@@ -17,7 +17,6 @@ from compendium.runs import store
 from compendium.runs.execution import RunsFailed, execute
 from compendium.runs.inputs.prepare import used
 from compendium.runs.run import Run
-from compendium.runs.store import Record
 from compendium.runs.study import cost
 from compendium.storage import is_locked
 
@@ -78,10 +77,9 @@ def read_status(run: Run, folder: Path) -> RunStatus:
 
 def _since(lock: Path) -> float:
     """Seconds since the lock was taken."""
-    try:
+    with suppress(FileNotFoundError):  # it has just ended
         return max(0.0, time.time() - lock.stat().st_mtime)
-    except FileNotFoundError:  # it has just ended
-        return 0.0
+    return 0.0
 
 
 def run_study(
@@ -92,7 +90,7 @@ def run_study(
     *,
     workers: int = 1,
     device: str = "auto",
-) -> list[Record]:
+) -> list[store.Record]:
     """Compute the runs of a study and return their records.
 
     Parameters
