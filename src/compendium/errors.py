@@ -24,18 +24,12 @@ def cause(error: BaseException) -> str:
         return message
     of_torch = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in message
     if isinstance(error, MemoryError) or of_torch:
-        return (
-            "out of memory; "
-            "lower batch, width, --tile-px or the number of workers, or take fewer sections"
-        )
+        cure = "lower batch, width, --tile-px or the number of workers, or take fewer sections"
+        return f"out of memory; {cure}"
     if isinstance(error, ConnectionError | TimeoutError):
-        return (
-            f"a connection ended ({message}); "
-            "check the address and the network, and run the same command again"
-        )
+        cure = "check the address and the network, and run the same command again"
+        return f"a connection ended ({message}); {cure}"
     if isinstance(error, OSError):
-        return (
-            f"{error.filename or 'a file'} cannot be read or written "
-            f"({error.strerror or message}); check the disk and its permissions"
-        )
+        what, why = error.filename or "a file", error.strerror or message
+        return f"{what} cannot be read or written ({why}); check the disk and its permissions"
     return ""

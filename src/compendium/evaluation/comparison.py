@@ -207,9 +207,7 @@ def fitted(
     """Execute all groups as one study; runs that are stored already are read."""
     runs = [run for jobs in groups.values() for _, run in jobs]
     records = iter(execute(runs, sections, device=device))
-    return {
-        name: Fitted(list(jobs), [next(records) for _ in jobs]) for name, jobs in groups.items()
-    }
+    return {name: Fitted(jobs, [next(records) for _ in jobs]) for name, jobs in groups.items()}
 
 
 def provenance(groups: Mapping[str, Fitted]) -> dict[str, object]:

@@ -170,17 +170,14 @@ def run_once(run: Run, sections: Sequence[Section], device: str = "auto") -> sto
             store.tidy(record)
             return record
     with store.locked(target) as work, store.failure_noted(target):
-        record = _stored(target) or _computed(run, sections, device, target, work)
+        try:
+            record = store.read(target)
+        except store.Damaged as error:
+            log.warning("%s", error)
+            record = None
+        record = record or _computed(run, sections, device, target, work)
         (work / store.CHECKPOINT).unlink(missing_ok=True)
     return record
-
-
-def _stored(target: Path) -> store.Record | None:
-    try:
-        return store.read(target)
-    except store.Damaged as error:
-        log.warning("%s", error)
-        return None
 
 
 def _computed(
@@ -240,11 +237,16 @@ def average(run: Run, fits: Sequence[store.Record], target: Path) -> store.Recor
     facts |= {"finished": max(fit.facts["finished"] for fit in fits)}
     facts |= {name: sum(fit.facts[name] for fit in fits) for name in SUMMED}
     predictions = [fit.predictions for fit in fits]
-    arrays = {"predictions": _over(predictions, np.mean)}
-    arrays |= {"spread": _over(predictions, np.std, ddof=1)}
-    arrays |= {"probabilities": _over([fit.probabilities for fit in fits], np.mean)}
-    arrays |= {"rows": first.rows, "fitted_target": first.fitted_target}
-    return store.write(target, facts, first.genes, **arrays)
+    return store.write(
+        target,
+        facts,
+        first.genes,
+        predictions=_over(predictions, np.mean),
+        spread=_over(predictions, np.std, ddof=1),
+        probabilities=_over([fit.probabilities for fit in fits], np.mean),
+        rows=first.rows,
+        fitted_target=first.fitted_target,
+    )
 
 
 def _over(fits: list[dict[str, np.ndarray]], statistic, **settings) -> dict[str, np.ndarray]:

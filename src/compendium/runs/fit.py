@@ -30,6 +30,7 @@ from compendium.storage import read_checksummed, write_checksummed
 CHECKPOINT_SECONDS = 20.0
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 UNREADABLE = (RuntimeError, ValueError, LookupError, TypeError, EOFError, OSError, PickleError)
+Apply = Callable[[Batch], torch.Tensor]
 log = logging.getLogger(__name__)
 
 
@@ -266,11 +267,7 @@ def _maker(device: str) -> str:
 
 @torch.inference_mode()
 def predict(
-    run: Run,
-    method: Method,
-    section: Section,
-    device: str,
-    apply: Callable[[Batch], torch.Tensor] | None = None,
+    run: Run, method: Method, section: Section, device: str, apply: Apply | None = None
 ) -> Float32[np.ndarray, "spot value"]:
     """Predict the expression of every spot of a section, whose counts are removed first.
 

@@ -24,11 +24,7 @@ OPTIONS = {"address": ("dask",), "slurm": ("slurm",), "workers": ("local", "slur
 
 
 def executor(
-    name: str = "serial",
-    *,
-    workers: int = 0,
-    address: str = "",
-    slurm: Mapping[str, object] | None = None,
+    name: str = "serial", *, workers: int = 0, address: str = "", slurm: Mapping | None = None
 ) -> AbstractContextManager[tuple[Executor, int]]:
     """Start an executor for the length of the block.
 

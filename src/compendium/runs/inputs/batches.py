@@ -23,6 +23,7 @@ from compendium.runs.inputs.matching import TrainingSubset, subset
 from compendium.runs.run import Run
 from compendium.runs.seeds import seed_of
 
+Rows = Int64[np.ndarray, "row"]
 PREDICT_SPOTS = 256
 UNDETERMINED = "undetermined"
 
@@ -54,7 +55,7 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.grid)
 
-    def at(self, rows: Int64[np.ndarray, "row"]) -> "Inputs":
+    def at(self, rows: Rows) -> "Inputs":
         """Select spots by their rows."""
         arrays = {name: array for name, array in vars(self).items() if array is not None}
         parts = {name: array[rows] for name, array in arrays.items() if name != "augmented"}
@@ -121,7 +122,7 @@ def windowed(
     return cut
 
 
-def rows_predicted(run: Run, section: Section) -> Int64[np.ndarray, "row"] | None:
+def rows_predicted(run: Run, section: Section) -> Rows | None:
     """Return the spot of each row of a prediction; None where all are there once, in order."""
     return np.concatenate(windows(section, run.windows)) if run.windows == PUBLISHED else None
 
@@ -253,11 +254,7 @@ def joined(pieces: Sequence[Batch]) -> Batch:
 
 
 def batch(
-    run: Run,
-    section: Inputs,
-    rows: Int64[np.ndarray, "row"],
-    device: str = "cpu",
-    augment: bool = False,
+    run: Run, section: Inputs, rows: Rows, device: str = "cpu", augment: bool = False
 ) -> Batch:
     """Make a batch of some rows of a section.
 

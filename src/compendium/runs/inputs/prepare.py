@@ -74,8 +74,9 @@ def prepare_inputs(
     train = [each.full_section.name for each in spots]
     images = stained(run, used(run, sections), [*train, *valid, *test])
     spots = [replace(each, full_section=images[each.full_section.name]) for each in spots]
-    pairs = zip(train, (inputs(run, each, target, device, True, classes) for each in spots))
-    shown = [replace(seen, target=corrected.get(name, seen.target)) for name, seen in pairs]
+    shown = [inputs(run, each, target, device, True, classes) for each in spots]
+    named = zip(train, shown, strict=True)
+    shown = [replace(seen, target=corrected.get(name, seen.target)) for name, seen in named]
     checks = [TrainingSubset(images[name], counted(images[name], run.target)) for name in valid]
     checked = [inputs(run, each, target, device, classes=classes) for each in checks]
     shown, checked = windowed(run, spots, shown, target), windowed(run, checks, checked, target)

@@ -44,10 +44,12 @@ def estimate(runs: Sequence[Run], sections: Sequence[Section], device: str = "au
     for run in runs:
         if kind(vars(run)) not in known:
             known[kind(vars(run))] = _measured(trial, run, sections, device)
-    sizes = {section.name: len(section) for section in sections}
-    spots = [sum(sizes[name] for name in run.split.train) for run in runs]
-    work = [number * _passes(vars(run)) for number, run in zip(spots, runs, strict=True)]
-    return [known[kind(vars(run))] * each for run, each in zip(runs, work, strict=True)]
+    spots = {section.name: len(section) for section in sections}
+
+    def work(run: Run) -> int:
+        return _passes(vars(run)) * sum(spots[name] for name in run.split.train)
+
+    return [known[kind(vars(run))] * work(run) for run in runs]
 
 
 def kind(run: Mapping[str, object]) -> str:
