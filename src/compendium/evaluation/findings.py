@@ -44,9 +44,11 @@ class Finding:
     def sentence(self, outcome: Outcome) -> str:
         """Return the author's sentence that the outcome supports."""
         numbers = {name: _printable(value) for name, value in outcome.numbers.items()}
-        said = self.negation if outcome.verdict is Verdict.FAILS else self.text
+        sentence = self.negation if outcome.verdict is Verdict.FAILS else self.text
         decided = outcome.verdict in (Verdict.HOLDS, Verdict.FAILS)
-        return ("" if decided else "Cannot be told from these data: ") + said.format_map(numbers)
+        return ("" if decided else "Cannot be told from these data: ") + sentence.format_map(
+            numbers
+        )
 
 
 class _Missing:

@@ -104,11 +104,11 @@ def verdicts(
     for comparison in compared:
         values = apart[apart["comparison"] == comparison.title]
         unfinished = {comparison.first, comparison.second} & set(preliminary)
-        apart_by, said = values["difference"], PRELIMINARY if unfinished else verdict(values)
+        apart_by, outcome = values["difference"], PRELIMINARY if unfinished else verdict(values)
         line = {"comparison": comparison.title, "sections": len(values)}
         line |= {"patients": values["patient"].nunique(), "mean difference": apart_by.mean()}
         line |= {"first is above in": int((apart_by > 0).sum())}
-        lines.append(line | {"verdict": said, "claim": comparison.claim})
+        lines.append(line | {"verdict": outcome, "claim": comparison.claim})
     return pd.DataFrame(lines)
 
 
