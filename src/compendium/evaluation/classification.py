@@ -130,15 +130,21 @@ def over_classes(of: Answers) -> dict[str, object]:
     present, cancer, probability = np.unique(of.truth), *of.cancer
     common = np.full_like(of.truth, np.bincount(of.truth).argmax())
     constant = f1_score(of.truth, common, labels=present, average="macro", zero_division=0)
-    found = {"spots": len(of.truth), "absent": int((rows["spots"][: of.learned] == 0).sum())}
-    found |= {"unlearned": len(of.classes) - of.learned}
-    found |= {"accuracy": float(accuracy_score(of.truth, of.answer))}
-    found |= {"f1": float(rows["f1"].mean()), "auc": float(rows["auc"].mean())}
-    found |= {"majority": of.classes[common[0]]}
-    found |= {"majority_accuracy": float((of.truth == common).mean())}
-    found |= {"majority_f1": float(constant), "cancer_share": float(cancer.mean())}
-    found |= {"cancer_f1": _f1(cancer, probability > 0.5), "cancer_auc": auc(cancer, probability)}
-    return found | {"always_f1": _f1(cancer, np.ones_like(cancer))}
+    return {
+        "spots": len(of.truth),
+        "absent": int((rows["spots"][: of.learned] == 0).sum()),
+        "unlearned": len(of.classes) - of.learned,
+        "accuracy": float(accuracy_score(of.truth, of.answer)),
+        "f1": float(rows["f1"].mean()),
+        "auc": float(rows["auc"].mean()),
+        "majority": of.classes[common[0]],
+        "majority_accuracy": float((of.truth == common).mean()),
+        "majority_f1": float(constant),
+        "cancer_share": float(cancer.mean()),
+        "cancer_f1": _f1(cancer, probability > 0.5),
+        "cancer_auc": auc(cancer, probability),
+        "always_f1": _f1(cancer, np.ones_like(cancer)),
+    }
 
 
 def _f1(positive: Bool[np.ndarray, "spot"], answer: Bool[np.ndarray, "spot"]) -> float:

@@ -279,9 +279,8 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     if not table.duplicated(key).any():
         return table
     groups, means = table.groupby(key, sort=False), table.drop_duplicates(key).set_index(key)
-    averaged = {
-        name: groups[name].mean().where(groups[name].count() == groups.size()) for name in SCORES
-    }
+    seeds = groups.size()
+    averaged = {name: groups[name].mean().where(groups[name].count() == seeds) for name in SCORES}
     return means.assign(**averaged).reset_index()[list(table)]
 
 
@@ -374,10 +373,8 @@ def one_patient_jobs(
             f"patients are {', '.join(dict.fromkeys(of.values()))}"
         )
     splits = [split for split in folds("one-patient", sections) if of[split.train[0]] in patients]
-    stated = parameters | dict(row.parameters)
-    return [
-        (row.key, plan_run(cohort, split, sections=list(sections), **stated)) for split in splits
-    ]
+    stated = parameters | dict(row.parameters) | {"sections": list(sections)}
+    return [(row.key, plan_run(cohort, split, **stated)) for split in splits]
 
 
 def permuted_controls(planned: Sequence[Job]) -> list[Job]:

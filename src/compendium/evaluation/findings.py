@@ -44,11 +44,10 @@ class Finding:
     def sentence(self, outcome: Outcome) -> str:
         """Return the author's sentence that the outcome supports."""
         numbers = {name: _printable(value) for name, value in outcome.numbers.items()}
-        sentence = self.negation if outcome.verdict is Verdict.FAILS else self.text
+        text = self.negation if outcome.verdict is Verdict.FAILS else self.text
+        sentence = text.format_map(numbers)
         decided = outcome.verdict in (Verdict.HOLDS, Verdict.FAILS)
-        return ("" if decided else "Cannot be told from these data: ") + sentence.format_map(
-            numbers
-        )
+        return sentence if decided else f"Cannot be told from these data: {sentence}"
 
 
 class _Missing:

@@ -62,10 +62,8 @@ def read(folder: Path) -> Results:
     """
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        tables = {
-            name: _table(folder / f"{name}.parquet", checksum)
-            for name, checksum in facts.pop("tables").items()
-        }
+        stated = facts.pop("tables").items()
+        tables = {name: _table(folder / f"{name}.parquet", checksum) for name, checksum in stated}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{error.__class__.__name__}: {' '.join(str(error).split())}"
         raise BadInput(

@@ -59,9 +59,8 @@ class Inputs:
         """Select spots by their rows."""
         arrays = {name: array for name, array in vars(self).items() if array is not None}
         parts = {name: array[rows] for name, array in arrays.items() if name != "augmented"}
-        return Inputs(
-            **parts, augmented=None if self.augmented is None else self.augmented[:, rows]
-        )
+        views = None if self.augmented is None else self.augmented[:, rows]
+        return Inputs(**parts, augmented=views)
 
 
 def inputs(
