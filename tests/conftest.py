@@ -11,6 +11,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in (name for name, applies in marks.items() if applies):
             item.add_marker(name)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def call_after_epochs(monkeypatch: pytest.MonkeyPatch, call) -> None:
+    """Let every fit of a run call something with the number of each epoch that ends."""
+    from compendium.runs.fit import fit
+
+    monkeypatch.setattr("compendium.runs.execution.fit", partial(fit, after_epoch=call))
 
 
 def skip_or_fail(reason: str) -> None:

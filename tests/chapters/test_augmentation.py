@@ -29,7 +29,7 @@ from compendium.evaluation.verdict import Verdict
 from compendium.images.augment.families import FAMILIES
 from compendium.images.stain.colour_spaces import lab
 from compendium.images.stain.store import STAINS
-from compendium.runs.run import plan_run
+from compendium.runs import plan_run
 from conftest import tiny_section
 from raw_files import refusal
 from stained_slides import OTHER, E, H, pictured, slide

@@ -34,7 +34,7 @@ def step(method: str, recompute: bool, **words) -> tuple[dict, dict, dict]:
     classes = class_names(train)
     parts = [inputs(run, part, target, "cpu", True, classes) for part in train]
     with torch.random.fork_rng():
-        network = build(run, parts, len(target.genes)).train()
+        network = build(run, parts).train()
         torch.manual_seed(3)
         terms = network.losses(next(training(run, parts, 0)))
         sum(terms.values()).backward()
@@ -127,7 +127,6 @@ def test_every_method_that_sees_a_section_has_stages_and_a_run_says_whether_they
             network = build(
                 run,
                 [inputs(run, part, target, "cpu", True, class_names(train)) for part in train],
-                len(target.genes),
             )
             stages = [part for part in network.modules() if isinstance(part, ActivationCheckpoint)]
             assert stages and all(stage.recompute for stage in stages), method
@@ -162,7 +161,7 @@ def test_a_whole_section_with_batch_statistics_is_predicted_in_pieces(monkeypatc
     )
     train, target = training_set(run, SECTIONS)
     seen = [inputs(run, part, target, "cpu", True) for part in train]
-    network = build(run, seen, len(target.genes))
+    network = build(run, seen)
     sizes = []
     network.tokens.image.register_forward_pre_hook(lambda _, images: sizes.append(len(images[0])))
     batch = next(training(run, seen, 0))

@@ -44,11 +44,10 @@ class Finding:
     def sentence(self, outcome: Outcome) -> str:
         """Return the author's sentence that the outcome supports."""
         numbers = {name: _printable(value) for name, value in outcome.numbers.items()}
-        if outcome.verdict is Verdict.HOLDS:
-            return self.text.format_map(numbers)
-        if outcome.verdict is Verdict.FAILS:
-            return self.negation.format_map(numbers)
-        return f"Cannot be told from these data: {self.text.format_map(numbers)}"
+        text = self.negation if outcome.verdict is Verdict.FAILS else self.text
+        sentence = text.format_map(numbers)
+        decided = outcome.verdict in (Verdict.HOLDS, Verdict.FAILS)
+        return sentence if decided else f"Cannot be told from these data: {sentence}"
 
 
 class _Missing:
@@ -75,20 +74,14 @@ def verdict_table(findings: Sequence[Finding], outcomes: dict[str, Outcome]) -> 
     Columns: statement, claimed in, verdict, statistic, value, low, high, sections, patients,
     limited by.
     """
-    return pd.DataFrame(
-        [
-            {
-                "statement": re.sub(NUMBERS, "", finding.text).rstrip("."),
-                "claimed in": finding.claim or "asked here",
-                "verdict": outcome.verdict.value,
-                "statistic": outcome.name,
-                "value": outcome.statistic,
-                "low": outcome.low,
-                "high": outcome.high,
-                "sections": outcome.sections,
-                "patients": outcome.patients,
-                "limited by": "; ".join(outcome.limits),
-            }
-            for finding, outcome in ((each, outcomes[each.id]) for each in findings)
-        ]
-    )
+    found = [outcomes[finding.id] for finding in findings]
+    as_they_are = ("low", "high", "sections", "patients")
+    columns = {
+        "statement": [re.sub(NUMBERS, "", each.text).rstrip(".") for each in findings],
+        "claimed in": [each.claim or "asked here" for each in findings],
+        "verdict": [each.verdict.value for each in found],
+        "statistic": [each.name for each in found],
+        "value": [each.statistic for each in found],
+    }
+    columns |= {name: [getattr(each, name) for each in found] for name in as_they_are}
+    return pd.DataFrame(columns | {"limited by": ["; ".join(each.limits) for each in found]})

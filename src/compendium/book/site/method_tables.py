@@ -206,7 +206,7 @@ def _presets() -> dict[str, dict[str, object]]:
     """Parameter -> its value in each protocol."""
     return {
         name: {
-            protocol: "the method's own" if preset[name] in (None, OWN) else preset[name]
+            protocol: "the method's own" if preset.get(name, OWN) == OWN else preset[name]
             for protocol, preset in PROTOCOLS.items()
         }
         for name in PROTOCOLS["clean"]

@@ -11,7 +11,7 @@ from compendium.evaluation.comparison import Design, Row, placed, protocol_line
 from compendium.images.augment.families import FAMILIES
 from compendium.images.encoders import FROZEN
 from compendium.images.stain.store import NORMALISERS, STAINS
-from compendium.runs.run import plan_run
+from compendium.runs import plan_run
 
 SHARED = {"encoder": FROZEN, "tile_px": 112}
 """Parameters of every row; the tile is Hist2ST's own."""

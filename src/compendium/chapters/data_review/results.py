@@ -14,9 +14,9 @@ from compendium.data.prepare import one_by_one, prepared_names
 from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as catalogued
 from compendium.evaluation import published
+from compendium.evaluation.classification import transferred
 from compendium.evaluation.comparison import Design, Fitted, Tables
 from compendium.evaluation.describe import TILES, channel_shares, image_sides, printed
-from compendium.evaluation.labelling import transferred
 from compendium.evaluation.results import Results
 
 

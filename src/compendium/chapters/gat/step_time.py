@@ -81,7 +81,6 @@ def shortest(run: Run, seen: RunInputs, device: str) -> float:
             replace(run, epochs=EPOCHS),
             seen.training,
             [],
-            len(seen.genes),
             device,
             Path(folder) / "checkpoint",
             lambda epoch: ends.append(time.perf_counter()),

@@ -8,7 +8,7 @@ from compendium.data.splits import PUBLISHED_OOD
 from compendium.evaluation.comparison import Design, placed, protocol_line, repeated
 from compendium.methods import recipe
 from compendium.methods.registry import NONE
-from compendium.runs.run import plan_run
+from compendium.runs import plan_run
 
 
 def design(

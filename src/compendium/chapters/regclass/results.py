@@ -8,8 +8,8 @@ import pandas as pd
 from compendium.data.section import Section
 from compendium.data.sources import raw_folder
 from compendium.evaluation import classification
+from compendium.evaluation.classification import labelling, transfer
 from compendium.evaluation.comparison import Design, Fitted, Tables
-from compendium.evaluation.labelling import labelling, transfer
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
 
@@ -31,7 +31,7 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     Returns
     -------
     Tables
-        labels and transfer (see `compendium.evaluation.labelling`), panels (summary by part of the
+        labels and transfer (see `compendium.evaluation.classification`), panels (summary by part of the
         panel, row and split), sweep (see `sweep`), by_class, roc and confusion (of the gamma that
         is shown, with section and split), curves, cost (both with the permuted-image control).
     """
