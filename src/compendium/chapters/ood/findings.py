@@ -46,12 +46,10 @@ def _limits(parts: pd.DataFrame, methods: int) -> list[str]:
 
 
 def _largest(rows: pd.DataFrame, column: str) -> tuple[float, str]:
-    """Return the largest value and the title of its method."""
-    return (
-        (rows[column].max(), rows["title"][rows[column].idxmax()])
-        if len(rows)
-        else (np.nan, "none")
-    )
+    """Return the largest value and the title of its method; NaN and "none" without a row."""
+    if rows.empty:
+        return np.nan, "none"
+    return float(rows[column].max()), rows["title"][rows[column].idxmax()]
 
 
 def alike(results: Results) -> Outcome:
