@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from compendium import versions
+from compendium.data.partition import ROLES, Partition, partition
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as catalogued
-from compendium.data.splits import Placed, folds
+from compendium.data.splits import PUBLISHED_OOD, Placed, folds
 from compendium.errors import BadInput
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import scores, summary
@@ -211,6 +212,19 @@ def placed(cohort: str, names: Sequence[str] | None = None) -> list[Placed]:
     """Return the catalogue's entries of some sections, by default of all; no data are read."""
     known = catalogued(cohort)
     return [known.section(name) for name in names] if names else list(known.sections.values())
+
+
+def partitioned(cohort: str, roles: Mapping[str, Sequence[str]]) -> tuple[list[Placed], Partition]:
+    """Return the sections of each role and their partition; without names that of the benchmark.
+
+    Parameters
+    ----------
+    roles
+        Role (training, validation, test) -> names of its sections.
+    """
+    named = [list(roles.get(role, ())) for role in ROLES]
+    sections = placed(cohort, sum(named, []) or sum(map(list, PUBLISHED_OOD), []))
+    return sections, partition(sections, *named)
 
 
 def protocol_line(split: str, parameters: Mapping[str, object]) -> str:

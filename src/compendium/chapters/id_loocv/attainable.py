@@ -58,9 +58,7 @@ def last_fall(curves: pd.DataFrame) -> pd.DataFrame:
     """
     last = curves.drop_duplicates(["method", "epoch"], keep="last")
     lines = []
-    for method, group in last.groupby("method", sort=False):
-        loss = group["loss"].to_numpy()
-        tail = max(1, len(loss) // 10)
-        fall = 1 - loss[-1] / loss[-1 - tail] if len(loss) > tail else 0.0
-        lines.append({"method": method, "epochs": len(loss), "fall": fall})
+    for method, loss in last.groupby("method", sort=False)["loss"]:
+        tail = loss.iloc[-1 - max(1, len(loss) // 10) :]
+        lines.append((method, len(loss), 1 - tail.iloc[-1] / tail.iloc[0]))
     return pd.DataFrame(lines, columns=["method", "epochs", "fall"])

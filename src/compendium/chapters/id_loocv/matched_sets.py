@@ -24,11 +24,10 @@ def matched_gaps(scores: pd.DataFrame) -> pd.DataFrame:
     is not above 0 (above 1 where the gap is reversed).
     """
     table = in_every(scores, COMPARED)
-    medians = summary(table, ("method", "section", "split")).pivot(
-        index=["method", "section"], columns="split", values="median"
-    )
-    medians = medians.reindex(columns=list(COMPARED)).dropna().reset_index()
-    medians.columns.name = None
+    medians = summary(table, ("method", "section", "split"))
+    medians = medians.pivot(index=["method", "section"], columns="split", values="median")
+    medians = medians.reindex(columns=list(COMPARED)).dropna()
+    medians = medians.reset_index().rename_axis(columns=None)
     medians["gap"] = medians["section-out"] - medians["patient-out"]
     medians["matched_gap"] = medians["matched-within"] - medians["matched-between"]
     return medians.assign(removed=_removed(medians))
