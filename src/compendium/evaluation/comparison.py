@@ -227,6 +227,13 @@ def partitioned(cohort: str, roles: Mapping[str, Sequence[str]]) -> tuple[list[P
     return sections, partition(sections, *named)
 
 
+def role_texts(results: Results) -> dict[str, str]:
+    """Return the sections of each role as ROLE_sections, and what validation and test are."""
+    roles = pd.Series(results.facts["roles"])
+    named = {f"{role}_sections": ", ".join(roles.index[roles == role]) for role in ROLES}
+    return named | {name: results.facts[name] for name in ("validation_is", "test_is")}
+
+
 def protocol_line(split: str, parameters: Mapping[str, object]) -> str:
     """Return the protocol as a page names it: clean, and what differs from it."""
     stated = {name: parameters[name] for name in ("panel", "encoder", "budget")}
@@ -375,6 +382,12 @@ def criterion(own: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) ->
         .rename_axis("row")
         .reset_index()
     )
+
+
+def titles(results: Results) -> dict[str, str]:
+    """Return the title of each row, see `labelled`."""
+    met = results["criterion"].set_index("row")["result"]
+    return labelled(results.facts["titles"], met.to_dict())
 
 
 def labelled(titles: Mapping[str, str], result: Mapping[str, bool]) -> dict[str, str]:

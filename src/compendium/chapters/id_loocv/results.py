@@ -11,7 +11,9 @@ from compendium.chapters.id_loocv.matched_sets import matched_gaps
 from compendium.data.section import Section
 from compendium.data.sources import cohort as catalogued
 from compendium.errors import BadInput
+from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Tables, by_seed, criterion, over_seeds
+from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, scoring_target, summary
 from compendium.evaluation.within_class import within_class
 
@@ -51,6 +53,24 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     }
     depth = {s.name: float(np.median(np.asarray(s.counts.sum(axis=1)))) for s in sections}
     return found, {"depth": depth, "gene": gene}
+
+
+def titles(results: Results) -> dict[str, str]:
+    """Return the titles of the methods that are compared, in order, see `comparison.titles`."""
+    every = comparison.titles(results)
+    return {name: every[name] for name in results.facts["order"]}
+
+
+def titled(wide: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table [method, ...] in the order of the titles, with the title of each method."""
+    names = [name for name in titles if name in wide.index]
+    return wide.loc[names].rename(index=titles).reset_index()
+
+
+def quartiles(scores: pd.DataFrame, by: Sequence[str], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return `compendium.evaluation.scores.summary` with the title of each method."""
+    table = summary(scores, by)
+    return table.assign(title=table["method"].map(titles))
 
 
 def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:

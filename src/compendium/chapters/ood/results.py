@@ -9,6 +9,7 @@ from jaxtyping import Float
 from compendium.chapters.ood import shift
 from compendium.data.partition import INSIDE, OUTSIDE
 from compendium.data.section import Section
+from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Job, Tables, by_seed, over_seeds
 from compendium.evaluation.describe import channel_shares
 from compendium.evaluation.results import Results
@@ -80,13 +81,14 @@ def rows(jobs: Sequence[Job], medians: pd.DataFrame, permuted: pd.DataFrame) -> 
     own, low, high = (_by_role(medians, reduce, runs) for reduce in ("mean", "min", "max"))
     control = _by_role(permuted, "mean", runs)
     above = ~own.index.isin(permuted["method"]) | (own[INSIDE] > control[INSIDE])
+    trained = np.array([run.result for run in runs.values()])
     titles = {name: (run.title, recipe(name).control) for name, run in runs.items()}
     table = pd.DataFrame.from_dict(titles, "index", columns=["title", "control"]).join(own)
     table = table.assign(drop=own[INSIDE] - own[OUTSIDE]).join(control.add_prefix("permuted "))
     return table.assign(
         fell=high[OUTSIDE] < low[INSIDE],
         rose=low[OUTSIDE] > high[INSIDE],
-        result=above & [run.result for run in runs.values()],
+        result=above & trained,
     ).reset_index(names="method")
 
 
@@ -121,15 +123,17 @@ def drops(medians: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
     return lost.dropna(subset=["drop", "fold"])
 
 
+def titles(results: Results) -> dict[str, str]:
+    """Return the title of each method, with "(preliminary)" below the criterion."""
+    rows = results["rows"].set_index("method")
+    return comparison.labelled(rows["title"].to_dict(), rows["result"].to_dict())
+
+
 def page_numbers(results: Results) -> dict[str, object]:
     """Return the numbers that the page names, over the rows that meet the criterion."""
-    facts, rows = results.facts, results["rows"]
-    met, roles = rows[rows["result"]], pd.Series(facts["roles"])
+    met = results["rows"][results["rows"]["result"]]
     numbers = {"mean_drop": float(met["drop"].mean()), "fell": int(met["fell"].sum())}
-    for role in (INSIDE, OUTSIDE):
-        numbers[f"{role}_is"] = facts[f"{role}_is"]
-        numbers[f"{role}_sections"] = ", ".join(roles.index[roles == role])
-    return numbers | {"met": len(met)}
+    return comparison.role_texts(results) | numbers | {"met": len(met)}
 
 
 def _shift(
