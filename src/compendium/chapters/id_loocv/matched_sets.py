@@ -43,6 +43,18 @@ def in_every(scores: pd.DataFrame, splits: Sequence[str]) -> pd.DataFrame:
     return table[counts == len(set(splits))]
 
 
+def both_splits(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the median PCC of each method on the sections and genes that both splits scored.
+
+    Returns
+    -------
+    By method: section-out, patient-out, change = patient-out − section-out.
+    """
+    medians = summary(in_every(scores, SPLITS), ["method", "split"])
+    wide = medians.pivot(index="method", columns="split", values="median").reindex(columns=SPLITS)
+    return wide.assign(change=wide["patient-out"] - wide["section-out"])
+
+
 def mean_gaps(rows: pd.DataFrame) -> pd.DataFrame:
     """Average `matched_gaps` over sections: method, gap, matched_gap, removed (of the means)."""
     means = rows.groupby("method", sort=False)[["gap", "matched_gap"]].mean().reset_index()
