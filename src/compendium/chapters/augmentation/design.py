@@ -127,13 +127,8 @@ def design(
     plain = (f"{VIEWS}:{OFF}", f"{MAIN}:{PLAIN}", f"{STAIN_RIDGE}:{PLAIN}")
     permuted = [(key, replace(run, permute=True)) for key, run in fits if key in plain]
     split = f"= {parts.split.rule}, images as named, tile_px = {stated['tile_px']}"
-    facts = {
-        "roles": parts.roles,
-        "validation_is": parts.validation_is,
-        "test_is": parts.test_is,
-        "titles": {row.key: row.title for row in compared},
-        "views": views,
-        "seed": stated["seed"],
-    }
+    its = {"roles": parts.roles, "validation_is": parts.validation_is, "test_is": parts.test_is}
+    titles = {row.key: row.title for row in compared}
+    facts = its | {"titles": titles, "views": views, "seed": stated["seed"]}
     groups = {"fits": fits, "permuted": permuted}
     return Design(cohort, sections, groups, protocol_line(split, stated), facts)

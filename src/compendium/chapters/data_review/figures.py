@@ -73,20 +73,21 @@ def _depth_of(
     solid, line = mine["section"].isin(chosen), {"color": colour, "width": 1.5}
     fill = solid.map({True: colour, False: "rgba(0,0,0,0)"}).tolist()
     symbols = solid.map({True: "circle", False: "circle-open"}).tolist()
-    who = "section %{customdata[0]}, patient %{customdata[1]}<br>"
-    shown = {"x": at, "customdata": mine[["section", "patient"]].to_numpy(), "col": 1}
+    who, facts = "section %{customdata[0]}, patient %{customdata[1]}<br>", ["section", "patient"]
+    bars = {"marker": {"color": fill, "line": line}, "customdata": mine[facts].to_numpy()}
     hover = f"{who}%{{y:,}} spots<extra></extra>"
-    bars = {"color": fill, "line": line}
-    fig.add_bar(y=mine["spots"].tolist(), marker=bars, hovertemplate=hover, row=1, **shown)
+    fig.add_bar(x=at, y=mine["spots"].tolist(), hovertemplate=hover, **bars, row=1, col=1)
     points = {"color": colour, "symbol": symbols, "size": 8, "line": line}
     text = "median %{y:,.0f}<br>quartiles %{customdata[2]:,.0f} to %{customdata[3]:,.0f}"
     for row, what in ((2, "umi"), (3, "genes")):
         q1, middle, q3 = (mine[f"{what}_{name}"].to_numpy() for name in ("q1", "median", "q3"))
         bar = {"array": q3 - middle, "arrayminus": middle - q1, "thickness": 1.5, "width": 0}
-        shown["customdata"] = mine[["section", "patient", f"{what}_q1", f"{what}_q3"]].to_numpy()
+        ends = mine[[*facts, f"{what}_q1", f"{what}_q3"]].to_numpy()
         look = {"mode": "markers", "marker": points, "error_y": bar | {"color": colour}}
         hover = f"{who}{text} {PANELS[what]}<extra></extra>"
-        fig.add_scatter(y=middle, hovertemplate=hover, row=row, **look, **shown)
+        fig.add_scatter(
+            x=at, y=middle, customdata=ends, hovertemplate=hover, **look, row=row, col=1
+        )
 
 
 def _log_ticks(low: float, high: float) -> dict[str, list]:
@@ -103,15 +104,12 @@ def scale(numbers: pd.DataFrame) -> go.Figure:
     for px, methods in TILES.items():
         note = {"text": f"{px} px tile: {methods}", "font": {"size": 11}}
         fig.add_hline(y=px, line=line, annotation=note, annotation_position=below)
-    fig.add_scatter(
-        x=at,
-        y=numbers["spot_px"].to_numpy(),
-        mode="markers",
-        customdata=numbers[["section", "patient", "um_per_px"]].to_numpy(),
-        marker={"size": 9, "color": numbers["patient"].map(colours).tolist()},
-        hovertemplate="section %{customdata[0]}, patient %{customdata[1]}<br>spot diameter "
-        "%{y:.1f} px<br>%{customdata[2]:.3f} µm per px<extra></extra>",
-    )
+    hover = "section %{customdata[0]}, patient %{customdata[1]}<br>spot diameter %{y:.1f} px<br>"
+    hover += "%{customdata[2]:.3f} µm per px<extra></extra>"
+    marker = {"size": 9, "color": numbers["patient"].map(colours).tolist()}
+    look = {"mode": "markers", "marker": marker, "hovertemplate": hover}
+    facts = numbers[["section", "patient", "um_per_px"]].to_numpy()
+    fig.add_scatter(x=at, y=numbers["spot_px"].to_numpy(), customdata=facts, **look)
     fig.update_xaxes(**_patient_axis(numbers), title_text="patient, one mark a section")
     ends = [min(TILES) - 40, max(TILES) + 20]
     fig.update_yaxes(title_text="pixels of the full image", range=ends)

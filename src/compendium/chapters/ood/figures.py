@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compendium.chapters.ood.shift import MEASURES
-from compendium.data.partition import ROLES
+from compendium.data.partition import OUTSIDE, ROLES
 from compendium.plots import scores as score_figures
 from compendium.plots.style import COLOURS, ROLE_COLOUR, ZERO_LINE, colour_of, plain
 
@@ -68,16 +68,11 @@ def lost_by_distance(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
 
 def _losses(rows: pd.DataFrame, title: str, marker: dict) -> dict[str, object]:
     shape, line = marker["symbol"], {"color": marker["color"], "width": 1.5}
-    symbols = [shape if role == ROLES[2] else f"{shape}-open" for role in rows["role"]]
-    return {
-        "x": rows["fold"].to_numpy(),
-        "y": rows["drop"].to_numpy(),
-        "showlegend": False,
-        "marker": marker | {"symbol": symbols, "line": line},
-        "text": (rows["section"] + ", " + rows["role"]).to_numpy(),
-        "hovertemplate": f"%{{text}}, {title}<br>%{{x:.1f}} times the reference, "
-        "drop %{y:.3f}<extra></extra>",
-    }
+    symbols = [shape if role == OUTSIDE else f"{shape}-open" for role in rows["role"]]
+    hover = f"%{{text}}, {title}<br>%{{x:.1f}} times the reference, drop %{{y:.3f}}<extra></extra>"
+    places = {"x": rows["fold"], "y": rows["drop"], "text": rows["section"] + ", " + rows["role"]}
+    look = {"marker": marker | {"symbol": symbols, "line": line}, "showlegend": False}
+    return places | look | {"hovertemplate": hover}
 
 
 def authors_rows(rows: pd.DataFrame) -> go.Figure:
