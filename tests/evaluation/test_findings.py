@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.evaluation.findings import Finding, decide_all, verdict_table
+from compendium.errors import BadInput
+from compendium.evaluation.findings import Finding, decide_all, read_findings, verdict_table
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict, judge
 
@@ -76,3 +77,13 @@ def test_decisions_follow_the_results():
     for value, verdict in ((True, Verdict.HOLDS), (False, Verdict.FAILS)):
         results = Results({"t": pd.DataFrame({"a": [value]})}, {})
         assert decide_all([finding], results)["a"].verdict is verdict
+
+
+def test_a_finding_in_a_file_needs_its_sentences_and_its_rule(tmp_path):
+    file = tmp_path / "findings.yaml"
+    file.write_text("wet:\n  text: It rains.\n  negation: It does not.\n  expected: holds\n")
+    (found,) = read_findings(file, {"wet": rain})
+    assert (found.id, found.text, found.claim) == ("wet", "It rains.", "")
+    assert found.decide is rain and found.expected is Verdict.HOLDS
+    with pytest.raises(BadInput, match="finding cold has no sentence or no rule"):
+        read_findings(file, {"wet": rain, "cold": rain})

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from compendium import versions
+from compendium.data.partition import ROLES, Partition, partition
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as catalogued
-from compendium.data.splits import Placed, folds
+from compendium.data.splits import PUBLISHED_OOD, Placed, folds
 from compendium.errors import BadInput
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import scores, summary
@@ -195,6 +196,26 @@ def placed(cohort: str, names: Sequence[str] | None = None) -> list[Placed]:
     return [known.section(name) for name in names] if names else list(known.sections.values())
 
 
+def partitioned(cohort: str, roles: Mapping[str, Sequence[str]]) -> tuple[list[Placed], Partition]:
+    """Return the sections of each role and their partition; without names that of the benchmark.
+
+    Parameters
+    ----------
+    roles
+        Role (training, validation, test) -> names of its sections.
+    """
+    named = [list(roles.get(role, ())) for role in ROLES]
+    sections = placed(cohort, sum(named, []) or sum(map(list, PUBLISHED_OOD), []))
+    return sections, partition(sections, *named)
+
+
+def role_texts(results: Results) -> dict[str, str]:
+    """Return the sections of each role as ROLE_sections, and what validation and test are."""
+    roles = pd.Series(results.facts["roles"])
+    named = {f"{role}_sections": ", ".join(roles.index[roles == role]) for role in ROLES}
+    return named | {name: results.facts[name] for name in ("validation_is", "test_is")}
+
+
 def protocol_line(split: str, parameters: Mapping[str, object]) -> str:
     """Return the protocol as a page names it: clean, and what differs from it."""
     changes = ", ".join(f"{name} = {parameters[name]}" for name in ("panel", "encoder", "budget"))
@@ -333,6 +354,12 @@ def criterion(own: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) ->
     lines["trained"] = np.array(list(trained.values()), dtype=bool)
     above = (lines["pcc"] > lines["permuted"]) | ~lines["row"].isin(permuted["row"])
     return lines.assign(result=above & lines["trained"])
+
+
+def titles(results: Results) -> dict[str, str]:
+    """Return the title of each row, see `labelled`."""
+    met = results["criterion"].set_index("row")["result"]
+    return labelled(results.facts["titles"], met.to_dict())
 
 
 def labelled(titles: Mapping[str, str], result: Mapping[str, bool]) -> dict[str, str]:

@@ -1,12 +1,15 @@
 """Findings: sentences that authors wrote, printed only where the results support them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
+from compendium.errors import BadInput
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict
 
@@ -48,6 +51,32 @@ class Finding:
         sentence = text.format_map(numbers)
         decided = outcome.verdict in (Verdict.HOLDS, Verdict.FAILS)
         return sentence if decided else f"Cannot be told from these data: {sentence}"
+
+
+def read_findings(
+    file: Path, rules: Mapping[str, Callable[[Results], Outcome]]
+) -> tuple[Finding, ...]:
+    """Return the findings whose sentences stand in a YAML file, each with the rule that decides it.
+
+    Parameters
+    ----------
+    file
+        Finding -> text, negation, expected, and claim where the benchmark makes it.
+    rules
+        Finding -> rule, see `Finding.decide`.
+
+    Raises
+    ------
+    BadInput
+        Where a finding has no sentence or no rule.
+    """
+    stated = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if apart := sorted(stated.keys() ^ rules.keys()):
+        raise BadInput(f"{file}: finding {apart[0]} has no sentence or no rule; give it both")
+    return tuple(
+        Finding(name, decide=rules[name], **texts | {"expected": Verdict(texts["expected"])})
+        for name, texts in stated.items()
+    )
 
 
 class _Missing:
