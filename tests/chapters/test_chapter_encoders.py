@@ -21,7 +21,7 @@ from compendium.evaluation.comparison import Row, compute, one_patient_jobs, per
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Verdict
 from compendium.images.encoders import FROZEN
-from compendium.plots.paired import paired
+from compendium.plots.dots import paired
 from conftest import tiny_section
 
 SECTIONS = [
