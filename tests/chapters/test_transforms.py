@@ -30,7 +30,7 @@ def tables(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("transforms")))
         patch.setattr(comparison, "open_sections", lambda cohort, names: SECTIONS)
-        patch.setattr(plan, "placed", lambda cohort, names: SECTIONS)
+        patch.setattr(comparison, "placed", lambda cohort, names: SECTIONS)
         targets = ["raw", "minmax", "logcpm", "wide", "pearson"]
         design = plan.design("demo", None, ["ridge", "hist2st"], targets, ["P1"], **PARAMETERS)
         yield compute(design, transforms.tables, "cpu")

@@ -14,7 +14,7 @@ from compendium.errors import BadInput
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import scores, summary
 from compendium.methods import recipe
-from compendium.runs import execute
+from compendium.runs import execute, plan_runs
 from compendium.runs.run import Run, plan_run
 from compendium.runs.store import Record
 
@@ -410,6 +410,23 @@ def one_patient_jobs(
     return [
         (row.key, plan_run(cohort, split, sections=list(sections), **stated)) for split in splits
     ]
+
+
+def split_jobs(
+    rows: Iterable[Row],
+    cohort: str,
+    sections: Sequence[Placed],
+    rules: Sequence[str],
+    tested: Sequence[str],
+    **parameters,
+) -> list[Job]:
+    """Return the runs of rows on every distinct fold, see `testing` for `tested`."""
+    jobs = []
+    for row in rows:
+        stated = parameters | dict(row.parameters)
+        runs = plan_runs(cohort, sections, rules, [stated.pop("method")], **stated)
+        jobs += [(row.key, run) for run in testing(runs, tested)]
+    return jobs
 
 
 def permuted_controls(planned: Sequence[Job]) -> list[Job]:

@@ -1,12 +1,15 @@
 """Findings: sentences that authors wrote, printed only where the results support them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
+from compendium.errors import BadInput
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict
 
@@ -49,6 +52,32 @@ class Finding:
         if outcome.verdict is Verdict.FAILS:
             return self.negation.format_map(numbers)
         return f"Cannot be told from these data: {self.text.format_map(numbers)}"
+
+
+def read_findings(
+    file: Path, rules: Mapping[str, Callable[[Results], Outcome]]
+) -> tuple[Finding, ...]:
+    """Return the findings whose sentences stand in a YAML file, each with the rule that decides it.
+
+    Parameters
+    ----------
+    file
+        Finding -> text, negation, expected, and claim where the benchmark makes it.
+    rules
+        Finding -> rule, see `Finding.decide`.
+
+    Raises
+    ------
+    BadInput
+        Where a finding has no sentence or no rule.
+    """
+    stated = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if apart := sorted(stated.keys() ^ rules.keys()):
+        raise BadInput(f"{file}: finding {apart[0]} has no sentence or no rule; give it both")
+    return tuple(
+        Finding(name, decide=rules[name], **texts | {"expected": Verdict(texts["expected"])})
+        for name, texts in stated.items()
+    )
 
 
 class _Missing:
