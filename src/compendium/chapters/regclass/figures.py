@@ -20,8 +20,8 @@ PANELS = {
     "f1": "classes (reference: the commonest)",
 }
 BELOW = {"orientation": "h", "x": 0, "yanchor": "top", "title": ""}
-BAR = BELOW | {"title": {"text": "share of the class", "side": "top"}, "tickformat": ".0%"}
-BAR |= {"thickness": 10, "len": 0.6}
+BAR = {"orientation": "h", "yanchor": "top", "thickness": 10, "len": 0.6, "tickformat": ".0%"}
+BAR |= {"title": {"text": "share of the class", "side": "top"}}
 
 
 def gamma_sweep(rows: pd.DataFrame) -> go.Figure:
@@ -48,6 +48,7 @@ def gamma_sweep(rows: pd.DataFrame) -> go.Figure:
     symbols = ["diamond-open", *["circle"] * (weights.nunique() - 1)]
     fig.update_traces(line_width=1.8, marker={"size": 8, "symbol": symbols})
     name_panels(fig).update_annotations(font_size=13).add_vline(x=0.5, **ZERO_LINE)
+    fig.update_xaxes(type="category")
     fig.update_xaxes(title_text="weight γ of the classes in the loss", row=1)
     fig.update_yaxes(matches=None, title_text="median PCC", row=2)
     fig.update_yaxes(title_text="F1, mean of classes", rangemode="tozero", row=1)
