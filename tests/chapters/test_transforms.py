@@ -71,7 +71,7 @@ def test_differences_are_to_log_cpm_of_the_same_method(tables):
 def test_what_made_the_tables_and_what_is_preliminary(tables):
     met = tables["criterion"].set_index("row")["result"]
     assert met.to_dict() == {row: row.startswith("ridge") for row in met.index}
-    assert transforms.titles(tables)["hist2st:raw"] == "Hist2ST, raw counts (preliminary)"
+    assert comparison.titles(tables)["hist2st:raw"] == "Hist2ST, raw counts (preliminary)"
     assert transforms.summary_numbers(tables) == {
         "tested": 3,
         "patients": 3,

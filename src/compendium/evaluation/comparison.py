@@ -363,6 +363,12 @@ def criterion(own: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) ->
     )
 
 
+def titles(results: Results) -> dict[str, str]:
+    """Return the title of each row, see `labelled`."""
+    met = results["criterion"].set_index("row")["result"]
+    return labelled(results.facts["titles"], met.to_dict())
+
+
 def labelled(titles: Mapping[str, str], result: Mapping[str, bool]) -> dict[str, str]:
     """Return the title of each row, with "(preliminary)" below the minimum training criterion."""
     return {

@@ -88,7 +88,7 @@ class _Missing:
 
 
 def _printable(value: object) -> object:
-    return _Missing() if isinstance(value, float | np.floating) and np.isnan(value) else value
+    return _Missing() if isinstance(value, float) and np.isnan(value) else value
 
 
 def decide_all(findings: Sequence[Finding], results: Results) -> dict[str, Outcome]:

@@ -9,7 +9,7 @@ from scipy.stats import levene
 from compendium.chapters.transforms.design import REFERENCE, TRANSFORMS, method_title
 from compendium.data.section import Section
 from compendium.data.targets.transforms import counted
-from compendium.evaluation.comparison import Design, Fitted, Job, Tables, criterion, labelled
+from compendium.evaluation.comparison import Design, Fitted, Job, Tables, criterion
 from compendium.evaluation.paired import Comparison, differences
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, pcc, summary
@@ -183,12 +183,6 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
     titles = {"method": methods, "smallest": TRANSFORMS, "lognorm": TRANSFORMS}
     columns = {"scored_on": "scored on", "lognorm": "log-normalised"}
     return table.replace(titles).rename(columns=columns)
-
-
-def titles(results: Results) -> dict[str, str]:
-    """Return the titles of the rows, with "(preliminary)" below the criterion."""
-    met = results["criterion"].set_index("row")["result"]
-    return labelled(results.facts["titles"], met.to_dict())
 
 
 def summary_numbers(results: Results) -> dict[str, object]:
