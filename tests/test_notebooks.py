@@ -11,6 +11,8 @@ from compendium.__main__ import main
 from compendium.book.notebook.parameters import declared
 from compendium.book.run.chapters import chapters, has_folder
 
+pytestmark = pytest.mark.slow
+
 SMALL = [
     "-p",
     "profile",

@@ -19,6 +19,8 @@ from compendium.book.site import method_tables
 from compendium.methods import METHODS
 from compendium.storage import CHECKOUT
 
+pytestmark = pytest.mark.slow
+
 FILE = '''"""k nearest neighbours (One 2031): the mean expression of the most similar training tiles."""
 
 from dataclasses import dataclass

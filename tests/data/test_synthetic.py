@@ -103,6 +103,7 @@ def other(tmp_path_factory):
     return section.load(folder)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_whoever_makes_them(made, other):
     here = made["Q1a"]
     assert (other.counts != here.counts).nnz == 0

@@ -17,6 +17,8 @@ from compendium.runs.fit import predict
 from compendium.runs.inputs.prepare import training_set
 from tiny_fits import SECTIONS, fitted
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("method", names())
 def test_loss_is_finite_and_falls(method, tmp_path):

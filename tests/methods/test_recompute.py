@@ -15,6 +15,8 @@ from compendium.runs.inputs.batches import class_names, inputs, training
 from compendium.runs.inputs.prepare import training_set
 from tiny_fits import SECTIONS, smoke
 
+pytestmark = pytest.mark.slow
+
 OWN = {"tile_px": 56, "encoder": "own", "dropout": 0.3}
 KINDS = {
     "histogene": ("histogene", OWN | {"layers": 2}),

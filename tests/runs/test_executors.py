@@ -27,6 +27,8 @@ from compendium.runs.executors.dask import check_address
 from compendium.runs.study.status import statuses
 from watched import WORDS, planned, predictions, same, saved
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory) -> Iterator[dict[str, np.ndarray]]:

@@ -23,6 +23,8 @@ from compendium.runs.study.runs import distinct
 from compendium.storage import read_checksummed, write_checksummed
 from conftest import tiny_section
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = [
     tiny_section(name, patient, labelled=True)
     for name, patient in (("S1", "P1"), ("S2", "P1"), ("S3", "P2"), ("S4", "P3"))

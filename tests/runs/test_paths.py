@@ -16,6 +16,8 @@ from compendium.runs.inputs.batches import in_order, inputs
 from compendium.runs.inputs.matching import uncut
 from conftest import tiny_section
 
+pytestmark = pytest.mark.slow
+
 FEW = [
     tiny_section("S1", spots=8),
     tiny_section("S2", patient="P2", spots=8),
