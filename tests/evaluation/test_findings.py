@@ -69,6 +69,12 @@ def test_a_number_that_does_not_exist_is_a_dash():
         assert finding.sentence(outcome) == "It rains (– mm)."
 
 
+def test_numbers_of_an_outcome_are_those_of_python():
+    numbers = {"of": np.int64(3), "share": np.float32(0.5), "best": "Ridge"}
+    outcome = Outcome(Verdict.HOLDS, numbers=numbers)
+    assert repr(outcome.numbers) == "{'of': 3, 'share': 0.5, 'best': 'Ridge'}"
+
+
 def test_decisions_follow_the_results():
     def decide(results: Results) -> Outcome:
         return Outcome(Verdict.HOLDS if results["t"]["a"].all() else Verdict.FAILS)

@@ -16,7 +16,7 @@ from compendium.errors import BadInput
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import scores, summary
 from compendium.methods import recipe
-from compendium.runs import Run, execute, plan_run
+from compendium.runs import Run, execute, plan_run, plan_runs
 from compendium.runs.store import Record
 
 Job = tuple[str, Run]  # the key of a row, and one of its runs
@@ -402,6 +402,23 @@ def one_patient_jobs(
     splits = [split for split in folds("one-patient", sections) if of[split.train[0]] in patients]
     stated = parameters | dict(row.parameters) | {"sections": list(sections)}
     return [(row.key, plan_run(cohort, split, **stated)) for split in splits]
+
+
+def split_jobs(
+    rows: Iterable[Row],
+    cohort: str,
+    sections: Sequence[Placed],
+    rules: Sequence[str],
+    tested: Sequence[str],
+    **parameters,
+) -> list[Job]:
+    """Return the runs of rows on every distinct fold, see `testing` for `tested`."""
+    jobs = []
+    for row in rows:
+        stated = parameters | dict(row.parameters)
+        runs = plan_runs(cohort, sections, rules, [stated.pop("method")], **stated)
+        jobs += [(row.key, run) for run in testing(runs, tested)]
+    return jobs
 
 
 def permuted_controls(planned: Sequence[Job]) -> list[Job]:

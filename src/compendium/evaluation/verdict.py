@@ -50,6 +50,14 @@ class Outcome:
     limits: tuple[str, ...] = ()
     numbers: Mapping[str, object] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Turn numbers of numpy into those of Python, so that prose prints 3, not np.int64(3)."""
+        plain = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in self.numbers.items()
+        }
+        object.__setattr__(self, "numbers", plain)
+
 
 def limits_of(tested: pd.DataFrame) -> list[str]:
     """List what keeps the sections of a table [section, patient] from deciding anything."""
