@@ -171,7 +171,9 @@ def book(options: Namespace) -> None:
     from compendium.book.run import chapters
     from compendium.book.site import render as site
 
-    print(site.render(profiles.root()) if options.no_run else chapters.build(options.profile))
+    if not options.no_run:
+        chapters.run_outdated(options.profile)
+    print(site.render(profiles.root()))
 
 
 @takes("profile", help="e.g. her2st-subset")

@@ -79,32 +79,6 @@ def read_findings(
     )
 
 
-def read_findings(
-    file: Path, rules: Mapping[str, Callable[[Results], Outcome]]
-) -> tuple[Finding, ...]:
-    """Return the findings whose sentences stand in a YAML file, each with the rule that decides it.
-
-    Parameters
-    ----------
-    file
-        Finding -> text, negation, expected, and claim where the benchmark makes it.
-    rules
-        Finding -> rule, see `Finding.decide`.
-
-    Raises
-    ------
-    BadInput
-        Where a finding has no sentence or no rule.
-    """
-    stated = yaml.safe_load(file.read_text(encoding="utf-8"))
-    if apart := sorted(stated.keys() ^ rules.keys()):
-        raise BadInput(f"{file}: finding {apart[0]} has no sentence or no rule; give it both")
-    return tuple(
-        Finding(name, decide=rules[name], **texts | {"expected": Verdict(texts["expected"])})
-        for name, texts in stated.items()
-    )
-
-
 class _Missing:
     """A number that does not exist, printed as a dash."""
 

@@ -9,7 +9,7 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
-from compendium.book.site.scrolled import scrolled
+from compendium.book.site.markup import scrolled
 
 LOGGER = logging.getLogger(__name__)
 SPACE = "{http://www.w3.org/1998/Math/MathML}"

@@ -11,7 +11,7 @@ from statistics import median
 from compendium.data.section import Section
 from compendium.data.splits import Split
 from compendium.errors import cause
-from compendium.images.features import COORDINATES, cache_path
+from compendium.images.features import COORDINATES, Encoding, cache_path
 from compendium.methods.registry import NONE, OWN
 from compendium.runs import store
 from compendium.runs.execution import device_line
@@ -125,11 +125,12 @@ def _images(
     """Sections and views whose features a run is shown, each with the path of these features."""
     if run.encoder in (OWN, NONE, COORDINATES):
         return
-    asked = (run.encoder, run.tile_px, run.weights, device, run.scale)
+    asked = Encoding(run.encoder, run.tile_px, run.weights, device, run.scale, tile_um=run.tile_um)
     for section in (_measured(stained, run, used(run, sections)) or {}).values():
         views = augmented_views(run) if section.name in run.split.train else ()
         for view in dict.fromkeys(["", *views]):
-            yield cache_path(section, *asked, view, run.tile_um), run, section, view
+            how = asked._replace(view=view)
+            yield cache_path(section, how), run, section, view
 
 
 def _measured(work: Callable, *arguments) -> object:
