@@ -82,13 +82,7 @@ def features(
     if encoder == COORDINATES:
         return coordinates(section)
     how = Encoding(encoder, tile_px, weights, device, scale, view, tile_um)
-    return _cached(cache_path(section, how), lambda: _computed(section, how))
-
-
-def _computed(section: Section, how: Encoding) -> Features:
-    if how.encoder == COLOUR:
-        return six_colours(section, how.tile_px, how.view, how.tile_um)
-    return encode(section, how)
+    return _cached(cache_path(section, how), lambda: encode(section, how))
 
 
 def six_colours(
@@ -149,8 +143,10 @@ def cache_path(section: Section, how: Encoding) -> Path:
 
 @torch.inference_mode()
 def encode(section: Section, how: Encoding) -> Features:
-    """Compute pooled features of a frozen encoder in evaluation mode; see `features`."""
+    """Compute six colours, or pooled features of a frozen encoder in evaluation mode."""
     encoder, tile_px, weights, device, scale, view, tile_um = how
+    if encoder == COLOUR:
+        return six_colours(section, tile_px, view, tile_um)
     network, size = _frozen(encoder, weights, device), CHUNK[device]
     if (side := encoders.fixed_side(encoder)) and side != tile_px:
         wrong = f"takes tiles of {side} px only, not {tile_px}"

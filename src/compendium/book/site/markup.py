@@ -1,12 +1,13 @@
 """HTML of which pages are made: templates, and the box of whatever may be wider than the page."""
 
-from functools import cache
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from jinja2 import Environment, FileSystemLoader
+
+FILES = FileSystemLoader(Path(__file__).with_name("templates"))
+TEMPLATES = Environment(loader=FILES, autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
 def scrolled(body: str, label: str, also: str = "") -> str:
@@ -20,12 +21,4 @@ def scrolled(body: str, label: str, also: str = "") -> str:
 
 def filled(template: str, **facts: Any) -> str:
     """A file of templates/ with facts filled in; their special characters are escaped."""
-    return _templates().get_template(template).render(**facts)
-
-
-@cache
-def _templates() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader
-
-    folder = FileSystemLoader(Path(__file__).with_name("templates"))
-    return Environment(loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return TEMPLATES.get_template(template).render(**facts)

@@ -4,9 +4,9 @@ A failed build leaves the site as it was.
 """
 
 import re
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE, STDOUT, run
 
 from compendium.errors import BadInput
 from compendium.storage import atomic_folder, beside
@@ -25,8 +25,7 @@ def render(root: Path) -> Path:
     log = target.parent / "build.log"
     with beside(target.parent / "book") as aside:
         command = [sys.executable, "-c", BUILDER, *OPTIONS.split(), str(aside)]
-        one = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        done = subprocess.run(command, cwd=root, text=True, **one)
+        done = run(command, cwd=root, text=True, stdout=PIPE, stderr=STDOUT)
         log.write_text(done.stdout.replace(str(aside), str(target.parent)), encoding="utf-8")
         if done.returncode:
             wrong = _first_complaint(done.stdout)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PlotlyRenderer", "setup"]
 
+TEMPLATES = str(Path(__file__).with_name("templates"))
+"""Of this package, before the theme's."""
+
 
 def setup(app: "Sphinx") -> dict[str, Any]:
     """Register everything with Sphinx."""
@@ -42,18 +45,13 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("verdicts", VerdictsDirective)
     drawn = HTML5Translator.visit_figure, HTML5Translator.depart_figure
     app.add_enumerable_node(TableFigure, "table", html=drawn)
-    app.connect("config-inited", add_templates)
+    app.connect("config-inited", lambda _, config: config.templates_path.insert(0, TEMPLATES))
     app.connect("doctree-resolved", write_files)
     app.connect("doctree-resolved", fill)
     app.connect("html-page-context", add_origin, priority=400)
     app.connect("html-page-context", add_buttons, priority=502)  # the theme makes its own at 501
     app.connect("build-finished", finish)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
-
-
-def add_templates(app: "Sphinx", config: Any) -> None:
-    """Put this package's templates before the theme's."""
-    config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
 
 
 def write_files(app: "Sphinx", doctree: nodes.document, docname: str) -> None:

@@ -92,8 +92,7 @@ def printed(table: pd.DataFrame, root: Path) -> pd.DataFrame:
 
 def as_myst(table: pd.DataFrame) -> str:
     """Return a table as MyST text: numbers to three digits, missing ones as a dash."""
-    rows = [[_cell(value) for value in row] for row in table.itertuples(index=False, name=None)]
-    lines = [list(table), ["---"] * table.shape[1], *rows]
+    lines = [list(table), ["---"] * table.shape[1], *table.map(_cell).to_numpy()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -65,21 +65,17 @@ def draw(tissue: Layout, stain: Stain, rng: Generator) -> Image:
     rng
         Random numbers.
     """
-    classes = _enlarged(tissue.classes)
+    classes = textures.enlarge(tissue.classes)
     flow, angle = textures.bent_flow(rng)
     nests = np.clip(spread("nests", rng) * 2 + 1.8, 0, 1)  # 0: stroma between the nests of cancer
-    layers = _ground(classes, _enlarged(tissue.fields[[3, 5]]), nests, flow, rng)
+    layers = _ground(classes, textures.enlarge(tissue.fields[[3, 5]]), nests, flow, rng)
     _draw_fat(layers, tissue, classes[2], rng)
     glands = _draw_glands(layers, tissue, rng)
-    inside = _enlarged(tissue.outline[None])[0] + 0.008 * spread("ragged", rng) > 0
+    inside = textures.enlarge(tissue.outline[None])[0] + 0.008 * spread("ragged", rng) > 0
     nuclei = np.concatenate([scattered(classes, tissue.fields, nests, angle, rng), glands])
     column, row = nuclei[:, 0].astype(np.intp), nuclei[:, 1].astype(np.intp)
     stamp(layers.haematoxylin, nuclei[(inside & layers.free)[row, column] | (nuclei[:, 5] < 0)])
     return colour(layers.haematoxylin * inside, layers.eosin * inside, stain, rng)
-
-
-def _enlarged(maps: np.ndarray) -> np.ndarray:
-    return textures.enlarge(maps.astype(np.float32), ZOOM)
 
 
 def _ground(
@@ -121,53 +117,37 @@ def _draw_glands(layers: _Layers, tissue: Layout, rng: Generator) -> np.ndarray:
     """Draw gland rings around open lumina; return their nuclei, with negative darkness."""
     x, y = textures.lattice(78, 0.12, rng)
     cell = y.astype(np.intp) // ZOOM, x.astype(np.intp) // ZOOM
-    chosen, nuclei = tissue.classes[4][cell] > 0.45, [np.zeros((0, 6))]
-    for cx, cy, size in zip(x[chosen], y[chosen], tissue.fields[1][cell][chosen], strict=True):
-        radius, lumen, phase = rng.uniform(20, 36), rng.uniform(0.4, 0.72), rng.uniform(0, TURN, 2)
-        gland = _Gland(cx, cy, radius, lumen, phase)
-        gland.draw(layers)
-        nuclei.append(gland.nuclei(size, rng))
-    return np.concatenate(nuclei)
+    chosen = tissue.classes[4][cell] > 0.45
+    glands = zip(x[chosen], y[chosen], tissue.fields[1][cell][chosen], strict=True)
+    nuclei = [_draw_gland(layers, *gland, rng) for gland in glands]
+    return np.concatenate([np.zeros((0, 6)), *nuclei])
 
 
-@dataclass(frozen=True)
-class _Gland:
-    """A wobbly ring; `lumen` is the share of the radius that is hollow."""
+def _draw_gland(layers: _Layers, x: float, y: float, size: float, rng: Generator) -> np.ndarray:
+    """Draw a wobbly ring; return its nuclei, in two rows between lumen and rim."""
+    radius, lumen, phase = rng.uniform(20, 36), rng.uniform(0.4, 0.72), rng.uniform(0, TURN, 2)
 
-    x: float
-    y: float
-    radius: float
-    lumen: float
-    phase: np.ndarray
+    def reach(turn: np.ndarray) -> np.ndarray:
+        wobble = 0.22 * np.sin(2 * turn + phase[0]) + 0.1 * np.sin(3 * turn + phase[1])
+        return radius * (1 + wobble)
 
-    def reach(self, turn: np.ndarray) -> np.ndarray:
-        """Return the radius in each direction."""
-        wobble = 0.22 * np.sin(2 * turn + self.phase[0]) + 0.1 * np.sin(3 * turn + self.phase[1])
-        return self.radius * (1 + wobble)
-
-    def draw(self, layers: _Layers) -> None:
-        """Draw epithelium and lumen."""
-        corner = np.array([self.y, self.x], dtype=int) - GLAND_WINDOW
-        window = tuple(map(slice, corner.clip(0), (corner + 2 * GLAND_WINDOW).clip(max=DRAWN)))
-        dy, dx = np.mgrid[window] - np.array([self.y, self.x])[:, None, None]
-        depth = np.hypot(dx, dy) / self.reach(np.arctan2(dy, dx))
-        hollow = depth < self.lumen
-        ring = (depth < 1) & ~hollow
-        blue, pink = layers.haematoxylin[window], layers.eosin[window]
-        blue[ring], blue[hollow], pink[ring], pink[hollow] = 0.6, 0.02, 0.3, 0.03
-        layers.free[window][depth < 1.05] = False
-
-    def nuclei(self, size: float, rng: Generator) -> np.ndarray:
-        """Draw two rows of epithelial nuclei between lumen and rim; the larger, the fewer."""
-        large = np.exp(0.3 * np.clip(size, -2, 2))
-        count = int(2.6 * self.radius / large)
-        turn = rng.uniform(0, TURN, count)
-        rows = np.where(np.arange(count) % 2, 0.3, 0.78)
-        reach = (self.lumen + (1 - self.lumen) * rows) * self.reach(turn)
-        x, y = self.x + reach * np.cos(turn), self.y + reach * np.sin(turn)
-        axes = np.full((2, count), [[3.1 * large], [2.2 * large]])
-        darkness = -rng.uniform(1.6, 2.6, count)
-        return np.stack([*np.clip([x, y], 0, DRAWN - 1), *axes, turn, darkness], axis=1)
+    corner = np.array([y, x], dtype=int) - GLAND_WINDOW
+    window = tuple(map(slice, corner.clip(0), (corner + 2 * GLAND_WINDOW).clip(max=DRAWN)))
+    dy, dx = np.mgrid[window] - np.array([y, x])[:, None, None]
+    depth = np.hypot(dx, dy) / reach(np.arctan2(dy, dx))
+    hollow = depth < lumen
+    ring = (depth < 1) & ~hollow
+    blue, pink = layers.haematoxylin[window], layers.eosin[window]
+    blue[ring], blue[hollow], pink[ring], pink[hollow] = 0.6, 0.02, 0.3, 0.03
+    layers.free[window][depth < 1.05] = False
+    large = np.exp(0.3 * np.clip(size, -2, 2))
+    count = int(2.6 * radius / large)  # the larger, the fewer
+    turn = rng.uniform(0, TURN, count)
+    rows = np.where(np.arange(count) % 2, 0.3, 0.78)
+    far = (lumen + (1 - lumen) * rows) * reach(turn)
+    places = np.clip([x + far * np.cos(turn), y + far * np.sin(turn)], 0, DRAWN - 1)
+    axes = np.full((2, count), [[3.1 * large], [2.2 * large]])
+    return np.stack([*places, *axes, turn, -rng.uniform(1.6, 2.6, count)], axis=1)
 
 
 def colour(

@@ -10,16 +10,14 @@ from numpy.random import Generator
 from compendium.data.synthetic.textures import DRAWN, TEXTURE, ZOOM, lattice, texture
 
 TUMOUR, FIBROBLAST, LYMPHOCYTE, NONE = range(4)
+Classes = Float32[np.ndarray, "classes drawn drawn"]
+Fields = Float64[np.ndarray, "fields cell cell"]
 Nuclei = Float64[np.ndarray, "nucleus 6"]
 SIZE_CLASSES = ((0, 2.7), (2.7, 4.5), (4.5, 9))  # of long half axes: stamped together
 
 
 def scattered(
-    classes: Float32[np.ndarray, "classes drawn drawn"],
-    fields: Float64[np.ndarray, "fields cell cell"],
-    nests: np.ndarray,
-    angle: np.ndarray,
-    rng: Generator,
+    classes: Classes, fields: Fields, nests: np.ndarray, angle: np.ndarray, rng: Generator
 ) -> Nuclei:
     """Draw the nuclei of tumour cells, fibroblasts and lymphocytes on a jittered lattice.
 

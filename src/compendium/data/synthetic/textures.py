@@ -3,7 +3,7 @@
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from numpy.random import Generator
 
 from compendium.data.synthetic.tissue import CELL, CELLS, smooth_noise
@@ -15,13 +15,8 @@ Drawn = Float32[np.ndarray, "drawn drawn"]
 Flow = tuple[np.ndarray, np.ndarray]
 """Index (across, along) into a texture for each drawn px."""
 
-WIDTHS = {
-    "fine": (1.0, 14.0),
-    "coarse": (3.6, 40.0),
-    "nests": (9.0, 16.0),
-    "cloud": (14.0, 14.0),
-    "ragged": (3.0, 3.0),
-    "grain": (0.7, 0.7),
+WIDTHS = {"fine": (1.0, 14.0), "coarse": (3.6, 40.0), "nests": (9.0, 16.0)} | {
+    name: (width, width) for name, width in (("cloud", 14.0), ("ragged", 3.0), ("grain", 0.7))
 }
 """Standard deviation of the smoothing along rows and columns, in drawn px."""
 
@@ -51,16 +46,16 @@ def bent_flow(rng: Generator) -> tuple[Flow, np.ndarray]:
     along = x * np.cos(turn) + y * np.sin(turn) + 25 * bend[0]
     across = y * np.cos(turn) - x * np.sin(turn) + 60 * bend[1]
     rise_y, rise_x = np.gradient(across)
-    courses = enlarge(np.round(np.stack([across, along]), 2).astype(np.float32), ZOOM)
+    courses = enlarge(np.round(np.stack([across, along]), 2))
     index = np.floor(courses).astype(np.intp) % TEXTURE
     return (index[0], index[1]), np.round(np.arctan2(-rise_x, rise_y), 4)
 
 
 def enlarge(
-    maps: Float32[np.ndarray, "map side side"], times: int
+    maps: Float[np.ndarray, "map side side"], times: int = ZOOM
 ) -> Float32[np.ndarray, "map large large"]:
-    """Enlarge square maps bilinearly by an integer factor."""
-    side = maps.shape[-1]
+    """Enlarge square maps bilinearly by an integer factor, in single precision."""
+    maps, side = maps.astype(np.float32), maps.shape[-1]
     at = np.clip((np.arange(side * times) + 0.5) / times - 0.5, 0, side - 1)
     low = np.minimum(at.astype(np.intp), side - 2)
     weight = (at - low).astype(np.float32)

@@ -18,6 +18,7 @@ Tiles = Num[Tensor, "spot 3 px px"]
 
 Chosen = Bool[Tensor, "spot"]
 PerTile = Float[Tensor, "spot"]
+Parameters = Num[Tensor, "spot ..."]
 SYMMETRIES = 8
 QUARTER, HALF, LEFT_RIGHT, UP_DOWN, TRANSPOSED = 1, 2, 4, 6, 7  # numbers of some symmetries
 LUMA = (0.2989, 0.587, 0.114)  # share of red, green and blue in grey
@@ -35,9 +36,7 @@ def symmetry(images: Num[Tensor, "*spot 3 px px"], which: int) -> Num[Tensor, "*
 def symmetries(images: Tiles, which: Int[Tensor, "spot"]) -> Tiles:
     """Apply to each tile its own symmetry; on a CPU tile by tile, which is faster there."""
     if not images.is_cuda:
-        return torch.stack(
-            [symmetry(image, one) for image, one in zip(images, which.tolist(), strict=True)]
-        )
+        return torch.stack([*map(symmetry, images, which.tolist())])
     out = images.clone()
     for one in which.unique().tolist():
         if one:
@@ -52,10 +51,7 @@ def composed(first: Int[Tensor, "spot"], then: Int[Tensor, "spot"]) -> Int[Tenso
 
 
 def some(
-    images: Tiles,
-    chosen: Chosen,
-    change: Callable[..., Tensor],
-    *parameters: Num[Tensor, "spot ..."],
+    images: Tiles, chosen: Chosen, change: Callable[..., Tensor], *parameters: Parameters
 ) -> Tiles:
     """Change the chosen tiles only, in place.
 
