@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from compendium.data import section, synthetic
-from compendium.data.readers.her2st_labels import LABELS
 from compendium.data.synthetic import GENES, ORACLES, SECTIONS
 from compendium.data.synthetic.genes import layout_of
 from compendium.data.synthetic.model import find
 from compendium.data.synthetic.rates import visible
 from compendium.data.synthetic.truth import pearson
 from compendium.errors import BadInput
+from raw_files import LABELS
 
 DRAWN = ("P2a", "P2b", "Q1a")
 
