@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 BLOCKED = "scanpy squidpy anndata plotly papermill kornia spatialdata jupyter_book torch_geometric harmonypy"
 CODE = f"""
 import importlib, pkgutil, sys
@@ -61,6 +63,7 @@ print(run_once(run, sections, device="cpu").predictions["A"].shape)
 ).replace("import importlib", "from pathlib import Path\nimport importlib")
 
 
+@pytest.mark.slow
 def test_a_run_on_prepared_sections_with_a_named_panel_needs_the_bare_core(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", RUN, tmp_path],

@@ -55,23 +55,14 @@ def cause(error: BaseException) -> str:
     message = one_line(error)
     if isinstance(error, BadInput):
         return message
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"  # of torch
-        or "can't allocate memory" in message
-    ):
-        return (
-            "out of memory; "
-            "lower batch, width, --tile-px or the number of workers, or take fewer sections"
-        )
+    of_torch = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in message
+    if isinstance(error, MemoryError) or of_torch:
+        cure = "lower batch, width, --tile-px or the number of workers, or take fewer sections"
+        return f"out of memory; {cure}"
     if isinstance(error, ConnectionError | TimeoutError):
-        return (
-            f"a connection ended ({message}); "
-            "check the address and the network, and run the same command again"
-        )
+        cure = "check the address and the network, and run the same command again"
+        return f"a connection ended ({message}); {cure}"
     if isinstance(error, OSError):
-        return (
-            f"{error.filename or 'a file'} cannot be read or written "
-            f"({error.strerror or message}); check the disk and its permissions"
-        )
+        what, why = error.filename or "a file", error.strerror or message
+        return f"{what} cannot be read or written ({why}); check the disk and its permissions"
     return ""

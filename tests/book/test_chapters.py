@@ -8,7 +8,7 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 
 from compendium.book.notebook.profiles import Profile
-from compendium.book.notebook.show import DEVICE, RECORDS
+from compendium.book.notebook.show import NOTED
 from compendium.book.run import chapters as book
 from compendium.book.run import executed, execution
 from compendium.book.run.fingerprint import prepared_sections, source
@@ -17,6 +17,8 @@ from compendium.data.sources import cohort
 from compendium.data.splits import PUBLISHED_OOD
 from compendium.errors import BadInput
 from tiny_book import FIGURE, make_root
+
+pytestmark = pytest.mark.slow
 
 NOISE = "import sys, warnings; print('at', page.notebook); print('loud', file=sys.stderr)"
 NAMING = ("sections", "tested", *ROLES)  # parameters that name sections
@@ -76,7 +78,7 @@ def test_a_chapter_becomes_a_page_that_says_what_made_it_and_not_where(root):
         "Made up.",
         "no git",
     )
-    assert facts.device == "an abacus" and DEVICE not in text and "computed on" not in text
+    assert facts.device == "an abacus" and NOTED not in text and "computed on" not in text
     assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC", facts.date)
     assert facts.versions["torch"] == version("torch") and {
         "python",
@@ -197,12 +199,10 @@ def test_what_a_cell_says_to_the_page_is_kept_and_fingerprinted(tmp_path):
 
 def test_devices_are_told_once_each_records_are_noted_and_paths_of_the_machine_never():
     said = [
-        nbformat.v4.new_output("display_data", {DEVICE: {"device": name}, "text/plain": ""})
+        nbformat.v4.new_output("display_data", {NOTED: {"device": name}, "text/plain": ""})
         for name in ("CPU", "one GPU", "CPU")
     ]
-    said.append(
-        nbformat.v4.new_output("display_data", {RECORDS: {"records": 52}, "text/plain": ""})
-    )
+    said.append(nbformat.v4.new_output("display_data", {NOTED: {"records": 52}, "text/plain": ""}))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=said)])
     cleaned = executed.clean(
         notebook, {"parameters": {"weights": "/a/checkout/w.pt"}}, {"/a/checkout/": ""}

@@ -8,7 +8,7 @@ from PIL import Image
 
 from compendium.data.section import Section
 from compendium.data.splits import Split
-from compendium.images.features import cache_path, features, six_colours
+from compendium.images.features import Encoding, cache_path, features, six_colours
 from compendium.images.tissue_filter import not_white, spots_kept
 from compendium.runs import plan_run, run_once
 from compendium.runs.inputs.batches import image_input
@@ -121,9 +121,8 @@ def test_it_is_a_word_of_a_run_that_decides_what_is_seen(home):
 def test_features_of_other_tiles_are_other_features(home):
     one, other = (features(SECTIONS[1], "colour", 32, tile_um=um) for um in (0.0, 16.0))
     assert not np.array_equal(one, other)
-    assert cache_path(SECTIONS[1], "colour", 32, "", "cpu") != cache_path(
-        SECTIONS[1], "colour", 32, "", "cpu", tile_um=16.0
-    )
+    plain, physical = Encoding("colour", 32), Encoding("colour", 32, tile_um=16.0)
+    assert cache_path(SECTIONS[1], plain) != cache_path(SECTIONS[1], physical)
     assert np.array_equal(features(SECTIONS[1], "colour", 32, tile_um=16.0), other)
 
 

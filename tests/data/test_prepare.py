@@ -352,6 +352,7 @@ def open_two(home: str, made: str, gate) -> None:
     assert [section.name for section in open_sections("demo", ["P1a", "P1b"])] == ["P1a", "P1b"]
 
 
+@pytest.mark.slow
 def test_two_processes_generate_each_section_once(home, tmp_path):
     context = get_context("spawn")
     gate = context.Barrier(2)

@@ -15,6 +15,8 @@ from compendium.data.readers.slides import THUMBNAIL_PX, cut_patches, read_slide
 from compendium.errors import BadInput
 from raw_files import raw_path, refusal, write_raw
 
+pytestmark = pytest.mark.slow
+
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -164,9 +164,9 @@ def test_every_citation_is_in_the_references():
 
 
 def test_demo_lists_the_sections_of_its_generator():
-    from compendium.data import synthetic
+    from compendium.data.synthetic.model import SECTIONS
 
     demo = sources.cohort("demo")
     assert [(section.name, section.patient, section.lab) for section in demo.sections.values()] == [
-        (place.name, place.patient, place.lab) for place in synthetic.SECTIONS
+        (place.name, place.patient, place.lab) for place in SECTIONS
     ]

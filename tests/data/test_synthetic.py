@@ -8,11 +8,9 @@ import pytest
 from PIL import Image
 
 from compendium.data import section, synthetic
-from compendium.data.synthetic import GENES, ORACLES, SECTIONS
-from compendium.data.synthetic.genes import layout_of
-from compendium.data.synthetic.model import find
-from compendium.data.synthetic.rates import visible
-from compendium.data.synthetic.truth import pearson
+from compendium.data.synthetic.expression import layout_of, visible
+from compendium.data.synthetic.model import GENES, SECTIONS, find
+from compendium.data.synthetic.truth import ORACLES, pearson
 from compendium.errors import BadInput
 from raw_files import LABELS
 
@@ -103,6 +101,7 @@ def other(tmp_path_factory):
     return section.load(folder)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_whoever_makes_them(made, other):
     here = made["Q1a"]
     assert (other.counts != here.counts).nnz == 0

@@ -5,8 +5,7 @@ import pytest
 from scipy.ndimage import label
 
 from compendium.data.synthetic import tissue
-from compendium.data.synthetic.drawing import draw
-from compendium.data.synthetic.stain import Stain, doubled
+from compendium.data.synthetic.drawing import Stain, doubled, draw
 from compendium.data.synthetic.textures import enlarge
 from compendium.data.synthetic.tissue import CELLS, CLASSES, FIELDS, MORPHOLOGY, PITCH
 

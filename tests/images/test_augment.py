@@ -12,8 +12,7 @@ from compendium.errors import BadInput
 from compendium.images.augment import families as augment
 from compendium.images.augment import functional as changes
 from compendium.images.augment import sampling as draws
-from compendium.images.augment.families import FAMILIES, family, table
-from compendium.images.augment.family import PIECE
+from compendium.images.augment.families import FAMILIES, PIECE, family, table
 
 SPOTS = 4000
 FAR = 4  # standard deviations that a share may be off

@@ -6,7 +6,7 @@ import torch
 
 from compendium.errors import BadInput
 from compendium.images import encoders
-from compendium.images.features import coordinates, encode, features, six_colours
+from compendium.images.features import Encoding, coordinates, encode, features, six_colours
 from conftest import tiny_section
 
 
@@ -131,7 +131,7 @@ def test_features_are_computed_once(home, monkeypatch):
     section = tiny_section(spots=4)
     first = features(section, encoders.FROZEN, 64)
     assert first.shape == (4, 1280)
-    np.testing.assert_array_equal(first, encode(section, encoders.FROZEN, 64))
+    np.testing.assert_array_equal(first, encode(section, Encoding(encoders.FROZEN, 64)))
     monkeypatch.setattr(
         "compendium.images.features.encode", lambda *a: pytest.fail("computed again")
     )

@@ -18,6 +18,7 @@ from compendium.images.augment.views import view_names, view_tiles
 from compendium.images.features import (
     COLOUR,
     COORDINATES,
+    Encoding,
     _frozen,
     cache_path,
     encode,
@@ -34,7 +35,7 @@ SECTION = tiny_section(spots=6)
 def path(home):
     """The file of the section's colours, which lies there."""
     features(SECTION, COLOUR, 32)
-    return cache_path(SECTION, COLOUR, 32, "", "cpu")
+    return cache_path(SECTION, Encoding(COLOUR, 32))
 
 
 def flip(path, at):
@@ -68,7 +69,7 @@ def test_damaged_features_are_reported_and_computed_again(path, caplog, damage):
 
 
 def test_features_wanted_by_many_at_once_are_computed_by_one(home, monkeypatch):
-    path, began, calls = cache_path(SECTION, COLOUR, 32, "", "cpu"), Event(), []
+    path, began, calls = cache_path(SECTION, Encoding(COLOUR, 32)), Event(), []
 
     def slow(section, tile_px, *rest):
         calls.append(section.name)
@@ -97,17 +98,17 @@ def afresh(*arguments, **words):
     """Compute features as another process would, with another state of the generator."""
     _frozen.cache_clear()
     torch.manual_seed(int(np.random.default_rng().integers(2**31)))
-    return encode(SECTION, *arguments, **words)
+    return encode(SECTION, Encoding(*arguments, **words))
 
 
 def test_a_frozen_random_start_is_one_network_and_leaves_the_generator_alone():
     first = afresh(SMALL, 64, "random")
     state = torch.random.get_rng_state()
-    np.testing.assert_array_equal(encode(SECTION, SMALL, 64, "random"), first)
+    np.testing.assert_array_equal(encode(SECTION, Encoding(SMALL, 64, "random")), first)
     np.testing.assert_array_equal(afresh(SMALL, 64, "random"), first)
     _frozen.cache_clear()
     torch.random.set_rng_state(state)
-    encode(SECTION, SMALL, 64, "random")
+    encode(SECTION, Encoding(SMALL, 64, "random"))
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
@@ -117,7 +118,7 @@ def test_small_pieces_and_channels_last_give_the_networks_features():
     with torch.inference_mode():
         expected = network(encoders.normalise(tiles, encoders.FROZEN).contiguous())
     torch.testing.assert_close(
-        torch.from_numpy(encode(tiny_section(spots=19), encoders.FROZEN, 64)),
+        torch.from_numpy(encode(tiny_section(spots=19), Encoding(encoders.FROZEN, 64))),
         expected,
         rtol=1e-3,
         atol=1e-3,
@@ -133,7 +134,8 @@ def test_features_follow_the_input_scale_and_are_kept_apart(home):
         expected = network(torch.from_numpy(SECTION.tiles(64).copy()).permute(0, 3, 1, 2).float())
     torch.testing.assert_close(torch.from_numpy(raw), expected, rtol=1e-4, atol=1e-4)
     assert not np.allclose(raw, normalised)
-    paths = {cache_path(SECTION, SMALL, 64, "random", "cpu", scale) for scale in encoders.SCALES}
+    kinds = [Encoding(SMALL, 64, "random", scale=scale) for scale in encoders.SCALES]
+    paths = {cache_path(SECTION, kind) for kind in kinds}
     assert len(paths) == len(encoders.SCALES)
 
 
@@ -202,4 +204,4 @@ def test_features_of_a_view_are_those_of_the_turned_tiles(home):
 
 def test_an_encoder_of_one_side_refuses_others():
     with pytest.raises(BadInput, match="takes tiles of 224 px only, not 64; set tile_px=224"):
-        encode(SECTION, "swin_tiny_patch4_window7_224.ms_in1k", 64, "random")
+        encode(SECTION, Encoding("swin_tiny_patch4_window7_224.ms_in1k", 64, "random"))

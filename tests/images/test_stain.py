@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import pytest
 
-from compendium.images.features import cache_path
+from compendium.images.features import Encoding, cache_path
 from compendium.images.stain import store as stain
 from compendium.images.stain.store import (
     AUGMENTERS,
@@ -21,6 +21,7 @@ from conftest import tiny_section
 from raw_files import refusal
 from stained_slides import OTHER, E, H, pictured, slide
 
+COLOUR = Encoding("colour", 16)
 ONE, TWO = pictured("S1", slide(np.array([H, E]))), pictured("S2", slide(OTHER, seed=1))
 
 
@@ -82,7 +83,7 @@ def test_a_restained_section_is_another_section_with_its_own_features_computed_o
 ):
     first = restained(ONE, [TWO], "vahadane")
     assert first.digest not in (ONE.digest, TWO.digest)
-    assert cache_path(first, "colour", 16, "", "cpu") != cache_path(ONE, "colour", 16, "", "cpu")
+    assert cache_path(first, COLOUR) != cache_path(ONE, COLOUR)
     assert not list(home.rglob("*.lock"))
     monkeypatch.setattr(stain, "_write", lambda *given: pytest.fail("mapped again"))
     np.testing.assert_array_equal(restained(ONE, [TWO], "vahadane").patches, first.patches)

@@ -7,7 +7,7 @@ import pytest
 from torchstain.numpy.normalizers import NumpyMacenkoNormalizer
 
 from compendium.images.stain.colour_spaces import optical_density
-from compendium.images.stain.macenko import Macenko
+from compendium.images.stain.two_stains import Macenko
 from raw_files import real_section, refusal
 from stained_slides import OTHER, WHITE, E, H, demo, slide
 

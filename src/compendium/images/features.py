@@ -3,10 +3,12 @@
 import hashlib
 import io
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from compendium.images import encoders
 from compendium.images.augment.views import view_tiles
 from compendium.storage import alone, home, lock_of, read_checksummed, write_checksummed
 
+Features = Float32[np.ndarray, "spot feature"]
 COLOUR = "colour"
 COORDINATES = "coordinates"
 CHUNK = {"cpu": 8, "cuda": 64, "mps": 64}
@@ -27,6 +30,18 @@ CHUNK = {"cpu": 8, "cuda": 64, "mps": 64}
 
 RANDOM_SEED = 0  # a frozen random start is the same network in every process
 log = logging.getLogger(__name__)
+
+
+class Encoding(NamedTuple):
+    """What decides the features of a section; see `features`."""
+
+    encoder: str
+    tile_px: int
+    weights: str = ""
+    device: str = "cpu"
+    scale: str = encoders.NORMALISED
+    view: str = ""
+    tile_um: float = 0.0
 
 
 def features(
@@ -38,7 +53,7 @@ def features(
     scale: str = encoders.NORMALISED,
     view: str = "",
     tile_um: float = 0.0,
-) -> Float32[np.ndarray, "spot feature"]:
+) -> Features:
     """Compute the features of every spot, or read them from the cache.
 
     Parameters
@@ -66,7 +81,14 @@ def features(
     """
     if encoder == COORDINATES:
         return coordinates(section)
-    return _cached(section, encoder, tile_px, weights, device, scale, view, tile_um)
+    how = Encoding(encoder, tile_px, weights, device, scale, view, tile_um)
+    return _cached(cache_path(section, how), lambda: _computed(section, how))
+
+
+def _computed(section: Section, how: Encoding) -> Features:
+    if how.encoder == COLOUR:
+        return six_colours(section, how.tile_px, how.view, how.tile_um)
+    return encode(section, how)
 
 
 def six_colours(
@@ -88,18 +110,8 @@ def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
     return (2 * (section.grid - low) / np.maximum(high - low, 1) - 1).astype(np.float32)
 
 
-def _cached(
-    section: Section,
-    encoder: str,
-    tile_px: int,
-    weights: str,
-    device: str,
-    scale: str,
-    view: str,
-    um: float,
-) -> Float32[np.ndarray, "spot feature"]:
+def _cached(path: Path, compute: Callable[[], Features]) -> Features:
     """Compute features in the first process that asks, then read; renew damaged files."""
-    path = cache_path(section, encoder, tile_px, weights, device, scale, view, um)
     with suppress(OSError, ValueError):
         values = _read(path)
         if lock_of(path).exists():
@@ -113,61 +125,36 @@ def _cached(
             pass
         except (OSError, ValueError) as error:
             log.warning("the features in %s are damaged (%s); they are computed again", path, error)
-        values = (
-            six_colours(section, tile_px, view, um)
-            if encoder == COLOUR
-            else encode(section, encoder, tile_px, weights, device, scale, view, um)
-        )
-        _write(path, values)
+        packed, values = io.BytesIO(), compute()
+        np.save(packed, values)
+        write_checksummed(path, packed.getbuffer())
     return values
 
 
-def _read(path: Path) -> Float32[np.ndarray, "spot feature"]:
+def _read(path: Path) -> Features:
     return np.load(io.BytesIO(read_checksummed(path)))
 
 
-def _write(path: Path, values: Float32[np.ndarray, "spot feature"]) -> None:
-    packed = io.BytesIO()
-    np.save(packed, values)
-    write_checksummed(path, packed.getbuffer())
-
-
-def cache_path(
-    section: Section,
-    encoder: str,
-    tile_px: int,
-    weights: str,
-    device: str,
-    scale: str = encoders.NORMALISED,
-    view: str = "",
-    tile_um: float = 0.0,
-) -> Path:
+def cache_path(section: Section, how: Encoding) -> Path:
     """Return the cache file of a section's features; a checksum of what decides them names it."""
     network = ""
-    if encoder != COLOUR:
-        network = f"{encoders.weights_id(encoder, weights)} {scale} timm {version('timm')} {device}"
-    facts = f"{section.digest} {encoder} {tile_px} {tile_um:g} {view} {network} {versions.FEATURES}"
+    if how.encoder != COLOUR:
+        weights = encoders.weights_id(how.encoder, how.weights)
+        network = f"{weights} {how.scale} timm {version('timm')} {how.device}"
+    tiles = f"{how.encoder} {how.tile_px} {how.tile_um:g} {how.view}"
+    facts = f"{section.digest} {tiles} {network} {versions.FEATURES}"
     digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
-    return home() / "features" / encoder / f"{section.cohort}-{section.name}-{digest}.npy"
+    return home() / "features" / how.encoder / f"{section.cohort}-{section.name}-{digest}.npy"
 
 
 @torch.inference_mode()
-def encode(
-    section: Section,
-    encoder: str,
-    tile_px: int,
-    weights: str = "",
-    device: str = "cpu",
-    scale: str = encoders.NORMALISED,
-    view: str = "",
-    tile_um: float = 0.0,
-) -> Float32[np.ndarray, "spot feature"]:
+def encode(section: Section, how: Encoding) -> Features:
     """Compute pooled features of a frozen encoder in evaluation mode; see `features`."""
+    encoder, tile_px, weights, device, scale, view, tile_um = how
     network, size = _frozen(encoder, weights, device), CHUNK[device]
     if (side := encoders.fixed_side(encoder)) and side != tile_px:
-        raise BadInput(
-            f"encoder {encoder} takes tiles of {side} px only, not {tile_px}; set tile_px={side}"
-        )
+        wrong = f"takes tiles of {side} px only, not {tile_px}"
+        raise BadInput(f"encoder {encoder} {wrong}; set tile_px={side}")
     title = " ".join(filter(None, (encoder, view, "on", section.name)))
     bar = tqdm(range(0, len(section), size), desc=title, disable=None)
     pieces = (view_tiles(section, tile_px, view, slice(i, i + size), device, tile_um) for i in bar)

@@ -6,6 +6,9 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from compendium.data.section import Section
 from compendium.errors import BadInput
 
+Image, Tissue = UInt8[np.ndarray, "height width 3"], Bool[np.ndarray, "height width"]
+Positions, Chosen = Float32[np.ndarray, "spot 2"], Bool[np.ndarray, "spot"]
+
 EVERY = "all"
 SPOTS = (EVERY, "stimage", "deepspace")
 """Values of the run parameter `spots`: which spots of its sections a run trains on."""
@@ -15,7 +18,7 @@ WHITE_GREEN, GREY, TISSUE_SHARE = 240, 3, 0.7  # STimage
 RADIUS = 320  # STimage, in px of the full image: 32 px of a slide shrunk ten times
 
 
-def spots_kept(section: Section, name: str, px: int, um: float = 0.0) -> Bool[np.ndarray, "spot"]:
+def spots_kept(section: Section, name: str, px: int, um: float = 0.0) -> Chosen:
     """Select the spots of a section that a filter keeps for training.
 
     Parameters
@@ -41,14 +44,13 @@ def spots_kept(section: Section, name: str, px: int, um: float = 0.0) -> Bool[np
         case _:
             return np.ones(len(section), dtype=bool)
     if not kept.any():
-        raise BadInput(
-            f"spots={name} keeps none of the {len(section)} spots of {section.cohort} section "
-            f"{section.name}; train without the section, or give spots={EVERY}"
-        )
+        wrong = f"keeps none of the {len(section)} spots of {section.cohort} section {section.name}"
+        cure = f"train without the section, or give spots={EVERY}"
+        raise BadInput(f"spots={name} {wrong}; {cure}")
     return kept
 
 
-def not_white(tiles: UInt8[np.ndarray, "spot px px 3"]) -> Bool[np.ndarray, "spot"]:
+def not_white(tiles: UInt8[np.ndarray, "spot px px 3"]) -> Chosen:
     """Select the tiles of one section of which at most half of the pixels are white (DeepSpaCE).
 
     A pixel is white if all three channels exceed the 80th percentile of the tiles' mean values.
@@ -62,12 +64,7 @@ def not_white(tiles: UInt8[np.ndarray, "spot px px 3"]) -> Bool[np.ndarray, "spo
     return np.array([(tile > threshold).all(axis=2).mean() <= WHITE_SHARE for tile in tiles])
 
 
-def on_tissue(
-    image: UInt8[np.ndarray, "height width 3"],
-    scale: float,
-    pixels: Float32[np.ndarray, "spot 2"],
-    px: int,
-) -> Bool[np.ndarray, "spot"]:
+def on_tissue(image: Image, scale: float, pixels: Positions, px: int) -> Chosen:
     """Select the spots whose tile is at least 70 % tissue (STimage).
 
     STimage shrinks the slide ten times; a thumbnail is as small or smaller, and the radius of the
@@ -92,9 +89,7 @@ def on_tissue(
     return tissue_share(mask, pixels * scale, px * scale) >= TISSUE_SHARE
 
 
-def tissue_mask(
-    image: UInt8[np.ndarray, "height width 3"], radius: float
-) -> Bool[np.ndarray, "height width"]:
+def tissue_mask(image: Image, radius: float) -> Tissue:
     """Find tissue on a thumbnail: green at most 240, channels more than 3 apart.
 
     The mask is then closed and opened by a disc of this radius in pixels; outside the image
@@ -113,7 +108,7 @@ def tissue_mask(
 
 
 def tissue_share(
-    mask: Bool[np.ndarray, "height width"], pixels: Float[np.ndarray, "spot 2"], px: float
+    mask: Tissue, pixels: Float[np.ndarray, "spot 2"], px: float
 ) -> Float[np.ndarray, "spot"]:
     """Compute the share of tissue in a square of side `px` around each spot (x, y).
 
@@ -121,6 +116,5 @@ def tissue_share(
     """
     low = np.clip(np.floor(pixels - px / 2).astype(int), 0, np.array(mask.shape[::-1]) - 1)
     high = np.maximum(np.floor(pixels + px / 2).astype(int), low + 1)
-    return np.array(
-        [mask[y0:y1, x0:x1].mean() for (x0, y0), (x1, y1) in zip(low, high, strict=True)]
-    )
+    corners = np.hstack([low, high])
+    return np.array([mask[top:bottom, left:right].mean() for left, top, right, bottom in corners])

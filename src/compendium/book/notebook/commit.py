@@ -6,22 +6,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 LIBRARIES = (
-    "torch",
-    "torchvision",
-    "timm",
-    "numpy",
-    "pandas",
-    "scipy",
-    "scikit-learn",
-    "scikit-image",
-    "plotly",
-    "papermill",
-    "jupyter-book",
-)
+    "torch torchvision timm numpy pandas scipy scikit-learn scikit-image "
+    "plotly papermill jupyter-book"
+).split()
 
 
 def versions() -> dict[str, str]:
-    """Name -> version of Python and of the libraries that a chapter's numbers and figures come from."""
+    """Name -> version of Python and of the libraries that numbers and figures come from."""
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
 
 
@@ -35,6 +26,5 @@ def commit(folder: Path) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

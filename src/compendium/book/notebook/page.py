@@ -1,4 +1,4 @@
-"""The page a chapter writes: its parameters, its profile, its figures, tables and numbers, and the line that says what made them.
+"""The page a chapter writes: parameters, profile, figures, tables, numbers, and what made them.
 
 The second cell of every chapter is `page = start("id-loocv", globals())`.
 """
@@ -11,7 +11,7 @@ from compendium import __version__
 from compendium.book.notebook import profiles, rerun
 from compendium.book.notebook.commit import commit
 from compendium.book.notebook.parameters import check, declared, given
-from compendium.book.notebook.show import DEVICE, RECORDS, publish, show, show_table
+from compendium.book.notebook.show import NOTED, publish, show, show_table
 from compendium.book.notebook.tables import drawn
 from compendium.book.run import chapters
 from compendium.data.partition import ROLES
@@ -21,8 +21,8 @@ from compendium.machine import cores
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import pandas as pd
-    import plotly.graph_objects as go
+    from pandas import DataFrame
+    from plotly.graph_objects import Figure
 
     from compendium.data.section import Section
     from compendium.evaluation.findings import Finding
@@ -41,17 +41,27 @@ class Choices(dict):
 
 
 def start(name: str, namespace: dict[str, Any]) -> "Page":
-    """Check what the notebook was run with and open its page. `namespace` is the notebook's globals()."""
+    """Check what the notebook was run with and open its page.
+
+    Parameters
+    ----------
+    name
+        Name of the chapter.
+    namespace
+        The notebook's globals().
+
+    Raises
+    ------
+    BadInput
+        There is no such chapter or profile, or a parameter is unknown or of another type.
+    """
     notebook = chapters.find(name)
     known = declared(notebook)
     values = check(known, given(namespace))
     profile = profiles.load(values["profile"])
     page = Page(name, notebook, profile, Choices(profiles.resolve(known, values, profile, name)))
     usual = profiles.resolve(known, {"profile": profile.name}, profile, name)
-    usual = {p.name: usual.get(p.name, p.default) for p in known}
-    page.overrides = {
-        word: value for word, value in page.parameters.items() if value != usual[word]
-    }
+    page.overrides = {key: value for key, value in page.parameters.items() if value != usual[key]}
     page.show_banner()
     return page
 
@@ -59,99 +69,91 @@ def start(name: str, namespace: dict[str, Any]) -> "Page":
 class Page:
     """One chapter's page.
 
-    profile: the Profile. parameters: what this run uses (see profiles.resolve for what wins). cohort, sections: the chapter's own
-    parameter of that name if it has one and it is given, else the profile's; sections is None for all. device: set by the chapter.
+    profile: the Profile. parameters: what this run uses (see profiles.resolve for what wins).
+    overrides: those that are neither the profile's nor the notebook's own. cohort, sections: the
+    chapter's own parameter of that name if it has one and it is given, else the profile's; sections
+    is None for all. device: set by the chapter.
     """
 
     def __init__(
         self, name: str, notebook: Path, profile: profiles.Profile, parameters: Choices
     ) -> None:
-        self.name, self.notebook, self.profile, self.parameters = (
-            name,
-            notebook,
-            profile,
-            parameters,
-        )
+        self.name, self.notebook = name, notebook
+        self.profile, self.parameters = profile, parameters
         self.cohort: str = parameters.get("cohort") or profile.cohort
         self.sections: list[str] | None = parameters.get("sections") or profile.sections
         self.device = self.protocol = self.data_digest = ""
-        self.overrides: dict[
-            str, Any
-        ] = {}  # parameters that are neither the profile's nor the notebook's own
+        self.overrides: dict[str, Any] = {}
         self._commit, self._began, self._fits = commit(notebook.parent), time.monotonic(), 0
 
     def results(self, make: "Callable[[], Results]") -> "Results":
-        """The tables and facts that the page is drawn from: made here where the sections lie prepared, else those of the reference run (see compendium.book.notebook.tables).
+        """The tables and facts that the page is drawn from.
 
-        How many stored fits they rest on is noted for the status page.
+        Made here where the sections lie prepared, else those of the reference run (see
+        compendium.book.notebook.tables). How many stored fits they rest on is noted for the status
+        page.
         """
-        needed = [
-            name for role in ROLES for name in self.parameters.get(role) or ()
-        ] or self.sections  # a chapter may name its sections by role
-        found, line = drawn(
-            self.profile, self.name, self.parameters, self.cohort, needed, self._commit, make
-        )
+        by_role = [name for role in ROLES for name in self.parameters.get(role) or ()]
+        needed = by_role or self.sections  # a chapter may name its sections by role
+        asked = (self.profile, self.name, self.parameters, self.cohort, needed)
+        found, line = drawn(*asked, self._commit, make)
         if line:
-            publish({"text/html": rerun.banner(line), "text/plain": line})
-        publish(
-            {
-                RECORDS: {"records": found.facts["records"]},
-                "text/plain": f"{found.facts['records']} records",
-            }
-        )
-        self._fits = found.facts.get("seconds", 0)
-        if found.facts["commit"] != self._commit:
-            self._commit = f"computed at {found.facts['commit']}, drawn at {self._commit}"
-        self.made_from(
-            found.facts["data"].partition(" ")[2], found.facts["protocol"], found.facts["device"]
-        )
+            _publish_banner(line)
+        facts = found.facts
+        records = facts["records"]
+        publish({NOTED: {"records": records}, "text/plain": f"{records} records"})
+        self._fits = facts.get("seconds", 0)
+        if facts["commit"] != self._commit:
+            self._commit = f"computed at {facts['commit']}, drawn at {self._commit}"
+        self.made_from(facts["data"].partition(" ")[2], facts["protocol"], facts["device"])
         return found
 
     def slide(self, name: str) -> "Section | None":
-        """The section, for pictures of it; None where it is not prepared on this machine, since images are not kept."""
+        """The section, for pictures of it; None where it is not prepared: images are not kept."""
         from compendium.data.prepare import open_sections, prepared_names
 
-        return (
-            open_sections(self.cohort, [name])[0] if name in prepared_names(self.cohort) else None
-        )
+        prepared = name in prepared_names(self.cohort)
+        return open_sections(self.cohort, [name])[0] if prepared else None
 
     def made_from(self, data_digest: str = "", protocol: str = "", device: str = "") -> None:
-        """Say what the following figures rest on; words left out keep what was said before. The device is also noted for the status page."""
+        """Say what the following figures rest on; words left out keep what was said before.
+
+        The device is also noted for the status page.
+        """
         self.data_digest = data_digest or self.data_digest
         self.protocol = protocol or self.protocol
         self.device = device or self.device
         if device:
-            publish({DEVICE: {"device": device}, "text/plain": f"computed on {device}"})
+            publish({NOTED: {"device": device}, "text/plain": f"computed on {device}"})
 
     @property
     def provenance(self) -> str:
         """Return profile, data, protocol, device, commit and version in one line."""
-        data = f"data {self.cohort} {self.data_digest[:10]}".strip()
-        other = ", ".join(f"{word} = {value}" for word, value in self.overrides.items())
+        other = ", ".join(f"{key} = {value}" for key, value in self.overrides.items())
         parts = [
             f"profile {self.profile.name}{other and f', except {other}'}",
-            data,
+            f"data {self.cohort} {self.data_digest[:10]}".strip(),
             self.protocol and f"protocol {self.protocol}",
             self.device and f"device {self.device}",
+            self._commit,
+            f"compendium {__version__}",
         ]
-        return " · ".join(
-            part for part in [*parts, self._commit, f"compendium {__version__}"] if part
-        )
+        return " · ".join(filter(None, parts))
 
     def show(
-        self,
-        fig: "go.Figure",
-        name: str,
-        alt: str,
-        caption: str,
-        data: "pd.DataFrame",
-        source: str = "",
+        self, fig: "Figure", name: str, alt: str, caption: str, data: "DataFrame", source: str = ""
     ) -> None:
-        """Publish a figure (see compendium.book.notebook.show.show) with this page's provenance, or with that of another `source`."""
+        """Publish a figure (see compendium.book.notebook.show.show).
+
+        Its provenance is this page's, or that of another `source`.
+        """
         show(fig, name, alt, caption, data, source or self.provenance)
 
-    def table(self, df: "pd.DataFrame", name: str, caption: str, source: str = "") -> None:
-        """Publish a table (see compendium.book.notebook.show.show_table) with this page's provenance, or with that of another `source`."""
+    def table(self, df: "DataFrame", name: str, caption: str, source: str = "") -> None:
+        """Publish a table (see compendium.book.notebook.show.show_table).
+
+        Its provenance is this page's, or that of another `source`.
+        """
         show_table(df, name, caption, source or self.provenance)
 
     def findings(self, findings: "Sequence[Finding]", results: "Results") -> "dict[str, Outcome]":
@@ -186,19 +188,20 @@ class Page:
             cohort = listed(self.cohort)
             banner = f"{cohort.title}. {cohort.attribution}"
         if banner:
-            publish({"text/html": rerun.banner(banner), "text/plain": banner})
+            _publish_banner(banner)
 
     def parameters_table(self) -> None:
-        """Publish the box that tells how to run this chapter again, and say as `run_time` how long this run took."""
+        """Publish the box that tells how to run this chapter again.
+
+        How long this run took is glued as `run_time`.
+        """
         from myst_nb import glue
 
         seconds = time.monotonic() - self._began
         glue("run_time", rerun.took(seconds, self._fits, cores()), display=False)
-        box = rerun.box(
-            self.name,
-            self.notebook.name,
-            declared(self.notebook),
-            self.parameters,
-            self.profile.name,
-        )
+        box = rerun.box(self.name, self.notebook, declared(self.notebook), self.parameters)
         publish({"text/html": box, "text/plain": f"parameters: {dict(self.parameters)}"})
+
+
+def _publish_banner(text: str) -> None:
+    publish({"text/html": rerun.banner(text), "text/plain": text})

@@ -1,4 +1,7 @@
-"""Where a chapter's tables come from: computed from prepared sections, or kept by the reference run of its profile and drawn where there are none."""
+"""Where a chapter's tables come from: computed from prepared sections, or kept.
+
+Tables are kept by the reference run of a profile, and drawn where no sections are prepared.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,56 +29,57 @@ def drawn(
     commit: str,
     make: Callable[[], Results],
 ) -> tuple[Results, str]:
-    """The tables of a chapter, and a line for its page: whether they were kept, or whether they are what was kept.
+    """The tables of a chapter, and a line for its page.
 
-    Sections that are not prepared here, of a chapter whose tables were kept with other parameters, are a BadInput that says so; where nothing was kept, one of `make`.
+    The line says whether they were kept, or how near those computed here are to what was kept.
+
+    Raises
+    ------
+    BadInput
+        The sections are not prepared here, and the tables were kept with other parameters; where
+        nothing was kept, what `make` raises.
     """
-    kept = _kept(profile.name, chapter)
+    is_kept = chapter in chapters_of(profile.name)
+    kept = reference(profile.name, chapter) if is_kept else None
     asked = {word: value for word, value in parameters.items() if word not in FREE}
     wanted = sections or list(listed(cohort).sections)
     if set(wanted) <= set(prepared_names(cohort)) or kept is None:
-        return _made(profile.name, chapter, asked, commit, make, kept)
-    other = [word for word, value in asked.items() if kept.facts["parameters"].get(word) != value]
-    if other:
-        raise BadInput(
-            f"sections {', '.join(wanted)} of {cohort} are not prepared here, and the kept tables of chapter {chapter} were made with other values of {', '.join(other)}; "
-            f"leave these out, or run {' and '.join(f'compendium fetch {name} and compendium prepare {name}' for name in cohort.split('+'))}"
+        facts = {"parameters": asked, "commit": commit}
+        made = _stored(computed(profile.name) / chapter, make(), facts)
+        if kept is None or kept.facts["parameters"] != made.facts["parameters"]:
+            return made, ""
+        near = tables.summarise_differences(tables.differences(made, kept))
+        line = f"Computed here; against the reference run (made at {kept.facts['commit']}) {near}."
+        return made, line
+    if other := _others(parameters, kept):
+        cohorts = cohort.split("+")
+        cure = " and ".join(
+            f"compendium fetch {one} and compendium prepare {one}" for one in cohorts
         )
-    line = f"Raw data are not on this machine: this page is drawn from the tables of the reference run, made at {kept.facts['commit']}."
-    older = superseded(kept.facts["stages"])
-    return (
-        kept,
-        f"{line} They were made by an older version of: {', '.join(older)}." if older else line,
+        raise BadInput(
+            f"sections {', '.join(wanted)} of {cohort} are not prepared here, and the kept tables "
+            f"of chapter {chapter} were made with other values of {', '.join(other)}; "
+            f"leave these out, or run {cure}"
+        )
+    line = (
+        "Raw data are not on this machine: this page is drawn from the tables of the reference "
+        f"run, made at {kept.facts['commit']}."
     )
+    if older := superseded(kept.facts["stages"]):
+        line += f" They were made by an older version of: {', '.join(older)}."
+    return kept, line
 
 
 def superseded(made_by: Mapping[str, int]) -> list[str]:
-    """The stages and methods (as `method NAME`) whose version today is another than the one that tables were made by."""
+    """The stages and methods (as `method NAME`) of other versions than those of today."""
     today = versions.stages() | {f"method {name}": recipe(name).version for name in names()}
     return [stage for stage, number in made_by.items() if today.get(stage) != number]
 
 
-def _made(
-    profile: str,
-    chapter: str,
-    asked: Mapping[str, Any],
-    commit: str,
-    make: Callable[[], Results],
-    kept: Results | None,
-) -> tuple[Results, str]:
-    """Tables as they are read again, so that pages drawn from made and from kept tables are alike."""
-    folder, made = computed(profile) / chapter, make()
-    tables.write(
-        folder,
-        Results(made.tables, dict(made.facts) | {"parameters": dict(asked), "commit": commit}),
-    )
-    again = tables.read(folder)
-    if kept is None or kept.facts["parameters"] != again.facts["parameters"]:
-        return again, ""
-    return (
-        again,
-        f"Computed here; against the reference run (made at {kept.facts['commit']}) {tables.summarise_differences(tables.differences(again, kept))}.",
-    )
+def _stored(folder: Path, made: Results, facts: Mapping[str, Any]) -> Results:
+    """Tables as they are read again, so that pages of made and of kept tables are alike."""
+    tables.write(folder, Results(made.tables, dict(made.facts) | facts))
+    return tables.read(folder)
 
 
 def reference(profile: str, chapter: str) -> Results:
@@ -85,7 +89,8 @@ def reference(profile: str, chapter: str) -> Results:
 
 def made_from(profile: str, kept: Results) -> str:
     """The line under a figure that draws kept tables of another profile's run."""
-    return f"reference run {profile} · data {kept.facts['data']} · protocol {kept.facts['protocol']} · device {kept.facts['device']} · computed at {kept.facts['commit']}"
+    facts = " · ".join(f"{word} {kept.facts[word]}" for word in ("data", "protocol", "device"))
+    return f"reference run {profile} · {facts} · computed at {kept.facts['commit']}"
 
 
 def computed(profile: str) -> Path:
@@ -93,51 +98,51 @@ def computed(profile: str) -> Path:
     return disk.home() / "tables" / profile
 
 
-def _kept(profile: str, chapter: str) -> Results | None:
-    return (
-        reference(profile, chapter)
-        if profile in references() and chapter in chapters_of(profile)
-        else None
-    )
-
-
 def references() -> list[str]:
     """Profiles of which tables are kept."""
-    return sorted(path.name for path in disk.resource("reference").iterdir() if path.is_dir())
+    return sorted(path.name for path in disk.resource("reference").glob("*/"))
 
 
 def chapters_of(profile: str) -> list[str]:
-    """Chapters of which a profile's tables are kept."""
-    return sorted(
-        path.name for path in (disk.resource("reference") / profile).iterdir() if path.is_dir()
-    )
+    """Chapters of which a profile's tables are kept; none where no run of it was."""
+    return sorted(path.name for path in disk.resource("reference").glob(f"{profile}/*/"))
 
 
 def keep(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> list[Path]:
-    """Copy the tables that were last computed here into data/reference of the checkout, from where books without raw data draw them; the folders written.
+    """Copy the tables that were last computed here into data/reference of the checkout.
 
-    usual: chapter -> what the profile runs it with; tables of another run are none of the profile.
+    Books without raw data draw them from there.
+
+    Parameters
+    ----------
+    profile
+        Name of the profile.
+    usual
+        Chapter -> what the profile runs it with; tables of another run are none of the profile.
+
+    Returns
+    -------
+    The folders written.
     """
     if not (disk.CHECKOUT / "data" / "sources.yaml").exists():
-        raise BadInput(
-            f"reference tables belong into a checkout, and {disk.CHECKOUT} is none; run from a clone of the repository"
-        )
+        wrong = f"reference tables belong into a checkout, and {disk.CHECKOUT} is none"
+        raise BadInput(f"{wrong}; run from a clone of the repository")
     if missing := [name for name in usual if not (computed(profile) / name).is_dir()]:
-        raise BadInput(
-            f"chapter {missing[0]} of profile {profile} has not been computed here; run compendium book --profile {profile} first"
-        )
+        wrong = f"chapter {missing[0]} of profile {profile} has not been computed here"
+        raise BadInput(f"{wrong}; run compendium book --profile {profile} first")
     found = {name: tables.read(computed(profile) / name) for name in usual}
     for name, parameters in usual.items():
-        if other := [
-            word
-            for word, value in parameters.items()
-            if word not in FREE and found[name].facts["parameters"].get(word) != value
-        ]:
-            again = f"run compendium chapter {name} --profile {profile}"
-            raise BadInput(
-                f"chapter {name} was last computed with other {', '.join(other)} than profile {profile} has; {again}"
-            )
-    folders = {name: disk.CHECKOUT / "data" / "reference" / profile / name for name in usual}
-    for name, folder in folders.items():
-        tables.write(folder, found[name])
-    return list(folders.values())
+        if other := _others(parameters, found[name]):
+            wrong = f"with other {', '.join(other)} than profile {profile} has"
+            cure = f"run compendium chapter {name} --profile {profile}"
+            raise BadInput(f"chapter {name} was last computed {wrong}; {cure}")
+    folder = disk.CHECKOUT / "data" / "reference" / profile
+    for name, results in found.items():
+        tables.write(folder / name, results)
+    return [folder / name for name in found]
+
+
+def _others(asked: Mapping[str, Any], results: Results) -> list[str]:
+    """The parameters that change numbers and had other values when the tables were made."""
+    made = results.facts["parameters"]
+    return [key for key, value in asked.items() if key not in FREE and made.get(key) != value]

@@ -1,4 +1,7 @@
-"""Run chapters: find them, check their parameters, run them aside, and let only a notebook that ran to its end become a page."""
+"""Run chapters: find them, check their parameters, run them aside.
+
+Only a notebook that ran to its end becomes a page.
+"""
 
 import sys
 import time
@@ -6,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compendium import __version__
 from compendium import storage as disk
@@ -15,13 +18,9 @@ from compendium.book.notebook.commit import commit, versions
 from compendium.book.run import executed
 from compendium.book.run.execution import ChapterFailed, execute
 from compendium.book.run.fingerprint import fingerprint, prepared_sections
-from compendium.book.site import render as site
 from compendium.errors import BadInput, cause
 from compendium.machine import cores
 from compendium.processes import workers
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
 
 
 def to_stderr(line: str) -> None:
@@ -30,7 +29,7 @@ def to_stderr(line: str) -> None:
 
 
 def chapters(root: Path | None = None) -> dict[str, Path]:
-    """Name -> notebook of every chapter, in the order of their numbers: 02_id_loocv.ipynb is id-loocv."""
+    """Name -> notebook of every chapter, in their order: 02_id_loocv.ipynb is id-loocv."""
     found = sorted(((root or profiles.root()) / "notebooks").glob("[0-9]*_*.ipynb"))
     return {path.stem.split("_", 1)[1].replace("_", "-"): path for path in found}
 
@@ -50,8 +49,8 @@ def has_folder(name: str) -> bool:
 
 def page_path(name: str, root: Path | None = None) -> Path:
     """Where the executed notebook of a chapter lies when it is a page of the book."""
-    root = root or profiles.root()
-    return root / "book" / "chapters" / find(name, root).name
+    notebook = find(name, root)
+    return notebook.parents[1] / "book" / "chapters" / notebook.name
 
 
 def run_chapter(
@@ -63,43 +62,54 @@ def run_chapter(
 ) -> Path:
     """Run one chapter and put it into the book, or at `out`.
 
-    overrides: parameter -> text as given on a command line (YAML). An unknown chapter, profile or parameter, or a value of another
-    type, is a BadInput before anything runs. A run that fails is a ChapterFailed; the half-run notebook is kept under home()/failed.
+    Parameters
+    ----------
+    name, profile
+        The chapter, and what it is run with.
+    overrides
+        Parameter -> text as given on a command line (YAML).
+    out
+        Where the executed notebook goes instead of into the book.
+    root
+        The folder of the project.
+
+    Raises
+    ------
+    BadInput
+        A chapter, profile or parameter is unknown, or a value of another type; nothing ran.
+    ChapterFailed
+        The run failed; the half-run notebook is kept under home()/failed.
     """
+    import nbformat
+
     root = root or profiles.root()
     notebook = find(name, root)
-    chosen, resolved, stated = _resolve(notebook, name, profile, overrides or {}, root)
-    facts = {
-        "chapter": name,
-        "notebook": notebook.name,
-        "profile": stated.name,
-        "banner": stated.banner,
-        "cohort": stated.cohort,
-        "parameters": resolved,
-        "commit": commit(root),
-        "version": __version__,
-        "versions": versions(),
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "fingerprint": fingerprint(notebook, stated, resolved, root),
-    }
+    chosen, resolved, stated = _resolve(name, profile, overrides or {}, root)
+    facts = {"chapter": name, "notebook": notebook.name, "parameters": resolved}
+    facts |= {"profile": stated.name, "banner": stated.banner, "cohort": stated.cohort}
+    facts |= {"commit": commit(root), "version": __version__, "versions": versions()}
+    facts["date"] = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    facts["fingerprint"] = fingerprint(notebook, stated, resolved, root)
     began = time.monotonic()
     done = execute(notebook, name, chosen, root)
     facts["seconds"] = round(time.monotonic() - began, 1)
-    facts["fingerprint"] |= prepared_sections(
-        stated
-    )  # a chapter may have prepared its cohort itself
+    # a chapter may have prepared its cohort itself
+    facts["fingerprint"] |= prepared_sections(stated)
     try:
         done = executed.clean(done, facts, executed.machine_paths(root))
     except BadInput as error:
         raise ChapterFailed(f"chapter {name}: {error}") from error
-    return _write(done, out or page_path(name, root))
+    target = out or page_path(name, root)
+    with disk.atomic_file(target) as aside:
+        aside.write_text(nbformat.writes(done) + "\n", encoding="utf-8")
+    return target
 
 
 def _resolve(
-    notebook: Path, name: str, profile: str, overrides: dict[str, str], root: Path
+    name: str, profile: str, overrides: dict[str, str], root: Path | None
 ) -> tuple[dict[str, Any], dict[str, Any], profiles.Profile]:
     """What the reader chose, what the chapter will run with, and the profile."""
-    known = parameters.declared(notebook)
+    known = parameters.declared(find(name, root))
     chosen = parameters.from_text(known, {"profile": profile} | overrides)
     stated = profiles.load(chosen["profile"], root)
     return chosen, profiles.resolve(known, chosen, stated, name), stated
@@ -107,82 +117,49 @@ def _resolve(
 
 def usual(name: str, profile: str, root: Path | None = None) -> dict[str, Any]:
     """What a chapter runs with where a profile is all that is given."""
-    root = root or profiles.root()
-    notebook = find(name, root)
-    resolved = _resolve(notebook, name, profile, {}, root)[1]
-    return {
-        each.name: resolved.get(each.name, each.default) for each in parameters.declared(notebook)
-    }
-
-
-def _write(notebook: "NotebookNode", target: Path) -> Path:
-    import nbformat
-
-    with disk.atomic_file(target) as aside:
-        aside.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    return target
+    return _resolve(name, profile, {}, root)[1]
 
 
 def outdated(name: str, profile: str = "demo", root: Path | None = None) -> str:
     """Why a chapter's page is out of date, in words; "" if it is not."""
-    root = root or profiles.root()
-    notebook = find(name, root)
-    _, resolved, stated = _resolve(notebook, name, profile, {}, root)
+    _, resolved, stated = _resolve(name, profile, {}, root)
     try:
         facts = executed.facts_of(page_path(name, root))
     except BadInput as error:
         return str(error)
     if facts.get("profile") != profile:
         return f"it was run with profile {facts.get('profile')}"
-    now = fingerprint(notebook, stated, resolved, root)
-    changed = [
-        part for part, value in now.items() if facts.get("fingerprint", {}).get(part) != value
-    ]
+    was, now = facts.get("fingerprint", {}), fingerprint(find(name, root), stated, resolved, root)
+    changed = [part for part, value in now.items() if was.get(part) != value]
     return f"changed: {', '.join(changed)}" if changed else ""
-
-
-def build(
-    profile: str = "demo",
-    strict: bool = True,
-    root: Path | None = None,
-    report: Callable[[str], None] = to_stderr,
-) -> Path:
-    """Run the chapters that are out of date, then build the site; the path of its first page."""
-    root = root or profiles.root()
-    run_outdated(profile, root, report)
-    return site.render(root, strict)
 
 
 def run_outdated(
     profile: str = "demo", root: Path | None = None, report: Callable[[str], None] = to_stderr
 ) -> list[str]:
-    """Run every chapter of the profile that is out of date, side by side, and name them. If some fail, the others still become pages.
+    """Run every chapter of the profile that is out of date, side by side, and name them.
 
-    A chapter that the profile does not name keeps the page that it has.
+    If some fail, the others still become pages. A chapter that the profile does not name keeps the
+    page that it has.
     """
     from compendium.data.prepare import generate
 
-    root = root or profiles.root()
     stated = profiles.load(profile, root)
-    others = [name for name in chapters(root) if name not in stated.chapters]
+    known = chapters(root)
+    others = [name for name in known if name not in stated.chapters]
     if pageless := [name for name in others if not page_path(name, root).exists()]:
-        raise BadInput(
-            f"profile {profile} does not name chapter {pageless[0]}, which has no page yet; name it there, or run compendium book first"
-        )
-    due = {
-        name: reason
-        for name in chapters(root)
-        if name not in others and (reason := outdated(name, profile, root))
-    }
-    for name, reason in due.items():
-        report(f"{name}: {reason}; running it")
+        wrong = f"profile {profile} does not name chapter {pageless[0]}, which has no page yet"
+        raise BadInput(f"{wrong}; name it there, or run compendium book first")
+    reasons = {name: outdated(name, profile, root) for name in known if name not in others}
+    due = [name for name, reason in reasons.items() if reason]
+    for name in due:
+        report(f"{name}: {reasons[name]}; running it")
     if due:
         generate(stated.cohort)  # before any chapter notes which sections it was run on
     failures = []
     with workers(max(1, min(len(due), cores()))) as pool:
-        for name, task in {
-            name: pool.submit(run_chapter, name, profile, None, None, root) for name in due
-        }.items():
+        tasks = [pool.submit(run_chapter, name, profile, None, None, root) for name in due]
+        for name, task in zip(due, tasks, strict=True):
             try:
                 task.result()
                 report(f"{name}: done")
@@ -190,4 +167,4 @@ def run_outdated(
                 failures.append(cause(error))
     if failures:
         raise ChapterFailed("; ".join(failures))
-    return list(due)
+    return due

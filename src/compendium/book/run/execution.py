@@ -1,4 +1,7 @@
-"""Run one notebook with papermill and with the interpreter that runs this line, whatever kernels and environments lie about."""
+"""Run one notebook with papermill, by the interpreter that runs this line.
+
+Whatever other kernels and environments lie about is left alone.
+"""
 
 import logging
 import shutil
@@ -14,8 +17,12 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
-# Chapters run side by side: threads that wait for others must sleep, or two chapters on two cores take ten times as long.
 SIDE_BY_SIDE = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Chapters run side by side: threads that wait for others must sleep, or two chapters on two cores
+take ten times as long."""
+
+START = "-m ipykernel_launcher -f {connection_file} --log-level=ERROR"
+PLAIN = {"kernel_name": "python3", "language": "python", "progress_bar": False}
 
 
 class ChapterFailed(BadInput):
@@ -23,60 +30,52 @@ class ChapterFailed(BadInput):
 
 
 def execute(notebook: Path, name: str, values: dict[str, Any], folder: Path) -> "NotebookNode":
-    """The notebook with its outputs, run with the parameters `values` in the working folder `folder`; ChapterFailed if a cell fails.
+    """The notebook with its outputs; nothing but home()/failed/NOTEBOOK is written, if it fails.
 
-    It runs aside: nothing but home()/failed/NOTEBOOK is written, and that only when it fails.
+    Parameters
+    ----------
+    notebook, name
+        The notebook and the name of its chapter.
+    values
+        Its parameters.
+    folder
+        The folder it works in.
+
+    Raises
+    ------
+    ChapterFailed
+        A cell failed, or the kernel died.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    logging.getLogger("papermill").setLevel(
-        logging.ERROR
-    )  # it warns of every parameter whose type it cannot read; they have been checked
-
+    # it warns of every parameter whose type it cannot read; they have been checked
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    settings = PLAIN | {"cwd": folder, "kernel_manager_class": _this_interpreter()}
     with tempfile.TemporaryDirectory(prefix="compendium-") as aside:
         half = Path(aside) / notebook.name
         try:
             return papermill.execute_notebook(
-                notebook,
-                half,
-                parameters=values,
-                kernel_name="python3",
-                language="python",
-                progress_bar=False,
-                cwd=folder,
-                kernel_manager_class=_this_interpreter(),
-                store_widget_state=False,
+                notebook, half, values, store_widget_state=False, **settings
             )
         except PapermillExecutionError as error:
             reason = f"cell [{error.exec_count}] ended in {error.ename}: {_one_line(error.evalue)}"
-        except Exception as error:  # noqa: BLE001  # a dead kernel, lost output or full disk fails the chapter, not the program
+        except Exception as error:  # noqa: BLE001 - a dead kernel or full disk fails the chapter
             reason = f"{error.__class__.__name__}: {_one_line(str(error))}"
         kept = _keep(half)
-    raise ChapterFailed(
-        f"chapter {name} failed, {reason}{f' (half-run notebook: {kept})' if kept else ''}"
-    )
+    where = f" (half-run notebook: {kept})" if kept else ""
+    raise ChapterFailed(f"chapter {name} failed, {reason}{where}")
 
 
 def _this_interpreter() -> type:
-    """A kernel manager that never looks for a kernel: an activated environment or a user's kernels would change what runs."""
+    """A kernel manager that never looks for a kernel: a user's kernels would change what runs."""
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
 
+    shown = {"display_name": "Python 3", "language": "python"}
+
     class ThisInterpreter(AsyncKernelManager):
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            start = [
-                sys.executable,
-                "-m",
-                "ipykernel_launcher",
-                "-f",
-                "{connection_file}",
-                "--log-level=ERROR",
-            ]
-            return KernelSpec(
-                argv=start, display_name="Python 3", language="python", env=SIDE_BY_SIDE
-            )
+        kernel_spec = KernelSpec(argv=[sys.executable, *START.split()], env=SIDE_BY_SIDE, **shown)
 
     return ThisInterpreter
 

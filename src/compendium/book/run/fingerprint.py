@@ -1,7 +1,8 @@
-"""What a chapter's page depends on, as one short hash a part: a page is fresh while every part is as it was."""
+"""What a chapter's page depends on, as one short hash a part: fresh while all are as they were."""
 
 import hashlib
 import json
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,13 +14,18 @@ from compendium.book.notebook import profiles
 from compendium.errors import BadInput
 from compendium.methods import names, recipe
 
+SHIPPED = ("sources.yaml", "genes", "published", "reference")
 SHOWN = ("tags", "mystnb")  # metadata of a cell that decide how the page shows it
 
 
 def fingerprint(
-    notebook: Path, profile: profiles.Profile, parameters: dict[str, Any], root: Path
+    notebook: Path, profile: profiles.Profile, parameters: dict[str, Any], root: Path | None
 ) -> dict[str, str]:
-    """Part -> hash: the notebook's own text, the versions of stages and methods, the files shipped with the package, the profile, the parameters, the cohort's prepared sections."""
+    """Part -> hash.
+
+    Parts are the notebook's own text, the versions of stages and methods, the files shipped with
+    the package, the profile, the parameters, and the cohort's prepared sections.
+    """
     return {
         "notebook": _hash(source(notebook)),
         "versions": _hash(json.dumps(versions_of(notebook), sort_keys=True)),
@@ -40,53 +46,36 @@ def versions_of(notebook: Path) -> dict[str, int]:
 
 def source(notebook: Path) -> str:
     """What a notebook says, without what a run or an editor adds to it."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return json.dumps(
-        [
-            [
-                cell["cell_type"],
-                "".join(cell["source"]),
-                *(cell.get("metadata", {}).get(key) for key in SHOWN),
-            ]
-            for cell in cells
-        ]
-    )
+    said = []
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        shown = [cell.get("metadata", {}).get(key) for key in SHOWN]
+        said.append([cell["cell_type"], "".join(cell["source"]), *shown])
+    return json.dumps(said)
 
 
 def prepared_sections(profile: profiles.Profile) -> dict[str, str]:
-    """The part that a run may itself change: names and digests of all sections of the cohort that lie prepared on this machine.
+    """The part that a run may itself change: names and digests of the cohort's prepared sections.
 
     A profile's own sections are not enough: the data review counts every prepared one.
     """
-    found = sorted(
-        file
-        for cohort in profile.cohort.split("+")
-        for file in (disk.home() / "sections" / cohort).glob("[!.]*/section.json")
-    )
-    return {
-        "prepared sections": _hash(
-            json.dumps({file.parent.name: json.loads(file.read_text())["digest"] for file in found})
-        )
-    }
+    folders = [disk.home() / "sections" / cohort for cohort in profile.cohort.split("+")]
+    found = sorted(file for folder in folders for file in folder.glob("[!.]*/section.json"))
+    digests = {file.parent.name: json.loads(file.read_text())["digest"] for file in found}
+    return {"prepared sections": _hash(json.dumps(digests))}
 
 
 def _shipped() -> str:
     parts = []
-    for name in ("sources.yaml", "genes", "published", "reference"):
-        try:
+    for name in SHIPPED:
+        with suppress(BadInput):
             where = disk.resource(name)
-        except BadInput:
-            continue
-        parts.append(_hash_files(where, "**/*") if where.is_dir() else disk.sha256(where))
+            parts.append(_hash_files(where) if where.is_dir() else disk.sha256(where))
     return _hash("".join(parts))
 
 
-def _hash_files(folder: Path, pattern: str) -> str:
-    each = [
-        f"{file.relative_to(folder).as_posix()} {disk.sha256(file)}"
-        for file in sorted(folder.glob(pattern))
-        if file.is_file() and "__pycache__" not in file.parts
-    ]
+def _hash_files(folder: Path) -> str:
+    files = (file for file in sorted(folder.glob("**/*")) if file.is_file())
+    each = (f"{file.relative_to(folder).as_posix()} {disk.sha256(file)}" for file in files)
     return _hash("\n".join(each))
 
 

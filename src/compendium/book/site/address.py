@@ -1,4 +1,7 @@
-"""Buttons that lead to the project's public address. While `compendium_address` in _config.yml is empty there are none."""
+"""Buttons that lead to the project's public address.
+
+While `compendium_address` in _config.yml is empty there are none.
+"""
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -7,44 +10,42 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 BRANCH = "main"
+INNER = {"github.com": "", "gitlab.com": "/-"}
+"""Host -> what stands between a project's address and its pages."""
+
+MENU = {"type": "group", "label": "repository", "icon": "fa-solid fa-code-branch"}
+BINDER, COLAB = "https://mybinder.org/v2/gh", "https://colab.research.google.com/github"
 
 
 def links(address: str, source: str, notebook: str) -> list[tuple[str, str, str]]:
-    """(text, icon, URL) for a page: the repository everywhere; issue and edit where the host is known; launch where it can be.
+    """(text, icon, URL) for a page.
 
-    address: the repository's URL. source: the page's file in the repository, or "". notebook: the chapter's notebook, or "". Launch
-    buttons open the notebook in notebooks/, which is committed, never the executed copy, which is not.
+    The repository everywhere; issue and edit where the host is known; launch where it can be.
+    Launch buttons open the notebook in notebooks/, which is committed, never the executed copy,
+    which is not.
+
+    Parameters
+    ----------
+    address
+        The repository's URL.
+    source
+        The page's file in the repository, or "".
+    notebook
+        The chapter's notebook, or "".
     """
     address = address.rstrip("/")
-    host = urlsplit(address).netloc
-    inner = {"github.com": "", "gitlab.com": "/-"}.get(host)
-    found = [("Repository", "fa-solid fa-code-branch", address)]
-    if inner is None:
-        return found
-    found.append(
-        ("Open an issue", "fa-solid fa-circle-exclamation", f"{address}{inner}/issues/new")
-    )
-    if source:
-        found.append(
-            ("Suggest an edit", "fa-solid fa-pencil", f"{address}{inner}/edit/{BRANCH}/{source}")
-        )
-    if notebook and host == "github.com":
-        project = urlsplit(address).path.strip("/")
-        found.append(
-            (
-                "Open in Binder",
-                "fa-solid fa-rocket",
-                f"https://mybinder.org/v2/gh/{project}/{BRANCH}?urlpath={quote(f'lab/tree/{notebook}', safe='')}",
-            )
-        )
-        found.append(
-            (
-                "Open in Colab",
-                "fa-solid fa-rocket",
-                f"https://colab.research.google.com/github/{project}/blob/{BRANCH}/{notebook}",
-            )
-        )
-    return found
+    host, project = urlsplit(address).netloc, urlsplit(address).path.strip("/")
+    found = [("Repository", "code-branch", address)]
+    if host in INNER:
+        pages = address + INNER[host]
+        found.append(("Open an issue", "circle-exclamation", f"{pages}/issues/new"))
+        if source:
+            found.append(("Suggest an edit", "pencil", f"{pages}/edit/{BRANCH}/{source}"))
+    if host == "github.com" and notebook:
+        lab = quote(f"lab/tree/{notebook}", safe="")
+        found.append(("Open in Binder", "rocket", f"{BINDER}/{project}/{BRANCH}?urlpath={lab}"))
+        found.append(("Open in Colab", "rocket", f"{COLAB}/{project}/blob/{BRANCH}/{notebook}"))
+    return [(text, f"fa-solid fa-{icon}", url) for text, icon, url in found]
 
 
 def add_buttons(
@@ -55,25 +56,12 @@ def add_buttons(
     if not address or "header_buttons" not in context:
         return
     notebook = f"notebooks/{pagename.rsplit('/', 1)[-1]}.ipynb" if context.get("compendium") else ""
-    source = notebook or (
-        f"book/{pagename}.md" if context.get("page_source_suffix") == ".md" else ""
-    )
+    page = f"book/{pagename}.md" if context.get("page_source_suffix") == ".md" else ""
     buttons = [
-        {
-            "type": "link",
-            "text": text,
-            "icon": icon,
-            "url": url,
-            "label": text.lower().replace(" ", "-"),
-        }
-        for text, icon, url in links(address, source, notebook)
+        {"type": "link", "label": text.lower().replace(" ", "-")}
+        | {"text": text, "icon": icon, "url": url}
+        for text, icon, url in links(address, notebook or page, notebook)
     ]
     context["header_buttons"].append(
-        {
-            "type": "group",
-            "tooltip": "Repository and launch",
-            "icon": "fa-solid fa-code-branch",
-            "label": "repository",
-            "buttons": buttons,
-        }
+        MENU | {"tooltip": "Repository and launch", "buttons": buttons}
     )

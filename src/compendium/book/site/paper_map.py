@@ -1,4 +1,7 @@
-"""The page that lists every figure and table of the benchmark with its counterpart here, or the reason why there is none."""
+"""The page that lists every figure and table of the benchmark with its counterpart here.
+
+Where there is none, the reason stands there.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,47 +21,50 @@ HEAD = "| In the benchmark | Here |\n|---|---|\n"
 
 @dataclass(frozen=True)
 class Item:
-    """One figure, table or algorithm of the benchmark. here: labels PAGE:NAME of its counterparts, or PAGE; remark: what differs, or why there is none."""
+    """One figure, table or algorithm of the benchmark."""
 
     item: str
     shows: str
+
     here: tuple[str, ...]
+    """Labels PAGE:NAME of its counterparts, or PAGE."""
+
     remark: str
+    """What differs, or why there is none."""
 
 
 def items() -> list[Item]:
-    """Every item of data/published/paper_items.yaml, in its order; one without a counterpart must say why."""
+    """Every item of data/published/paper_items.yaml; one without a counterpart must say why."""
     listed = yaml.safe_load(resource("published/paper_items.yaml").read_text(encoding="utf-8"))
     found = [Item(**facts | {"here": tuple(facts["here"])}) for facts in listed]
     for each in found:
         if not each.here and not each.remark:
-            raise BadInput(
-                f"paper_items.yaml: {each.item} has neither a counterpart nor a reason; give one of them"
-            )
+            wrong = f"{each.item} has neither a counterpart nor a reason"
+            raise BadInput(f"paper_items.yaml: {wrong}; give one of them")
     return found
 
 
 def markdown(found: list[Item], pages: dict[str, str]) -> str:
     """The table in MyST. pages: name of each page in the book by the first part of its labels."""
-    return HEAD + "".join(
-        f"| **{each.item}** {each.shows} | {f'{links(each, pages)}. {each.remark}' if each.here else f'None. {each.remark}'} |\n"
-        for each in found
-    )
+    rows = ((f"**{each.item}** {each.shows}", links(each, pages), each.remark) for each in found)
+    return HEAD + "".join(f"| {item} | {here}. {remark} |\n" for item, here, remark in rows)
 
 
 def links(each: Item, pages: dict[str, str]) -> str:
-    """The numbers of the counterparts as links, after the page where these are not numbered by chapter; a page itself where no name is given."""
+    """The numbers of the counterparts as links, or "None".
+
+    Numbers come after the page where this is no chapter, which they would tell; a page stands alone
+    where no name is given.
+    """
     by_page: dict[str, list[str]] = {}
     for label in each.here:
-        page, _, name = label.partition(":")
-        by_page.setdefault(page, []).append(
-            f"{{numref}}`{label}`" if name else f"{{doc}}`/{pages[page]}`"
-        )
-    return ", ".join(
-        ("" if pages[page].startswith("chapters/") else f"{{doc}}`/{pages[page]}` ")
-        + ", ".join(shown)
-        for page, shown in by_page.items()
-    )
+        page = label.partition(":")[0]
+        shown = f"{{numref}}`{label}`" if label != page else f"{{doc}}`/{pages[page]}`"
+        by_page.setdefault(page, []).append(shown)
+    for page, shown in by_page.items():
+        if not pages[page].startswith("chapters/"):
+            shown[0] = f"{{doc}}`/{pages[page]}` {shown[0]}"
+    return ", ".join(label for shown in by_page.values() for label in shown) or "None"
 
 
 class PaperMapDirective(SphinxDirective):

@@ -1,4 +1,7 @@
-"""From a published figure or table to the nodes of the page: a numbered figure with caption, data and provenance."""
+"""From a published figure or table to the nodes of the page.
+
+A numbered figure with caption, data and provenance.
+"""
 
 import base64
 import hashlib
@@ -12,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 from docutils import nodes
 
 from compendium.book.notebook.show import PLOTLY, TABLE
-from compendium.book.site.scrolled import scrolled
+from compendium.book.site.markup import scrolled
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
 
 FILES = "compendium_files"  # attribute of a figure node: path in the site -> bytes
+UNCAPTIONED = (
+    "a figure was displayed without page.show: it has no caption, alternative text or data"
+)
 EMBEDDED = re.compile(r"data:image/(png|jpeg|webp|gif|svg\+xml);base64,(.+)", re.DOTALL)
 
 
@@ -26,7 +32,10 @@ class TableFigure(nodes.figure):
 
 
 class PlotlyRenderer:
-    """Turns what compendium.book.notebook.show published into page nodes (myst-nb finds it by its entry point)."""
+    """Turns what compendium.book.notebook.show published into page nodes.
+
+    myst-nb finds it by its entry point.
+    """
 
     mime_priority_overrides = [("html", PLOTLY, 0), ("html", TABLE, 0)]
 
@@ -35,50 +44,29 @@ class PlotlyRenderer:
         renderer: "NbElementRenderer", data: "MimeData", inline: bool
     ) -> list[nodes.Element] | None:
         """The nodes of a figure or a table; None leaves any other output to myst-nb."""
-        if data.mime_type == PLOTLY:
-            facts = data.content["layout"].get("meta")
-            if not isinstance(facts, dict) or "caption" not in facts:
-                renderer.logger.warning(
-                    "a figure was displayed without page.show: it has no caption, alternative text or data",
-                    subtype="figure",
-                    line=data.line,
-                )
-                return []
-            return [
-                _shown(
-                    nodes.figure(),
-                    "figure",
-                    *plot(data.content, renderer.renderer.sphinx_env.docname),
-                    facts,
-                    renderer,
-                    data,
-                )
-            ]
+        if data.mime_type not in (PLOTLY, TABLE):
+            return None
+        page = renderer.renderer
+        docname = page.sphinx_env.docname
         if data.mime_type == TABLE:
-            body = scrolled(data.content["html"], f"Table {data.content['name'].replace('-', ' ')}")
-            return [_shown(TableFigure(), "table", body, {}, data.content, renderer, data)]
-        return None
+            kind, facts, figure = "table", data.content, TableFigure()
+            files, label = {}, f"Table {facts['name'].replace('-', ' ')}"
+            body = scrolled(facts["html"], label)
+        else:
+            kind, facts, figure = "figure", data.content["layout"].get("meta"), nodes.figure()
+            if not isinstance(facts, dict) or "caption" not in facts:
+                renderer.logger.warning(UNCAPTIONED, subtype="figure", line=data.line)
+                return []
+            body, files = plot(data.content, docname)
+        caption = nodes.caption()
+        with page.current_node_context(caption):
+            page.nested_render_text(facts["caption"], data.line or 0, inline=True)
+        return [plate(figure, kind, body, caption, files, facts, docname, page.document)]
 
 
 def chapter_of(docname: str) -> str:
     """chapters/02_id_loocv -> id-loocv."""
     return re.sub(r"^\d+_", "", docname.rsplit("/", 1)[-1]).replace("_", "-").lower()
-
-
-def _shown(
-    figure: nodes.figure,
-    kind: str,
-    body: str,
-    files: dict[str, bytes],
-    facts: dict[str, Any],
-    renderer: "NbElementRenderer",
-    data: "MimeData",
-) -> nodes.figure:
-    page = renderer.renderer
-    caption = nodes.caption()
-    with page.current_node_context(caption):
-        page.nested_render_text(facts["caption"], data.line or 0, inline=True)
-    return plate(figure, kind, body, caption, files, facts, page.sphinx_env.docname, page.document)
 
 
 def plate(
@@ -91,42 +79,44 @@ def plate(
     docname: str,
     document: nodes.document,
 ) -> nodes.figure:
-    """Body, caption and the line below it, from the facts name, csv and provenance. The anchor is fig-NAME or table-NAME; the label for numref is CHAPTER:NAME."""
-    name = facts["name"]
-    csv = f"_downloads/csv/{chapter_of(docname)}/{name}.csv"
-    content = facts["csv"].encode()
+    """Body, caption and the line below it, from the facts name, csv and provenance.
+
+    The anchor is fig-NAME or table-NAME; the label for numref is CHAPTER:NAME.
+    """
+    name, chapter, content = facts["name"], chapter_of(docname), facts["csv"].encode()
+    csv = f"_downloads/csv/{chapter}/{name}.csv"
+    address = f'href="{escape(up(docname) + csv)}" download="{chapter}-{name}.csv"'
+    size = max(1, round(len(content) / 1000))
     below = (
-        f'<p class="compendium-source"><a class="compendium-csv" href="{escape(up(docname) + csv)}" download="{chapter_of(docname)}-{name}.csv">'
-        f'Data (CSV, {max(1, round(len(content) / 1000))} kB)</a> <span class="compendium-provenance">{escape(facts["provenance"])}</span></p>'
+        f'<p class="compendium-source"><a class="compendium-csv" {address}>Data (CSV, {size} kB)'
+        f'</a> <span class="compendium-provenance">{escape(facts["provenance"])}</span></p>'
     )
-    figure += [
-        nodes.raw(body, body, format="html"),
-        caption,
-        nodes.legend("", nodes.raw(below, below, format="html")),
-    ]
+    legend = nodes.legend("", nodes.raw(below, below, format="html"))
+    figure += [nodes.raw(body, body, format="html"), caption, legend]
     figure["classes"].append(f"compendium-{kind}")
     figure["ids"].append(f"{'fig' if kind == 'figure' else kind}-{name}")
-    figure["names"].append(f"{chapter_of(docname)}:{name}")
+    figure["names"].append(f"{chapter}:{name}")
     figure[FILES] = {csv: content} | files
     document.note_explicit_target(figure, figure)
     return figure
 
 
 def plot(bundle: dict[str, Any], docname: str) -> tuple[str, dict[str, bytes]]:
-    """The HTML that compendium.js draws from, and the images that were embedded in the figure, as files of the site."""
+    """The HTML that compendium.js draws from, and images embedded in the figure as files."""
     facts = bundle["layout"]["meta"]
     layout = dict(bundle["layout"], meta={"name": facts["name"]})
     files: dict[str, bytes] = {}
     if "images" in layout:
         layout["images"] = [_unembed(image, docname, files) for image in layout["images"]]
-    spec = json.dumps(
-        {"data": bundle["data"], "layout": layout, "config": bundle.get("config", {})},
-        separators=(",", ":"),
-    ).replace("</", "<\\/")
+    spec = {"data": bundle["data"], "layout": layout, "config": bundle.get("config", {})}
+    text = json.dumps(spec, separators=(",", ":")).replace("</", "<\\/")
+    alt, height = escape(facts["alt"]), int(layout.get("height", 440))
+    engine = f"vendor/plotly.min.js?v={version('plotly')}"
     return (
-        f'<div class="compendium-plot" role="group" aria-label="{escape(facts["alt"])}" style="min-height:{int(layout.get("height", 440))}px" '
-        f'data-engine="vendor/plotly.min.js?v={version("plotly")}"><p class="compendium-alt">{escape(facts["alt"])}</p></div>'
-        f'<script type="application/json">{spec}</script>\n'
+        f'<div class="compendium-plot" role="group" aria-label="{alt}" '
+        f'style="min-height:{height}px" data-engine="{engine}">'
+        f'<p class="compendium-alt">{alt}</p></div>'
+        f'<script type="application/json">{text}</script>\n'
     ), files
 
 
@@ -136,7 +126,8 @@ def _unembed(image: dict[str, Any], docname: str, files: dict[str, bytes]) -> di
     if not embedded:
         return image
     content = base64.b64decode(embedded[2])
-    path = f"_images/{hashlib.sha256(content).hexdigest()[:20]}.{embedded[1].replace('jpeg', 'jpg').replace('svg+xml', 'svg')}"
+    suffix = embedded[1].replace("jpeg", "jpg").replace("svg+xml", "svg")
+    path = f"_images/{hashlib.sha256(content).hexdigest()[:20]}.{suffix}"
     files[path] = content
     return image | {"source": up(docname) + path}
 

@@ -1,4 +1,7 @@
-"""The Sphinx extension of the book: figures and tables from executed notebooks, formulas, provenance, and the files that go with them."""
+"""The Sphinx extension of the book.
+
+Figures and tables from executed notebooks, formulas, provenance, and the files that go with them.
+"""
 
 import json
 import shutil
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from sphinx.writers.html5 import HTML5Translator
 
 from compendium import __version__
 from compendium.book.notebook.rerun import banner
@@ -36,7 +40,8 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("method-drawing", DrawingDirective)
     app.add_directive("paper-map", PaperMapDirective)
     app.add_directive("verdicts", VerdictsDirective)
-    app.add_enumerable_node(TableFigure, "table", html=(_visit_table, _depart_table))
+    drawn = HTML5Translator.visit_figure, HTML5Translator.depart_figure
+    app.add_enumerable_node(TableFigure, "table", html=drawn)
     app.connect("config-inited", add_templates)
     app.connect("doctree-resolved", write_files)
     app.connect("doctree-resolved", fill)
@@ -46,21 +51,16 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def _visit_table(self: Any, node: TableFigure) -> None:
-    self.visit_figure(node)
-
-
-def _depart_table(self: Any, node: TableFigure) -> None:
-    self.depart_figure(node)
-
-
 def add_templates(app: "Sphinx", config: Any) -> None:
     """Put this package's templates before the theme's."""
     config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
 
 
 def write_files(app: "Sphinx", doctree: nodes.document, docname: str) -> None:
-    """Write the data and images of a page's figures into the site; the doctree carries them, so a page written again has them again."""
+    """Write the data and images of a page's figures into the site.
+
+    The doctree carries them, so that a page written again has them again.
+    """
     if app.builder.format != "html":
         return
     for figure in doctree.findall(nodes.figure):
@@ -71,7 +71,7 @@ def write_files(app: "Sphinx", doctree: nodes.document, docname: str) -> None:
 
 
 def origin(app: "Sphinx", docname: str) -> dict[str, Any]:
-    """What made a chapter's page (metadata.compendium of its notebook), or {} for a page of prose."""
+    """What made a chapter's page (metadata.compendium of its notebook); {} for a page of prose."""
     stated = app.env.metadata.get(docname, {}).get("compendium", {})
     return json.loads(stated) if isinstance(stated, str) else dict(stated)
 
@@ -79,43 +79,47 @@ def origin(app: "Sphinx", docname: str) -> dict[str, Any]:
 def add_origin(
     app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Give templates `compendium`, end a chapter with what made it and its notebook, and repeat the chapters' banner where prose cites them."""
+    """Give templates `compendium`, and end a chapter with what made it and its notebook.
+
+    The chapters' banners are repeated where prose cites chapters.
+    """
     context["compendium"] = facts = origin(app, pagename)
     if "body" not in context or doctree is None:
         return
+    source = Path(app.env.doc2path(pagename))
     if facts:
         notebook = context["pathto"](f"_sources/{context['sourcename']}", 1)
         context["body"] += made_by(facts, notebook)
-    elif pagename == app.config.root_doc or "chapters/" in Path(
-        app.env.doc2path(pagename)
-    ).read_text(encoding="utf-8"):
-        chapters = [
-            other for docname in sorted(app.env.found_docs) if (other := origin(app, docname))
-        ]
-        banners = sorted({other.get("banner") for other in chapters} - {"", None})
-        context["body"] = context["body"].replace(
-            "</h1>", "</h1>" + "".join(map(banner, banners)), 1
-        )
+    elif pagename == app.config.root_doc or "chapters/" in source.read_text(encoding="utf-8"):
+        stated = {origin(app, docname).get("banner") for docname in app.env.found_docs}
+        banners = "".join(map(banner, sorted(stated - {"", None})))
+        context["body"] = context["body"].replace("</h1>", f"</h1>{banners}", 1)
 
 
 def made_by(facts: dict[str, Any], notebook: str) -> str:
     """The last line of a chapter."""
-    text = f"This page was run on {facts['date']} with profile {facts['profile']} in {took(facts['seconds'])}, {facts['commit']}, compendium {facts['version']}."
-    return f'<p class="compendium-made">{escape(text)} <a href="{escape(notebook)}" download>Download the executed notebook</a></p>\n'
+    text = (
+        f"This page was run on {facts['date']} with profile {facts['profile']} in "
+        f"{took(facts['seconds'])}, {facts['commit']}, compendium {facts['version']}."
+    )
+    link = f'<a href="{escape(notebook)}" download>Download the executed notebook</a>'
+    return f'<p class="compendium-made">{escape(text)} {link}</p>\n'
 
 
 def finish(app: "Sphinx", error: Exception | None) -> None:
-    """Copy plotly.js, with its licence, out of the installed plotly package; leave out the theme's script that no page loads."""
+    """Copy plotly.js, with its licence, out of the installed plotly package.
+
+    Leave out the theme's script that no page loads.
+    """
     if error or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
-    (static / "vendor").mkdir(parents=True, exist_ok=True)
+    vendor, licence = static / "vendor", f"plotly-{version('plotly')}-LICENSE.txt"
+    vendor.mkdir(parents=True, exist_ok=True)
     for file in package_files("plotly") or []:
         if str(file) == "plotly/package_data/plotly.min.js":
-            shutil.copyfile(file.locate(), static / "vendor" / "plotly.min.js")
+            shutil.copyfile(file.locate(), vendor / "plotly.min.js")
         elif file.name.startswith("LICENSE") and ".dist-info" in str(file):
-            shutil.copyfile(
-                file.locate(), static / "vendor" / f"plotly-{version('plotly')}-LICENSE.txt"
-            )
+            shutil.copyfile(file.locate(), vendor / licence)
     for unused in (static / "scripts").glob("fontawesome.js*"):
         unused.unlink()

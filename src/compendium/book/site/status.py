@@ -1,32 +1,63 @@
-"""The status page: what made each chapter, and whether it would come out the same today, read from the notebooks when the pages are built."""
+"""The status page: what made each chapter, and whether it would come out the same today.
+
+Read from the notebooks when the pages are built.
+"""
 
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from compendium.book.notebook import rerun
 from compendium.book.notebook.commit import commit
+from compendium.book.notebook.rerun import as_text, duration
 from compendium.book.run import chapters, executed
-from compendium.book.site.scrolled import scrolled
+from compendium.book.site.markup import filled
 from compendium.errors import BadInput
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-COLUMNS = ("chapter", "state", "fits", "run", "took", "profile", "device", "commit")
+COLUMNS = ("fits", "run", "took", "profile", "device", "commit")
+FACTS = {"fits": "records", "run": "date"}
+"""Column -> fact, of those that have other names."""
+
+NOT_NOTED = "not noted"  # what an older version of the package did not write down
 
 
 @dataclass(frozen=True)
 class Status:
-    """One chapter: its page's name in the book, what was noted when it ran ({} if nothing can be read), and why it is not as it would be made today, or ""."""
+    """One chapter."""
 
     page: str
+    """Its page's name in the book."""
+
     facts: dict[str, Any]
+    """What was noted when it ran, {} if nothing can be read."""
+
     due: str
+    """Why it is not as it would be made today, or ""."""
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """Column -> text; {} for a chapter of which nothing can be read."""
+        noted = {name: str(self.facts.get(FACTS.get(name, name), NOT_NOTED)) for name in COLUMNS}
+        noted["took"] = took(self.facts.get("seconds"))
+        noted["device"] = noted["device"] or "none named"
+        noted["commit"] = noted["commit"].removeprefix("commit ")
+        return noted if self.facts else {}
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the chapter was run with."""
+        return {name: as_text(value) for name, value in self.facts.get("parameters", {}).items()}
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the software that it was run by."""
+        own = {"compendium": str(self.facts.get("version", NOT_NOTED))}
+        return own | self.facts.get("versions", {})
 
 
 class StatusNode(nodes.General, nodes.Element):
@@ -37,7 +68,7 @@ class StatusDirective(SphinxDirective):
     """```{chapter-status}``` in MyST: a row for each chapter."""
 
     def run(self) -> list[nodes.Node]:
-        """Leave the place; the page is read again at every build, for what it tells may have changed though it did not."""
+        """Leave the place; the page is read again at every build, as what it tells may change."""
         self.env.note_reread()
         return [StatusNode()]
 
@@ -66,11 +97,8 @@ def fill(app: "Sphinx", doctree: nodes.document, docname: str) -> None:
     root = Path(app.srcdir).parent
     found = statuses(root)
     titles = {status.page: title(app, status.page) for status in found}
-    links = {
-        page: app.builder.get_relative_uri(docname, page)
-        for page in titles
-        if page in app.env.found_docs
-    }
+    known = [page for page in titles if page in app.env.found_docs]
+    links = {page: app.builder.get_relative_uri(docname, page) for page in known}
     markup = to_html(found, titles, links, commit(root))
     for place in places:
         place.replace_self(nodes.raw(markup, markup, format="html"))
@@ -85,89 +113,21 @@ def title(app: "Sphinx", page: str) -> str:
 
 
 def to_html(found: list[Status], titles: dict[str, str], links: dict[str, str], today: str) -> str:
-    """The table, and below it a fold-out for each chapter that was run. titles, links: by page. today: the commit that the chapters are compared with."""
-    head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
-    rows = "".join(
-        _row(status, titles[status.page], links.get(status.page, "")) for status in found
-    )
-    return (
-        scrolled(
-            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>",
-            "Status of the chapters",
-            "compendium-status",
-        )
-        + "\n"
-        f'<p class="compendium-today">Compared with {escape(today)}, from which these pages were built.</p>\n'
-        + "".join(_details(status, titles[status.page]) for status in found if status.facts)
-    )
+    """The table, and below it a fold-out for each chapter that was run.
 
-
-def _row(status: Status, title: str, link: str) -> str:
-    facts = status.facts
-    state = (
-        f'<span class="compendium-due">{escape("out of date" if facts else status.due)}</span>'
-        if status.due
-        else "up to date"
-    )
-    made_by = _noted(facts, "commit").removeprefix("commit ")
-    values = [
-        _noted(facts, "date"),
-        took(facts.get("seconds")),
-        _noted(facts, "profile"),
-        _noted(facts, "device", "none named"),
-        made_by,
-    ]
-    cells = [
-        state,
-        fits(facts) if facts else "–",
-        *(escape(value).replace("+", "<wbr>+") if facts else "–" for value in values),
-    ]
-    head = f'<a href="{escape(link)}">{escape(title)}</a>' if link else escape(title)
-    return (
-        f'<tr><th scope="row">{head}</th>'
-        + "".join(
-            f'<td data-label="{name}">{cell}</td>'
-            for name, cell in zip(COLUMNS[1:], cells, strict=True)
-        )
-        + "</tr>\n"
-    )
-
-
-def fits(facts: dict[str, Any]) -> str:
-    """How many stored fits a chapter rests on."""
-    return _noted(facts, "records", "none")
-
-
-def _noted(facts: dict[str, Any], what: str, empty: str = "") -> str:
-    """A fact in words: `empty` where the chapter named nothing; what an older version of the package did not write down is called so."""
-    return str(facts[what]) or empty if what in facts else "not noted"
+    Parameters
+    ----------
+    found
+        The chapters.
+    titles, links
+        Title and address by page.
+    today
+        The commit that the chapters are compared with.
+    """
+    rows = [(status, titles[status.page], links.get(status.page)) for status in found]
+    return filled("status.html", columns=COLUMNS, rows=rows, today=today)
 
 
 def took(seconds: float | None) -> str:
     """17 s, 3 min; None was not noted."""
-    if seconds is None:
-        return "not noted"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _details(status: Status, title: str) -> str:
-    facts = status.facts
-    chosen = {name: rerun.as_text(value) for name, value in facts.get("parameters", {}).items()}
-    versions = {"compendium": _noted(facts, "version")} | facts.get("versions", {})
-    due = f'<p class="compendium-due">Out of date, {escape(status.due)}.</p>' if status.due else ""
-    return (
-        f'<details class="compendium-rerun"><summary>{escape(title)}: parameters and versions</summary>{due}'
-        f"{_pairs('parameter', 'this run', chosen)}{_pairs('software', 'version', versions)}</details>\n"
-    )
-
-
-def _pairs(left: str, right: str, values: dict[str, str]) -> str:
-    head = f'<th scope="col">{left}</th><th scope="col">{right}</th>'
-    rows = "".join(
-        f'<tr><th scope="row"><code>{escape(name)}</code></th><td><code>{escape(value)}</code></td></tr>'
-        for name, value in values.items()
-    )
-    return scrolled(
-        f'<table class="compendium-pairs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>',
-        f"Table of {left} and {right}",
-    )
+    return NOT_NOTED if seconds is None else duration(seconds)

@@ -1,12 +1,12 @@
-"""The table of verdicts on published tables: every finding of every chapter, made when pages are built."""
+"""The table of verdicts on published tables, made when pages are built."""
 
 from collections.abc import Iterator
 from html import escape
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
@@ -15,11 +15,10 @@ from compendium.book.run import chapters
 from compendium.evaluation.findings import Finding, decide_all, verdict_table
 from compendium.evaluation.results import Results
 
-if TYPE_CHECKING:
-    from docutils import nodes
+SHORT = ["chapter", "statement", "verdict", "claimed in", "sections (patients)"]
+"""Columns of the short table; what is read on a phone without scrolling stands first."""
 
-COLUMNS = ["statement", "claimed in", "verdict", "sections", "patients"]
-"""Columns of the short table."""
+COLUMNS = [*SHORT[:-1], "statistic", "value (interval)", SHORT[-1], "limited by"]
 
 
 def findings_of(chapter: str) -> tuple[Finding, ...]:
@@ -48,13 +47,11 @@ def verdicts(profile: str, root: Path) -> pd.DataFrame:
     -------
     The columns of `verdict_table` after `chapter`.
     """
-    parts = []
+    parts = {}
     for chapter, results in published(profile, root):
         findings = findings_of(chapter)
-        table = verdict_table(findings, decide_all(findings, results))
-        parts.append(table.assign(chapter=chapter))
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["chapter"])
-    return table[["chapter", *(name for name in table if name != "chapter")]]
+        parts[chapter] = verdict_table(findings, decide_all(findings, results))
+    return pd.concat(parts, names=["chapter"]).reset_index("chapter").reset_index(drop=True)
 
 
 class VerdictsDirective(SphinxDirective):
@@ -62,31 +59,35 @@ class VerdictsDirective(SphinxDirective):
 
     option_spec = {"short": directives.flag}
 
-    def run(self) -> "list[nodes.Node]":
+    def run(self) -> list[nodes.Node]:
         """Return the table and the line that says what made it; read again at every build."""
         self.env.note_reread()
         root = Path(self.env.srcdir).parent
-        text = "\n\n".join(
-            self._profile(profiles.load(name, root), root) for name in tables.references()
-        )
-        return self.parse_text_to_nodes(text)
+        found = [self._profile(profiles.load(name, root), root) for name in tables.references()]
+        parsed = self.parse_text_to_nodes("\n\n".join(found))
+        for table in (table for part in parsed for table in part.findall(nodes.table)):
+            table["classes"].append("compendium-verdicts")
+        return parsed
 
     def _profile(self, profile: profiles.Profile, root: Path) -> str:
-        table = verdicts(profile.name, root)
-        links = [
-            f"{{doc}}`/chapters/{chapters.find(name, root).stem}`" for name in table["chapter"]
-        ]
-        table = table.assign(chapter=links)
+        table = printed(verdicts(profile.name, root), root)
         if "short" in self.options:
-            return f"**{profile.title}**\n\n{as_myst(table[['chapter', *COLUMNS]])}"
-        made = [
-            escape(tables.made_from(profile.name, results))
-            for _, results in published(profile.name, root)
-        ]
-        lines = "<br>".join(dict.fromkeys(made))
-        return (
-            f'**{profile.title}**\n\n{as_myst(table)}\n\n<p class="compendium-tables">{lines}</p>'
-        )
+            return f"**{profile.title}**\n\n{as_myst(table[SHORT])}"
+        stored = (results for _, results in published(profile.name, root))
+        made = dict.fromkeys(escape(tables.made_from(profile.name, each)) for each in stored)
+        line = f'<p class="compendium-tables">{"<br>".join(made)}</p>'
+        return f"**{profile.title}**\n\n{as_myst(table[COLUMNS])}\n\n{line}"
+
+
+def printed(table: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """Return verdicts in fewer columns: numbers of chapters as links, values with intervals."""
+    stems = {name: notebook.stem for name, notebook in chapters.chapters(root).items()}
+    links = {name: f"{{doc}}`{int(stem[:2])} </chapters/{stem}>`" for name, stem in stems.items()}
+    number, low, high = (table[name].map(_cell) for name in ("value", "low", "high"))
+    interval = (" (" + low + " to " + high + ")").where(table["low"].notna(), "")
+    counted = table["sections"].map(str) + " (" + table["patients"].map(str) + ")"
+    shown = {"value (interval)": number + interval, "sections (patients)": counted}
+    return table.assign(chapter=table["chapter"].map(links), **shown)
 
 
 def as_myst(table: pd.DataFrame) -> str:

@@ -21,20 +21,9 @@ COHORT = "demo"
 VERSION = 1  # of the model; part of the sources of every section
 LABS = ("lab 1", "lab 2")
 STREAMS = (
-    "genes",
-    "patient tissue",
-    "section tissue",
-    "image",
-    "patient",
-    "lab",
-    "patient stain",
-    "section stain",
-    "section depth",
-    "spot depth",
-    "hidden",
-    "counts",
-    "truth",
-)
+    "genes, patient tissue, section tissue, image, patient, lab, patient stain, section stain, "
+    "section depth, spot depth, hidden, counts, truth"
+).split(", ")
 
 
 @dataclass(frozen=True)
@@ -133,8 +122,6 @@ def rng(stream: str, place: Place | None = None) -> np.random.Generator:
     """
     number = 0
     if place:
-        by_patient, by_lab = PATIENTS.index(place.patient), LABS.index(place.lab)
-        number = {"patient": by_patient, "lab": by_lab}.get(
-            stream.split()[0], SECTIONS.index(place)
-        )
+        shared = {"patient": PATIENTS.index(place.patient), "lab": LABS.index(place.lab)}
+        number = shared.get(stream.split()[0], SECTIONS.index(place))
     return np.random.default_rng([MODEL.seed, STREAMS.index(stream), number])

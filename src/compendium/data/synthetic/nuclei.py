@@ -5,10 +5,12 @@ Nuclei are rows [x, y, long and short half axis, direction, darkness] in drawn p
 
 import numpy as np
 from jaxtyping import Float32, Float64
+from numpy.random import Generator
 
 from compendium.data.synthetic.textures import DRAWN, TEXTURE, ZOOM, lattice, texture
 
 TUMOUR, FIBROBLAST, LYMPHOCYTE, NONE = range(4)
+Nuclei = Float64[np.ndarray, "nucleus 6"]
 SIZE_CLASSES = ((0, 2.7), (2.7, 4.5), (4.5, 9))  # of long half axes: stamped together
 
 
@@ -17,8 +19,8 @@ def scattered(
     fields: Float64[np.ndarray, "fields cell cell"],
     nests: np.ndarray,
     angle: np.ndarray,
-    rng: np.random.Generator,
-) -> Float64[np.ndarray, "nucleus 6"]:
+    rng: Generator,
+) -> Nuclei:
     """Draw the nuclei of tumour cells, fibroblasts and lymphocytes on a jittered lattice.
 
     Parameters
@@ -36,39 +38,28 @@ def scattered(
     """
     x, y = lattice(4.6, 0.3, rng)
     row, column = y.astype(np.intp), x.astype(np.intp)
-    cells, size, lymph = np.clip(fields[:3, row // ZOOM, column // ZOOM], -2.2, 2.2)
+    shown = np.clip(fields[:3, row // ZOOM, column // ZOOM], -2.2, 2.2)
     crowd = np.clip(1 + 0.2 * texture("cloud")[row % TEXTURE, column % TEXTURE], 0.3, 1.7)
     nest = nests[row, column] > 0.5
-    chance = _chances(classes[:, row, column], cells, size, lymph, crowd, nest)
+    chance = _chances(classes[:, row, column], shown, crowd, nest)
     kind = (rng.uniform(size=len(x)) > np.cumsum(chance, axis=0)).sum(axis=0)
-    kind, x, y, size = (part[kind < NONE] for part in (kind, x, y, size))
+    kind, x, y, size = (part[kind < NONE] for part in (kind, x, y, shown[1]))
     fibre = angle[y.astype(np.intp) // ZOOM, x.astype(np.intp) // ZOOM]
     return np.concatenate([np.stack([x, y]), _shapes(kind, size, fibre, rng)]).T
 
 
 def _chances(
-    classes: np.ndarray,
-    cells: np.ndarray,
-    size: np.ndarray,
-    lymph: np.ndarray,
-    crowd: np.ndarray,
-    nest: np.ndarray,
+    classes: np.ndarray, fields: np.ndarray, crowd: np.ndarray, nest: np.ndarray
 ) -> np.ndarray:
     """Return the probability [kind, point] of a nucleus of each kind."""
-    cancer, connective, adipose, immune, glands = classes
-    stroma = connective * 0.08 + glands * 0.07 + cancer * ~nest * 0.07 + adipose * 0.03
-    return np.stack(
-        [
-            cancer * nest * 0.36 * crowd * np.exp(0.6 * cells - 0.5 * size),
-            stroma * crowd * np.exp(0.6 * cells),
-            immune * 0.8 * crowd + (1 - adipose - immune) * 0.04 * np.exp(1.2 * lymph),
-        ]
-    )
+    (cancer, connective, fat, immune, glands), (cells, size, lymph) = classes, fields
+    stroma = connective * 0.08 + glands * 0.07 + cancer * ~nest * 0.07 + fat * 0.03
+    tumour = cancer * nest * 0.36 * crowd * np.exp(0.6 * cells - 0.5 * size)
+    lymphocytes = immune * 0.8 * crowd + (1 - fat - immune) * 0.04 * np.exp(1.2 * lymph)
+    return np.stack([tumour, stroma * crowd * np.exp(0.6 * cells), lymphocytes])
 
 
-def _shapes(
-    kind: np.ndarray, size: np.ndarray, fibre: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _shapes(kind: np.ndarray, size: np.ndarray, fibre: np.ndarray, rng: Generator) -> np.ndarray:
     """Draw the half axes, direction and darkness [4, nucleus]."""
     draw = np.clip(rng.normal(0, 1, (4, len(kind))), -2, 2)
     tumour = 3.4 * np.exp(0.3 * size + 0.14 * draw[0])
@@ -79,9 +70,7 @@ def _shapes(
     return np.stack([long, long * np.choose(kind, ratio), turn, dark])
 
 
-def stamp(
-    haematoxylin: Float32[np.ndarray, "drawn drawn"], nuclei: Float64[np.ndarray, "nucleus 6"]
-) -> None:
+def stamp(haematoxylin: Float32[np.ndarray, "drawn drawn"], nuclei: Nuclei) -> None:
     """Draw nuclei as ellipses into a layer; where nuclei overlap the darker one shows.
 
     Parameters
@@ -102,9 +91,8 @@ def _ellipses(nuclei: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray, 
     """Return rows, columns and darkness [nucleus, px, px] in windows around nuclei."""
     reach = np.arange(-radius, radius + 1)
     x, y, long, short, _, dark = nuclei.astype(np.float32).T[:, :, None, None]
-    cos, sin = (
-        np.round(f(nuclei[:, 4]), 4).astype(np.float32)[:, None, None] for f in (np.cos, np.sin)
-    )
+    turn = nuclei[:, 4, None, None]
+    cos, sin = (np.round(ratio(turn), 4).astype(np.float32) for ratio in (np.cos, np.sin))
     column = np.floor(x).astype(np.intp) + reach[None, None]
     row = np.floor(y).astype(np.intp) + reach[None, :, None]
     dx, dy = column - x, row - y

@@ -6,21 +6,15 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from compendium.data.section import Section
-from compendium.data.synthetic.drawing import draw
-from compendium.data.synthetic.genes import layout_of
+from compendium.data.synthetic.drawing import SHRINK, Stain, draw, thumbnail
+from compendium.data.synthetic.expression import counts, layout_of
 from compendium.data.synthetic.model import COHORT, GENES, SOURCES, Place, find, rng
-from compendium.data.synthetic.rates import counts
-from compendium.data.synthetic.stain import SHRINK, Stain, thumbnail
 from compendium.data.synthetic.tissue import CLASSES, EDGE, PITCH
 from compendium.errors import BadInput
 
 STAINS = {
-    "lab 1": Stain(
-        haematoxylin=(1.65, 1.40, 0.78), eosin=(0.24, 0.62, 0.30), background=(236, 222, 238)
-    ),
-    "lab 2": Stain(
-        haematoxylin=(1.45, 1.62, 0.78), eosin=(0.12, 0.85, 0.32), background=(245, 241, 246)
-    ),
+    "lab 1": Stain((1.65, 1.40, 0.78), (0.24, 0.62, 0.30), background=(236, 222, 238)),
+    "lab 2": Stain((1.45, 1.62, 0.78), (0.12, 0.85, 0.32), background=(245, 241, 246)),
 }
 
 
@@ -40,18 +34,15 @@ def make(name: str, px: int = 224) -> Section:
         If there is no such section, or tiles of that size do not fit into the image.
     """
     if not 16 <= px <= 2 * EDGE:
-        raise BadInput(
-            f"{COHORT} section {name}: tiles of {px} px cannot be cut; give 16 to {2 * EDGE}"
-        )
+        wrong = f"{COHORT} section {name}: tiles of {px} px cannot be cut"
+        raise BadInput(f"{wrong}; give 16 to {2 * EDGE}")
     place = find(name)
     plan = layout_of(place)
     image = draw(plan, stain_of(place), rng("image", place))
     corners, grid = plan.pixels.astype(int) - px // 2, plan.grid + 2
     return Section(
         cohort=COHORT,
-        name=name,
-        patient=place.patient,
-        lab=place.lab,
+        **vars(place),
         technology="synthetic ST",
         genes=GENES,
         spots=np.array([f"{x}x{y}" for x, y in grid]),

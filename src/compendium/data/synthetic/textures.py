@@ -4,12 +4,17 @@ from functools import cache
 
 import numpy as np
 from jaxtyping import Float32
+from numpy.random import Generator
 
 from compendium.data.synthetic.tissue import CELL, CELLS, smooth_noise
 
 ZOOM = CELL // 2  # drawn px a coarse cell: images are drawn at half their resolution
 DRAWN = CELLS * ZOOM  # drawn px on a side
 TEXTURE = 512  # drawn px on a side of a texture
+Drawn = Float32[np.ndarray, "drawn drawn"]
+Flow = tuple[np.ndarray, np.ndarray]
+"""Index (across, along) into a texture for each drawn px."""
+
 WIDTHS = {
     "fine": (1.0, 14.0),
     "coarse": (3.6, 40.0),
@@ -28,37 +33,19 @@ def texture(name: str) -> Float32[np.ndarray, "side side"]:
     return smooth_noise(rng, 1, TEXTURE, WIDTHS[name])[0].astype(np.float32)
 
 
-def spread(name: str, rng: np.random.Generator) -> Float32[np.ndarray, "drawn drawn"]:
+def spread(name: str, rng: Generator) -> Drawn:
     """Repeat a texture over the drawing, from a random corner."""
     row, column = (np.arange(DRAWN) + rng.integers(0, TEXTURE, (2, 1))) % TEXTURE
     return texture(name)[row[:, None], column[None]]
 
 
-def fibres(
-    coarse: Float32[np.ndarray, "drawn drawn"], flow: tuple[np.ndarray, np.ndarray]
-) -> Float32[np.ndarray, "drawn drawn"]:
-    """Blend fine and coarse fibres that follow a flow.
-
-    Parameters
-    ----------
-    coarse
-        Share of coarse fibres.
-    flow
-        First result of `bent_flow`.
-    """
+def fibres(coarse: Drawn, flow: Flow) -> Drawn:
+    """Blend fine and coarse fibres, of which there is a share `coarse`, that follow a flow."""
     return texture("fine")[flow] * (1 - coarse) + texture("coarse")[flow] * coarse
 
 
-def bent_flow(
-    rng: np.random.Generator,
-) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Draw the course of bent fibres.
-
-    Returns
-    -------
-    Index (across, along) into a texture for each drawn px, and the direction of the fibres in each
-    coarse cell in radians.
-    """
+def bent_flow(rng: Generator) -> tuple[Flow, np.ndarray]:
+    """Draw the course of bent fibres, and their direction in each coarse cell in radians."""
     turn, bend = rng.uniform(0, np.pi), smooth_noise(rng, 2, 256, (11, 11))[:, :CELLS, :CELLS]
     y, x = np.mgrid[0:CELLS, 0:CELLS] * ZOOM
     along = x * np.cos(turn) + y * np.sin(turn) + 25 * bend[0]
@@ -85,9 +72,7 @@ def enlarge(
     return large
 
 
-def lattice(
-    spacing: float, jitter: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def lattice(spacing: float, jitter: float, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw the points (x, y) of a jittered square lattice over the drawing.
 
     Parameters

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32
+from numpy.random import Generator
 from scipy.ndimage import gaussian_filter
 
 CLASSES = (
@@ -47,7 +48,7 @@ class Layout:
 
 
 def smooth_noise(
-    rng: np.random.Generator, count: int, size: int, width: tuple[float, float]
+    rng: Generator, count: int, size: int, width: tuple[float, float]
 ) -> Float64[np.ndarray, "count size size"]:
     """Draw periodic standard normal fields with a Gaussian spectrum.
 
@@ -72,7 +73,7 @@ def smooth_noise(
     return np.round(field / field.std(axis=(1, 2), keepdims=True), 4)
 
 
-def layout(patient: np.random.Generator, section: np.random.Generator, spots: int) -> Layout:
+def layout(patient: Generator, section: Generator, spots: int) -> Layout:
     """Draw the tissue of a section.
 
     Parameters
@@ -94,7 +95,7 @@ def layout(patient: np.random.Generator, section: np.random.Generator, spots: in
     return Layout(grid, pixels, classes, fields, outline, morphology)
 
 
-def _structures(patient: np.random.Generator, section: np.random.Generator) -> np.ndarray:
+def _structures(patient: Generator, section: Generator) -> np.ndarray:
     """Draw one field [morphology + 1, cell, cell] for each kind of morphology and the outline."""
     wide, narrow = (1.3 * PITCH / CELL,) * 2, (0.4 * PITCH / CELL,) * 2
     common, own, small = (
@@ -106,7 +107,7 @@ def _structures(patient: np.random.Generator, section: np.random.Generator) -> n
 
 
 def _outline(
-    noise: np.ndarray, patient: np.random.Generator, section: np.random.Generator, spots: int
+    noise: np.ndarray, patient: Generator, section: Generator, spots: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the grid positions deepest in an irregular ellipse, and the outline."""
     tilt, stretch = patient.uniform(0, np.pi), patient.uniform(1.0, 1.3)
@@ -125,10 +126,8 @@ def _outline(
 
 def _shown(classes: np.ndarray, fields: np.ndarray) -> np.ndarray:
     """Return class fractions, and each field times the share of tissue that can show it."""
-    cancer, connective, adipose, immune, glands = classes
-    shows = np.stack(
-        [1 - adipose, cancer + glands, 1 - adipose - immune, connective, adipose, 1 - adipose]
-    )
+    cancer, connective, fat, immune, glands = classes
+    shows = np.stack([1 - fat, cancer + glands, 1 - fat - immune, connective, fat, 1 - fat])
     return np.concatenate([classes, fields * shows])
 
 

@@ -9,20 +9,11 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
 from scipy.special import gammaln
 
-from compendium.data.synthetic.genes import gene_table
+from compendium.data.synthetic import expression
+from compendium.data.synthetic.expression import PerGene, Rates, gene_table, typical_depth, visible
 from compendium.data.synthetic.model import GENES, MODEL, SECTIONS, Place, find, rng
-from compendium.data.synthetic.rates import (
-    depths,
-    draw_counts,
-    hidden,
-    log_rate,
-    normalised,
-    typical_depth,
-    visible,
-)
 
 ORACLES = ("image_attainable", "measurement_limited", "new_patient")
 NODES, MASS = np.polynomial.hermite_e.hermegauss(9)  # expectation over a standard normal number
@@ -31,7 +22,7 @@ LOG_MEAN, LOG_RATE = np.linspace(np.log(1e-3), np.log(2e4), 120), np.linspace(-1
 MEASUREMENTS = 40
 
 
-def oracle(name: str) -> tuple[Float64[np.ndarray, "spot gene"], Float64[np.ndarray, "spot gene"]]:
+def oracle(name: str) -> tuple[Rates, Rates]:
     """Return the expected ln(1 + 1e4 count / total) of the spots of a section.
 
     Returns
@@ -41,7 +32,8 @@ def oracle(name: str) -> tuple[Float64[np.ndarray, "spot gene"], Float64[np.ndar
     best that the noise of the measurement allows.
     """
     place = find(name)
-    return _expected(place, visible(place), gene_table().tau), _expected(place, log_rate(place))
+    known = expression.log_rate(place)
+    return _expected(place, visible(place), gene_table().tau), _expected(place, known)
 
 
 def truth() -> pd.DataFrame:
@@ -53,25 +45,17 @@ def truth() -> pd.DataFrame:
     of ORACLES, and learnable.
     """
     mean = truth_by_section().groupby("gene")[list(ORACLES)].mean().reindex(GENES)
-    share = gene_table().share
-    table = pd.DataFrame({"gene": GENES, "image_share": share})
-    return table.assign(**{name: mean[name].to_numpy() for name in ORACLES}, learnable=share > 0)
+    mean.insert(0, "image_share", gene_table().share)
+    return mean.reset_index().assign(learnable=mean["image_share"].to_numpy() > 0)
 
 
 def truth_by_section() -> pd.DataFrame:
     """Return the best PCC of each gene and section: columns section, gene and ORACLES."""
-    tables = [
-        pd.DataFrame(
-            {"section": place.name, "gene": GENES} | dict(zip(ORACLES, _truth(place), strict=True))
-        )
-        for place in SECTIONS
-    ]
-    return pd.concat(tables, ignore_index=True)
+    tables = {place.name: pd.DataFrame(_truth(place).T, GENES, ORACLES) for place in SECTIONS}
+    return pd.concat(tables, names=["section", "gene"]).reset_index()
 
 
-def pearson(
-    a: Float64[np.ndarray, "spot gene"], b: Float64[np.ndarray, "spot gene"]
-) -> Float64[np.ndarray, "gene"]:
+def pearson(a: Rates, b: Rates) -> PerGene:
     """Return the correlation of each column; 0 where a column is constant.
 
     A constant column is the prediction of an oracle for a gene of which nothing can be known.
@@ -91,8 +75,9 @@ def _truth(place: Place) -> np.ndarray:
     seen, common = (_expected(place, rate, tau) for rate in (shown, visible(place, common=True)))
     score = np.zeros((len(ORACLES), MODEL.genes))
     for _ in range(MEASUREMENTS):
-        rate = normalised(shown + tau * hidden(place, stream))
-        measured = draw_counts(np.exp(rate), depths(place, stream), stream)
+        rate = expression.normalised(shown + tau * expression.hidden(place, stream))
+        depth = expression.depths(place, stream)
+        measured = expression.draw_counts(np.exp(rate), depth, stream)
         target = np.log1p(1e4 * measured / measured.sum(axis=1, keepdims=True))
         predictions = seen, _expected(place, rate), common
         score += [pearson(prediction, target) / MEASUREMENTS for prediction in predictions]
@@ -107,7 +92,8 @@ def _expected(place: Place, rate: np.ndarray, tau: np.ndarray | None = None) -> 
     if tau is None:
         nodes, spread = [(0.0, 1.0)], 0.0
     else:
-        nodes, spread, rate = zip(NODES, MASS, strict=True), tau, normalised(rate, tau)
+        nodes, spread = zip(NODES, MASS, strict=True), tau
+        rate = expression.normalised(rate, tau)
     out, alphas = np.zeros(rate.shape), gene_table().alpha
     for node, mass in nodes:
         for alpha in MODEL.dispersions:

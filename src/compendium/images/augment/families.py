@@ -1,20 +1,114 @@
 """The augmentation families of the published methods, and two policies learned on photographs."""
 
-from abc import ABC, abstractmethod
+import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from jaxtyping import UInt8
+from torch import Tensor
 
 from compendium.errors import BadInput, did_you_mean
 from compendium.images.augment import functional as changes
 from compendium.images.augment import sampling as draws
-from compendium.images.augment.family import Draws, Family, parameter
 from compendium.images.augment.functional import Tiles
+
+AUTHORS, EXPERIMENT = "the authors' code", "the benchmark's experiment"
+FOLLOWED = f"{EXPERIMENT}, after {AUTHORS}"
+WITH_DEFAULTS = f"{EXPERIMENT}; limits of colour and aspect: defaults of albumentations"
+DEFAULTS = "defaults of torchvision"
+PIECE = {"cpu": 8, "cuda": 256, "mps": 256}
+"""Device -> number of tiles changed at once; on a CPU larger pieces wait for memory."""
+
+Bytes = UInt8[Tensor, "spot 3 px px"]
+Draws = dict[str, Tensor]
+"""Name -> what was drawn, one row a tile, or one row for all tiles of a section."""
+
+
+def parameter(value: object, operation: str, text: str) -> object:
+    """Declare a parameter of a family.
+
+    Parameters
+    ----------
+    value
+        Default.
+    operation
+        Operation that the parameter belongs to, a row of Fig. S1a.
+    text
+        Text of the parameter in a table, where {} stands for its value.
+    """
+    return dataclasses.field(default=value, metadata={"operation": operation, "text": text})
 
 
 @dataclass(frozen=True)
-class STNet(Family):
+class Family:
+    """Tiles as they are, and the base of all families.
+
+    Fields are parameters, `draw` draws what happens to each tile, `change` does it. Draws come from
+    torch's CPU generator, so that they are the same on every device. Pixels are rounded once, at
+    the end; torchvision's transforms of uint8 round after each operation.
+    """
+
+    title: ClassVar[str] = "none"
+    source: ClassVar[str] = ""
+    exact: ClassVar[bool] = True
+    """Pixels only move: `change` takes uint8. Else it takes numbers from 0 to 1."""
+
+    def __init_subclass__(cls, title: str = "", source: str = "", exact: bool = True) -> None:
+        """Take title, source of the parameters, and `exact` as keywords of a class."""
+        cls.title, cls.source, cls.exact = title, source, exact
+
+    def __call__(self, images: Bytes, whole: bool = False) -> Bytes:
+        """Augment tiles by one draw each, or with `whole` by one draw for all (Hist2ST's views)."""
+        return self.apply(images, self.draw(1 if whole else len(images)))
+
+    def apply(self, images: Bytes, drawn: Draws) -> Bytes:
+        """Change tiles by what was drawn for each, or for all."""
+        count, size = len(images), PIECE[images.device.type]
+        spread = {name: value.expand(count, *value.shape[1:]) for name, value in drawn.items()}
+        changed = [
+            self._changed(images[rows], {name: value[rows] for name, value in spread.items()})
+            for rows in (slice(start, start + size) for start in range(0, count, size))
+        ]
+        return torch.cat(changed or [images])
+
+    def _changed(self, images: Bytes, drawn: Draws) -> Bytes:
+        images = images.contiguous()  # on tiles with channels last, colours take four times as long
+        if self.exact:
+            return self.change(images, drawn)
+        return self.change(images / 255, drawn).mul_(255).round_().to(torch.uint8)
+
+    def draw(self, spots: int) -> Draws:
+        """Draw what happens to each of some tiles, one row a tile."""
+        return {}
+
+    def change(self, images: Tiles, drawn: Draws) -> Tiles:
+        """Change each tile by its draw; may write into `images` unless they are uint8."""
+        return images
+
+    @property
+    def operations(self) -> dict[str, str]:
+        """Operation -> text of its parameters."""
+        texts: dict[str, list[str]] = {}
+        for each in dataclasses.fields(self):
+            text = _text(getattr(self, each.name), each.metadata["text"])
+            texts.setdefault(each.metadata["operation"], []).append(text)
+        return {operation: ", ".join(parts) for operation, parts in texts.items()}
+
+    @property
+    def summary(self) -> str:
+        """The family in one line, "" for none."""
+        return "; ".join(f"{operation} ({text})" for operation, text in self.operations.items())
+
+
+def _text(value: object, text: str) -> str:
+    if isinstance(value, tuple):
+        value = " to ".join(f"{end:.3g}" for end in value)
+    return text.format(value)
+
+
+@dataclass(frozen=True)
+class STNet(Family, title="ST-Net", source=AUTHORS):
     """Mirror left to right, up to down, and rotate by 90 degrees, each by chance.
 
     At 1/2 each of the eight symmetries of a square is equally likely.
@@ -24,8 +118,6 @@ class STNet(Family):
     He et al. 2020, authors' code.
     """
 
-    title: ClassVar[str] = "ST-Net"
-    source: ClassVar[str] = "the authors' code"
     left_right: float = parameter(0.5, "flip", "left to right p = {:g}")
     up_down: float = parameter(0.5, "flip", "up to down p = {:g}")
     turn: float = parameter(0.5, "rotation", "by 90 degrees p = {:g}")
@@ -42,7 +134,7 @@ class STNet(Family):
 
 
 @dataclass(frozen=True)
-class HisToGene(Family):
+class HisToGene(Family, title="HisToGene", source=FOLLOWED, exact=False):
     """Jitter colours, mirror left to right, rotate by any angle.
 
     The authors' repository has this family in another data set class than that of the transformer,
@@ -53,9 +145,6 @@ class HisToGene(Family):
     Pang et al. 2021, authors' code.
     """
 
-    title: ClassVar[str] = "HisToGene"
-    source: ClassVar[str] = "the benchmark's experiment, after the authors' code"
-    exact: ClassVar[bool] = False
     brightness: float = parameter(0.5, "colour jitter", "brightness ± {:g}")
     contrast: float = parameter(0.5, "colour jitter", "contrast ± {:g}")
     saturation: float = parameter(0.5, "colour jitter", "saturation ± {:g}")
@@ -76,7 +165,7 @@ class HisToGene(Family):
 
 
 @dataclass(frozen=True)
-class Hist2ST(Family):
+class Hist2ST(Family, title="Hist2ST", source=AUTHORS, exact=False):
     """Turn grey, rotate, mirror left to right: the views of the self-distillation.
 
     Table S1 of the benchmark adds a colour jitter; neither code has one.
@@ -86,9 +175,6 @@ class Hist2ST(Family):
     Zeng et al. 2022, authors' code.
     """
 
-    title: ClassVar[str] = "Hist2ST"
-    source: ClassVar[str] = "the authors' code"
-    exact: ClassVar[bool] = False
     grey: float = parameter(0.1, "greyscale", "p = {:g}")
     degrees: float = parameter(90.0, "rotation", "by up to {:g} degrees either way")
     left_right: float = parameter(0.2, "flip", "left to right p = {:g}")
@@ -108,7 +194,7 @@ class Hist2ST(Family):
 
 
 @dataclass(frozen=True)
-class STimage(Family):
+class STimage(Family, title="STimage", source=EXPERIMENT, exact=False):
     """Mirror either way, then by one more chance rotate, scale, turn grey and jitter colours.
 
     The family of the benchmark's experiment without its blur, whose kernel of one pixel changes
@@ -119,9 +205,6 @@ class STimage(Family):
     Tan et al. 2023; Jiang et al. 2023, authors' code.
     """
 
-    title: ClassVar[str] = "STimage"
-    source: ClassVar[str] = "the benchmark's experiment"
-    exact: ClassVar[bool] = False
     left_right: float = parameter(0.5, "flip", "left to right p = {:g}")
     up_down: float = parameter(0.5, "flip", "up to down p = {:g}")
     rest: float = parameter(0.5, "all that follows", "p = {:g}")
@@ -135,16 +218,15 @@ class STimage(Family):
 
     def draw(self, spots: int) -> Draws:
         """Draw flips, the chance of the rest, angle, scale, greyscale, and jitter."""
-        drawn = {
+        return {
             "left_right": draws.chance(spots, self.left_right),
             "up_down": draws.chance(spots, self.up_down),
             "rest": draws.chance(spots, self.rest),
             "degrees": draws.uniform(spots, -self.degrees, self.degrees),
             "scale": draws.uniform(spots, *self.scale),
             "grey": draws.chance(spots, self.grey),
+            **draws.jitter(spots, self.brightness, self.contrast, self.saturation, hue=self.hue),
         }
-        strengths = (self.brightness, self.contrast, self.saturation)
-        return drawn | draws.jitter(spots, *strengths, hue=self.hue)
 
     def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply them in this order."""
@@ -156,7 +238,7 @@ class STimage(Family):
 
 
 @dataclass(frozen=True)
-class DeepSpaCE(Family):
+class DeepSpaCE(Family, title="DeepSpaCE", source=WITH_DEFAULTS, exact=False):
     """Rotate, mirror, transpose, crop, and shift colours, each by chance.
 
     The family of the benchmark's experiment, which then ran every family but this one. Noise, blur
@@ -170,11 +252,6 @@ class DeepSpaCE(Family):
     Monjo et al. 2022; Jiang et al. 2023, authors' code.
     """
 
-    title: ClassVar[str] = "DeepSpaCE"
-    source: ClassVar[str] = (
-        "the benchmark's experiment; limits of colour and aspect: defaults of albumentations"
-    )
-    exact: ClassVar[bool] = False
     turn: float = parameter(0.5, "rotation", "by 0, 90, 180 or 270 degrees p = {:g}")
     flip: float = parameter(0.5, "flip", "one way, the other or both p = {:g}")
     transpose: float = parameter(0.5, "flip", "transposed p = {:g}")
@@ -218,7 +295,7 @@ class DeepSpaCE(Family):
 
 
 @dataclass(frozen=True)
-class BLEEP(Family):
+class BLEEP(Family, title="BLEEP", source=AUTHORS):
     """Mirror either way, then rotate by 0, 90, 180 or 270 degrees.
 
     The benchmark's experiment drew one of these angles when its script started, and then rotated by
@@ -229,8 +306,6 @@ class BLEEP(Family):
     Xie et al. 2023, authors' code.
     """
 
-    title: ClassVar[str] = "BLEEP"
-    source: ClassVar[str] = "the authors' code"
     left_right: float = parameter(0.5, "flip", "left to right p = {:g}")
     up_down: float = parameter(0.5, "flip", "up to down p = {:g}")
     turn: float | Literal["quarter turns"] = parameter("quarter turns", "rotation", "{}")
@@ -251,8 +326,8 @@ class BLEEP(Family):
 
 
 @dataclass(frozen=True)
-class Policy(Family, ABC):
-    """A policy of torchvision, which draws its operations itself, tile by tile from a seed."""
+class Policy(Family):
+    """A `policy` of torchvision, which draws its operations itself, tile by tile from a seed."""
 
     def draw(self, spots: int) -> Draws:
         """Draw a seed from which all draws of a tile follow."""
@@ -261,19 +336,14 @@ class Policy(Family, ABC):
     def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply the policy tile by tile."""
         policy, out = self.policy(), torch.empty_like(images)
-        with torch.random.fork_rng(devices=[]):
-            for i, seed in enumerate(drawn["seeds"].tolist()):
-                torch.default_generator.manual_seed(seed)
+        for i, seed in enumerate(drawn["seeds"].tolist()):
+            with draws.drawn_from(seed):
                 out[i] = policy(images[i])
         return out
 
-    @abstractmethod
-    def policy(self) -> torch.nn.Module:
-        """Build the policy with these parameters."""
-
 
 @dataclass(frozen=True)
-class RandAugment(Policy):
+class RandAugment(Policy, title="RandAugment", source=DEFAULTS):
     """Apply two of 14 operations, all equally strong.
 
     References
@@ -281,8 +351,6 @@ class RandAugment(Policy):
     Cubuk et al. 2020.
     """
 
-    title: ClassVar[str] = "RandAugment"
-    source: ClassVar[str] = "defaults of torchvision"
     operations_each: int = parameter(2, "drawn operations", "{} out of 14")
     magnitude: int = parameter(9, "drawn operations", "magnitude {}")
     magnitudes: int = parameter(31, "drawn operations", "of {}")
@@ -295,7 +363,7 @@ class RandAugment(Policy):
 
 
 @dataclass(frozen=True)
-class AutoAugment(Policy):
+class AutoAugment(Policy, title="AutoAugment", source=DEFAULTS):
     """Apply one of 25 pairs of operations, learned on a data set of photographs.
 
     References
@@ -303,8 +371,6 @@ class AutoAugment(Policy):
     Cubuk et al. 2019.
     """
 
-    title: ClassVar[str] = "AutoAugment"
-    source: ClassVar[str] = "defaults of torchvision"
     learned_on: str = parameter("imagenet", "drawn operations", "one of 25 pairs learned on {}")
 
     def policy(self) -> torch.nn.Module:
@@ -344,13 +410,8 @@ def family(name: str) -> Family:
 def table() -> list[dict[str, str]]:
     """List every operation of every family with its parameters and their source (Fig. S1a)."""
     return [
-        {
-            "family": name,
-            "title": family.title,
-            "operation": operation,
-            "parameters": text,
-            "source": family.source,
-        }
+        {"family": name, "title": family.title, "operation": operation, "parameters": text}
+        | {"source": family.source}
         for name, family in FAMILIES.items()
         for operation, text in family.operations.items()
     ]

@@ -16,6 +16,8 @@ from compendium.machine import double
 Tiles = Num[Tensor, "spot 3 px px"]
 """Tiles: numbers from 0 to 1, or uint8 where pixels only move."""
 
+Chosen = Bool[Tensor, "spot"]
+PerTile = Float[Tensor, "spot"]
 SYMMETRIES = 8
 QUARTER, HALF, LEFT_RIGHT, UP_DOWN, TRANSPOSED = 1, 2, 4, 6, 7  # numbers of some symmetries
 LUMA = (0.2989, 0.587, 0.114)  # share of red, green and blue in grey
@@ -51,7 +53,7 @@ def composed(first: Int[Tensor, "spot"], then: Int[Tensor, "spot"]) -> Int[Tenso
 
 def some(
     images: Tiles,
-    chosen: Bool[Tensor, "spot"],
+    chosen: Chosen,
     change: Callable[..., Tensor],
     *parameters: Num[Tensor, "spot ..."],
 ) -> Tiles:
@@ -71,29 +73,23 @@ def some(
     return images
 
 
-def flip(
-    images: Tiles,
-    left_right: Bool[Tensor, "spot"],
-    up_down: Bool[Tensor, "spot"] | None = None,
-) -> Tiles:
+def flip(images: Tiles, left_right: Chosen, up_down: Chosen | None = None) -> Tiles:
     """Mirror the chosen tiles left to right, and up to down, in place."""
     images = some(images, left_right, lambda tiles: tiles.flip(3))
     return images if up_down is None else some(images, up_down, lambda tiles: tiles.flip(2))
 
 
-def rotate(images: Tiles, degrees: Float[Tensor, "spot"]) -> Tiles:
+def rotate(images: Tiles, degrees: PerTile) -> Tiles:
     """Rotate anticlockwise about the centre; nearest pixel, corners 0."""
     return affine(images, -degrees, torch.ones_like(degrees))
 
 
-def affine(images: Tiles, degrees: Float[Tensor, "spot"], scale: Float[Tensor, "spot"]) -> Tiles:
+def affine(images: Tiles, degrees: PerTile, scale: PerTile) -> Tiles:
     """Rotate clockwise about the centre and enlarge; nearest pixel, 0 outside the tile."""
     angle, scale = double(degrees).deg2rad(), double(scale)
     along, across, zero = angle.cos() / scale, angle.sin() / scale, torch.zeros_like(scale)
-    theta = (
-        torch.stack([along, across, zero, -across, along, zero], dim=1).view(-1, 2, 3).to(images)
-    )
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    theta = torch.stack([along, across, zero, -across, along, zero], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(theta.to(images), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, mode="nearest", align_corners=False)
 
 
@@ -124,31 +120,29 @@ def grey(images: Tiles) -> Tiles:
     return (images * luma).sum(1, keepdim=True).expand_as(images)
 
 
-def adjust_brightness(images: Tiles, factor: Float[Tensor, "spot"]) -> Tiles:
+def adjust_brightness(images: Tiles, factor: PerTile) -> Tiles:
     """Multiply by the factor, at most 1."""
     return (images * _beside(factor, images)).clamp_(0, 1)
 
 
-def adjust_contrast(images: Tiles, factor: Float[Tensor, "spot"]) -> Tiles:
+def adjust_contrast(images: Tiles, factor: PerTile) -> Tiles:
     """Multiply the distance from the tile's mean luma; 0 to 1."""
     mean = grey(images)[:, :1].mean((2, 3), keepdim=True)
     return torch.lerp(mean.expand_as(images), images, _beside(factor, images)).clamp_(0, 1)
 
 
-def adjust_saturation(images: Tiles, factor: Float[Tensor, "spot"]) -> Tiles:
+def adjust_saturation(images: Tiles, factor: PerTile) -> Tiles:
     """Multiply the distance of each pixel from its luma; 0 to 1."""
     return torch.lerp(grey(images), images, _beside(factor, images)).clamp_(0, 1)
 
 
-def adjust_hue(images: Tiles, turn: Float[Tensor, "spot"]) -> Tiles:
+def adjust_hue(images: Tiles, turn: PerTile) -> Tiles:
     """Shift the hue by a share of the colour circle."""
     return shift_hsv(images, F.pad(turn[:, None], (0, 2)))
 
 
 def color_jitter(
-    images: Tiles,
-    factors: Float[Tensor, "spot kind"],
-    order: Int[Tensor, "spot kind"],
+    images: Tiles, factors: Float[Tensor, "spot kind"], order: Int[Tensor, "spot kind"]
 ) -> Tiles:
     """Adjust brightness, contrast, saturation and hue in the order of each tile, in place.
 
@@ -199,5 +193,5 @@ def permute_channels(images: Tiles, order: Int[Tensor, "spot 3"]) -> Tiles:
     return images[torch.arange(len(images))[:, None], order]
 
 
-def _beside(factor: Float[Tensor, "spot"], images: Tensor) -> Float[Tensor, "spot 1 1 1"]:
+def _beside(factor: PerTile, images: Tensor) -> Float[Tensor, "spot 1 1 1"]:
     return factor.to(images).view(-1, 1, 1, 1)

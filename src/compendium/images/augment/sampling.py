@@ -10,6 +10,7 @@ from torch import Tensor
 
 from compendium.images.augment.functional import LEFT_RIGHT, UP_DOWN, composed
 
+Range = tuple[float, float]
 ATTEMPTS = 10  # at a crop that fits
 
 
@@ -64,9 +65,7 @@ def jitter(spots: int, *strengths: float, hue: float = 0.0) -> dict[str, Tensor]
     return {"factors": torch.stack(factors, dim=1), "order": order(spots, len(factors))}
 
 
-def box(
-    spots: int, area: tuple[float, float], aspect: tuple[float, float]
-) -> Float[Tensor, "spot 4"]:
+def box(spots: int, area: Range, aspect: Range) -> Float[Tensor, "spot 4"]:
     """Draw crops as torchvision's RandomResizedCrop does.
 
     Parameters

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import Float, Float64
 
 from compendium.data.section import Section
 from compendium.errors import BadInput
-from compendium.images.stain.colour_spaces import lab, optical_density, rgb, tissue_weight
+from compendium.images.stain.colour_spaces import Image, lab, optical_density, rgb, tissue_weight
 
 WHITE = 0.95  # mean of a tile, of 1, above which it shows background only
 EVERY = 4  # every fourth row and column of a tile is measured
@@ -49,9 +49,7 @@ class HED:
         """Return itself: nothing is measured."""
         return self
 
-    def apply(
-        self, tile: UInt8[np.ndarray, "px px 3"], rng: np.random.Generator
-    ) -> UInt8[np.ndarray, "px px 3"]:
+    def apply(self, tile: Image, rng: np.random.Generator) -> Image:
         """Augment a tile by one draw."""
         from skimage.color import hed2rgb, rgb2hed
 
@@ -119,23 +117,16 @@ class RandStainNA:
         """
         if not self.measures:
             return self
-        measured = [
-            moments(eight_bit(lab(tile[::EVERY, ::EVERY])))
-            for section in sections
-            for tile in section.patches
-            if tile.mean() <= 255 * WHITE
-        ]
+        tiles = (tile for section in sections for tile in section.patches)
+        shown = (tile[::EVERY, ::EVERY] for tile in tiles if tile.mean() <= 255 * WHITE)
+        measured = [moments(eight_bit(lab(tile))) for tile in shown]
         if not measured:
             raise BadInput("no tile shows tissue")
-        centre, around = (np.mean, np.std) if self.law == "normal" else (np.median, _distance)
-        location, scale = (
-            tuple(map(tuple, of(measured, axis=0).tolist())) for of in (centre, around)
-        )
-        return replace(self, spread=Spread(location, scale))
+        fits = (np.mean, np.std) if self.law == "normal" else (np.median, _distance)
+        found = (tuple(map(tuple, fit(measured, axis=0).tolist())) for fit in fits)
+        return replace(self, spread=Spread(*found))
 
-    def apply(
-        self, tile: UInt8[np.ndarray, "px px 3"], rng: np.random.Generator
-    ) -> UInt8[np.ndarray, "px px 3"]:
+    def apply(self, tile: Image, rng: np.random.Generator) -> Image:
         """Augment a tile by one drawn template."""
         wanted = getattr(rng, self.law)(self.spread.location, self.spread.scale)
         colours = eight_bit(lab(tile))

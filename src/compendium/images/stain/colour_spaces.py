@@ -5,15 +5,19 @@ from jaxtyping import Float, Float32, Float64, UInt8
 
 from compendium.errors import BadInput
 
+Image = UInt8[np.ndarray, "height width 3"]
+Pixels = UInt8[np.ndarray, "*any 3"]
+Density = Float64[np.ndarray, "*any 3"]
 
-def lab(pixels: UInt8[np.ndarray, "*any 3"]) -> Float32[np.ndarray, "*any 3"]:
+
+def lab(pixels: Pixels) -> Float32[np.ndarray, "*any 3"]:
     """Convert RGB to CIELAB (D65): L 0 to 100, a and b about -100 to 100, single precision."""
     from skimage.color import rgb2lab
 
     return rgb2lab(pixels.astype(np.float32) / 255)
 
 
-def rgb(colours: Float[np.ndarray, "*any 3"]) -> UInt8[np.ndarray, "*any 3"]:
+def rgb(colours: Float[np.ndarray, "*any 3"]) -> Pixels:
     """Convert CIELAB to RGB; colours outside sRGB are clipped."""
     from skimage.color import lab2rgb
 
@@ -22,7 +26,7 @@ def rgb(colours: Float[np.ndarray, "*any 3"]) -> UInt8[np.ndarray, "*any 3"]:
     return np.round(lab2rgb(np.stack([light, a, b], axis=-1)) * 255).astype(np.uint8)
 
 
-def brightness(image: UInt8[np.ndarray, "height width 3"], percentile: float) -> float:
+def brightness(image: Image, percentile: float) -> float:
     """Compute the lightness L that counts as white on a slide, a high percentile of its pixels.
 
     Raises
@@ -36,14 +40,14 @@ def brightness(image: UInt8[np.ndarray, "height width 3"], percentile: float) ->
     return bright
 
 
-def brightened(pixels: UInt8[np.ndarray, "*any 3"], bright: float) -> Float32[np.ndarray, "*any 3"]:
+def brightened(pixels: Pixels, bright: float) -> Float32[np.ndarray, "*any 3"]:
     """Convert RGB to CIELAB with L = min(100 L / bright, 100); a and b stay."""
     colours = lab(pixels)
     colours[..., 0] = np.minimum(colours[..., 0] * (100 / bright), 100)
     return colours
 
 
-def optical_density(pixels: UInt8[np.ndarray, "*any 3"]) -> Float64[np.ndarray, "*any 3"]:
+def optical_density(pixels: Pixels) -> Density:
     """Compute -ln(value / 255), at least 1e-6; a value of 0 counts as 1."""
     return np.maximum(-np.log(np.maximum(pixels, 1) / 255), 1e-6)
 

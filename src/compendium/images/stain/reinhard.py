@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64
 
 from compendium.errors import BadInput
-from compendium.images.stain.colour_spaces import brightened, brightness, rgb, tissue_weight
+from compendium.images.stain import colour_spaces
+from compendium.images.stain.colour_spaces import Image, Pixels, brightened, tissue_weight
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Reinhard:
     background: float = 10.0
     """Pixels within this distance of L = 100 stay; from twice the distance on they change fully."""
 
-    def measure(self, image: UInt8[np.ndarray, "height width 3"]) -> Colours:
+    def measure(self, image: Image) -> Colours:
         """Measure the colours of a slide's tissue.
 
         Raises
@@ -53,19 +54,17 @@ class Reinhard:
         BadInput
             The slide shows no tissue, or is black.
         """
-        bright = brightness(image, self.bright) if self.bright else 100.0
+        bright = colour_spaces.brightness(image, self.bright) if self.bright else 100.0
         colours = brightened(image, bright)
         tissue = colours[colours[..., 0] < self.tissue].astype(np.float64)
         if not len(tissue):
             raise BadInput("it shows no tissue")
         return Colours(tissue.mean(axis=0), tissue.std(axis=0), bright)
 
-    def apply(
-        self, tiles: UInt8[np.ndarray, "*any 3"], own: Colours, template: Colours
-    ) -> UInt8[np.ndarray, "*any 3"]:
+    def apply(self, tiles: Pixels, own: Colours, template: Colours) -> Pixels:
         """Map pixels of a slide to the template's colours; a constant channel is only shifted."""
         colours = brightened(tiles, own.bright)
         ratio = np.divide(template.spread, own.spread, out=np.ones(3), where=own.spread > 0)
         mapped = (colours - own.mean) * ratio + template.mean
         weight = tissue_weight(100 - colours[..., 0], self.background)
-        return rgb(colours + weight * (mapped - colours))
+        return colour_spaces.rgb(colours + weight * (mapped - colours))

@@ -13,10 +13,8 @@ from compendium import versions
 from compendium.data.section import Section
 from compendium.errors import BadInput
 from compendium.images.stain.augment import HED, VISIUM, RandStainNA
-from compendium.images.stain.macenko import Macenko
 from compendium.images.stain.reinhard import Colours, Reinhard
-from compendium.images.stain.stain_pair import StainPair
-from compendium.images.stain.vahadane import Vahadane
+from compendium.images.stain.two_stains import Macenko, StainPair, Vahadane
 from compendium.storage import alone, atomic_file, home
 
 AS_IT_IS = "none"
@@ -59,10 +57,9 @@ def restained(section: Section, train: Sequence[Section], name: str) -> Section:
         A section has no image, or its stains cannot be measured.
     """
     if section.patches is None:
-        raise BadInput(
-            f"{section.cohort} section {section.name} has no image, and stain={name} changes "
-            f"images: fetch its image and prepare it again, or give stain={AS_IT_IS}"
-        )
+        wrong = f"section {section.name} has no image, and stain={name} changes images"
+        cure = f"fetch its image and prepare it again, or give stain={AS_IT_IS}"
+        raise BadInput(f"{section.cohort} {wrong}: {cure}")
     rests_on = train[:1] if name in NORMALISERS else train if AUGMENTERS[name].measures else ()
     facts = f"{name} {section.digest} by {' '.join(s.digest for s in rests_on)} {versions.STAIN}"
     digest = hashlib.sha256(facts.encode()).hexdigest()
@@ -86,17 +83,12 @@ def changes(
         own, template = measure(section, name), measure(train[0], name)
         return lambda rows: method.apply(np.asarray(section.patches[rows]), own, template)
     augmenter = fitted(train, name)
-    return lambda rows: np.stack(
-        [
-            augmenter.apply(tile, _rng(section, name, spot))
-            for tile, spot in zip(section.patches[rows], section.spots[rows], strict=True)
-        ]
-    )
 
+    def drawn(tile: np.ndarray, spot: str) -> UInt8[np.ndarray, "px px 3"]:
+        seed = hashlib.sha256(f"{section.digest} {name} {spot}".encode()).digest()
+        return augmenter.apply(tile, np.random.default_rng(int.from_bytes(seed)))
 
-def _rng(section: Section, name: str, spot: str) -> np.random.Generator:
-    seed = hashlib.sha256(f"{section.digest} {name} {spot}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(seed))
+    return lambda rows: np.stack([*map(drawn, section.patches[rows], section.spots[rows])])
 
 
 def measure(section: Section, name: str) -> StainPair | Colours:
@@ -143,8 +135,7 @@ def table() -> list[dict[str, str]]:
             "method": type(method).__name__,
             "changes": "every section" if name in NORMALISERS else "training tiles, one draw each",
             "parameters": ", ".join(
-                f"{each.name} = {_text(getattr(method, each.name))}"
-                for each in dataclasses.fields(method)
+                f"{key} = {_text(value)}" for key, value in vars(method).items()
             ),
         }
         for name, method in STAINS.items()
