@@ -171,7 +171,7 @@ REFUSED = {
     "two matrices": (lambda raw: shutil.copytree(raw / MATRIX, raw / MATRIX / "again"), ("CID4290_*, is ", "CID4290_filtered_count_matrix and ", "/again;")),
     "no column": (rewritten("Classification", "Class"), ("lacks the column Classification",)),
     "a gene in the metadata": (rewritten("patientid", GENES[2]), (f"{GENES[2]} is a column of", "and a gene of the counts", "take the column out")),
-    "a spot twice": (twice, (f"spot {INSIDE[0]} stands twice",)),
+    "a spot twice": (twice, (f"spot {INSIDE[0]} stands 2 times",)),
     "metadata of another section": (rewritten("-1", "-2"), ("have no spot in common",)),
     "metadata that is none": (lambda raw: (raw / METADATA).write_bytes(b""), ("is no comma-separated table",)),
     "a scan in another format": (lambda raw: (raw / "images/CID4290.tif").rename(raw / "images/CID4290.svs"), ("CID4290.svs would be left out", "CID4290.tif")),

@@ -9,11 +9,11 @@ from PIL import Image
 
 from compendium.data.download.checksums import blob_id
 from compendium.data.readers.her2st import read, read_spots
-from compendium.data.readers.her2st_labels import LABELS
 from compendium.data.readers.tables import measured, read_counts
 from compendium.data.section import load
 from compendium.data.sources import cohort
 from raw_files import (
+    LABELS,
     PITCH,
     UNCOUNTED,
     change_cell,
@@ -182,7 +182,7 @@ def test_the_spot_table_is_put_in_the_order_of_the_spots(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (spot_table([*XY, (2, 2)]), ("spot 2x2 stands twice",)),
+        (spot_table([*XY, (2, 2)]), ("spot 2x2 stands 2 times",)),
         (spot_table([(2, 2)]), ("1 counted spots have no row", "first 3x2")),
         (spot_table(XY).replace("pixel_y", "row"), ("lacks the column pixel_y",)),
         (spot_table(XY).replace("\t", ","), ("lacks the column x",)),

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from compendium.data.readers.her2st import read, read_spots
-from compendium.data.readers.her2st_labels import LABELS, read_labels
+from compendium.data.readers.her2st_labels import read_labels
 from compendium.data.readers.tables import measured
 from compendium.data.sources import cohort
-from raw_files import counted_spots, raw_path, real_section
+from raw_files import LABELS, counted_spots, raw_path, real_section
 
 SPOTS = {  # spots of each section in order, counted in the public count tables
     "A": (346, 325, 359, 343, 332, 360),

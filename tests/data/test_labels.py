@@ -8,7 +8,6 @@ import pytest
 
 from compendium.data.readers.her2st import read
 from compendium.data.readers.her2st_labels import (
-    LABELS,
     agreement,
     annotated_section,
     read_labels,
@@ -16,6 +15,7 @@ from compendium.data.readers.her2st_labels import (
 )
 from compendium.data.section import load
 from raw_files import (
+    LABELS,
     PITCH,
     change_cell,
     change_lines,

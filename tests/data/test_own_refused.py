@@ -220,7 +220,7 @@ TABLES = {
     "a spot twice": (
         "S1",
         changed("S1/spots.csv", "\n11x13,", "\n10x13,"),
-        ("spot 10x13 stands twice",),
+        ("spot 10x13 stands 2 times in",),
     ),
     "a spot counted twice": (
         "S1",
@@ -342,7 +342,7 @@ TABLES = {
     "an image that is a folder": (
         "S1",
         image_folder,
-        ("image.tif is no file", "put the image itself there"),
+        ("image.tif cannot be read", "directory"),
     ),
     "two images": (
         "S2",

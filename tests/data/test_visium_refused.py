@@ -200,7 +200,7 @@ REFUSED = {
     "pixel columns exchanged": (exchanged, ("spots lie mirrored in the image",)),
     "no scale factors": (
         gone("spatial/scalefactors_json.json"),
-        ("there is no", "scalefactors_json.json", "copy spatial/"),
+        ("No such file", "scalefactors_json.json", "copy spatial/"),
     ),
     "scale factors that are no JSON": (factors("{'tissue"), ("holds no scale factors in JSON",)),
     "scale factors without the one": (

@@ -31,12 +31,6 @@ NO_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST)  # of a file, another of its name
 AGAIN = "take it from its publisher again"
 Files = dict[PurePosixPath, tarfile.TarInfo]
-TYPES = {  # of a zip's entry; 0 where the archive was not made on Unix
-    0: tarfile.REGTYPE,
-    stat.S_IFREG: tarfile.REGTYPE,
-    stat.S_IFDIR: tarfile.DIRTYPE,
-    stat.S_IFLNK: tarfile.SYMTYPE,
-}
 
 
 def is_archive(path: str) -> bool:
@@ -110,9 +104,8 @@ def _checked(archive: Path, entries: Iterator[tarfile.TarInfo], max_bytes: int) 
     for entry in entries:
         total += entry.size
         if entry.size < 0 or total > max_bytes:
-            raise BadInput(
-                f"{archive} unpacks to more than {max_bytes:,} bytes: not unpacked; {AGAIN}"
-            )
+            wrong = f"{archive} unpacks to more than {max_bytes:,} bytes: not unpacked"
+            raise BadInput(f"{wrong}; {AGAIN}")
         path = PurePosixPath(entry.name)
         if harm := _harm(path, entry, files):
             raise _refusal(archive, harm)
@@ -182,7 +175,11 @@ def _zip_entry(info: zipfile.ZipInfo) -> tarfile.TarInfo:
     """Describe an entry of a zip as tar does."""
     entry = tarfile.TarInfo(info.filename)
     entry.size = info.file_size
-    entry.type = TYPES.get(stat.S_IFMT(info.external_attr >> 16), tarfile.CHRTYPE)
-    if info.is_dir() and entry.isreg():
+    mode = info.external_attr >> 16  # 0 where the archive was not made on Unix
+    if stat.S_ISLNK(mode):
+        entry.type = tarfile.SYMTYPE
+    elif info.is_dir() or stat.S_ISDIR(mode):
         entry.type = tarfile.DIRTYPE
+    elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        entry.type = tarfile.CHRTYPE
     return entry

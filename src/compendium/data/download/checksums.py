@@ -29,9 +29,8 @@ def blob_id(path: Path) -> str:
     """
     with path.open("rb") as file:
         header = b"blob %d\0" % path.stat().st_size
-        return hashlib.file_digest(
-            file, lambda: hashlib.sha1(header, usedforsecurity=False)
-        ).hexdigest()
+        digest = hashlib.file_digest(file, lambda: hashlib.sha1(header, usedforsecurity=False))
+    return digest.hexdigest()
 
 
 def checksum(path: Path, like: str) -> str:

@@ -42,20 +42,16 @@ class FetchReport:
 
 @dataclass(frozen=True)
 class _Due:
-    """What a file must be: its published checksum, else the recorded one, else any."""
+    """What a file must be: its published checksum, else the recorded one, else any (None)."""
 
-    published: str | None
-    recorded: str | None
-
-    @property
-    def check(self) -> str | None:
-        return self.published or self.recorded
+    check: str | None
+    published: bool
 
     def describe(self, fault: str, other: Path | None = None) -> str:
         """Describe a wrong file; `other` is the file that may be in its place."""
         if self.published:
             return f"is not the published file: {fault}"
-        if not self.recorded:
+        if not self.check:
             return f"is not what it should be: {fault}"
         lines = f"its line in {checksums.RECORD}" + (f" and {other}" if other else "")
         return f"is not the recorded file: {fault} (delete {lines} to accept it)"
@@ -86,7 +82,10 @@ class _Intake:
         """Copy the files from a folder, after all of them are verified."""
         for path in tqdm(self.present(folder), desc=f"verify {self.cohort.name}", disable=None):
             if fault := checksums.mismatch(folder / path, self.due[path].check):
-                raise BadInput(self.wrong_source(folder / path, path, fault))
+                mine = self.target / path
+                other = mine if mine.is_file() and not mine.samefile(folder / path) else None
+                wrong = f"{folder / path} {self.due[path].describe(fault, other)}"
+                raise BadInput(f"{wrong}; get it again from {self.cohort.address}")
             self.came[path] = self.is_missing(path)
         new = [path for path, new in self.came.items() if new]
         for path in tqdm(new, desc=f"copy {self.cohort.name}", disable=None):
@@ -97,23 +96,12 @@ class _Intake:
         """Return the files that are in a folder."""
         name, first = self.cohort.name, next(iter(self.due))
         if not folder.is_dir():
-            raise BadInput(
-                f"--from {folder} is no folder; give the one that contains {first} "
-                f"(data: {self.cohort.address})"
-            )
+            mend = f"give the one that contains {first} (data: {self.cohort.address})"
+            raise BadInput(f"--from {folder} is no folder; {mend}")
         if present := [path for path in self.due if (folder / path).is_file()]:
             return present
-        raise BadInput(
-            f"none of the {len(self.due)} files of {name} is in {folder}; "
-            f"give the folder that contains {first}"
-        )
-
-    def wrong_source(self, source: Path, path: str, fault: str) -> str:
-        """Describe a wrong file of a folder."""
-        target = self.target / path
-        other = target if target.is_file() and not target.samefile(source) else None
-        fault = self.due[path].describe(fault, other)
-        return f"{source} {fault}; get it again from {self.cohort.address}"
+        mend = f"give the folder that contains {first}"
+        raise BadInput(f"none of the {len(self.due)} files of {name} is in {folder}; {mend}")
 
     def download(self, addresses: dict[str, str], patience: http.Patience) -> None:
         """Download the files, some at once; an error that concerns all of them stops all."""
@@ -130,9 +118,7 @@ class _Intake:
                     bar.update(received)
 
             how = (patience, advance, stop.wait)
-            jobs = {
-                pool.submit(self.bring, path, addresses.get(path), *how): path for path in self.due
-            }
+            jobs = {pool.submit(self.bring, path, addresses, *how): path for path in self.due}
             try:
                 for job in as_completed(jobs):
                     self.settle(job, jobs[job])
@@ -143,7 +129,7 @@ class _Intake:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def bring(self, path: str, url: str | None, *how: Any) -> bool | None:
+    def bring(self, path: str, addresses: dict[str, str], *how: Any) -> bool | None:
         """Download a file if it is missing; return whether it is new, None if it has no address.
 
         Parameters
@@ -153,7 +139,7 @@ class _Intake:
         """
         if not self.is_missing(path):
             return False
-        if not url:
+        if not (url := addresses.get(path)):
             return None
         due = self.due[path]
         try:
@@ -168,10 +154,9 @@ class _Intake:
             if (new := job.result()) is not None:
                 self.came[path] = new
         except http.Unreachable as error:
-            raise BadInput(
-                f"{error}: check the address and the network; what has arrived is kept, "
-                f"run the same command to continue (data: {self.cohort.address})"
-            ) from error
+            mend = "check the address and the network; what has arrived is kept"
+            mend += f", run the same command to continue (data: {self.cohort.address})"
+            raise BadInput(f"{error}: {mend}") from error
         except http.NotArrived as error:
             if not (isinstance(error, http.NotThere) and path in self.cohort.by_hand()):
                 self.failed[path] = str(error)
@@ -253,7 +238,7 @@ def fetch(
     cohort = single(cohort_name)
     wanted, target = _wanted(cohort, sections), raw or raw_folder(cohort.name)
     record = checksums.read_record(target)
-    due = {path: _Due(check, record.get(path)) for path, check in wanted.items()}
+    due = {path: _Due(check or record.get(path), bool(check)) for path, check in wanted.items()}
     intake = _Intake(cohort, target, due)
     addresses = cohort.urls(sections) if source is None else _mirrored(str(source), due)
     if addresses is None:
@@ -269,13 +254,12 @@ def fetch(
 
 def _wanted(cohort: Cohort, sections: list[str] | None) -> dict[str, str | None]:
     """Return the published checksum of each file to fetch."""
-    nothing = f"there is nothing to fetch; run compendium prepare {cohort.name}"
+    name = cohort.name
+    nothing = f"there is nothing to fetch; run compendium prepare {name}"
     if cohort.generator:
-        raise BadInput(f"cohort {cohort.name} is generated, {nothing}")
+        raise BadInput(f"cohort {name} is generated, {nothing}")
     if not (wanted := cohort.catalogued(sections)):
-        raise BadInput(
-            f"the catalogue lists no files of cohort {cohort.name}, {nothing} --from FOLDER"
-        )
+        raise BadInput(f"the catalogue lists no files of cohort {name}, {nothing} --from FOLDER")
     return wanted
 
 

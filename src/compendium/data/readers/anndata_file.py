@@ -42,10 +42,8 @@ def read(path: Path, image: Path | None, source: SectionSource, tile_px: int) ->
         As `Section.from_anndata`.
     """
     adata = tables.annotated_file(path)
-    stated = source.section_facts() | {
-        "um_per_px": source.um_per_px,
-        "sources": {file.name: blob_id(file) for file in (path, image) if file},
-    }
+    stated = source.section_facts() | {"um_per_px": source.um_per_px}
+    stated["sources"] = {file.name: blob_id(file) for file in (path, image) if file}
     if source.array == "square" and not (source.um_per_px or source.pitch_um):
         stated.pop("spot_pitch_um")  # no scale follows from a pitch that nobody stated
     return to_section(adata, image, tile_px, source.label_column, stated)
@@ -57,32 +55,24 @@ def to_section(
     """Make a section of an AnnData object; see `Section.from_anndata`."""
     facts = _facts(adata) | {word: value for word, value in stated.items() if value}
     with about(f"{facts['cohort']} section {facts['name']}"):
-        return _section(adata, image, tile_px, label_column, facts)
-
-
-def _section(
-    adata: "AnnData", image: Picture, tile_px: int, label_column: str, facts: dict[str, Any]
-) -> Section:
-    if "in_tissue" in adata.obs:
-        adata = adata[adata.obs["in_tissue"].to_numpy() == 1]
-    spots, genes, counts = tables.annotated_counts(adata, "AnnData object")
-    pixels = _pixels(adata)
-    array = facts.setdefault("array", tables.array_of(pixels))
-    tables.check_array(array, pixels)
-    if set(GRID) <= {*adata.obs}:
-        grid = tables.array_positions(adata.obs[GRID], "obs")
-    else:
-        grid = grid_of(pixels, array)
-    pitch_um = facts.get("spot_pitch_um", 0 if array == "square" else ARRAYS[array][1])
-    steps = grid * tables.STEPS[array]
-    scale = tables.um_per_px(facts.pop("um_per_px", 0), pitch_um, steps, pixels)
-    if image is not None:
-        slide = slides.read_slide(image) if isinstance(image, Path) else slides.as_slide(image)
-        facts |= slides.section_fields(slide, pixels, tile_px)
-    if label_column in adata.obs:
-        facts["labels"] = tables.text(adata.obs[label_column].astype(object))
-    measured = {"genes": genes, "spots": spots, "counts": counts, "grid": grid, "pixels": pixels}
-    return Section(**(array_facts(array) | facts | measured), um_per_px=scale)
+        if "in_tissue" in adata.obs:
+            adata = adata[adata.obs["in_tissue"].to_numpy() == 1]
+        spots, genes, counts = tables.annotated_counts(adata, "AnnData object")
+        pixels = _pixels(adata)
+        array = facts.setdefault("array", tables.array_of(pixels))
+        tables.check_array(array, pixels)
+        known = set(GRID) <= {*adata.obs}
+        grid = tables.array_positions(adata.obs[GRID], "obs") if known else grid_of(pixels, array)
+        pitch_um = facts.get("spot_pitch_um", 0 if array == "square" else ARRAYS[array][1])
+        steps = grid * tables.STEPS[array]
+        scale = tables.um_per_px(facts.pop("um_per_px", 0), pitch_um, steps, pixels)
+        if image is not None:
+            slide = slides.read_slide(image) if isinstance(image, Path) else slides.as_slide(image)
+            facts |= slides.section_fields(slide, pixels, tile_px)
+        if label_column in adata.obs:
+            facts["labels"] = tables.text(adata.obs[label_column].astype(object))
+        facts |= {"genes": genes, "spots": spots, "counts": counts, "grid": grid, "pixels": pixels}
+        return Section(**(array_facts(array) | facts), um_per_px=scale)
 
 
 def _facts(adata: "AnnData") -> dict[str, Any]:
@@ -90,20 +80,17 @@ def _facts(adata: "AnnData") -> dict[str, Any]:
     listed = adata.uns.get("spatial", {})
     libraries = {name: facts for name, facts in listed.items() if isinstance(facts, Mapping)}
     if len(libraries) > 1:
-        raise BadInput(
-            f"uns['spatial'] contains {len(libraries)} sections, {' and '.join(libraries)}; "
-            "give one AnnData object per section"
-        )
+        wrong = f"uns['spatial'] contains {len(libraries)} sections, {' and '.join(libraries)}"
+        raise BadInput(f"{wrong}; give one AnnData object per section")
     name, library = next(iter(libraries.items()), ("", {}))
     metadata = library.get("metadata", {})
     facts = {"cohort": "", "name": name, "patient": "", "lab": "", "technology": ""}
     for word in ("patient", "lab"):
         if word in adata.obs and adata.obs[word].nunique() == 1:
             facts[word] = str(adata.obs[word].iloc[0])
-    for word in STATED:
-        if word in metadata:
-            value = metadata[word]
-            facts[word] = str(value) if isinstance(value, str) else float(value)
+    stated = {word: metadata[word] for word in STATED if word in metadata}
+    for word, value in stated.items():
+        facts[word] = str(value) if isinstance(value, str) else float(value)
     facts["sources"] = json.loads(metadata.get("sources", "{}"))
     thumbnail = library.get("images", {}).get("hires")
     if thumbnail is not None:
@@ -145,7 +132,6 @@ def grid_of(pixels: Float32[np.ndarray, "spot 2"], array: str) -> Int32[np.ndarr
         grid[:, 0] += 1
     mixed = array == "hexagonal" and 0 < odd.sum() < len(odd)
     if mixed or len(np.unique(grid, axis=0)) < len(grid) or off.max() > OFF * steps[0]:
-        raise BadInput(
-            f"obsm['spatial'] lies on no upright {array} array; give array_col and array_row in obs"
-        )
+        mend = "give array_col and array_row in obs"
+        raise BadInput(f"obsm['spatial'] lies on no upright {array} array; {mend}")
     return grid

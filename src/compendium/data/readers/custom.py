@@ -11,21 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import pydantic
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from compendium.data.download.checksums import blob_id
 from compendium.data.readers import anndata_file, slides, tables, visium
-from compendium.data.section import ARRAYS, NO_LABEL, Section
+from compendium.data.section import ARRAYS, NO_LABEL, SPACE_RANGER, Section
 from compendium.data.sources import Cohort, SectionSource, as_cohort, published
 from compendium.errors import BadInput, refusing
 from compendium.storage import atomic_file, home
@@ -45,10 +38,9 @@ Line = Annotated[
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class Facts(BaseModel):
+class Facts(pydantic.BaseModel, extra="forbid"):
     """What cohort.yaml may state of all sections, or of one."""
 
-    model_config = ConfigDict(extra="forbid")
     lab: Line = ""
     technology: Line = ""
     array: Literal["", "square", "hexagonal"] = ""
@@ -57,7 +49,7 @@ class Facts(BaseModel):
     pitch_um: Positive = 0.0
     label_column: Line = "label"
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _one_scale(self) -> "Facts":
         if self.um_per_px and self.pitch_um:
             line = "states both um_per_px and pitch_um: keep the one that was measured"
@@ -92,19 +84,18 @@ def facts(name: str, folder: Path) -> Cohort:
     """
     path = folder / COHORT
     if not path.is_file():
-        raise BadInput(
-            f"unknown cohort: {name}; known: {', '.join(sorted(published()))}, and any of your own "
-            f"that has its facts in {path}; correct the name or write that file"
-        )
+        known = f"{', '.join(sorted(published()))}, and any of your own with its facts in {path}"
+        raise BadInput(f"unknown cohort: {name}; known: {known}; correct the name or write it")
     if not NAME.fullmatch(name):
-        raise BadInput(
-            f"{name!r} cannot name a cohort; give small letters, digits, - and _, e.g. my-slides"
-        )
+        mend = "give small letters, digits, - and _, e.g. my-slides"
+        raise BadInput(f"{name!r} cannot name a cohort; {mend}")
+    with refusing((yaml.YAMLError, UnicodeDecodeError), f"{path} is not YAML", "correct it"):
+        # every value is the text that stands there: a patient 010 stays 010
+        entry = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     try:
-        stated = CohortFacts.model_validate(_parsed(path))
-    except ValidationError as error:
-        lines = "; ".join(_mistake(each) for each in error.errors())
-        raise BadInput(f"{path} {lines}; correct it") from error
+        stated = CohortFacts.model_validate(entry)
+    except pydantic.ValidationError as error:
+        raise BadInput(f"{path} {'; '.join(map(_mistake, error.errors()))}; correct it") from error
     entry = {word: getattr(stated, word) for word in ("title", "technology", "licence", "classes")}
     entry["attribution"] = stated.attribution or f"H&E image: {stated.title}, not published"
     entry["sections"] = {
@@ -117,9 +108,7 @@ def _source(cohort: CohortFacts, own: SectionFacts, folder: Path) -> dict[str, A
     """Return the facts of one section: its own, else the cohort's, else those of its files."""
     output = visium.is_output(folder)
     if output and own.array == "square":
-        raise BadInput(
-            f"{folder} is a Space Ranger output, whose array is hexagonal; correct array"
-        )
+        raise BadInput(f"{folder} is a Space Ranger output, which is hexagonal; correct array")
     array = own.array or ("hexagonal" if output else cohort.array or "square")
     like_the_cohort = array == (cohort.array or "square")
     scale = own if own.um_per_px or own.pitch_um else cohort
@@ -162,32 +151,23 @@ def _mistake(error: ErrorDetails) -> str:
     return f"{where}states {given!r} as {word}, which must be {must}"
 
 
-def _parsed(path: Path) -> object:
-    """Read the file with every value as the text that stands there: a patient 010 stays 010."""
-    with refusing((yaml.YAMLError, UnicodeDecodeError), f"{path} is not YAML", "correct it"):
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-
-
 class _Loader(yaml.BaseLoader):
     """Builds texts, lists and mappings only; a key that stands twice is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [key.value for key, _ in node.value]
         if twice := [str(key) for key in keys if keys.count(key) > 1]:
-            raise yaml.constructor.ConstructorError(
-                problem=f"{twice[0]} stands twice", problem_mark=node.start_mark
-            )
+            problem = f"{twice[0]} stands twice"
+            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
         return super().construct_mapping(node, deep)
 
 
 def save_facts(cohort: Cohort) -> None:
     """Write the facts to where the catalogue finds them."""
-    entry = _stated(asdict(cohort)) | {
-        "sections": {section.name: _stated(asdict(section)) for section in cohort.sections.values()}
-    }
+    entry = _stated(asdict(cohort))
+    entry["sections"] = {name: _stated(own) for name, own in entry["sections"].items()}
     with atomic_file(home() / "sections" / cohort.name / COHORT) as aside:
-        text = yaml.safe_dump(entry, allow_unicode=True, sort_keys=False)
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(yaml.safe_dump(entry, allow_unicode=True, sort_keys=False), "utf-8")
 
 
 def _stated(facts: dict) -> dict:
@@ -209,10 +189,8 @@ def read(root: Path, cohort: Cohort, name: str, px: int) -> Section:
     """
     folder, source = root / name, cohort.section(name)
     if not folder.is_dir():
-        raise BadInput(
-            f"there is no folder {folder}; put the section's files there, "
-            f"or take the section out of {COHORT}"
-        )
+        mend = f"put the section's files there, or take the section out of {COHORT}"
+        raise BadInput(f"there is no folder {folder}; {mend}")
     if visium.is_output(folder):
         return visium.read(folder, source, px)
     image = visium.find_image(folder.iterdir())
@@ -221,8 +199,7 @@ def read(root: Path, cohort: Cohort, name: str, px: int) -> Section:
         section = anndata_file.read(path, image, source, px)
     else:
         section = _from_tables(folder, image, source, px)
-    if section.labels is not None:
-        _check_labels(section.labels, cohort.classes)
+    _check_labels(section, cohort.classes)
     return section
 
 
@@ -237,26 +214,22 @@ def _from_tables(folder: Path, image: Path | None, source: SectionSource, px: in
     tables.check_array(source.array, pixels)
     fields = slides.section_fields(slides.read_slide(image), pixels, px) if image else {}
     files = [counts_file, spots_file, *([image] if image else [])]
+    measured = {"genes": genes, "spots": spots, "counts": counts, "grid": grid, "pixels": pixels}
     return Section(
         **source.section_facts(),
-        genes=genes,
-        spots=spots,
-        grid=grid,
-        pixels=pixels,
+        **measured,
         um_per_px=tables.um_per_px(source.um_per_px, source.pitch_um, grid, pixels),
-        counts=counts,
         labels=tables.text(table["label"].str.strip()) if "label" in table else None,
         sources={path.name: blob_id(path) for path in files},
         **fields,
     )
 
 
-def _check_labels(labels: np.ndarray, classes: Sequence[str]) -> None:
+def _check_labels(section: Section, classes: Sequence[str]) -> None:
+    labels = () if section.labels is None else section.labels
     if classes and (unknown := sorted({*labels} - {*classes, NO_LABEL})):
-        raise BadInput(
-            f"label {str(unknown[0])!r} is none of {', '.join(classes)}; "
-            f"correct the table, or classes in {COHORT}"
-        )
+        mend = f"correct the table, or classes in {COHORT}"
+        raise BadInput(f"label {str(unknown[0])!r} is none of {', '.join(classes)}; {mend}")
 
 
 def _file(folder: Path, names: tuple[str, ...]) -> Path:
@@ -264,10 +237,8 @@ def _file(folder: Path, names: tuple[str, ...]) -> Path:
     found = [folder / name for name in names if (folder / name).is_file()]
     if len(found) != 1:
         there = " and ".join(path.name for path in found) or "none of them"
-        raise BadInput(
-            f"{folder} must hold one of {', '.join(names)} and has {there}; "
-            "a Space Ranger output is known by its folder spatial/"
-        )
+        mend = "a Space Ranger output is known by its folder spatial/"
+        raise BadInput(f"{folder} must hold one of {', '.join(names)} and has {there}; {mend}")
     return found[0]
 
 
@@ -276,20 +247,16 @@ def check_stated(opened: Section, source: SectionSource) -> None:
     stated = source.section_facts() | {"um_per_px": _stated_scale(opened, source)}
     for word in ("patient", "lab", "technology", "array", "spot_um", "um_per_px"):
         # Of the scale the last digits are those of the machine that measured.
-        was, now = (
-            f"{value:.6g}" if isinstance(value, float) else value
-            for value in (getattr(opened, word), stated[word])
-        )
+        both = (getattr(opened, word), stated[word])
+        was, now = (f"{value:.6g}" if isinstance(value, int | float) else value for value in both)
         if was != now:
-            raise BadInput(
-                f"{opened.where} was prepared as of {word} {was}, and is now stated to be of "
-                f"{now}; prepare it again"
-            )
+            wrong = f"was prepared as of {word} {was}, and is now stated to be of {now}"
+            raise BadInput(f"{opened.where} {wrong}; prepare it again")
 
 
 def _stated_scale(opened: Section, source: SectionSource) -> float:
     """Return µm per px as stated now; of a Space Ranger output no scale is looked at."""
-    output = any(path.endswith(visium.POSITIONS) for path in opened.sources)
+    output = any(path.endswith(SPACE_RANGER) for path in opened.sources)
     if output or not (source.um_per_px or source.pitch_um and source.array == "square"):
         return opened.um_per_px
     return tables.um_per_px(source.um_per_px, source.pitch_um, opened.grid, opened.pixels)

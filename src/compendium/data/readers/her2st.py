@@ -9,7 +9,7 @@ from compendium.data.download.checksums import blob_id
 from compendium.data.readers import slides, tables
 from compendium.data.readers.her2st_labels import labels_of
 from compendium.data.section import ARRAYS, Section
-from compendium.data.sources import cohort
+from compendium.data.sources import SectionSource, cohort
 from compendium.errors import BadInput
 
 PITCH_UM = ARRAYS["square"][1]
@@ -41,19 +41,15 @@ def read(root: Path, name: str, px: int) -> Section:
     table = read_spots(root / files["spots"], spots)
     pixels = table[["pixel_x", "pixel_y"]].to_numpy(np.float32)
     grid = table[["x", "y"]].to_numpy(np.int32)
-    image = {}
-    if "image" in files:
-        image = slides.section_fields(slides.read_slide(root / files["image"]), pixels, px)
+    slide = slides.read_slide(root / files["image"]) if "image" in files else None
+    image = slides.section_fields(slide, pixels, px) if slide else {}
     scale = tables.measured(PITCH_UM, grid, pixels)
     labels, labels_from, labelling = labels_of(root, name, spots, reach=PITCH_UM / scale / 2)
+    measured = {"genes": genes, "spots": spots, "counts": counts, "grid": grid, "pixels": pixels}
     return Section(
         **source.section_facts(),
-        genes=genes,
-        spots=spots,
-        grid=grid,
-        pixels=pixels,
+        **measured,
         um_per_px=scale,
-        counts=counts,
         labels=labels,
         labels_from=labels_from,
         sources={path: blob_id(root / path) for path in sorted([*files.values(), *labelling])},
@@ -61,13 +57,9 @@ def read(root: Path, name: str, px: int) -> Section:
     )
 
 
-def counted(root: Path) -> list[str]:
-    """Return the names of the sections whose count table lies under `root`."""
-    return [
-        name
-        for name, source in cohort("her2st").sections.items()
-        if any("/ST-cnts/" in path and (root / path).exists() for path in source.files)
-    ]
+def has_counts(root: Path, source: SectionSource) -> bool:
+    """Test whether counts of a section lie under `root`."""
+    return any("/ST-cnts/" in path and (root / path).exists() for path in source.files)
 
 
 def _present(root: Path, catalogued: dict[str, str]) -> dict[str, str]:

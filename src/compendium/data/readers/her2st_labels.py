@@ -16,10 +16,6 @@ from compendium.data.section import NO_LABEL
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
 
-LABELS = (
-    *("invasive cancer", "connective tissue", "adipose tissue", "immune infiltrate"),
-    *("cancer in situ", "breast glands", "undetermined"),
-)
 ANNOTATION, ALIGNMENT = "/ST-pat/", "/ST-cluster/"  # in the paths of the catalogue
 
 
@@ -64,19 +60,18 @@ def labels_of(
     here, there = (read_alignment(root / path) for path in files[:2])
     known = read_labels(root / files[2], there.index.to_numpy())
     if (known == NO_LABEL).all():
-        raise BadInput(
-            f"{root / files[2]} and {root / files[1]} have no spot in common; fetch both again"
-        )
+        mend = "fetch both again"
+        raise BadInput(f"{root / files[2]} and {root / files[1]} have no spot in common; {mend}")
     return transferred(spots, here, there, known, reach), other, files
 
 
 def read_labels(path: Path, spots: np.ndarray) -> np.ndarray:
     """Read the pathologist's class of each spot ("" where none), joined on the rounded place."""
     table = read_table(path, ("x", "y", "label")).dropna(subset=["x", "y"])
-    if unknown := sorted(set(table["label"]) - set(LABELS)):
-        raise BadInput(
-            f"label {unknown[0]!r} in {path} is none of {', '.join(LABELS)}; correct the table"
-        )
+    classes = cohort("her2st").classes
+    if unknown := sorted(set(table["label"]) - set(classes)):
+        mend = "correct the table"
+        raise BadInput(f"label {unknown[0]!r} in {path} is none of {', '.join(classes)}; {mend}")
     return _by_spot(spots, _spot_names(table, path), table["label"])
 
 
@@ -143,9 +138,8 @@ def agreement(root: Path, name: str, reach: float = np.inf) -> dict[str, float]:
     within reach, is of the same joint expression cluster; chance, the share that would be, were
     both drawn at random from the spots compared.
     """
-    here, there = (
-        read_alignment(root / path_of(each, ALIGNMENT)) for each in (name, annotated_section(name))
-    )
+    names = (name, annotated_section(name))
+    here, there = (read_alignment(root / path_of(each, ALIGNMENT)) for each in names)
     rows, px = nearest(here, there)
     near = px <= reach
     mine, other = here["label"].to_numpy()[near], there["label"].to_numpy()[rows[near]]

@@ -86,15 +86,11 @@ def _check_size(image: Image.Image, path: Path) -> None:
     size, px = path.stat().st_size, image.width * image.height
     sides = f"{image.width} x {image.height} px"
     if px > MAX_PIXELS:
-        raise BadInput(
-            f"image {path} has {sides}, more than the bound of {MAX_PIXELS:,}; "
-            "give a smaller export of the slide"
-        )
+        mend = "give a smaller export of the slide"
+        raise BadInput(f"image {path} has {sides}, more than the bound of {MAX_PIXELS:,}; {mend}")
     if px > MAX_PX_PER_BYTE * size:
-        raise BadInput(
-            f"image {path} declares {sides} in {size:,} bytes, which is blank or damaged; "
-            "export the slide again"
-        )
+        wrong = f"image {path} declares {sides} in {size:,} bytes, which is blank or damaged"
+        raise BadInput(f"{wrong}; export the slide again")
 
 
 def _check_kind(image: Image.Image, path: Path) -> None:
@@ -104,16 +100,13 @@ def _check_kind(image: Image.Image, path: Path) -> None:
     deep = ";16" in str(image.tile[:1]) or max(tags.get(BITS, (8,))) > 8
     if image.mode not in ("RGB", "RGBA", "P") or deep:
         kind = "of more than 8 bits a sample" if deep else f"of the kind {image.mode}"
-        raise BadInput(
-            f"image {path} is {kind}, not in the colours of a slide; export it as 8-bit RGB"
-        )
+        mend = "export it as 8-bit RGB"
+        raise BadInput(f"image {path} is {kind}, not in the colours of a slide; {mend}")
     if tags:
         _check_pages(image, path)
     if (turn := image.getexif().get(ExifTags.Base.Orientation, 1)) not in (0, 1):
-        raise BadInput(
-            f"image {path} is stored turned or mirrored (orientation tag {turn}), so its pixels "
-            "can be counted in two ways; export it upright as 8-bit RGB"
-        )
+        wrong = f"stored turned or mirrored (orientation tag {turn}), so that pixels count two ways"
+        raise BadInput(f"image {path} is {wrong}; export it upright as 8-bit RGB")
 
 
 def _check_pages(image: Image.Image, path: Path) -> None:
@@ -122,10 +115,9 @@ def _check_pages(image: Image.Image, path: Path) -> None:
     for page in range(1, image.n_frames):
         image.seek(page)
         if image.width * image.height >= px:
-            raise BadInput(
-                f"image {path} holds a channel or layer on each of its {image.n_frames} pages, "
-                f"as page {page + 1} is as large as the first; export it as 8-bit RGB"
-            )
+            wrong = f"holds a channel or layer on each of its {image.n_frames} pages"
+            mend = f"as page {page + 1} is as large as the first; export it as 8-bit RGB"
+            raise BadInput(f"image {path} {wrong}, {mend}")
     image.seek(0)
 
 
@@ -171,10 +163,9 @@ def cut_patches(
     outside = ~((centre >= 0) & (centre < (width, height))).all(axis=1)
     if outside.any():
         x, y = pixels[outside][0]
-        raise BadInput(
-            f"{outside.sum()} spots lie outside the image of {width} x {height} px, "
-            f"first at ({x:.0f}, {y:.0f}); check that the spot table is of this image"
-        )
+        first = f"first at ({x:.0f}, {y:.0f}); check that the spot table is of this image"
+        size = f"{width} x {height} px"
+        raise BadInput(f"{outside.sum()} spots lie outside the image of {size}, {first}")
     patches = np.full((len(pixels), px, px, 3), 255, dtype=np.uint8)
     for patch, (x, y) in zip(patches, centre.astype(int) - px // 2, strict=True):
         top, left, bottom, right = max(y, 0), max(x, 0), min(y + px, height), min(x + px, width)

@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
 from compendium.data.readers.slides import MAX_PIXELS
+from compendium.data.section import check_once, no_counts
 from compendium.errors import BadInput, refusing
 
 if TYPE_CHECKING:
@@ -74,10 +75,8 @@ def read_counts(path: Path) -> Counts:
             spots.append(spot)
             rows.append(_counted(values, len(genes), f"{path.name} line {lines.line_num}"))
     if not spots or not len(genes):
-        raise BadInput(
-            f"{path} holds no counts ({len(spots)} spots, {len(genes)} genes); "
-            f"it should be a {kind}-separated table, {AGAIN}"
-        )
+        mend = f"it should be a {kind}-separated table, {AGAIN}"
+        raise BadInput(f"{path} holds no counts ({len(spots)} spots, {len(genes)} genes); {mend}")
     at, counts = zip(*rows, strict=True)
     indptr = np.cumsum([0, *map(len, at)], dtype=np.int32)
     parts = (np.concatenate(counts), np.concatenate(at), indptr)
@@ -91,18 +90,11 @@ def _counted(values: list[str], expected: int, line: str) -> tuple[np.ndarray, n
     with refusing(ValueError, f"{line} holds what is no number", INTEGERS):
         counts = pd.to_numeric(np.array([values[i] for i in at], dtype=object)).astype(np.float64)
     if len(values) != expected:
-        raise BadInput(
-            f"{line} has {len(values)} counts for {expected} genes: the file is truncated, or "
-            f"its header has no cell above the spots; {AGAIN}"
-        )
-    if (wrong := _no_integers(counts)).any():
+        mend = f"the file is truncated, or its header has no cell above the spots; {AGAIN}"
+        raise BadInput(f"{line} has {len(values)} counts for {expected} genes: {mend}")
+    if (wrong := no_counts(counts)).any():
         raise BadInput(f"{line} holds {counts[wrong][0]:g}: {INTEGERS}")
     return at[counts > 0], counts[counts > 0].astype(np.int32)
-
-
-def _no_integers(values: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # what no int32 can hold is found in the comparison
-        return (values.astype(np.int32) != values) | (values < 0)
 
 
 def annotated_file(path: Path, read: Callable[[Path], "AnnData"] | None = None) -> "AnnData":
@@ -134,22 +126,18 @@ def annotated_counts(adata: "AnnData", what: str) -> Counts:
     layer = "layers['counts']" if "counts" in adata.layers else "X"
     values = adata.layers["counts"] if "counts" in adata.layers else adata.X
     if values is None or not adata.n_obs or not adata.n_vars:
-        raise BadInput(
-            f"{what} holds no counts ({adata.n_obs} spots, {adata.n_vars} genes); "
-            "give raw UMI counts of gene expression"
-        )
+        wrong = f"{what} holds no counts ({adata.n_obs} spots, {adata.n_vars} genes)"
+        raise BadInput(f"{wrong}; give raw UMI counts of gene expression")
     counts = csr_matrix(values)
     if counts.dtype == bool:
         raise BadInput(f"{what} holds True and False in {layer}: {INTEGERS}")
     counts.sum_duplicates()
     spots, genes = text(adata.obs_names), text(adata.var_names)
-    if (wrong := np.flatnonzero(_no_integers(counts.data))).size:
+    if (wrong := np.flatnonzero(no_counts(counts.data))).size:
         at = wrong[0]
         spot = spots[np.searchsorted(counts.indptr, at, side="right") - 1]
-        raise BadInput(
-            f"{what} holds {counts.data[at]:.8g} in {layer} (spot {spot}, gene "
-            f"{genes[counts.indices[at]]}): {INTEGERS}, in X or in layers['counts']"
-        )
+        place = f"spot {spot}, gene {genes[counts.indices[at]]}"
+        raise BadInput(f"{what} holds {counts.data[at]:.8g} in {layer} ({place}): {INTEGERS}")
     parts = (array.astype(np.int32) for array in (counts.data, counts.indices, counts.indptr))
     counts = csr_matrix(tuple(parts), shape=counts.shape)
     counts.eliminate_zeros()
@@ -183,10 +171,8 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     with refusing(NO_TABLE, f"{path} is no {kind}-separated table", AGAIN):
         table = pd.read_csv(path, keep_default_na=False, na_values=numbers, **form)
     if lacking := [column for column in columns if column not in table.columns]:
-        raise BadInput(
-            f"{path} lacks the column {lacking[0]}; it should be a "
-            f"{kind}-separated table with {', '.join(columns)}"
-        )
+        mend = f"it should be a {kind}-separated table with {', '.join(columns)}"
+        raise BadInput(f"{path} lacks the column {lacking[0]}; {mend}")
     return table
 
 
@@ -195,10 +181,8 @@ def check_numbers(table: pd.DataFrame, path: Path | str) -> None:
     for column in table.columns:
         bad = table[column][~(pd.to_numeric(table[column], errors="coerce").abs() <= MAX_PIXELS)]
         if len(bad):
-            raise BadInput(
-                f"{path} holds {str(bad.iloc[0])!r} as {column}; positions must be "
-                f"numbers within {MAX_PIXELS:,}, correct the table or fetch it again"
-            )
+            mend = f"positions are numbers within {MAX_PIXELS:,}; correct the table or fetch it"
+            raise BadInput(f"{path} holds {str(bad.iloc[0])!r} as {column}; {mend}")
 
 
 def array_positions(table: pd.DataFrame, path: Path | str) -> np.ndarray:
@@ -211,23 +195,12 @@ def array_positions(table: pd.DataFrame, path: Path | str) -> np.ndarray:
     """
     grid = table.to_numpy(float)
     if (wrong := (grid != np.round(grid)) | (grid < 0)).any():
-        raise BadInput(
-            f"{path} holds the array position {grid[wrong][0]:g}; "
-            f"{' and '.join(table.columns)} count the places of the array, give integers from 0"
-        )
+        mend = f"{' and '.join(table.columns)} count the places of the array, give integers from 0"
+        raise BadInput(f"{path} holds the array position {grid[wrong][0]:g}; {mend}")
     if (twice := table.duplicated()).any():
-        x, y = grid[twice][0]
-        raise BadInput(
-            f"the array position {x:g}, {y:g} ({', '.join(table.columns)}) stands twice "
-            f"in {path}; a place of the array has one spot, correct the table"
-        )
+        place = f"{', '.join(f'{at:g}' for at in grid[twice][0])} ({', '.join(table.columns)})"
+        raise BadInput(f"the array position {place} stands twice in {path}; keep one spot of it")
     return grid.astype(np.int32)
-
-
-def check_once(table: pd.DataFrame, path: Path) -> None:
-    """Refuse a table, indexed by spot, in which a spot stands twice."""
-    if len(twice := table.index[table.index.duplicated()]):
-        raise BadInput(f"spot {twice[0]} stands twice in {path}; keep one row of each spot")
 
 
 def in_order(table: pd.DataFrame, spots: np.ndarray, path: Path) -> pd.DataFrame:
@@ -235,16 +208,11 @@ def in_order(table: pd.DataFrame, spots: np.ndarray, path: Path) -> pd.DataFrame
 
     Further rows are left out; BadInput where a spot has no row, or two.
     """
-    check_once(table, path)
-    unique, times = np.unique(spots, return_counts=True)
-    if len(unique) < len(spots):
-        spot, most = unique[times > 1][0], times.max()
-        raise BadInput(f"spot {spot} stands {most} times in the counts; keep one row of each spot")
+    check_once("spot", table.index, path)
+    check_once("spot", spots, "the counts")
     if unplaced := [spot for spot in spots if spot not in table.index]:
-        raise BadInput(
-            f"{len(unplaced)} counted spots have no row in {path}, first {unplaced[0]}; "
-            "counts and spot table must be of one section"
-        )
+        wrong = f"{len(unplaced)} counted spots have no row in {path}, first {unplaced[0]}"
+        raise BadInput(f"{wrong}; counts and spot table must be of one section")
     return table.loc[list(spots)]
 
 
@@ -272,9 +240,8 @@ def _near(pixels: np.ndarray) -> np.ndarray:
 def check_array(array: str, pixels: np.ndarray) -> None:
     """Refuse spots with six neighbours on an array that is stated to be square."""
     if array == "square" and array_of(pixels) == "hexagonal":
-        raise BadInput(
-            "the spots lie on a hexagonal array, and array is square; state array: hexagonal"
-        )
+        mend = "state array: hexagonal"
+        raise BadInput(f"the spots lie on a hexagonal array, and array is square; {mend}")
 
 
 def array_steps(grid: np.ndarray, pixels: np.ndarray) -> np.ndarray:
@@ -295,19 +262,15 @@ def array_steps(grid: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     if not abs(np.linalg.det(steps)) > 1:
         raise _off_the_array(steps)
     if np.linalg.det(steps) < 0:
-        raise BadInput(
-            "the spots lie mirrored in the image: x and y of the array or of the pixels "
-            "are swapped, or the image is mirrored; correct the positions"
-        )
+        mend = "x and y of array or pixels are swapped, or the image is; correct the positions"
+        raise BadInput(f"the spots lie mirrored in the image: {mend}")
     return steps
 
 
 def _off_the_array(steps: np.ndarray) -> BadInput:
     lengths = " and ".join(f"{length:.1f}" for length in np.linalg.norm(steps, axis=1))
-    return BadInput(
-        f"the spots do not lie on the array: its steps would be {lengths} px along x and y, "
-        "so µm per px cannot be measured; correct their positions"
-    )
+    wrong = f"its steps would be {lengths} px along x and y, so µm per px cannot be measured"
+    return BadInput(f"the spots do not lie on the array: {wrong}; correct their positions")
 
 
 def measured(pitch_um: float, grid: np.ndarray, pixels: np.ndarray) -> float:
@@ -335,7 +298,5 @@ def um_per_px(stated: float, pitch_um: float, grid: np.ndarray, pixels: np.ndarr
         return stated
     if pitch_um:
         return measured(pitch_um, grid, pixels)
-    raise BadInput(
-        "the scale of its image is not stated; give um_per_px, or pitch_um from one array "
-        "position to the next (spot_pitch_um of from_anndata)"
-    )
+    mend = "give um_per_px, or pitch_um (spot_pitch_um) from one array position to the next"
+    raise BadInput(f"the scale of its image is not stated; {mend}")

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 PITCH_UM = ARRAYS["hexagonal"][1]
-POSITIONS = SPACE_RANGER  # of Space Ranger 2 and later; of earlier versions, without a header
 GRID, PIXELS = ["array_col", "array_row"], ["pxl_col_in_fullres", "pxl_row_in_fullres"]  # x, y
 COLUMNS = ("barcode", "in_tissue", *GRID[::-1], *PIXELS[::-1])
 COUNTS = tuple(
@@ -34,19 +33,6 @@ GENES = "Gene Expression"
 IMAGES = (".tif", ".tiff", ".jpg", ".jpeg", ".png")
 SCANS = (*IMAGES, ".svs", ".ndpi")  # that somebody may take for the image of the section
 COPY_AGAIN = "copy spatial/ from the Space Ranger output again"
-
-
-@dataclass(frozen=True)
-class Files:
-    """Where the files of one output lie, all below `root`.
-
-    counts is the matrix (.h5 or an mtx folder), spatial the folder of positions; image may be None.
-    """
-
-    root: Path
-    counts: Path
-    spatial: Path
-    image: Path | None
 
 
 def is_output(folder: Path) -> bool:
@@ -65,16 +51,20 @@ def read(folder: Path, source: SectionSource, px: int) -> Section:
     """
     base = _outs(folder)
     image = find_image(path for each in {folder, base} for path in each.iterdir())
-    return read_files(Files(folder, _counts(base), base / "spatial", image), source, px)
+    return read_files(folder, _counts(base), base / "spatial", image, source, px)
 
 
-def read_files(files: Files, source: SectionSource, px: int) -> Section:
+def read_files(
+    root: Path, counts_at: Path, spatial: Path, image: Path | None, source: SectionSource, px: int
+) -> Section:
     """Read the section of the files of a Space Ranger output.
 
     Parameters
     ----------
-    files
-        Where they lie.
+    root
+        Folder above all files.
+    counts_at, spatial, image
+        The matrix (.h5 or an mtx folder), the folder of positions, and the image or None.
     source
         Name, patient, laboratory and technology.
     px
@@ -90,33 +80,29 @@ def read_files(files: Files, source: SectionSource, px: int) -> Section:
     BadInput
         Where a file is missing, damaged or of another section.
     """
-    path = _positions(files.spatial)
+    path = _positions(spatial)
     positions = read_positions(path)
-    barcodes, genes, counts = read_counts(files.counts)
+    barcodes, genes, counts = read_counts(counts_at)
     table = tables.in_order(positions, barcodes, path)
     inside = table["in_tissue"].to_numpy() == 1
     if not inside.any():
-        raise BadInput(
-            f"{path} puts none of the {len(barcodes)} spots of {files.counts.name} "
-            "in tissue; detect the tissue again in Space Ranger or Loupe"
-        )
-    places, pixels = table.loc[inside, GRID], table.loc[inside, PIXELS].to_numpy(np.float32)
-    scale = read_hires_scale(files.spatial / FACTORS)
-    read, image = [*_files(files.counts), path, files.spatial / FACTORS], {}
-    if files.image:
-        image = _image(files.image, files.spatial / HIRES, scale, pixels, px)
-        read.append(files.image)
+        wrong = f"{path} puts none of the {len(barcodes)} spots of {counts_at.name} in tissue"
+        raise BadInput(f"{wrong}; detect the tissue again in Space Ranger or Loupe")
+    pixels = table.loc[inside, PIXELS].to_numpy(np.float32)
+    scale = read_hires_scale(spatial / FACTORS)
+    fields = _image(image, spatial / HIRES, scale, pixels, px) if image else {}
+    read = [*_files(counts_at), path, spatial / FACTORS, *([image] if image else [])]
     steps = positions[GRID].to_numpy(np.int32) * tables.STEPS["hexagonal"]
     return Section(
         **replace(source, array="hexagonal").section_facts(),
         genes=genes,
         spots=barcodes[inside],
-        grid=places.to_numpy(np.int32),
+        grid=table.loc[inside, GRID].to_numpy(np.int32),
         pixels=pixels,
-        um_per_px=tables.measured(PITCH_UM, steps, positions[PIXELS].to_numpy(np.float32)),
         counts=counts[inside],
-        sources={str(path.relative_to(files.root)): blob_id(path) for path in read},
-        **image,
+        um_per_px=tables.measured(PITCH_UM, steps, positions[PIXELS].to_numpy(np.float32)),
+        sources={str(path.relative_to(root)): blob_id(path) for path in read},
+        **fields,
     )
 
 
@@ -126,10 +112,8 @@ def _counts(base: Path) -> Path:
         found = [path for path in base.glob(pattern) if path.is_dir() != pattern.endswith(".h5")]
         if matrix := tables.at_most_one(found):
             return matrix
-    raise BadInput(
-        f"no counts under {base}; put filtered_feature_bc_matrix.h5, "
-        "or the unpacked folder filtered_feature_bc_matrix, beside spatial/"
-    )
+    mend = "put filtered_feature_bc_matrix.h5, or its folder unpacked, beside spatial/"
+    raise BadInput(f"no counts under {base}; {mend}")
 
 
 def _files(path: Path) -> list[Path]:
@@ -137,17 +121,14 @@ def _files(path: Path) -> list[Path]:
 
 
 def _positions(spatial: Path) -> Path:
-    found = [spatial / name for name in POSITIONS if (spatial / name).is_file()]
+    found = [spatial / name for name in SPACE_RANGER if (spatial / name).is_file()]
     if path := tables.at_most_one(found):
         return path
     if (spatial / HD).is_file():
-        raise BadInput(
-            f"{spatial / HD} is of Visium HD, which has bins and no spots, and is not "
-            "read; give the output of a Visium slide with spots"
-        )
-    raise BadInput(
-        f"no spot positions under {spatial}; put Space Ranger's {' or '.join(POSITIONS)} there"
-    )
+        wrong = f"{spatial / HD} is of Visium HD, which has bins and no spots, and is not read"
+        raise BadInput(f"{wrong}; give the output of a Visium slide with spots")
+    mend = f"put Space Ranger's {' or '.join(SPACE_RANGER)} there"
+    raise BadInput(f"no spot positions under {spatial}; {mend}")
 
 
 def find_image(paths: Iterable[Path], name: str = "image") -> Path | None:
@@ -168,27 +149,19 @@ def find_image(paths: Iterable[Path], name: str = "image") -> Path | None:
     named = [path for path in listed if f"_{path.stem}".lower().endswith(ending)]
     found = tables.at_most_one([path for path in named if path.suffix.lower() in IMAGES])
     if listed and not found:
-        raise BadInput(
-            f"{listed[0]} would be left out; give the slide as {name}.tif, {name}.jpg "
-            f"or {name}.png (export other formats), and put other pictures elsewhere"
-        )
-    if found and not found.is_file():
-        raise BadInput(f"{found} is no file; put the image itself there")
+        mend = f"give the slide as {name}.tif, .jpg or .png, and put other pictures elsewhere"
+        raise BadInput(f"{listed[0]} would be left out; {mend}")
     return found
 
 
 def read_hires_scale(path: Path) -> float:
     """Return tissue_hires_scalef: pixels of the hires copy per pixel of the full image."""
-    if not path.exists():
-        raise BadInput(f"there is no {path}; {COPY_AGAIN}")
     kinds = (OSError, ValueError, TypeError, KeyError)
     with refusing(kinds, f"{path} holds no scale factors in JSON", COPY_AGAIN):
         scale = float(json.loads(path.read_text(encoding="utf-8"))["tissue_hires_scalef"])
     if not 0 < scale <= 1:
-        raise BadInput(
-            f"{path} gives {scale:g} as tissue_hires_scalef, hires pixels per pixel of "
-            f"the full image, which is above 0 and at most 1; {COPY_AGAIN}"
-        )
+        mend = f"it is above 0 and at most 1; {COPY_AGAIN}"
+        raise BadInput(f"{path} gives {scale:g} as tissue_hires_scalef; {mend}")
     return scale
 
 
@@ -204,10 +177,8 @@ def read_positions(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, header=0 if headed else None, **form)
     if table.shape[1] != len(COLUMNS) or (headed and tuple(table.columns) != COLUMNS):
         found = ", ".join(map(str, table.columns)) if headed else "without a header"
-        raise BadInput(
-            f"{path} has {table.shape[1]} columns ({found}), but positions have the "
-            f"{len(COLUMNS)} columns {', '.join(COLUMNS)}; copy it again"
-        )
+        right = f"positions have the {len(COLUMNS)} columns {', '.join(COLUMNS)}"
+        raise BadInput(f"{path} has {table.shape[1]} columns ({found}), but {right}; copy it again")
     table = table.set_axis(COLUMNS, axis=1).set_index("barcode")
     tables.check_numbers(table, path)
     tables.array_positions(table[GRID], path)
@@ -270,9 +241,9 @@ def _image(path: Path, hires: Path, scale: float, pixels: np.ndarray, px: int) -
         size = np.array(slide.image.shape[1::-1])
         small = np.array(slides.read_slide(hires).image.shape[1::-1])
         if (abs(size * scale - small) > 2).any():  # the copy is rounded to whole pixels
-            was = " x ".join(f"{side / scale:.0f}" for side in small)
-            raise BadInput(
-                f"{path.name} has {size[0]} x {size[1]} px, but Space Ranger was run on "
-                f"about {was} px ({hires.name} by its scale factor); give that image"
+            has, ran = (
+                " x ".join(f"{side:.0f}" for side in each) for each in (size, small / scale)
             )
+            run = f"Space Ranger was run on about {ran} px ({hires.name} by its scale factor)"
+            raise BadInput(f"{path.name} has {has} px, but {run}; give that image")
     return slides.section_fields(slide, pixels, px)

@@ -10,8 +10,8 @@ import numpy as np
 
 from compendium.data.download.checksums import blob_id
 from compendium.data.readers import tables, visium
-from compendium.data.section import NO_LABEL, Section
-from compendium.data.sources import cohort
+from compendium.data.section import NO_LABEL, Section, check_once
+from compendium.data.sources import SectionSource, cohort
 from compendium.errors import BadInput
 
 # The publishers' own choice of spots; every spot in tissue, of which theirs lacks poor ones.
@@ -38,16 +38,16 @@ def read(root: Path, name: str, px: int, spots: str = FILTERED) -> Section:
 
     Returns
     -------
-    Section with the classes of the catalogue as labels; counts-only without an image, and without labels
-    where there is no metadata.
+    Section with the classes of the catalogue as labels; counts-only without an image, and without
+    labels where there is no metadata.
     """
     if spots not in (FILTERED, UNFILTERED):
         raise BadInput(f"unknown --spots {spots}; known: {FILTERED}, {UNFILTERED}")
     source = cohort("wu").section(name)
     images = _found(root, "image", name)
     image = visium.find_image(images, images[0].stem) if images else None
-    files = visium.Files(root, _needed(root, spots, name), _needed(root, "spatial", name), image)
-    section = replace(visium.read_files(files, source, px), spot_set=spots)
+    places = (_needed(root, spots, name), _needed(root, "spatial", name), image)
+    section = replace(visium.read_files(root, *places, source, px), spot_set=spots)
     if not (listed := _found(root, "metadata", name)):
         return section
     labels = read_labels(listed[0], section.spots, section.genes)
@@ -55,13 +55,9 @@ def read(root: Path, name: str, px: int, spots: str = FILTERED) -> Section:
     return replace(section, labels=labels, sources=sources)
 
 
-def counted(root: Path) -> list[str]:
-    """Return the names of the sections of which counts lie under `root`."""
-    return [
-        name
-        for name in cohort("wu").sections
-        if _found(root, FILTERED, name) or _found(root, UNFILTERED, name)
-    ]
+def has_counts(root: Path, source: SectionSource) -> bool:
+    """Test whether counts of a section lie under `root`."""
+    return any(_found(root, spots, source.name) for spots in (FILTERED, UNFILTERED))
 
 
 def read_labels(path: Path, spots: np.ndarray, genes: np.ndarray) -> np.ndarray:
@@ -72,20 +68,15 @@ def read_labels(path: Path, spots: np.ndarray, genes: np.ndarray) -> np.ndarray:
     """
     table = tables.read_table(path, (LABELS,))
     if doubled := sorted({*table.columns} & {*genes}):
-        raise BadInput(
-            f"{doubled[0]} is a column of {path} and a gene of the counts; "
-            "a name must mean one thing, take the column out of the table"
-        )
+        mend = "a name must mean one thing, take the column out of the table"
+        raise BadInput(f"{doubled[0]} is a column of {path} and a gene of the counts; {mend}")
     table = table.set_index(table.columns[0])
-    tables.check_once(table, path)
+    check_once("spot", table.index, path)
     if not table.index.isin(spots).any():
-        raise BadInput(
-            f"{path} and the counts have no spot in common, e.g. {spots[0]}; "
-            "both must be of one section"
-        )
+        mend = "both must be of one section"
+        raise BadInput(f"{path} and the counts have no spot in common, e.g. {spots[0]}; {mend}")
     stated = table[LABELS].str.strip().reindex(spots, fill_value=NO_LABEL)
-    groups = cohort("wu").classes
-    named = {label: group for group, labels in groups.items() for label in labels}
+    named = {label: group for group, labels in cohort("wu").classes.items() for label in labels}
     return np.array([named.get(label, NO_LABEL) for label in stated])
 
 
@@ -103,8 +94,6 @@ def _needed(root: Path, what: str, name: str) -> Path:
     if len(found) != 1:
         there = " and ".join(str(path) for path in found) or "nothing"
         kind = "spatial positions" if what == "spatial" else f"{what} counts"
-        raise BadInput(
-            f"where one folder of {kind} should be, {root / PLACES[what][0].format(name)}, "
-            f"is {there}; run compendium fetch wu"
-        )
+        place = f"one folder of {kind} should be, {root / PLACES[what][0].format(name)},"
+        raise BadInput(f"where {place} is {there}; run compendium fetch wu")
     return found[0]
