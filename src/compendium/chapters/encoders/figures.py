@@ -9,7 +9,8 @@ from compendium.evaluation.scores import summary
 from compendium.plots.scores import boxes
 from compendium.plots.style import COLOURS
 
-COLOUR = {"above the minimum training criterion": COLOURS[0], "preliminary": COLOURS[6]}
+MET = "above the minimum training criterion"
+COLOUR = {MET: COLOURS[0], "preliminary": COLOURS[6]}
 
 
 def gene_boxes(
@@ -28,7 +29,7 @@ def gene_boxes(
     """
     rows = summary(genes, ["row"]).rename(columns={"row": "method"})
     grey = rows["method"].isin(list(preliminary))
-    rows["split"] = grey.map(dict(zip((False, True), COLOUR, strict=True)))
+    rows["split"] = grey.map({False: MET, True: "preliminary"})
     fig = boxes(rows.sort_values("split"), list(titles), dict(titles), COLOUR)
     fig.update_layout(boxmode="overlay", yaxis_title="PCC of a gene, mean over sections")
     return fig.update_xaxes(tickangle=-35)

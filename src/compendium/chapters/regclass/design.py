@@ -44,21 +44,18 @@ def design(
     sections = comparison.placed(cohort, names)
     _check([section.name for section in sections], tested, gammas, gamma)
     where = (cohort, sections, list(splits) or ["section-out"], tested)
-    swept = {
-        f"γ = {weight:g}": {"method": "regclass", "gamma": float(weight)}
-        | ({"epochs": epochs} if epochs else {})
-        for weight in gammas
-    }
-    classified = split_jobs((Row(key, "", own) for key, own in swept.items()), *where, **parameters)
-    first = classified[0][1]
-    model, length = dict(first.model), {"epochs": first.epochs}
-    same = {"method": "hist2st", "positions": model["positions"]} | length
-    fits = [*split_jobs([Row("Hist2ST", "", same)], *where, **parameters), *classified]
+    own = {"method": "regclass"} | ({"epochs": epochs} if epochs else {})
+    rows = [Row(f"γ = {each:g}", "Regclass", own | {"gamma": float(each)}) for each in gammas]
+    swept = split_jobs(rows, *where, **parameters)
+    first, model = swept[0][1], dict(swept[0][1].model)
+    alike = {"method": "hist2st", "positions": model["positions"], "epochs": first.epochs}
+    fits = [*split_jobs([Row("Hist2ST", "Hist2ST", alike)], *where, **parameters), *swept]
     shown = f"γ = {gamma:g}"
     control = [
         (f"{shown}, permuted", replace(run, permute=True)) for key, run in fits if key == shown
     ]
-    facts = length | {
+    facts = {
+        "epochs": first.epochs,
         "gamma": gamma,
         "preliminary": list(dict.fromkeys(run.title for _, run in fits if not run.result)),
         "distill": model["distill"],
