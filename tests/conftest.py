@@ -11,6 +11,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,29 +32,25 @@ signal.signal(
 SHARED = Path(os.environ.get("COMPENDIUM_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
-SLOW = (
-    "test_executors.py",
-    "test_notebooks.py",
-    "test_real_controls.py",
-    "test_ninth_chapter.py",
-    "test_eighth_method.py",
-    "test_methods.py",
-)  # a minute or more each, in this order, so that no process is left with one of them at the end
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tiers, and put the longest files first."""
+    """Mark the tiers that a folder or a fixture tells, and put the slow files first."""
     for item in items:
-        folder, fixtures = item.path.parent.name, set(getattr(item, "fixturenames", ()))
+        fixtures = set(getattr(item, "fixturenames", ()))
         marks = {
-            "slow": item.path.name in SLOW or folder == "reference",
-            "cluster": folder == "cluster",
+            "cluster": item.path.parent.name == "cluster",
             "browser": "built" in fixtures,
             "real_data": "her2st" in fixtures,
         }
         for name in (name for name, applies in marks.items() if applies):
             item.add_marker(name)
-    items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def call_after_epochs(monkeypatch: pytest.MonkeyPatch, call) -> None:
+    """Let every fit of a run call something with the number of each epoch that ends."""
+    from compendium.runs.fit import fit
+
+    monkeypatch.setattr("compendium.runs.execution.fit", partial(fit, after_epoch=call))
 
 
 def skip_or_fail(reason: str) -> None:

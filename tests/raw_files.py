@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from compendium.data.readers import her2st
-from compendium.data.readers.her2st_labels import LABELS
 from compendium.data.section import Section
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
 from compendium.storage import resource
 
+LABELS = cohort("her2st").classes
 GENES, PITCH, WIDTH, HEIGHT = 30, 150, 1200, 1050
 UNCOUNTED = "30x30"  # in the spot table of every made-up section, not in its counts
 

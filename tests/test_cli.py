@@ -54,7 +54,7 @@ BROKEN = {
     "duplicate spots": (
         "spots",
         lambda p: change_lines(p, lambda rows: [*rows, rows[2]]),
-        "stands twice",
+        "stands 2 times",
     ),
     "spot outside the image": (
         "spots",

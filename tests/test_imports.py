@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 BLOCKED = "scanpy squidpy anndata plotly papermill kornia spatialdata jupyter_book torch_geometric harmonypy"
 CODE = f"""
 import importlib, pkgutil, sys
@@ -40,7 +42,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from compendium.data.panels import published
 from compendium.data.section import Section, load
-from compendium.data.splits import section_out
+from compendium.data.splits import folds
 from compendium.runs import plan_run, run_once
 genes, rng, sections = np.array(published("markers_12")), np.random.default_rng(0), []
 for name in "AB":
@@ -53,7 +55,7 @@ for name in "AB":
     )
     sections.append(made.save(Path(sys.argv[1]) / name))
 run = plan_run(
-    "tiny", section_out(sections)[0], "ridge", sections=sections, panel="markers_12",
+    "tiny", folds("section-out", sections)[0], "ridge", sections=sections, panel="markers_12",
     encoder="colour",
 )
 print(run_once(run, sections, device="cpu").predictions["A"].shape)
@@ -61,6 +63,7 @@ print(run_once(run, sections, device="cpu").predictions["A"].shape)
 ).replace("import importlib", "from pathlib import Path\nimport importlib")
 
 
+@pytest.mark.slow
 def test_a_run_on_prepared_sections_with_a_named_panel_needs_the_bare_core(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", RUN, tmp_path],

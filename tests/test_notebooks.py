@@ -9,7 +9,9 @@ import pytest
 
 from compendium.__main__ import main
 from compendium.book.notebook.parameters import declared
-from compendium.book.run.chapters import chapters
+from compendium.book.run.chapters import chapters, has_folder
+
+pytestmark = pytest.mark.slow
 
 SMALL = [
     "-p",
@@ -53,7 +55,7 @@ def test_sources_are_clean(name):
     assert any("parameters_table()" in "".join(cell["source"]) for cell in code)
 
 
-@pytest.mark.parametrize("name", chapters())
+@pytest.mark.parametrize("name", filter(has_folder, chapters()))
 def test_a_chapter_computes_in_one_cell_and_checks_its_solutions(name):
     cells = json.loads(chapters()[name].read_text(encoding="utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]

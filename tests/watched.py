@@ -12,11 +12,10 @@ import compendium.runs.fit as fitting
 from compendium.data.prepare import folder
 from compendium.data.section import Section
 from compendium.runs import Run, execute, execution, plan_runs
-from compendium.runs.store import Record
 from compendium.storage import resource
 from conftest import tiny_section
 
-ATTEMPT, MAKE = execution.attempt, execution._fit_and_store
+ATTEMPT, FIT = execution.attempt, fitting.fit
 EPOCHS, HELD = 6, 2
 WORDS = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32, "epochs": EPOCHS}
 
@@ -71,12 +70,12 @@ def attempt(run, sections, device, at):
         while epoch == HELD and (where / "gate").exists():
             time.sleep(0.05)
 
-    def make(run, sections, device, target, checkpoint, _) -> Record:
+    def fit(run, *given) -> fitting.Fitted:
         note(where / "made", run)
-        return MAKE(run, sections, device, target, checkpoint, after_epoch)
+        return FIT(run, *given, after_epoch)
 
     with (
-        mock.patch.object(execution, "_fit_and_store", make),
+        mock.patch.object(execution, "fit", fit),
         mock.patch.object(fitting, "CHECKPOINT_SECONDS", 0.0),
     ):
         return ATTEMPT(run, sections, device, at)

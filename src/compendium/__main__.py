@@ -8,6 +8,12 @@ from compendium import __version__
 from compendium.commands import COMMANDS
 from compendium.errors import BadInput, cause
 
+DESCRIPTION = (
+    "Spatial gene expression from H&E images: prepare data, compute studies, run chapters, build"
+    " the book."
+)
+INTERRUPTED = "interrupted; what was finished is kept, run the same command to continue"
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
@@ -17,17 +23,14 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of every command and option."""
-    top = _Parser(
-        prog="compendium",
-        description="Spatial gene expression from H&E images: prepare data, compute studies, run"
-        " chapters, build the book.",
-    )
+    top = _Parser(prog="compendium", description=DESCRIPTION)
     top.add_argument("--version", action="version", version=__version__)
     listed = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
-    for name, command in COMMANDS.items():
-        added = listed.add_parser(name, help=command.help)
-        added.set_defaults(run_command=command.run)
-        for names, settings in command.arguments:
+    for run, arguments in COMMANDS.items():
+        line = run.__doc__.rstrip(".")
+        added = listed.add_parser(run.__name__, help=line[0].lower() + line[1:])
+        added.set_defaults(run_command=run)
+        for names, settings in arguments:
             added.add_argument(*names, **settings)
     return top
 
@@ -49,9 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.run_command(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _ended(
-            "interrupted; what was finished is kept, run the same command to continue", 130
-        )
+        return _ended(INTERRUPTED, 130)
     except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:

@@ -10,31 +10,53 @@ from pathlib import Path
 from compendium.errors import BadInput
 
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
-Argument = tuple[tuple[str, ...], dict]
+Run = Callable[[Namespace], None]
+COMMANDS: dict[Run, list[tuple[tuple[str, ...], dict]]] = {}
+"""Each command with its arguments, as `argparse.ArgumentParser.add_argument` takes them.
+
+Its name is that of the function, its line in the list of commands the first of the docstring.
+"""
 
 
-class Command:
-    """One command.
+def takes(*names: str, **settings) -> Callable[[Run], Run]:
+    """Give a command an argument of `argparse.ArgumentParser.add_argument`."""
 
-    Parameters
-    ----------
-    help
-        One line for the list of commands.
-    run
-        What it does with its options.
-    arguments
-        Arguments of `argparse.ArgumentParser.add_argument`.
-    """
+    def added(run: Run) -> Run:
+        COMMANDS.setdefault(run, []).insert(0, (names, settings))
+        return run
 
-    def __init__(self, help: str, run: Callable[[Namespace], None], *arguments: Argument) -> None:
-        self.help, self.run, self.arguments = help, run, arguments
+    return added
 
 
-def _fetch(options: Namespace) -> None:
-    from compendium.data.download.fetch import fetch
+def takes_names(option: str, **settings) -> Callable[[Run], Run]:
+    """Give a command an option of several names."""
+    return takes(option, nargs="+", metavar=option[2:-1].upper(), **settings)
+
+
+def takes_pairs(option: str, **settings) -> Callable[[Run], Run]:
+    """Give a command an option KEY=VALUE that may be given several times."""
+    return takes(option, action="append", default=[], metavar="KEY=VALUE", **settings)
+
+
+takes_cohort = takes("cohort", help="a prepared cohort, e.g. demo or her2st")
+PROFILE = "a file of notebooks/profiles (default: demo)"
+takes_profile = takes("--profile", default="demo", help=PROFILE)
+RAW = "folder of raw files (default: where fetch puts them), or of your own data with cohort.yaml"
+SPOT_SETS = "of cohort wu: filtered, the publishers' choice (default), or unfiltered"
+RULES = "rules of splits (default: section-out patient-out)"
+ADDRESS = "of the Dask scheduler, e.g. tcp://127.0.0.1:8786"
+TABLES = "methods, inputs, architectures, training, parameters, origins, protocols or deviations"
+
+
+@takes("cohort", help="cohort of data/sources.yaml, e.g. her2st")
+@takes("--from", dest="source", help="folder or http(s) address with the files")
+@takes_names("--sections", help="only the files of these sections")
+def fetch(options: Namespace) -> None:
+    """Check raw files against their published checksums and take them in."""
+    from compendium.data.download import fetch as download
     from compendium.data.sources import raw_folder
 
-    report = fetch(options.cohort, options.source, options.sections)
+    report = download.fetch(options.cohort, options.source, options.sections)
     raw = raw_folder(options.cohort)
     print(
         f"{len(report.verified)} files verified, {len(report.copied)} copied to {raw},"
@@ -49,19 +71,29 @@ def _fetch(options: Namespace) -> None:
         print(f"absent: {path}{cure}")
 
 
-def _prepare(options: Namespace) -> None:
-    from compendium.data.prepare import prepare
+@takes("cohort", help="cohort of data/sources.yaml, or a name for the one in --from")
+@takes("--from", dest="folder", type=Path, help=RAW)
+@takes_names("--sections", help="only these sections (default: all whose counts are there)")
+@takes("--tile-px", type=int, default=224, help="side of the patches in pixels (default: 224)")
+@takes("--spots", default="", help=SPOT_SETS)
+def prepare(options: Namespace) -> None:
+    """Read, check and store sections, ready to train on."""
+    from compendium.data import prepare as preparation
     from compendium.data.sources import cohort
 
-    for section in prepare(
-        options.cohort, options.sections, options.tile_px, options.folder, options.spots
-    ):
+    chosen = (options.sections, options.tile_px, options.folder, options.spots)
+    for section in preparation.prepare(options.cohort, *chosen):
         print(section, *([f"{section.spot_set} spots"] if section.spot_set else []))
     facts = cohort(options.cohort)
     print(f"{facts.title}; licence: {facts.licence}; under every image: {facts.attribution}")
 
 
-def _export(options: Namespace) -> None:
+@takes_cohort
+@takes("section", help="e.g. B4")
+@takes("out", type=Path, help="the file to write, e.g. B4.h5ad")
+@takes("--run", metavar="ID", help="run whose prediction is written (default: counts)")
+def export(options: Namespace) -> None:
+    """Write a prepared section, or what a run predicted for it, as h5ad for scanpy and squidpy."""
     from compendium.data.export import to_anndata, write_h5ad
     from compendium.data.prepare import open_sections
 
@@ -74,51 +106,67 @@ def _export(options: Namespace) -> None:
     print(write_h5ad(prediction(find(options.cohort, options.run), section), options.out))
 
 
-def _study(options: Namespace) -> None:
+@takes_cohort
+@takes_names("--methods", required=True, help="e.g. ridge stnet")
+@takes_names("--splits", default=["section-out", "patient-out"], help=RULES)
+@takes_names("--sections", help="default: all that are prepared")
+@takes_names("--seeds", type=int, default=[0], help="seeds (default: 0)")
+@takes_pairs("-p", dest="parameters", help="a parameter of every run, in YAML, e.g. epochs=100")
+@takes("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+@takes("--executor", default="serial", help="serial, local, dask or slurm (default: serial)")
+@takes("--workers", type=int, default=0, help="runs at once (0: as many as there are)")
+@takes("--address", default="", help=ADDRESS)
+@takes_pairs("--slurm", help="a parameter of submitit, e.g. slurm_partition=gpu")
+@takes("--show", action="store_true", help="only print the status of its runs")
+def study(options: Namespace) -> None:
+    """Fit methods on every fold of some splits: first what it will cost, then its progress."""
     from compendium.data.prepare import open_sections
     from compendium.runs.executors import executor
     from compendium.runs.fit import check_device
-    from compendium.runs.study.progress import run_study, table
+    from compendium.runs.study import progress
     from compendium.runs.study.runs import planned
 
     device, slurm = check_device(options.device), _typed("--slurm", options.slurm)
+    combined = (options.splits, options.methods, options.seeds)
     parameters = _typed("-p", options.parameters)
-    names, runs = planned(
-        options.cohort,
-        options.sections,
-        options.splits,
-        options.methods,
-        options.seeds,
-        parameters,
-    )
+    names, runs = planned(options.cohort, options.sections, *combined, parameters)
     sections = open_sections(options.cohort, names)
     if options.show:
-        print(*table(runs, sections), sep="\n")
+        print(*progress.table(runs, sections), sep="\n")
         return
     started = ExitStack()
-    pool, workers = started.enter_context(
-        executor(options.executor, workers=options.workers, address=options.address, slurm=slurm)
-    )
+    where = {"workers": options.workers, "address": options.address, "slurm": slurm}
+    pool, workers = started.enter_context(executor(options.executor, **where))
     try:
         with started:  # the table is printed when the workers have ended
-            run_study(runs, sections, pool, _to_stderr, workers=workers, device=device)
+            progress.run_study(runs, sections, pool, _to_stderr, workers=workers, device=device)
     finally:
-        print(*table(runs, sections), sep="\n")
+        print(*progress.table(runs, sections), sep="\n")
 
 
-def _table(options: Namespace) -> None:
-    from compendium.book.site.method_tables import as_text, table
+@takes("name", help=TABLES)
+def table(options: Namespace) -> None:
+    """Print a table of what is registered about the methods."""
+    from compendium.book.site import method_tables
 
-    print(as_text(table(options.name)))
+    print(method_tables.as_text(method_tables.table(options.name)))
 
 
-def _chapter(options: Namespace) -> None:
+@takes("name", help="e.g. id-loocv")
+@takes_profile
+@takes_pairs("-p", dest="parameters", help="a parameter, in YAML, e.g. 'methods=[ridge,stnet]'")
+@takes("--out", type=Path, help="write the notebook here instead of into the book")
+def chapter(options: Namespace) -> None:
+    """Run one chapter with papermill and put it into the book."""
     from compendium.book.run.chapters import run_chapter
 
     print(run_chapter(options.name, options.profile, _pairs("-p", options.parameters), options.out))
 
 
-def _book(options: Namespace) -> None:
+@takes_profile
+@takes("--no-run", action="store_true", help="build the pages without running chapters")
+def book(options: Namespace) -> None:
+    """Run the chapters that are out of date and build the pages."""
     from compendium.book.notebook import profiles
     from compendium.book.run import chapters
     from compendium.book.site import render as site
@@ -128,15 +176,17 @@ def _book(options: Namespace) -> None:
     print(site.render(profiles.root()))
 
 
-def _keep(options: Namespace) -> None:
-    from compendium.book.notebook import profiles
-    from compendium.book.notebook.tables import keep
+@takes("profile", help="e.g. her2st-subset")
+@takes_names("--chapters", help="only these (default: all that the profile names)")
+def keep(options: Namespace) -> None:
+    """Keep the tables of a profile's chapters in data/reference, for books without raw data."""
+    from compendium.book.notebook import profiles, tables
     from compendium.book.run import chapters
 
     named = profiles.load(options.profile).chapters
     names = options.chapters or [name for name in named if chapters.has_folder(name)]
     usual = {name: chapters.usual(name, options.profile) for name in names}
-    print(*keep(options.profile, usual), sep="\n")
+    print(*tables.keep(options.profile, usual), sep="\n")
 
 
 def _to_stderr(line: str) -> None:
@@ -166,98 +216,3 @@ def _pairs(option: str, given: list[str]) -> dict[str, str]:
         if not equals or not key:
             raise BadInput(f"{option} {key} is not of the form KEY=VALUE, e.g. -p seed=1")
     return {key: value for key, _, value in pairs}
-
-
-def _argument(*names: str, help: str, **settings) -> Argument:
-    """An argument of argparse, whose help gives the default if there is one."""
-    if default := settings.get("default"):
-        shown = " ".join(map(str, default)) if isinstance(default, list) else default
-        help += f" (default: {shown})"
-    return names, settings | {"help": help}
-
-
-def _names(option: str, help: str, **settings) -> Argument:
-    """An option that takes several names."""
-    return _argument(option, nargs="+", metavar=option[2:-1].upper(), help=help, **settings)
-
-
-def _pairs_of(option: str, help: str, **settings) -> Argument:
-    """An option KEY=VALUE that may be given several times."""
-    return _argument(
-        option, help=help, action="append", default=[], metavar="KEY=VALUE", **settings
-    )
-
-
-COHORT = _argument("cohort", help="a prepared cohort, e.g. demo or her2st")
-PROFILE = _argument("--profile", default="demo", help="a file of notebooks/profiles")
-RAW = "folder of raw files (default: where fetch puts them), or of your own data with cohort.yaml"
-SPOT_SETS = "of cohort wu: filtered, the publishers' choice (default), or unfiltered"
-TABLES = "methods, inputs, architectures, training, parameters, origins, protocols or deviations"
-
-COMMANDS = {
-    "fetch": Command(
-        "check raw files against their published checksums and take them in",
-        _fetch,
-        _argument("cohort", help="cohort of data/sources.yaml, e.g. her2st"),
-        _argument("--from", dest="source", help="folder or http(s) address with the files"),
-        _names("--sections", "only the files of these sections"),
-    ),
-    "prepare": Command(
-        "read, check and store sections, ready to train on",
-        _prepare,
-        _argument("cohort", help="cohort of data/sources.yaml, or a name for the one in --from"),
-        _argument("--from", dest="folder", type=Path, help=RAW),
-        _names("--sections", "only these sections (default: all whose counts are there)"),
-        _argument("--tile-px", type=int, default=224, help="side of the patches in pixels"),
-        _argument("--spots", default="", help=SPOT_SETS),
-    ),
-    "export": Command(
-        "write a prepared section, or what a run predicted for it, as h5ad for scanpy and squidpy",
-        _export,
-        COHORT,
-        _argument("section", help="e.g. B4"),
-        _argument("out", type=Path, help="the file to write, e.g. B4.h5ad"),
-        _argument("--run", metavar="ID", help="run whose prediction is written (default: counts)"),
-    ),
-    "study": Command(
-        "fit methods on every fold of some splits: first what it will cost, then its progress",
-        _study,
-        COHORT,
-        _names("--methods", "e.g. ridge stnet", required=True),
-        _names("--splits", "rules of splits", default=["section-out", "patient-out"]),
-        _names("--sections", "default: all that are prepared"),
-        _names("--seeds", "seeds", type=int, default=[0]),
-        _pairs_of("-p", "a parameter of every run, in YAML, e.g. epochs=100", dest="parameters"),
-        _argument("--device", default="auto", help="auto, cpu, cuda or mps"),
-        _argument("--executor", default="serial", help="serial, local, dask or slurm"),
-        _argument("--workers", type=int, default=0, help="runs at once (0: as many as there are)"),
-        _argument("--address", default="", help="of the Dask scheduler, e.g. tcp://127.0.0.1:8786"),
-        _pairs_of("--slurm", "a parameter of submitit, e.g. slurm_partition=gpu"),
-        _argument("--show", action="store_true", help="only print the status of its runs"),
-    ),
-    "table": Command(
-        "print a table of what is registered about the methods",
-        _table,
-        _argument("name", help=TABLES),
-    ),
-    "chapter": Command(
-        "run one chapter with papermill and put it into the book",
-        _chapter,
-        _argument("name", help="e.g. id-loocv"),
-        PROFILE,
-        _pairs_of("-p", "a parameter, in YAML, e.g. 'methods=[ridge,stnet]'", dest="parameters"),
-        _argument("--out", type=Path, help="write the notebook here instead of into the book"),
-    ),
-    "book": Command(
-        "run the chapters that are out of date and build the pages",
-        _book,
-        PROFILE,
-        _argument("--no-run", action="store_true", help="build the pages without running chapters"),
-    ),
-    "keep": Command(
-        "keep the tables of a profile's chapters in data/reference, for books without raw data",
-        _keep,
-        _argument("profile", help="e.g. her2st-subset"),
-        _names("--chapters", "only these (default: all that the profile names)"),
-    ),
-}

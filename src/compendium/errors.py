@@ -1,7 +1,8 @@
 """The error that a user can mend, and one line for errors that are no fault of the program."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class BadInput(ValueError):
@@ -17,28 +18,51 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}? " if near else ""
 
 
+def one_line(error: BaseException) -> str:
+    """Return the message of an error in one line."""
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def about(where: str) -> Iterator[None]:
+    """Begin the message of bad input in the block with what it is about, unless it does."""
+    try:
+        yield
+    except BadInput as error:
+        if str(error).startswith(where):
+            raise
+        raise BadInput(f"{where}: {error}") from error
+
+
+@contextmanager
+def refusing(
+    kinds: type[Exception] | tuple[type[Exception], ...], what: str, mend: str
+) -> Iterator[None]:
+    """Turn errors of libraries in the block into bad input: `what (the error); mend`.
+
+    Bad input, too little memory and a library that is not installed stay what they are.
+    """
+    try:
+        yield
+    except (BadInput, MemoryError, ImportError):
+        raise
+    except kinds as error:
+        raise BadInput(f"{what} ({one_line(error)}); {mend}") from error
+
+
 def cause(error: BaseException) -> str:
     """Describe bad input, too little memory, or a disk that refuses; return "" for other errors."""
-    message = " ".join(str(error).split())
+    message = one_line(error)
     if isinstance(error, BadInput):
         return message
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"  # of torch
-        or "can't allocate memory" in message
-    ):
-        return (
-            "out of memory; "
-            "lower batch, width, --tile-px or the number of workers, or take fewer sections"
-        )
+    of_torch = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in message
+    if isinstance(error, MemoryError) or of_torch:
+        cure = "lower batch, width, --tile-px or the number of workers, or take fewer sections"
+        return f"out of memory; {cure}"
     if isinstance(error, ConnectionError | TimeoutError):
-        return (
-            f"a connection ended ({message}); "
-            "check the address and the network, and run the same command again"
-        )
+        cure = "check the address and the network, and run the same command again"
+        return f"a connection ended ({message}); {cure}"
     if isinstance(error, OSError):
-        return (
-            f"{error.filename or 'a file'} cannot be read or written "
-            f"({error.strerror or message}); check the disk and its permissions"
-        )
+        what, why = error.filename or "a file", error.strerror or message
+        return f"{what} cannot be read or written ({why}); check the disk and its permissions"
     return ""

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
@@ -29,13 +29,8 @@ def workers(
     """
     context = get_context("spawn")
     theirs, mine = context.Pipe(duplex=False)
-    with (
-        closing(theirs),
-        closing(mine),
-        ProcessPoolExecutor(
-            count, mp_context=context, initializer=_begin, initargs=(theirs, start, arguments)
-        ) as pool,
-    ):
+    begin = {"initializer": _begin, "initargs": (theirs, start, arguments)}
+    with theirs, mine, ProcessPoolExecutor(count, mp_context=context, **begin) as pool:
         try:
             yield pool
         except BaseException:

@@ -8,16 +8,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from glob import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from compendium.errors import BadInput
-
-if TYPE_CHECKING:
-    import filelock
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REPLACED = "was"  # name of the old folder while the new one takes its place
@@ -34,10 +30,8 @@ def project_root() -> Path:
     the package is imported from; else the working folder.
     """
     here = Path.cwd()
-    for folder in (here, *here.parents, CHECKOUT):
-        if (folder / "notebooks" / "profiles").is_dir():
-            return folder
-    return here
+    folders = (here, *here.parents, CHECKOUT)
+    return next((each for each in folders if (each / "notebooks" / "profiles").is_dir()), here)
 
 
 def home() -> Path:
@@ -103,13 +97,11 @@ def is_locked(path: Path) -> bool:
 
     A shared lock is tried, so that two processes that ask at once do not see each other.
     """
-    try:
-        with path.open() as lock:
+    with suppress(FileNotFoundError), path.open() as lock:
+        try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
+        except BlockingIOError:
+            return True
     return False
 
 
@@ -132,7 +124,7 @@ def alone(target: Path) -> Iterator[None]:
             lock_of(target).unlink(missing_ok=True)
 
 
-def _acquired(path: Path) -> "filelock.BaseFileLock":
+def _acquired(path: Path) -> AbstractContextManager:
     """Acquire a lock whose folder its last holder may be removing at this moment."""
     from filelock import FileLock
 
@@ -168,10 +160,9 @@ def _exchanged(new: Path, target: Path) -> bool:
     """Exchange two folders in one step; possible on most local disks of Linux."""
     renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
     here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of linux/fs.h
-    return (
-        renameat2 is not None
-        and renameat2(here, os.fsencode(new), here, os.fsencode(target), exchange) == 0
-    )
+    if renameat2 is None:
+        return False
+    return renameat2(here, os.fsencode(new), here, os.fsencode(target), exchange) == 0
 
 
 def _renamed(new: Path, target: Path) -> bool:
@@ -241,7 +232,9 @@ def sweep(target: Path) -> None:
     A folder that was moved away from `target` is put back. Folders in use are left alone.
     """
     for left in target.parent.glob(f".{escape(target.name)}.{'?' * 8}"):
-        with suppress(OSError), _handle(left) as handle:  # in use, gone, or not removable by us
+        with suppress(OSError), ExitStack() as opened:  # in use, gone, or not removable by us
+            handle = os.open(left, os.O_RDONLY)
+            opened.callback(os.close, handle)
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if (left / REPLACED).exists() and not target.exists():
                 (left / REPLACED).rename(target)
@@ -259,12 +252,3 @@ def _held_folder(target: Path) -> tuple[Path, int]:
             if folder.exists():
                 return folder, handle
             os.close(handle)
-
-
-@contextmanager
-def _handle(folder: Path) -> Iterator[int]:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        yield handle
-    finally:
-        os.close(handle)

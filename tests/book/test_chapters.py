@@ -18,6 +18,8 @@ from compendium.data.splits import PUBLISHED_OOD
 from compendium.errors import BadInput
 from tiny_book import FIGURE, make_root
 
+pytestmark = pytest.mark.slow
+
 NOISE = "import sys, warnings; print('at', page.notebook); print('loud', file=sys.stderr)"
 NAMING = ("sections", "tested", *ROLES)  # parameters that name sections
 CELLS = (FIGURE, NOISE, "page.made_from(device='an abacus')", "page.parameters_table()")

@@ -1,4 +1,4 @@
-"""An eighth method, k nearest neighbours on frozen features, is one file, one import line and one BibTeX entry.
+"""An eighth method, k nearest neighbours on frozen features, is two files, one import line and one BibTeX entry.
 
 Added here in a copy of the checkout, and used from there.
 """
@@ -19,6 +19,8 @@ from compendium.book.site import method_tables
 from compendium.methods import METHODS
 from compendium.storage import CHECKOUT
 
+pytestmark = pytest.mark.slow
+
 FILE = '''"""k nearest neighbours (One 2031): the mean expression of the most similar training tiles."""
 
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from dataclasses import dataclass
 import torch
 
 from compendium.methods.layers import Batch, Method, ModelSpec
-from compendium.methods.registry import Config, Description, Deviation, Recipe, register
+from compendium.methods.registry import Config, Recipe, register
 
 
 @dataclass(frozen=True)
@@ -62,19 +64,22 @@ class KNN(Method):
 register(
     KNN,
     Recipe(name="knn", unit="spot", tile_px=48, target="log1p", optimiser="closed form", epochs=0, config=KNNConfig()),
-    Description(
-        title="Nearest tiles",
-        citation="one2031knn",
-        summary="Mean expression of the training spots with the most similar tiles.",
-        deviations=(Deviation("Neighbours", "ten", "five", "ten are smoother"),),
-    ),
 )
 '''
+DESCRIPTION = """title: Nearest tiles
+citation: one2031knn
+summary: Mean expression of the training spots with the most similar tiles.
+deviations:
+  - what: Neighbours
+    here: ten
+    paper: five
+    reason: ten are smoother
+"""
 IMPORT = "from compendium.methods import knn  # noqa: E402, F401\n"
 ENTRY = "\n@article{one2031knn, author={One, An}, title={Nearest tiles of all}, journal={J}, year={2031}}\n"
 PAGE = (
-    "# Methods\n\n```{methods-table} methods\n```\n\nSee {numref}`methods:stnet`.\n\n```{method-drawing} stnet\n```\n\n```{method-drawing}\n```\n\n"
-    "```{method-drawing} structure\n```\n\n```{bibliography}\n:cited:\n```\n"
+    "# Methods\n\n```{methods-table} methods\nEvery method. {sources}\n```\n\nSee {numref}`methods:stnet`.\n\n```{method-drawing} stnet\n```\n\n```{method-drawing}\n```\n\n"
+    "```{method-drawing} structure\nWhat they share.\n```\n\n```{bibliography}\n:cited:\n```\n"
 )
 TOC = "format: jb-book\nroot: intro\nchapters:\n  - file: methods\n"
 ROOMS = (
@@ -116,6 +121,7 @@ def checkout(tmp_path_factory) -> Path:
         )
     methods, book = root / "src" / "compendium" / "methods", root / "book"
     (methods / "knn.py").write_text(FILE)
+    (methods / "descriptions" / "knn.yaml").write_text(DESCRIPTION)
     for file, line in ((methods / "__init__.py", IMPORT), (book / "references.bib", ENTRY)):
         file.write_text(file.read_text(encoding="utf-8") + line, encoding="utf-8")
     for name, text in (
@@ -143,7 +149,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def test_the_copy_alone_knows_it(checkout):
-    """Three places are touched: the method's file, the import line and the bibliography."""
+    """Touched are the method's two files, the import line and the bibliography."""
     assert "knn" not in METHODS
     touched = {
         str(path.relative_to(checkout))
@@ -157,6 +163,7 @@ def test_the_copy_alone_knows_it(checkout):
     }
     assert touched == {
         "src/compendium/methods/knn.py",
+        "src/compendium/methods/descriptions/knn.yaml",
         "src/compendium/methods/__init__.py",
         "book/references.bib",
     }
@@ -170,7 +177,7 @@ def test_the_command_line_prints_it(checkout):
         re.MULTILINE,
     )
     assert re.search(
-        r"^Nearest tiles +48  normalised +each spot alone +none +ln\(1 \+ c\) +none$",
+        r"^Nearest tiles +48  normalised +each spot alone +none +ln\(1 \+ count\) +none$",
         said,
         re.MULTILINE,
     )

@@ -11,6 +11,8 @@ from raw_files import files_below
 from small_disk import is_refused
 from tiny_book import FIGURE, make_root
 
+pytestmark = pytest.mark.slow
+
 WAIT = """
 import os, pathlib, time
 while pathlib.Path("wait").exists():

@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from compendium.storage import CHECKOUT
+
+pytestmark = pytest.mark.slow
 
 COPIED = ("src", "book", "notebooks", "_config.yml", "CONTRIBUTING.md", "pyproject.toml")
 DATA = ("sources.yaml", "genes", "published", "reference")

@@ -12,6 +12,8 @@ from compendium.book.site.render import render
 from compendium.errors import BadInput
 from tiny_book import make_site
 
+pytestmark = pytest.mark.slow
+
 RECORD = "application/papermill.record/"
 
 DATA = pd.DataFrame({"gene": ["ERBB2", "GNAS"], "pcc": [0.5, 0.25]})

@@ -125,6 +125,7 @@ def test_times_are_told_in_words():
     ]
 
 
+@pytest.mark.slow
 def test_the_page_is_built_strictly_with_numbers_and_links(root):
     make_site(root, "# A tiny chapter: all of it\n", [], {"compendium": FACTS})
     (root / "book" / "intro.md").write_text(

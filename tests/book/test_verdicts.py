@@ -24,7 +24,8 @@ def test_each_finding_has_on_published_tables_the_verdict_that_its_author_saw(pr
     for finding in findings:
         outcome = finding.decide(results)
         assert outcome.verdict == finding.expected, finding.id
-        assert finding.sentence(outcome) and "{" not in finding.sentence(outcome)
+        sentence = finding.sentence(outcome)
+        assert sentence.endswith(".") and "{" not in sentence and "nan" not in sentence
 
 
 def test_ids_are_unique_slugs():

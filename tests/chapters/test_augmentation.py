@@ -29,7 +29,7 @@ from compendium.evaluation.verdict import Verdict
 from compendium.images.augment.families import FAMILIES
 from compendium.images.stain.colour_spaces import lab
 from compendium.images.stain.store import STAINS
-from compendium.runs.run import plan_run
+from compendium.runs import plan_run
 from conftest import tiny_section
 from raw_files import refusal
 from stained_slides import OTHER, E, H, pictured, slide
@@ -118,7 +118,7 @@ def found(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setattr(comparison, "open_sections", lambda cohort, names: SECTIONS)
-        patch.setattr(plan, "placed", lambda cohort, names: SECTIONS)
+        patch.setattr(comparison, "placed", lambda cohort, names: SECTIONS)
         patch.setattr(plan, "LONG", {"epochs": 4})
         shared = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 16, "seed": 0}
         named = (["stnet"], ["macenko", "randstainna"], 2)
@@ -317,16 +317,18 @@ def test_ridge_and_distilled_rows_are_held_to_hist2sts_other_seed():
 
 def test_every_figure_shows_its_rows(found):
     for group in GROUPS:
-        box, difference = figures.of_group(found, group)  # the panel has one part
+        (box, *_), (difference, *_, drawn) = figures.of_group(
+            found, group
+        )  # the panel has one part
         rows = found["boxes"].query("group == @group")["row"].nunique()
-        assert [len(each.x) for each in box["fig"].data] == [rows] * 2
-        assert sum(len(trace.x) for trace in difference["fig"].data) == len(difference["data"])
-        assert {shape.type for shape in difference["fig"].layout.shapes} == {"line", "rect"}
+        assert [len(each.x) for each in box.data] == [rows] * 2
+        assert sum(len(trace.x) for trace in difference.data) == len(drawn)
+        assert {shape.type for shape in difference.layout.shapes} == {"line", "rect"}
     panels = found["panels"]
     both = [panels.assign(panel=name) for name in ("one", "two")]
     parts = pd.concat(both, ignore_index=True)
     several = Results(dict(found.tables) | {"panels": parts}, found.facts)
-    assert [each["name"] for each in figures.of_group(several, MAIN)] == [
+    assert [each[1] for each in figures.of_group(several, MAIN)] == [
         "main-boxes",
         "main-differences",
         "main-by-panel",
@@ -337,7 +339,7 @@ def test_every_figure_shows_its_rows(found):
 
 
 def test_the_page_names_its_numbers_and_rows(found):
-    numbers = augmentation.summary_numbers(found)
+    numbers = augmentation.page_numbers(found)
     assert (numbers["training_sections"], numbers["test_sections"]) == ("S1", "S3, S4")
     assert (numbers["views"], numbers["next_seed"]) == (2, 1)
     assert numbers["band_stain"] == augmentation.seed_band(found["differences"], STAIN)
@@ -402,6 +404,6 @@ def test_the_tile_with_the_most_contrast_is_shown():
 
 
 def test_a_section_that_lies_nowhere_is_refused(monkeypatch):
-    monkeypatch.setattr(plan, "placed", lambda cohort, names: [tiny_section("S1")])
+    monkeypatch.setattr(comparison, "placed", lambda cohort, names: [tiny_section("S1")])
     message = refusal(lambda: plan.design("demo", ROLES, panel="all", budget="smoke", seed=0))
     assert "section S2 of validation is not among S1" in message

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.chapters.encoders import design as chapter_design
 from compendium.chapters.encoders.design import (
     COMPARISONS,
     design,
@@ -21,7 +20,7 @@ from compendium.evaluation.comparison import Row, compute, one_patient_jobs, per
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Verdict
 from compendium.images.encoders import FROZEN
-from compendium.plots.paired import paired
+from compendium.plots.dots import paired
 from conftest import tiny_section
 
 SECTIONS = [
@@ -88,8 +87,8 @@ def test_results_hold_all_that_the_page_draws(home, monkeypatch):
         Row(key, ROWS[key].title, ROWS[key].parameters | {"encoder": "colour", "tile_px": 32})
         for key in ("frozen", "ridge")
     ]
-    monkeypatch.setattr(chapter_design, "rows", lambda *_: some)
-    monkeypatch.setattr(chapter_design, "placed", lambda *_: SECTIONS)
+    monkeypatch.setattr("compendium.chapters.encoders.design.rows", lambda *_: some)
+    monkeypatch.setattr(comparison, "placed", lambda *_: SECTIONS)
     monkeypatch.setattr(comparison, "open_sections", lambda cohort, names: SECTIONS)
     planned = design(
         "demo", None, ["P3"], [], ["resnet999"], [], 1, 1, panel="all", budget="smoke", seed=0
@@ -139,7 +138,10 @@ def test_figures_show_every_row_once_and_mark_preliminary_ones():
     genes = per_gene(results["scores"])
     assert len(genes) == len(ROWS) * 5 and (genes["sections"] == 3).all()
     fig = gene_boxes(genes, titles, {"tuned"})
-    assert sorted(x for box in fig.data for x in box.x) == sorted(titles.values())
-    assert list(fig.data[1].x) == ["Lite0 tuned"]
+    drawn = [
+        [x for x, y in zip(box.x, box.median, strict=True) if np.isfinite(y)] for box in fig.data
+    ]
+    assert sorted(sum(drawn, [])) == sorted(titles.values()) and drawn[1] == ["Lite0 tuned"]
+    assert list(fig.data[0].x) == list(titles.values()), "rows stand in their order"
     apart, _ = compared(results)
     assert sum(len(trace.x) for trace in paired(apart).data) == len(apart) == 3 * len(COMPARISONS)

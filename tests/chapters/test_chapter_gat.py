@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.chapters.gat import design as chapter_design
 from compendium.chapters.gat import figures
 from compendium.chapters.gat.design import COMPARISONS, ROWS, TITLES, check_sizes, design
 from compendium.chapters.gat.findings import FINDINGS, cost, no_gain
@@ -30,7 +29,7 @@ def chapter(home, monkeypatch):
     def computed(patients: tuple[str, ...], splits: list[str]) -> Results:
         sections = [tiny_section(f"S{i}", patient=name) for i, name in enumerate(patients, start=1)]
         monkeypatch.setattr(comparison, "open_sections", lambda cohort, names: sections)
-        monkeypatch.setattr(chapter_design, "placed", lambda *_: sections)
+        monkeypatch.setattr(comparison, "placed", lambda *_: sections)
         planned = design("demo", None, splits, [], [5, 20], weights="", seed=0, **PARAMETERS)
         return compute(planned, tables, "cpu")
 
@@ -118,12 +117,8 @@ def test_the_claim_about_accuracy_follows_from_the_sections(values, result, expe
 )
 def test_the_claim_about_cost_follows_from_the_steps(relative, expected):
     steps = pd.DataFrame({"row": ["hist2st", "gat"], "relative": [1.0, relative]})
-    lines = [
-        {"layer": layer, "spots": n, "seconds": float(n)} for layer in LAYERS for n in (10, 20)
-    ]
-    outcome = cost(Results({"steps": steps, "layers": pd.DataFrame(lines)}, {}))
+    outcome = cost(Results({"steps": steps}, {}))
     assert (outcome.verdict, outcome.statistic) == (expected, relative)
-    assert outcome.numbers["transformer"] == pytest.approx(1)
 
 
 def test_growth_is_the_exponent_between_the_two_largest_sizes():

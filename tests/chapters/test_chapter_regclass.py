@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.chapters.regclass import design as chapter_design
 from compendium.chapters.regclass.design import design
 from compendium.chapters.regclass.findings import FINDINGS, classes, expression
 from compendium.chapters.regclass.results import (
@@ -33,7 +32,7 @@ PARAMETERS = {"panel": "all", "encoder": "colour", "weights": "", "budget": "smo
 def chapter(home, monkeypatch):
     """Compute the chapter on tiny sections, with some parameters changed."""
     monkeypatch.setattr(comparison, "open_sections", lambda cohort, names: SECTIONS)
-    monkeypatch.setattr(chapter_design, "placed", lambda *_: SECTIONS)
+    monkeypatch.setattr(comparison, "placed", lambda *_: SECTIONS)
 
     def computed(**changed) -> Results:
         stated = {"splits": ["patient-out"], "tested": ["S3"], "gammas": [0, 1.0], "gamma": 1.0}

@@ -47,7 +47,7 @@ def sections() -> list[Section]:
 
 def test_every_figure_can_be_published(sections):
     numbers, shares = section_numbers(sections), channel_shares(sections)
-    drawn = select(sections)
+    drawn = select(sections, 6)
     for figure in (
         figures.depth(numbers, ["A1"]), figures.scale(numbers), slide_figures.gallery(drawn), figures.spots(drawn),
         slide_figures.colours(shares, ["A", "B", "C"]),
@@ -79,8 +79,8 @@ def test_depth_draws_medians_quartiles_and_what_is_not_chosen_hollow(sections):
 
 def test_slides_are_chosen_patient_by_patient(sections):
     assert [section.name for section in select(sections, 3)] == ["A1", "B1", "C1"]
-    assert [section.name for section in select(sections)] == ["A1", "A2", "B1", "C1"]
-    assert select([sections[3]]) == []
+    assert [section.name for section in select(sections, 6)] == ["A1", "A2", "B1", "C1"]
+    assert select([sections[3]], 6) == []
     labs = [
         slide(name, name[0], lab=lab)
         for name, lab in (("A1", "L1"), ("B1", "L1"), ("C1", "L1"), ("D1", "L2"), ("D2", "L2"))
@@ -102,7 +102,7 @@ def test_the_gallery_is_at_one_scale_inside_the_slides():
 
 
 def test_the_menu_shows_one_section_with_its_slide_and_its_spots(sections):
-    drawn = select(sections)
+    drawn = select(sections, 6)
     fig = figures.spots(drawn)
     buttons = fig.layout.updatemenus[0].buttons
     assert [button.label for button in buttons] == [

@@ -15,6 +15,7 @@ from compendium.data.sources import catalogue
 from compendium.data.splits import PUBLISHED_OOD
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
+from compendium.evaluation.describe import channel_shares
 from compendium.evaluation.findings import decide_all
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict
@@ -91,10 +92,10 @@ def test_brightness_that_is_moved_by_a_level_is_that_far_away():
         replace(plain, name="S3", patient="P3"),
         moved,
     ]
-    parts = partition(sections, ["S1", "S2"], ["S3"], ["T1"])
+    roles = partition(sections, ["S1", "S2"], ["S3"], ["T1"]).roles
     seen = {section.name: np.random.default_rng(0).normal(size=(24, 3)) for section in sections}
     rows = shift.distances(
-        sections, parts, shift.shares_by_role(sections, parts), shift.genes_per_spot(sections), seen
+        sections, roles, channel_shares(sections), shift.genes_per_spot(sections), seen
     ).set_index("section")
     assert rows.loc["S3", ["red", "green", "blue", "colour"]].tolist() == [0, 0, 0, 0]
     assert rows.loc["T1", ["red", "green", "blue"]].tolist() == pytest.approx([64, 0, 64])
@@ -158,7 +159,7 @@ def tables(tmp_path_factory):
             return [section for section in SECTIONS if section.name in names]
 
         patch.setattr(comparison, "open_sections", opened)
-        patch.setattr("compendium.chapters.ood.design.placed", opened)
+        patch.setattr(comparison, "placed", opened)
         roles = {"training": ["S1", "S2"], "validation": ["S3"], "test": ["T1", "T2"]}
         design = plan_chapter("demo", roles, ["colour", "mean", "hist2st"], {}, **PARAMETERS)
         yield comparison.compute(design, ood.tables, "cpu")

@@ -22,6 +22,8 @@ from compendium.evaluation.scores import scores, summary
 from compendium.runs import execute, plan_runs
 from compendium.storage import resource
 
+pytestmark = pytest.mark.slow
+
 IMAGED = ["B4", "C2", "C3", "C4", "C5"]
 MANY = [
     "C2",

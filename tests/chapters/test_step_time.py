@@ -27,7 +27,7 @@ def test_rows_are_timed_in_turn_and_the_shortest_epoch_counts(group, monkeypatch
     asked, seconds = [], iter([8.0, 2.0, 4.0, 3.0])
 
     def shortest(run, seen, device):
-        asked.append((run.method, run.split.test, len(seen.training), len(seen.genes)))
+        asked.append((run.method, run.split.test, len(seen.training), len(seen.target.genes)))
         return next(seconds)
 
     monkeypatch.setattr(step_time, "shortest", shortest)

@@ -30,7 +30,7 @@ def tables(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("transforms")))
         patch.setattr(comparison, "open_sections", lambda cohort, names: SECTIONS)
-        patch.setattr(plan, "placed", lambda cohort, names: SECTIONS)
+        patch.setattr(comparison, "placed", lambda cohort, names: SECTIONS)
         targets = ["raw", "minmax", "logcpm", "wide", "pearson"]
         design = plan.design("demo", None, ["ridge", "hist2st"], targets, ["P1"], **PARAMETERS)
         yield compute(design, transforms.tables, "cpu")
@@ -71,7 +71,7 @@ def test_differences_are_to_log_cpm_of_the_same_method(tables):
 def test_what_made_the_tables_and_what_is_preliminary(tables):
     met = tables["criterion"].set_index("row")["result"]
     assert met.to_dict() == {row: row.startswith("ridge") for row in met.index}
-    assert transforms.titles(tables)["hist2st:raw"] == "Hist2ST, raw counts (preliminary)"
+    assert comparison.titles(tables)["hist2st:raw"] == "Hist2ST, raw counts (preliminary)"
     assert transforms.summary_numbers(tables) == {
         "tested": 3,
         "patients": 3,

@@ -18,7 +18,7 @@ from compendium.errors import BadInput
 from compendium.runs import store
 from compendium.runs.execution import RunsFailed
 from compendium.runs.executors import executor as start
-from compendium.runs.study.status import folders, statuses
+from compendium.runs.study.progress import folders, statuses
 from compendium.storage import is_locked
 from conftest import skip_or_fail
 from one_node import OneNode, missing

@@ -109,7 +109,7 @@ def test_a_foreign_object_needs_positions_only(slide):
 
 def test_places_are_found_on_a_square_array():
     one = synthetic.make("P1a", 16)
-    found = anndata_file.grid_of(one.pixels, "square", "here")
+    found = anndata_file.grid_of(one.pixels, "square")
     np.testing.assert_array_equal(found, one.grid - one.grid.min(axis=0))
     assert tables.array_of(one.pixels) == "square"
 
@@ -117,7 +117,7 @@ def test_places_are_found_on_a_square_array():
 def test_places_that_are_not_on_an_array_are_refused():
     spots = np.random.default_rng(0).uniform(0, 900, (60, 2)).astype(np.float32)
     for array in ("square", "hexagonal"):
-        assert "no upright" in refusal(lambda kind=array: anndata_file.grid_of(spots, kind, "here"))
+        assert "no upright" in refusal(lambda kind=array: anndata_file.grid_of(spots, kind))
 
 
 def test_spots_outside_the_tissue_are_left_out(slide):

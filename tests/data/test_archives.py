@@ -101,7 +101,7 @@ HARMFUL = {
     "a name too long in all": (
         {"spatial/" + 3000 * "a/": b"1"},
         (),
-        "cannot be unpacked",
+        "contains a name that no file can have here",
     ),
     "a name twice": (
         {"./spatial/scalefactors_json.json": b"other"},

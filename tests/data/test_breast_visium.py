@@ -9,11 +9,12 @@ from PIL import Image
 
 from compendium.__main__ import main
 from compendium.data.prepare import folder, open_sections, prepare
-from compendium.data.readers.wu import GROUPS
 from compendium.data.section import load
 from compendium.data.sources import cohort
 from raw_files import change_lines, files_below, refusal
 from space_ranger import GENES, NAMED, WORDS, picture, positions, write_tenx, write_wu
+
+GROUPS = {word: group for group, words in cohort("wu").classes.items() for word in words}
 
 INSIDE = positions().query("in_tissue == 1")["barcode"].tolist()
 MATRIX, METADATA = (
@@ -170,13 +171,13 @@ REFUSED = {
     "two matrices": (lambda raw: shutil.copytree(raw / MATRIX, raw / MATRIX / "again"), ("CID4290_*, is ", "CID4290_filtered_count_matrix and ", "/again;")),
     "no column": (rewritten("Classification", "Class"), ("lacks the column Classification",)),
     "a gene in the metadata": (rewritten("patientid", GENES[2]), (f"{GENES[2]} is a column of", "and a gene of the counts", "take the column out")),
-    "a spot twice": (twice, (f"spot {INSIDE[0]} stands twice",)),
+    "a spot twice": (twice, (f"spot {INSIDE[0]} stands 2 times",)),
     "metadata of another section": (rewritten("-1", "-2"), ("have no spot in common",)),
     "metadata that is none": (lambda raw: (raw / METADATA).write_bytes(b""), ("is no comma-separated table",)),
     "a scan in another format": (lambda raw: (raw / "images/CID4290.tif").rename(raw / "images/CID4290.svs"), ("CID4290.svs would be left out", "CID4290.tif")),
     "two images": (lambda raw: shutil.copyfile(raw / "images/CID4290.tif", raw / "images/CID4290.png"), ("found CID4290.png and CID4290.tif; keep the one that belongs",)),
     "an image smaller than the spots' extent": (smaller, ("spots lie outside the image of 260 x 300 px",)),
-    "too few features": (features(9), ("counts 13 features of 25 barcodes, of which features.tsv.gz and barcodes.tsv.gz list 9 and 25",)),
+    "too few features": (features(9), ("matrix cannot be read", "13", "9")),
 }  # fmt: skip
 
 

@@ -220,7 +220,7 @@ def test_what_cannot_be_exported(tmp_path):
         lambda: write_h5ad(annotated, tmp_path / "section.csv")
     )
     (tmp_path / "full.h5ad").mkdir()
-    assert "it is a folder" in refusal(lambda: write_h5ad(annotated, tmp_path / "full.h5ad"))
+    assert "is a folder" in refusal(lambda: write_h5ad(annotated, tmp_path / "full.h5ad"))
     assert files_below(tmp_path) == set()
 
 

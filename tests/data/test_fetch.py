@@ -4,8 +4,6 @@ import dataclasses
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -412,12 +410,3 @@ def test_a_cohort_without_catalogued_files(slides, monkeypatch):
     )
     monkeypatch.setattr(sources, "published", lambda: {"slides": own})
     assert "the catalogue lists no files of cohort slides" in refusal(lambda: fetch("slides"))
-
-
-def test_downloading_is_imported_when_it_is_needed():
-    """The libraries of downloads and locks are imported when they are used."""
-    code = (
-        "import sys, compendium.data.download.fetch; "
-        "assert not {'filelock', 'requests', 'urllib3'} & set(sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -10,6 +10,7 @@ import pytest
 
 from compendium.__main__ import main
 from compendium.data.download import fetch as module
+from compendium.data.download import http
 from compendium.data.download.fetch import fetch
 from compendium.data.download.http import Patience, Unreachable
 from compendium.data.sources import cohort, raw_folder
@@ -60,8 +61,8 @@ def test_many_files_come_at_once(mirror: RudeServer, tmp_path: Path, monkeypatch
     together = threading.Barrier(
         module.AT_ONCE, timeout=30
     )  # breaks unless so many are asked for at the same time
-    real = module.download
-    monkeypatch.setattr(module, "download", lambda *arguments: (together.wait(), real(*arguments)))
+    real = http.download
+    monkeypatch.setattr(http, "download", lambda *arguments: (together.wait(), real(*arguments)))
     assert (
         len(fetch("her2st", mirror.address, ["C2"], tmp_path / "raw", AT_ONCE).copied)
         == module.AT_ONCE
@@ -213,7 +214,7 @@ def test_an_interruption_stops_what_is_under_way(mirror: RudeServer, tmp_path: P
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(module, "download", endless)
+    monkeypatch.setattr(http, "download", endless)
     monkeypatch.setattr(module, "as_completed", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch("her2st", mirror.address, raw=tmp_path / "raw")
@@ -232,7 +233,7 @@ def test_a_dead_address_wakes_those_that_wait_for_another_attempt(tmp_path: Path
         waiting.set()
         woken.append(pause(300))  # False if the time is over
 
-    monkeypatch.setattr(module, "download", patient)
+    monkeypatch.setattr(http, "download", patient)
     assert "nobody" in refusal(
         lambda: fetch("her2st", "http://127.0.0.1/", ["C2"], tmp_path / "raw")
     )
@@ -264,6 +265,6 @@ def test_the_command_line_says_that_the_disk_is_full(
     def full(url: str, target: Path, *rest: object) -> None:
         raise OSError(28, "No space left on device", f"{target.name}.part")
 
-    monkeypatch.setattr(module, "download", full)
+    monkeypatch.setattr(http, "download", full)
     assert main(["fetch", "her2st", "--sections", "C2", "--from", mirror.address]) == 2
     assert ".part cannot be read or written (No space left on device)" in capsys.readouterr().err

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from compendium.data.readers.her2st import read, read_spots
-from compendium.data.readers.her2st_labels import LABELS, read_labels
-from compendium.data.readers.tables import um_per_px
+from compendium.data.readers.her2st_labels import read_labels
+from compendium.data.readers.tables import measured
 from compendium.data.sources import cohort
-from raw_files import counted_spots, raw_path, real_section
+from raw_files import LABELS, counted_spots, raw_path, real_section
 
 SPOTS = {  # spots of each section in order, counted in the public count tables
     "A": (346, 325, 359, 343, 332, 360),
@@ -54,17 +54,17 @@ def test_36_sections_of_13620_spots_each_with_its_place(her2st):
     } == SPOTS
     assert sum(map(len, found.values())) == 13_620
     for name, spots in found.items():
-        table = read_spots(raw_path(her2st, name, "spots"), spots, name)
+        table = read_spots(raw_path(her2st, name, "spots"), spots)
         assert list(table.index) == list(spots)
-        pitch = 1 / um_per_px(
-            1.0, table[["x", "y"]].to_numpy(), table[["pixel_x", "pixel_y"]].to_numpy(), name
+        pitch = 1 / measured(
+            1.0, table[["x", "y"]].to_numpy(), table[["pixel_x", "pixel_y"]].to_numpy()
         )
         assert pitch == pytest.approx(218.5 if name[0] == "A" else 291.5, rel=0.01)
 
 
 @pytest.mark.parametrize("name", LABELLED)
 def test_labels_are_exactly_the_published_ones(her2st, name):
-    labels = read_labels(raw_path(her2st, name, "labels"), counted_spots(her2st, name), name)
+    labels = read_labels(raw_path(her2st, name, "labels"), counted_spots(her2st, name))
     assert {label: int((labels == label).sum()) for label in CLASSES} == dict(
         zip(CLASSES, LABELLED[name], strict=True)
     )

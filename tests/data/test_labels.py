@@ -8,7 +8,6 @@ import pytest
 
 from compendium.data.readers.her2st import read
 from compendium.data.readers.her2st_labels import (
-    LABELS,
     agreement,
     annotated_section,
     read_labels,
@@ -16,6 +15,7 @@ from compendium.data.readers.her2st_labels import (
 )
 from compendium.data.section import load
 from raw_files import (
+    LABELS,
     PITCH,
     change_cell,
     change_lines,
@@ -46,9 +46,11 @@ LABEL_TABLE = "Row.names\tx\ty\tpixel_x\tpixel_y\tlabel\na\t2.03\t1.97\t1\t1\tad
 
 
 def test_labels_without_a_position_are_dropped(tmp_path):
-    assert list(
-        read_labels(table(tmp_path, LABEL_TABLE), np.array(["3x2", "2x2", "4x4"]), "here")
-    ) == ["undetermined", "adipose tissue", ""]
+    assert list(read_labels(table(tmp_path, LABEL_TABLE), np.array(["3x2", "2x2", "4x4"]))) == [
+        "undetermined",
+        "adipose tissue",
+        "",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -66,8 +68,7 @@ def test_labels_without_a_position_are_dropped(tmp_path):
     ],
 )
 def test_a_malformed_label_table_is_refused(tmp_path, text, words):
-    message = refusal(lambda: read_labels(table(tmp_path, text), IDS, "her2st section B1"))
-    assert message.startswith("her2st section B1: ")
+    message = refusal(lambda: read_labels(table(tmp_path, text), IDS))
     assert all(word in message for word in words)
 
 
@@ -133,14 +134,12 @@ def test_the_annotated_section_is_another_of_the_same_patient():
 @pytest.mark.parametrize(
     ("which", "column", "value", "words"),
     [
-        ("alignment", 8, "far", ("section B4: ", "'far' as warped_x")),
-        ("alignment", 4, "", ("section B4: ", "'nan' as x")),
-        ("labels", 5, "fat", ("section B1: ", "label 'fat'")),
+        ("alignment", 8, "far", ("/B4-cluster", "'far' as warped_x")),
+        ("alignment", 4, "", ("/B4-cluster", "'nan' as x")),
+        ("labels", 5, "fat", ("/B1_", "label 'fat'")),
     ],
 )
-def test_malformed_files_are_refused_by_the_section_that_they_are_of(
-    raw, which, column, value, words
-):
+def test_malformed_files_are_refused_by_name(raw, which, column, value, words):
     change_cell(raw_path(raw, "B4" if which == "alignment" else "B1", which), 3, column, value)
     message = refusal(lambda: read(raw, "B4", 32))
     assert all(word in message for word in words)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from test_own_refused import COMMANDS_REFUSED, FACTS, TABLES
 from test_visium_refused import REFUSED as VISIUM
 
@@ -18,6 +19,8 @@ from compendium.data.readers import slides
 from compendium.runs import execute, plan_runs
 from compendium.storage import CHECKOUT
 from own_slides import COMMANDS, PAGE, write_slides
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_commands_of_the_page_prepare_and_predict(tmp_path, home, monkeypatch, capsys):

@@ -220,7 +220,7 @@ TABLES = {
     "a spot twice": (
         "S1",
         changed("S1/spots.csv", "\n11x13,", "\n10x13,"),
-        ("spot 10x13 stands twice",),
+        ("spot 10x13 stands 2 times in",),
     ),
     "a spot counted twice": (
         "S1",
@@ -252,7 +252,7 @@ TABLES = {
     "an underscore in a count": (
         "S1",
         changed("S1/counts.csv", "4,0,2", "4,1_0,2"),
-        ("counts.csv line 2 holds 1_0",),
+        ("counts.csv line 2 holds what is no number", "1_0"),
     ),
     "h5ad of truths": ("S2", h5ad("bool", ["a", "b"]), ("counts.h5ad holds True and False",)),
     "h5ad of one spot twice": (
@@ -310,7 +310,7 @@ TABLES = {
     "counts that are no numbers": (
         "S1",
         changed("S1/counts.csv", "4,0,2", "4,NA,2x"),
-        ("counts.csv line 2: could not convert", "counts must be integers"),
+        ("counts.csv line 2 holds what is no number", "counts must be non-negative"),
     ),
     "no rows": (
         "S1",
@@ -342,7 +342,7 @@ TABLES = {
     "an image that is a folder": (
         "S1",
         image_folder,
-        ("image.tif is no file", "put the image itself there"),
+        ("image.tif cannot be read", "directory"),
     ),
     "two images": (
         "S2",
@@ -398,9 +398,7 @@ def test_sections_that_are_refused(mine, home, what):
     damage(mine)
     message = refusal(lambda: prepare("my-slides", [name], 32, raw=mine))
     assert [word for word in words if word not in message] == []
-    assert message.startswith(f"my-slides section {name}: ") or message.startswith(
-        f"image {mine / name}"
-    )
+    assert message.startswith(f"my-slides section {name}: ")
     assert files_below(home) == set()
 
 

@@ -164,7 +164,7 @@ DAMAGE = {
     "counts of another section": (other_section, ("11 counted spots have no row", "first 7x2")),
     "duplicate spot in the spot table": (
         repeat("spots", 5),
-        ("stands twice in", "B4_selection.tsv"),
+        ("stands 2 times in", "B4_selection.tsv"),
     ),
     "duplicate spot in the counts": (repeat("counts", 2), ("spot 3x2 stands 2 times",)),
     "duplicate gene": (cell("counts", 0, 2, "COX6C"), ("gene COX6C stands 2 times",)),
@@ -292,7 +292,7 @@ def test_a_damaged_prepared_section_names_its_folder(pristine, home):
 
 def small(name: str, px: int) -> Section:
     """A section that states today's generator, and is made quickly."""
-    return replace(tiny_section(name, px=32), sources=dict(preparing.SOURCES["demo"]))
+    return replace(tiny_section(name, px=32), sources=dict(synthetic.SOURCES))
 
 
 @pytest.fixture
@@ -316,7 +316,7 @@ def test_the_demo_cohort_is_made_on_first_use_and_then_only_opened(made):
 def test_demo_sections_of_another_version_of_the_generator_are_made_again(made, monkeypatch):
     old = open_sections("demo", ["P1a", "P1b"])
     made.clear()
-    monkeypatch.setitem(preparing.SOURCES, "demo", {"synthetic": "seed 20240, version next"})
+    monkeypatch.setattr(synthetic, "SOURCES", {"synthetic": "seed 20240, version next"})
     new = open_sections("demo", ["P1a"])
     assert made == [("P1a", preparing.TILE_PX)]
     assert new[0].sources == {"synthetic": "seed 20240, version next"}
@@ -334,7 +334,7 @@ def test_a_demo_section_whose_facts_are_damaged_is_made_again(made, text):
 
 
 def test_the_generator_states_what_it_is_compared_with():
-    assert preparing.SOURCES["demo"] == synthetic.make("P1a", 16).sources
+    assert synthetic.SOURCES == synthetic.make("P1a", 16).sources
 
 
 def open_two(home: str, made: str, gate) -> None:
@@ -352,6 +352,7 @@ def open_two(home: str, made: str, gate) -> None:
     assert [section.name for section in open_sections("demo", ["P1a", "P1b"])] == ["P1a", "P1b"]
 
 
+@pytest.mark.slow
 def test_two_processes_generate_each_section_once(home, tmp_path):
     context = get_context("spawn")
     gate = context.Barrier(2)

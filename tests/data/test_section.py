@@ -167,13 +167,13 @@ def test_tiles_are_the_patches_that_would_have_been_cut_at_that_size(stored, px)
         grid=np.ones((2, 2), np.int32),
         pixels=pixels,
         counts=None,
-        patches=cut_patches(image, pixels, stored, "here"),
+        patches=cut_patches(image, pixels, stored),
     )
     if px > stored:
         with pytest.raises(BadInput):
             section.tiles(px)
     else:
-        assert np.array_equal(section.tiles(px), cut_patches(image, pixels, px, "here"))
+        assert np.array_equal(section.tiles(px), cut_patches(image, pixels, px))
         assert section.tiles(px).base is not None
 
 

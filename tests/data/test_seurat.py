@@ -84,7 +84,7 @@ def test_a_target_is_fitted_on_them(table, tmp_path):
         ),
         (lambda t: t.assign(other=1), "1 spots are not of tiny section S1, first other"),
         (lambda t: t.rename(index={"G3": "G.3"}), "1 genes are not of tiny section S1, first G.3"),
-        (lambda t: pd.concat([t, t.iloc[:1]]), "stands there twice"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), "stands 2 times"),
         (lambda t: np.log1p(t), "give the counts layer"),
         (lambda t: t - 20, "give the counts layer"),
         (lambda t: t.mask(t > 6), "give the counts layer"),

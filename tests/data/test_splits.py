@@ -13,12 +13,6 @@ from compendium.data.splits import (
     Split,
     check_apart,
     folds,
-    matched_between,
-    matched_within,
-    ood,
-    patient_out,
-    section_out,
-    wang_four,
 )
 from conftest import tiny_section
 from raw_files import refusal
@@ -114,7 +108,7 @@ def test_the_arms_train_on_the_patient_or_on_all_others_and_know_each_other():
 
 def test_the_arms_of_the_five_sections_with_images():
     chosen = [section for section in HER2ST if section.name in ("B4", "C2", "C3", "C4", "C5")]
-    own, others = matched_within(chosen), matched_between(chosen)
+    own, others = folds("matched-within", chosen), folds("matched-between", chosen)
     assert [fold.test for fold in own] == [
         ("C2",),
         ("C3",),
@@ -124,7 +118,11 @@ def test_the_arms_of_the_five_sections_with_images():
     assert own[0].train == ("C3", "C4", "C5")
     assert {fold.train for fold in others} == {("B4",)}
     assert others[3].match == ("C2", "C3", "C4")
-    assert section_out(chosen)[0].train == patient_out(chosen)[0].train == ("C2", "C3", "C4", "C5")
+    assert (
+        folds("section-out", chosen)[0].train
+        == folds("patient-out", chosen)[0].train
+        == ("C2", "C3", "C4", "C5")
+    )
 
 
 # ---- Visium
@@ -141,18 +139,21 @@ def test_ood_is_the_published_partition():
 
 def test_the_two_sections_of_block_a_are_kept_together():
     tenx = list(catalogue()["tenx"].sections.values())
-    assert sorted(fold.test for fold in patient_out(tenx)) == [("FFPE",), ("block1", "block2")]
-    assert [fold.test for fold in matched_within(tenx)] == [("block1",), ("block2",)]
+    assert sorted(fold.test for fold in folds("patient-out", tenx)) == [
+        ("FFPE",),
+        ("block1", "block2"),
+    ]
+    assert [fold.test for fold in folds("matched-within", tenx)] == [("block1",), ("block2",)]
 
 
 def test_ood_elsewhere_leaves_one_laboratory_out():
     sections = [place("a", "1", "Oslo"), place("b", "2", "Lund"), place("c", "3", "Oslo")]
-    made = ood(sections)
+    made = folds("ood", sections)
     assert [(fold.train, fold.test, fold.left_out) for fold in made] == [
         (("b",), ("a", "c"), "Oslo"),
         (("a", "c"), ("b",), "Lund"),
     ]
-    assert [fold.left_out for fold in ood(VISIUM[:-1])] == [
+    assert [fold.left_out for fold in folds("ood", VISIUM[:-1])] == [
         "Garvan Institute Sydney",
         "10x Genomics",
     ]
@@ -236,7 +237,7 @@ def test_both_arms_test_the_same_sections(sections):
 
 
 def test_a_patient_on_both_sides_is_refused_with_the_patient_and_the_cure():
-    fold = section_out(HER2ST)[14]
+    fold = folds("section-out", HER2ST)[14]
     message = refusal(lambda: check_apart(fold, HER2ST))
     assert "section-out-C3" in message
     assert "patient C is in training and in test" in message
@@ -298,5 +299,4 @@ def test_every_rule_is_tried_here():
         "wang-four",
         "ood",
     }
-    assert RULES["wang-four"] is wang_four
     assert set(APART) < set(RULES)

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from compendium.data import section, synthetic
-from compendium.data.readers.her2st_labels import LABELS
 from compendium.data.synthetic.expression import layout_of, visible
 from compendium.data.synthetic.model import GENES, SECTIONS, find
 from compendium.data.synthetic.truth import ORACLES, pearson
 from compendium.errors import BadInput
+from raw_files import LABELS
 
 DRAWN = ("P2a", "P2b", "Q1a")
 
@@ -101,6 +101,7 @@ def other(tmp_path_factory):
     return section.load(folder)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_whoever_makes_them(made, other):
     here = made["Q1a"]
     assert (other.counts != here.counts).nnz == 0

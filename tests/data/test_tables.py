@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.data.readers.custom import labels_of
-from compendium.data.readers.tables import annotated_counts, read_table
+from compendium.data.readers.tables import annotated_counts, read_table, text
 
 
 @pytest.mark.parametrize(
@@ -21,14 +20,14 @@ def test_spot_and_label_are_text(tmp_path, words):
     (tmp_path / "spots.csv").write_text(
         "spot,label,x\n" + "".join(f"{word},{word},{i}\n" for i, word in enumerate(words))
     )
-    table = read_table(tmp_path / "spots.csv", ("spot", "x"), "mine")
+    table = read_table(tmp_path / "spots.csv", ("spot", "x"))
     assert table["spot"].tolist() == table["label"].tolist() == words
     assert table["x"].tolist() == list(range(len(words)))
 
 
 def test_a_number_may_be_missing(tmp_path):
     (tmp_path / "spots.csv").write_text("label,x,y\nNA,NA,1\nb,,2.5\nc,3,N/A\n")
-    table = read_table(tmp_path / "spots.csv", ("x", "y", "label"), "mine")
+    table = read_table(tmp_path / "spots.csv", ("x", "y", "label"))
     np.testing.assert_array_equal(
         table[["x", "y"]].to_numpy(), [[np.nan, 1], [np.nan, 2.5], [3, np.nan]]
     )
@@ -41,7 +40,7 @@ def test_a_label_is_whole_beside_one_that_is_missing(tmp_path, kind):
         if kind != "str"
         else pd.Series(["invasive cancer", np.nan, "stroma "])
     )
-    assert labels_of(stated).tolist() == ["invasive cancer", "", "stroma"]
+    assert text(stated.str.strip()).tolist() == ["invasive cancer", "", "stroma"]
 
 
 def test_names_of_an_annotated_table_are_whole(tmp_path):

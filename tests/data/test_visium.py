@@ -256,8 +256,8 @@ def test_the_scale_is_measured_whatever_resolution_the_image_states(made_up, tmp
 def test_positions_have_space_rangers_names_in_both_versions(tmp_path):
     write(tmp_path / "1", version=1)
     write(tmp_path / "2", version=2)
-    one = read_positions(tmp_path / "1" / "spatial" / "tissue_positions_list.csv", "here")
+    one = read_positions(tmp_path / "1" / "spatial" / "tissue_positions_list.csv")
     pd.testing.assert_frame_equal(
-        one, read_positions(tmp_path / "2" / "spatial" / "tissue_positions.csv", "here")
+        one, read_positions(tmp_path / "2" / "spatial" / "tissue_positions.csv")
     )
     pd.testing.assert_frame_equal(one.reset_index(), positions())

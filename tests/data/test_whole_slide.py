@@ -9,6 +9,8 @@ import pytest
 
 from compendium.data.prepare import open_sections
 
+pytestmark = pytest.mark.slow
+
 BENCHMARK = runpy.run_path(
     str(Path(__file__).resolve().parents[2] / "benchmarks" / "whole_slide.py")
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from compendium.data.readers.her2st import read
-from compendium.evaluation.labelling import labelling, transfer, transferred
+from compendium.evaluation.classification import labelling, transfer, transferred
 from conftest import tiny_section
 from raw_files import raw_path, write_alignment, write_raw
 

@@ -33,7 +33,7 @@ from compendium.images.stain.store import STAINS, restained
 from compendium.images.tissue_filter import SPOTS, spots_kept
 from compendium.methods import METHODS, names, recipe
 from compendium.methods.layers import Method
-from compendium.methods.registry import DESCRIPTIONS, Description, Recipe
+from compendium.methods.registry import Recipe
 from compendium.runs import plan_run, run_once
 from compendium.runs.fit import predict
 from compendium.runs.inputs.batches import inputs, size_factors, training
@@ -124,7 +124,6 @@ def compute(wanted: Collection[str] | None = None) -> dict[str, np.ndarray]:
         folder = stack.enter_context(TemporaryDirectory())
         stack.enter_context(patch.dict(os.environ, {"COMPENDIUM_HOME": folder}))
         stack.enter_context(patch.dict(METHODS, {LINEAR: _LINEAR}))
-        stack.enter_context(patch.dict(DESCRIPTIONS, {LINEAR: Description("Linear", "", "")}))
         stack.callback(_record.cache_clear)
         return {name: _small(key.compute()) for name, key in chosen.items()}
 

@@ -18,7 +18,7 @@ def test_lite0_has_the_packaged_networks_logits_on_real_patches(her2st):
     image = slides.read_slide(next(her2st.glob("data/ST-imgs/C/C2/*.jpg"))).image
     centres = np.array([[4000, 4000], [5000, 5500], [6000, 4500]], dtype=np.float32)
     tiles = encoders.normalise(
-        torch.from_numpy(slides.cut_patches(image, centres, 224, "C2")), encoders.FROZEN
+        torch.from_numpy(slides.cut_patches(image, centres, 224)), encoders.FROZEN
     )
     packaged = EfficientNet.from_pretrained(
         "efficientnet-lite0", weights_path=str(encoders.lite0_file())

@@ -47,9 +47,9 @@ def smoke(**words):
 def fitted(run, folder, sections=SECTIONS):
     train, target = training_set(run, sections)
     parts = [inputs(run, part, target, "cpu", training=True) for part in train]
-    return fit(
-        run, parts, [], len(target.genes), "cpu", folder / "checkpoint.pt"
-    ).method, np.concatenate([part.target for part in parts])
+    return fit(run, parts, [], "cpu", folder / "checkpoint.pt").method, np.concatenate(
+        [part.target for part in parts]
+    )
 
 
 def embeddings(spots: int, width: int, seed: int = 0) -> list[torch.Tensor]:
@@ -304,18 +304,18 @@ def test_validation_sections_are_not_in_the_bank(tmp_path):
         [inputs(run, part, target, "cpu", training=True) for part in some]
         for some in (train, training_set(smoke(), SECTIONS)[0][1:])
     )
-    assert len(fit(run, parts, checks, 12, "cpu", tmp_path / "c.pt").method.measured) == 24
+    assert len(fit(run, parts, checks, "cpu", tmp_path / "c.pt").method.measured) == 24
 
 
 def test_a_bank_of_too_few_spots_is_refused_before_training_and_after():
     train, target = training_set(smoke(), SECTIONS)
     parts = [inputs(smoke(), part, target, "cpu", training=True) for part in train]
-    assert build(smoke(neighbours=47), parts, 12)
-    assert build(smoke(neighbours=48, retrieval="simple"), parts, 12)
+    assert build(smoke(neighbours=47), parts)
+    assert build(smoke(neighbours=48, retrieval="simple"), parts)
     with pytest.raises(
         BadInput, match="neighbours=48 of method bleep must be below the 48 training spots"
     ) as error:
-        build(smoke(neighbours=48), parts, 12)
+        build(smoke(neighbours=48), parts)
     assert "\n" not in str(error.value)
     with pytest.raises(BadInput, match="below the 4 training spots"):
         bank(spots=4)

@@ -57,7 +57,7 @@ def test_a_method_comes_back_from_its_bytes_bit_by_bit(learned):
     packed = io.BytesIO()
     torch.save(result.method.state_dict(), packed)
     packed.seek(0)
-    twin = build(replace(run, seed=run.seed + 1), parts, 12)  # nothing of it is right by itself
+    twin = build(replace(run, seed=run.seed + 1), parts)  # nothing of it is right by itself
     twin.load_state_dict(torch.load(packed, weights_only=True))
     np.testing.assert_array_equal(
         predict(run, twin, TESTED, "cpu"), predict(run, result.method, TESTED, "cpu")
@@ -67,7 +67,8 @@ def test_a_method_comes_back_from_its_bytes_bit_by_bit(learned):
 def test_the_bytes_of_another_panel_are_refused(learned):
     run, result, parts = learned
     fewer = build(
-        run, [replace(part, target=part.target[:, :11], counts=None) for part in parts], 11
+        run,
+        [replace(part, target=part.target[:, :11], counts=part.counts[:, :11]) for part in parts],
     )
     with pytest.raises(RuntimeError, match="size mismatch"):
         fewer.load_state_dict(result.method.state_dict())

@@ -49,6 +49,7 @@ def identities(source: Path) -> str:
     ).stdout
 
 
+@pytest.mark.slow
 def test_a_mended_typo_and_a_renamed_file_change_no_identity(tmp_path):
     copy = shutil.copytree(
         PACKAGE, tmp_path / "compendium", ignore=shutil.ignore_patterns("__pycache__")

@@ -8,7 +8,7 @@ import torch
 
 from compendium.errors import BadInput
 from compendium.images.features import COORDINATES
-from compendium.methods import METHODS, describe, names, recipe
+from compendium.methods import METHODS, names, recipe
 from compendium.methods.hist2st_encoders import ENCODERS
 from compendium.methods.layers import ModelSpec
 from compendium.methods.registry import NONE, Config, register
@@ -16,6 +16,8 @@ from compendium.methods.stnet import STNet
 from compendium.runs.fit import predict
 from compendium.runs.inputs.prepare import training_set
 from tiny_fits import SECTIONS, fitted
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("method", names())
@@ -119,4 +121,4 @@ def test_unknown_method_names_the_nearest():
 
 def test_a_name_is_registered_once():
     with pytest.raises(ValueError, match="twice"):
-        register(METHODS["ridge"].method, METHODS["ridge"], describe("ridge"))
+        register(METHODS["ridge"].method, METHODS["ridge"])

@@ -14,6 +14,8 @@ from compendium.methods import describe, names, recipe
 from compendium.runs import plan_run, run_once
 from conftest import tiny_section
 
+pytestmark = pytest.mark.slow
+
 TISSUE = {
     "thumbnail": np.full((40, 40, 3), (200, 120, 160), dtype=np.uint8),
     "thumbnail_scale": 0.1,

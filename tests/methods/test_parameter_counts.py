@@ -114,7 +114,7 @@ def test_frozen_encoders(name):
     found = [
         number
         for genes in (785, 12)
-        for number in counted(EncoderHist2ST, EncoderHist2STConfig(), genes, ENCODERS[name][1])
+        for number in counted(EncoderHist2ST, EncoderHist2STConfig(), genes, ENCODERS[name])
     ]
     assert tuple(found) == MODELS[name]
 
@@ -124,7 +124,7 @@ def test_graph_attention(name):
     found = [
         number
         for genes in (785, 12)
-        for number in counted(GAT, GATConfig(shared=True), genes, ENCODERS[name][1])
+        for number in counted(GAT, GATConfig(shared=True), genes, ENCODERS[name])
     ]
     assert tuple(found) == ATTENTION[name]
 
@@ -132,7 +132,7 @@ def test_graph_attention(name):
 def test_encoders_have_timms_names():
     import timm
 
-    for _, encoder in ENCODERS.values():
+    for encoder in ENCODERS.values():
         assert encoder in timm.list_pretrained(f"{encoder.partition('.')[0]}.*")
         assert encoders.weights_id(encoder) == (
             encoders.sha256(encoders.lite0_file())[:16] if encoder == encoders.FROZEN else encoder

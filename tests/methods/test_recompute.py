@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from compendium.methods import names, recipe
-from compendium.methods.hist2st_layers import PatchMixer
+from compendium.methods.hist2st import Hist2STConfig, PatchMixer
 from compendium.methods.layers import ActivationCheckpoint, Block
 from compendium.runs import run_once
 from compendium.runs.fit import build
 from compendium.runs.inputs.batches import class_names, inputs, training
 from compendium.runs.inputs.prepare import training_set
 from tiny_fits import SECTIONS, smoke
+
+pytestmark = pytest.mark.slow
 
 OWN = {"tile_px": 56, "encoder": "own", "dropout": 0.3}
 KINDS = {
@@ -32,7 +34,7 @@ def step(method: str, recompute: bool, **words) -> tuple[dict, dict, dict]:
     classes = class_names(train)
     parts = [inputs(run, part, target, "cpu", True, classes) for part in train]
     with torch.random.fork_rng():
-        network = build(run, parts, len(target.genes)).train()
+        network = build(run, parts).train()
         torch.manual_seed(3)
         terms = network.losses(next(training(run, parts, 0)))
         sum(terms.values()).backward()
@@ -60,7 +62,8 @@ def test_a_step_has_the_gradients_and_statistics_of_the_plain_one(kind, home):
 
 def mixer() -> PatchMixer:
     """Tiles of 20 px to 16 numbers."""
-    return PatchMixer(20, 16, 8, 3, 5, 1, 0.2).train()
+    config = Hist2STConfig(width=16, channels=8, kernel=3, patch=5, mixer_layers=1)
+    return PatchMixer(20, config).train()
 
 
 def test_batch_statistics_are_counted_once_and_dropout_is_replayed():
@@ -124,7 +127,6 @@ def test_every_method_that_sees_a_section_has_stages_and_a_run_says_whether_they
             network = build(
                 run,
                 [inputs(run, part, target, "cpu", True, class_names(train)) for part in train],
-                len(target.genes),
             )
             stages = [part for part in network.modules() if isinstance(part, ActivationCheckpoint)]
             assert stages and all(stage.recompute for stage in stages), method
@@ -159,7 +161,7 @@ def test_a_whole_section_with_batch_statistics_is_predicted_in_pieces(monkeypatc
     )
     train, target = training_set(run, SECTIONS)
     seen = [inputs(run, part, target, "cpu", True) for part in train]
-    network = build(run, seen, len(target.genes))
+    network = build(run, seen)
     sizes = []
     network.tokens.image.register_forward_pre_hook(lambda _, images: sizes.append(len(images[0])))
     batch = next(training(run, seen, 0))

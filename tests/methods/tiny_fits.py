@@ -45,4 +45,4 @@ def fitted(method: str, folder: Path, sections=SECTIONS, **words):
         inputs(run, part, target, "cpu", training=True, classes=class_names(train))
         for part in train
     ]
-    return run, fit(run, parts, [], len(target.genes), "cpu", folder / "checkpoint.pt"), parts
+    return run, fit(run, parts, [], "cpu", folder / "checkpoint.pt"), parts

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from compendium.book.notebook.show import check_bundle
-from compendium.plots.dots import differences, dots
-from compendium.plots.paired import paired
+from compendium.plots.dots import differences, dots, paired
 
 FOUND = pd.DataFrame(
     {
@@ -56,7 +55,7 @@ def test_paired_differences_are_coloured_by_patient():
         }
     )
     fig = paired(found)
-    assert [(trace.name, list(trace.text)) for trace in fig.data] == [
+    assert [(trace.name, list(trace.hovertext)) for trace in fig.data] == [
         ("patient P", ["P1", "P2"]),
         ("patient Q", ["Q1"]),
     ]

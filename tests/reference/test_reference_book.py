@@ -12,6 +12,8 @@ from compendium.book.notebook import tables as results
 from compendium.book.run.chapters import chapters
 from compendium.storage import CHECKOUT
 
+pytestmark = pytest.mark.slow
+
 SOURCES = ("book", "notebooks", "_config.yml", "CONTRIBUTING.md")
 
 

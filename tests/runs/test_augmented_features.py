@@ -13,6 +13,8 @@ from compendium.runs.inputs.prepare import training_set
 from compendium.runs.study.cost import features_left
 from conftest import tiny_section
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
 SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
 ENCODER = {"encoder": "test_resnet.r160_in1k", "weights": "random", "tile_px": 64}

@@ -14,6 +14,8 @@ from compendium.runs.inputs.batches import batch, in_order, inputs, training
 from compendium.runs.inputs.matching import uncut
 from conftest import tiny_section
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
 ALIKE = dataclasses.replace(SECTIONS[0], patches=np.repeat(SECTIONS[0].patches[:1], 24, axis=0))
 SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")

@@ -34,7 +34,7 @@ def test_stored_runs_of_the_same_kind_and_device_tell_the_cost(monkeypatch):
     assert cost.estimate([planned("histogene", epochs=8)], SECTIONS, "cpu") == [2.0 * 36 * 8]
     assert cost.estimate([planned("histogene", 2, epochs=4)], SECTIONS, "cpu") == [2.0 * 28 * 4]
     (record.folder / "run.json").write_text("[]")  # a damaged record tells no time
-    assert cost.stored_rates(device_line("cpu")) == {cost.kind(run): 1.5}
+    assert cost.stored_rates(device_line("cpu")) == {cost.kind(vars(run)): 1.5}
 
 
 @pytest.mark.parametrize("other", [{"width": 64}, {"batch": 8}, {"tile_px": 16}])

@@ -8,7 +8,7 @@ import pytest
 from compendium.data.splits import folds
 from compendium.errors import BadInput
 from compendium.runs import plan_run, run_once, store
-from compendium.runs.ensemble import members
+from compendium.runs.execution import members
 from compendium.runs.study import cost
 from conftest import tiny_section
 

@@ -24,8 +24,10 @@ from compendium.errors import BadInput
 from compendium.runs.execution import PackedSections, RunsFailed, attempt
 from compendium.runs.executors import executor as start
 from compendium.runs.executors.dask import check_address
-from compendium.runs.study.status import statuses
+from compendium.runs.study.progress import statuses
 from watched import WORDS, planned, predictions, same, saved
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

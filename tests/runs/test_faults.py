@@ -12,6 +12,8 @@ import pytest
 from compendium.runs import store
 from forked import KILLED_AFTER, KILLED_AT, LOGGED
 
+pytestmark = pytest.mark.slow
+
 SEED, ROUNDS, KILLS = 20, 4, 4  # in each round the study is killed that often
 EPOCHS = 60
 WORDS = tuple(

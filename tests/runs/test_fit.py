@@ -21,7 +21,9 @@ from compendium.runs.inputs.batches import inputs
 from compendium.runs.inputs.prepare import training_set
 from compendium.runs.study.runs import distinct
 from compendium.storage import read_checksummed, write_checksummed
-from conftest import tiny_section
+from conftest import call_after_epochs, tiny_section
+
+pytestmark = pytest.mark.slow
 
 SECTIONS = [
     tiny_section(name, patient, labelled=True)
@@ -65,9 +67,11 @@ def test_an_interrupted_fit_continues_to_identical_numbers(method, home, monkeyp
     monkeypatch.setattr("compendium.runs.fit.CHECKPOINT_SECONDS", 0.0)
 
     with pytest.raises(Interrupted):
-        run_once(run, SECTIONS, "cpu", after_epoch=interrupt_at(3))
+        call_after_epochs(monkeypatch, interrupt_at(3))
+        run_once(run, SECTIONS, "cpu")
     seen = []
-    record = run_once(run, SECTIONS, "cpu", after_epoch=seen.append)
+    call_after_epochs(monkeypatch, seen.append)
+    record = run_once(run, SECTIONS, "cpu")
     assert seen == [4, 5]
     assert len(record.facts["curve"]) == 6
     np.testing.assert_array_equal(record.predictions["S1"], straight)
@@ -263,20 +267,22 @@ def interrupted(home, monkeypatch):
     run = smoke("histogene", epochs=4)
     straight = run_once(run, SECTIONS, "cpu")
     shutil.rmtree(straight.folder)
-    with pytest.raises(Interrupted):
-        run_once(run, SECTIONS, "cpu", after_epoch=interrupt_at(2))
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        call_after_epochs(patch, interrupt_at(2))
+        run_once(run, SECTIONS, "cpu")
     (checkpoint,) = home.rglob(store.CHECKPOINT)
     return run, checkpoint, straight.predictions["S1"]
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_checkpoint_that_cannot_be_continued_is_reported_and_left_behind(
-    interrupted, caplog, damage
+    interrupted, caplog, damage, monkeypatch
 ):
     run, checkpoint, straight = interrupted
     DAMAGE[damage](checkpoint)
     seen = []
-    record = run_once(run, SECTIONS, "cpu", after_epoch=seen.append)
+    call_after_epochs(monkeypatch, seen.append)
+    record = run_once(run, SECTIONS, "cpu")
     assert (seen, len(record.facts["curve"])) == ([0, 1, 2, 3], 4)
     assert caplog.text.count("cannot be continued") == 1
     np.testing.assert_array_equal(record.predictions["S1"], straight)
@@ -287,13 +293,11 @@ def test_a_checkpoint_of_another_device_is_left_behind(interrupted, caplog, monk
     checkpoint.unlink()
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr("compendium.runs.execution.pick_device", lambda word: word)
-        run_once(
-            run, SECTIONS, "cpu:0", after_epoch=interrupt_at(2)
-        )  # another name stands for another device
+        call_after_epochs(patch, interrupt_at(2))
+        run_once(run, SECTIONS, "cpu:0")  # another name stands for another device
     seen = []
-    np.testing.assert_array_equal(
-        run_once(run, SECTIONS, "cpu", after_epoch=seen.append).predictions["S1"], straight
-    )
+    call_after_epochs(monkeypatch, seen.append)
+    np.testing.assert_array_equal(run_once(run, SECTIONS, "cpu").predictions["S1"], straight)
     assert seen == [0, 1, 2, 3]
     assert "another kind of device" in caplog.text
 
@@ -310,7 +314,7 @@ def test_a_fit_knows_the_seconds_of_earlier_legs(home, tmp_path, monkeypatch):
         monkeypatch.setattr(
             "compendium.runs.fit.time", SimpleNamespace(monotonic=lambda: float(next(ticks)))
         )
-        return fit(run, parts, [], len(target.genes), "cpu", checkpoint, interrupt_at(stop)).earlier
+        return fit(run, parts, [], "cpu", checkpoint, interrupt_at(stop)).earlier
 
     monkeypatch.setattr("compendium.runs.fit.CHECKPOINT_SECONDS", 0.0)
     for stop in (1, 3):

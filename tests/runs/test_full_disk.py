@@ -10,6 +10,8 @@ from forked import LOGGED, UNPRIVILEGED
 from raw_files import files_below, write_raw
 from small_disk import is_refused
 
+pytestmark = pytest.mark.slow
+
 STUDY = (
     "study",
     "her2st",

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from compendium.data.splits import folds
+from compendium.runs import plan_run
 from compendium.runs.inputs.batches import inputs
 from compendium.runs.inputs.matching import TrainingSubset, matched, size, subset, thinned, uncut
 from compendium.runs.inputs.prepare import training_set
-from compendium.runs.run import plan_run
 from conftest import tiny_section
 
 SECTIONS = [

@@ -14,7 +14,9 @@ from compendium.data.splits import Split
 from compendium.runs import Run, plan_run, run_once
 from compendium.runs.inputs.batches import in_order, inputs
 from compendium.runs.inputs.matching import uncut
-from conftest import tiny_section
+from conftest import call_after_epochs, tiny_section
+
+pytestmark = pytest.mark.slow
 
 FEW = [
     tiny_section("S1", spots=8),
@@ -167,9 +169,11 @@ def test_a_fit_with_validation_continues_to_identical_numbers(after, home, monke
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        run_once(*learning(CHECKED), "cpu", after_epoch=interrupt)
+        call_after_epochs(monkeypatch, interrupt)
+        run_once(*learning(CHECKED), "cpu")
     seen: list[int] = []
-    resumed = run_once(*learning(CHECKED), "cpu", after_epoch=seen.append)
+    call_after_epochs(monkeypatch, seen.append)
+    resumed = run_once(*learning(CHECKED), "cpu")
     assert seen == list(range(after + 1, EPOCHS))
     assert (resumed.facts["curve"], resumed.facts["best_epoch"]) == (
         straight.facts["curve"],
@@ -189,10 +193,10 @@ def ask(folder: Path, ready) -> None:
             lines.write(f"{os.getpid()} {epoch}\n")
         time.sleep(0.2)
 
-    np.save(
-        folder / f"{os.getpid()}.npy",
-        run_once(run, sections, "cpu", after_epoch=log).predictions["S3"],
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        call_after_epochs(patch, log)
+        predicted = run_once(run, sections, "cpu").predictions["S3"]
+    np.save(folder / f"{os.getpid()}.npy", predicted)
 
 
 def test_two_processes_that_want_one_run_make_it_once(tmp_path):

@@ -113,7 +113,7 @@ def test_one_line_for_what_cannot_be_exported(record, home, tmp_path, capsys):
     assert "does not end in .h5ad" in said(
         capsys, "export", "her2st", "B4", str(tmp_path / "B4.csv"), *run
     )
-    assert "it is a folder" in said(capsys, "export", "her2st", "B4", str(tmp_path), *run)
+    assert "is a folder" in said(capsys, "export", "her2st", "B4", str(tmp_path), *run)
     path = record.folder / "predictions.npz"
     path.write_bytes(path.read_bytes()[:-40])
     line = said(capsys, "export", "her2st", "B4", out, *run)

@@ -16,9 +16,16 @@ from compendium.runs import plan_run, plan_runs, run_once, store
 from compendium.runs.execution import RunsFailed
 from compendium.runs.executors.local import Serial
 from compendium.runs.run import Run
-from compendium.runs.study.progress import Progress, duration, run_study, table
-from compendium.runs.study.status import RunStatus, folders, statuses
-from conftest import tiny_section
+from compendium.runs.study.progress import (
+    Progress,
+    RunStatus,
+    duration,
+    folders,
+    run_study,
+    statuses,
+    table,
+)
+from conftest import call_after_epochs, tiny_section
 from forked import until
 
 SECTIONS = [
@@ -129,8 +136,9 @@ def test_a_fit_that_was_stopped_is_interrupted(monkeypatch):
     def stop(epoch: int) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        run_once(run, SECTIONS, "cpu", after_epoch=stop)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        call_after_epochs(patch, stop)
+        run_once(run, SECTIONS, "cpu")
     assert now(run).status == "interrupted"
     run_once(run, SECTIONS, "cpu")
     assert now(run).status == "done"
@@ -155,7 +163,7 @@ def test_a_watch_counts_tells_and_foresees(monkeypatch):
         watch.show_failures([(failed, "too far")], told.append)
     assert told == ["failed: histogene section-out-S2 seed 0: too far"]
     monkeypatch.setattr(
-        "compendium.runs.study.status.store.read",
+        "compendium.runs.study.progress.store.read",
         lambda folder: pytest.fail("read again") if "S1" in str(folder) else None,
     )
     assert watch.line().startswith("1 done")

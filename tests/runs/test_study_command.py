@@ -7,6 +7,8 @@ import pytest
 
 from forked import LOGGED
 
+pytestmark = pytest.mark.slow
+
 DEMO = ("study", "demo", "--sections", "P1a", "P2a", "--splits", "section-out")
 
 

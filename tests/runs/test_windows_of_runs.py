@@ -23,6 +23,8 @@ from compendium.runs.study import cost
 from conftest import tiny_section
 from raw_files import refusal
 
+pytestmark = pytest.mark.slow
+
 
 def wide(name: str, patient: str, lost: int = 3) -> Section:
     """7 x 7 spots from 0 to 7,776 px, and `lost` spots far away.

@@ -57,12 +57,11 @@ def to_anndata(
     from anndata import AnnData
 
     if predicted is None and section.counts is None:
-        raise BadInput(
-            f"{section.where} has no counts to export; prepare it with its counts, "
-            "or export a prediction for it"
-        )
-    counts = None if section.counts is None else _counts(section, genes)
+        mend = "prepare it with its counts, or export a prediction for it"
+        raise BadInput(f"{section.where} has no counts to export; {mend}")
     names = section.genes if genes is None else genes
+    if (counts := section.counts) is not None:
+        counts = counts.astype(np.float32) if genes is None else csr_matrix(section.matrix(genes))
     return AnnData(
         X=counts if predicted is None else predicted,
         layers={} if predicted is None or counts is None else {"counts": counts},
@@ -77,17 +76,11 @@ def to_anndata(
 def write_h5ad(annotated: "AnnData", path: Path) -> Path:
     """Write an AnnData object to a file that ends in .h5ad, whole or not at all."""
     if path.suffix != ".h5ad" or path.is_dir():
-        wrong = "it is a folder" if path.is_dir() else "its name does not end in .h5ad"
-        raise BadInput(
-            f"{path} cannot be the exported file: {wrong}; give a file name that ends in .h5ad"
-        )
+        mend = "give a file name that ends in .h5ad"
+        raise BadInput(f"{path} is a folder, or does not end in .h5ad; {mend}")
     with atomic_file(path) as aside:
         annotated.write_h5ad(aside, compression="gzip")
     return path
-
-
-def _counts(section: Section, genes: list[str] | None) -> csr_matrix:
-    return section.counts.astype(np.float32) if genes is None else csr_matrix(section.matrix(genes))
 
 
 def _spots(section: Section) -> pd.DataFrame:
@@ -95,16 +88,14 @@ def _spots(section: Section) -> pd.DataFrame:
 
     `section` equals the id of the library, so that library_key="section" draws several at once.
     """
-    columns = {
-        "in_tissue": np.ones(len(section), dtype=np.int64),
-        "array_row": section.grid[:, 1],
-        "array_col": section.grid[:, 0],
-    }
+    column, row = section.grid.T
+    columns = {"in_tissue": np.ones(len(section), np.int64), "array_row": row, "array_col": column}
     texts = {"patient": section.patient, "lab": section.lab, "section": section.name}
     columns |= {what: pd.Categorical([text] * len(section)) for what, text in texts.items()}
     if section.labels is not None:
-        missing = section.labels == NO_LABEL
-        columns["label"] = pd.Categorical(np.where(missing, None, section.labels))
+        columns["label"] = pd.Categorical(
+            np.where(section.labels == NO_LABEL, None, section.labels)
+        )
     return pd.DataFrame(columns, index=pd.Index(section.spots, dtype=object))
 
 

@@ -1,9 +1,10 @@
 """Gene panels: published lists, highly variable genes of training sections, and their unions."""
 
 import re
-from functools import cache, reduce
+from functools import cache
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import vstack
 
 from compendium.data.section import Section
@@ -39,10 +40,8 @@ def panel(name: str, train: list[Section], shared: list[str]) -> list[str]:
     parts = [_part(part, train, shared) for part in name.split("+")]
     genes = dict.fromkeys(gene for part in parts for gene in part if gene in measured)
     if not genes:
-        raise BadInput(
-            f"panel {name} shares no gene with the sections of {train[0].cohort}; "
-            "choose another panel, e.g. hvg(100)"
-        )
+        wrong = f"panel {name} shares no gene with the sections of {train[0].cohort}"
+        raise BadInput(f"{wrong}; choose another panel, e.g. hvg(100)")
     return list(genes)
 
 
@@ -62,10 +61,8 @@ def _part(name: str, train: list[Section], shared: list[str]) -> list[str]:
 def published(name: str) -> tuple[str, ...]:
     """Return a gene list that travels with the package."""
     if name not in PUBLISHED:
-        raise BadInput(
-            f"unknown panel {name!r}; known: {', '.join(PUBLISHED)}, "
-            "hvg(N), hvg_union(N), all, joined by +"
-        )
+        mend = f"known: {', '.join(PUBLISHED)}, hvg(N), hvg_union(N), all, joined by +"
+        raise BadInput(f"unknown panel {name!r}; {mend}")
     return tuple(resource(f"genes/{name}.txt").read_text().split())
 
 
@@ -76,14 +73,12 @@ def shared_genes(sections: list[Section]) -> list[str]:
     none.
     """
     known = catalogue().get(sections[0].cohort)
-    common = reduce(lambda left, right: left & right, (set(section.genes) for section in sections))
+    common = set.intersection(*(set(section.genes) for section in sections))
     if known is not None and known.shared_genes:
         common &= set(resource(f"genes/{known.shared_genes}.txt").read_text().split())
     if not common:
-        raise BadInput(
-            f"sections {', '.join(s.name for s in sections)} of {sections[0].cohort} share no "
-            "gene; check that they name genes alike"
-        )
+        named = f"{', '.join(s.name for s in sections)} of {sections[0].cohort}"
+        raise BadInput(f"sections {named} share no gene; check that they name genes alike")
     return [gene for gene in sections[0].genes if gene in common]
 
 
@@ -110,14 +105,14 @@ def highly_variable(
     Satija et al., Nature Biotechnology 2015.
     """
     if not 0 < n <= len(shared):
-        raise BadInput(
-            f"panel hvg({n}) asks for {n} of {len(shared)} shared genes; give 1 to {len(shared)}"
-        )
+        mend = f"give 1 to {len(shared)}"
+        raise BadInput(f"panel hvg({n}) asks for {n} of {len(shared)} shared genes; {mend}")
     import scanpy
     from anndata import AnnData
 
-    counts = vstack([section.counts[:, _columns(section, shared)] for section in sections])
-    counts = counts.astype(np.float64).tocsr()
+    columns = [pd.Index(section.genes).get_indexer(shared) for section in sections]
+    parts = [section.counts[:, at] for section, at in zip(sections, columns, strict=True)]
+    counts = vstack(parts).astype(np.float64).tocsr()
     adata = AnnData(counts[np.asarray(counts.sum(axis=1)).ravel() > 0])
     scanpy.pp.normalize_total(adata, target_sum=depth)
     scanpy.pp.log1p(adata)
@@ -125,8 +120,3 @@ def highly_variable(
     score = found["dispersions_norm"].fillna(-np.inf).to_numpy()
     order = np.argsort(-np.round(score, DECIMALS), kind="stable")
     return [shared[i] for i in order[:n]]
-
-
-def _columns(section: Section, genes: list[str]) -> list[int]:
-    where = {gene: i for i, gene in enumerate(section.genes)}
-    return [where[gene] for gene in genes]

@@ -3,12 +3,14 @@
 One fit predicts both others: it is the benchmark's test on another laboratory.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compendium.data.splits import PUBLISHED_OOD, Placed, Split
 from compendium.errors import BadInput
 
+Names = Sequence[str]
 TRAINING, INSIDE, OUTSIDE = ROLES = ("training", "validation", "test")
 OTHER_LAB = "another laboratory"
 OTHER_PATIENT = "another patient of the same laboratory"
@@ -51,10 +53,7 @@ class Partition:
 
 
 def partition(
-    sections: Sequence[Placed],
-    training: Sequence[str] = (),
-    validation: Sequence[str] = (),
-    test: Sequence[str] = (),
+    sections: Sequence[Placed], training: Names = (), validation: Names = (), test: Names = ()
 ) -> Partition:
     """Return the partition by names; without any that of the benchmark.
 
@@ -72,35 +71,25 @@ def partition(
     validation_is, test_is = _relation(inside, trained), _relation(outside, trained + inside)
     labs = {section.lab for section in trained}
     if foreign := [section.name for section in inside if section.lab not in labs]:
-        raise BadInput(
-            f"validation {', '.join(foreign)} is of another laboratory than training, so it is "
-            "not in distribution; name it for test"
-        )
+        wrong = f"validation {', '.join(foreign)} is of another laboratory than training"
+        raise BadInput(f"{wrong}, so it is not in distribution; name it for test")
     if test_is == OTHER_SECTION:
-        raise BadInput(
-            f"test {', '.join(parts['test'])} holds a patient of training or validation; "
-            "name sections of other patients"
-        )
+        wrong = f"test {', '.join(parts['test'])} holds a patient of training or validation"
+        raise BadInput(f"{wrong}; name sections of other patients")
     return Partition(*parts.values(), validation_is, test_is)
 
 
 def _check_named(parts: dict[str, tuple[str, ...]], by_name: dict[str, Placed]) -> None:
+    known = f"{', '.join(by_name)}; give training, validation and test each at least one of these"
     for role, names in parts.items():
-        unknown = sorted(set(names) - set(by_name))
-        if unknown or not names:
-            what = f"no section is named for {role}; choose among"
-            if unknown:
-                what = f"section {unknown[0]} of {role} is not among"
-            raise BadInput(
-                f"{what} {', '.join(by_name)}; "
-                "give training, validation and test, each with at least one of these"
-            )
-    together = [name for names in parts.values() for name in names]
-    if twice := sorted({name for name in together if together.count(name) > 1}):
-        raise BadInput(
-            f"section {twice[0]} has two roles in a partition; "
-            "name it once, in training, validation or test"
-        )
+        if not names:
+            raise BadInput(f"no section is named for {role}; choose among {known}")
+        if unknown := sorted(set(names) - set(by_name)):
+            raise BadInput(f"section {unknown[0]} of {role} is not among {known}")
+    times = Counter(name for names in parts.values() for name in names)
+    if twice := sorted(name for name in times if times[name] > 1):
+        mend = "name it once, in training, validation or test"
+        raise BadInput(f"section {twice[0]} has two roles in a partition; {mend}")
 
 
 def _relation(group: Sequence[Placed], others: Sequence[Placed]) -> str:

@@ -11,12 +11,12 @@ from compendium.data import synthetic
 from compendium.data.readers import custom, her2st, tenx, wu
 from compendium.data.section import Section, load
 from compendium.data.sources import Cohort, SectionSource, cohort, published, raw_folder, single
-from compendium.errors import BadInput
+from compendium.errors import BadInput, about
 from compendium.storage import home, locked
 
 TILE_PX = 224
-READERS = {"her2st": her2st, "tenx": tenx, "wu": wu}  # each has `read` and `counted`
-SOURCES = {"demo": synthetic.SOURCES}  # of the sections of each generated cohort
+READERS = {"her2st": her2st, "tenx": tenx, "wu": wu}  # each has `read` and `has_counts`
+GENERATED = "demo"  # the cohort whose sections are generated on first use
 
 
 def folder(cohort_name: str, name: str) -> Path:
@@ -55,31 +55,29 @@ def prepare(
     if not 16 <= tile_px <= 1024:
         raise BadInput(f"--tile-px {tile_px} is out of range; give 16 to 1024")
     names = [facts.section(name).name for name in names] if names else _countable(facts, raw)
-    bar = tqdm(names, desc=f"prepare {facts.name}", disable=None)
-    return [_store(facts, read(name, tile_px)) for name in bar]
+    prepared = []
+    for name in tqdm(names, desc=f"prepare {facts.name}", disable=None):
+        with about(facts.section(name).where):
+            section = read(name, tile_px)
+        prepared.append(_store(facts, section))
+    return prepared
 
 
 def _facts(name: str, raw: Path | None) -> Cohort:
     """Return the cohort to prepare: a published one, or the user's own."""
     if name in published():
         if raw and (raw / custom.COHORT).exists():
-            raise BadInput(
-                f"{name} is a published cohort and {raw} holds a {custom.COHORT} of your own; "
-                f"prepare it under another name, e.g. my-{name}"
-            )
+            wrong = f"{name} is a published cohort and {raw} holds a {custom.COHORT} of your own"
+            raise BadInput(f"{wrong}; prepare it under another name, e.g. my-{name}")
         return cohort(name)
     if raw:
         return custom.facts(name, raw)
     known = single(name).name  # ends an unknown name, or several
-    raise BadInput(
-        f"{known} is a cohort of your own; give --from FOLDER, the folder that holds its "
-        f"{custom.COHORT}"
-    )
+    mend = f"give --from FOLDER, the folder that holds its {custom.COHORT}"
+    raise BadInput(f"{known} is a cohort of your own; {mend}")
 
 
-def reader(
-    facts: Cohort, raw: Path | None = None, spots: str = ""
-) -> Callable[[str, int], Section]:
+def reader(facts: Cohort, raw: Path | None, spots: str) -> Callable[[str, int], Section]:
     """Return the function that reads a section from its name and the side of its patches in px."""
     if spots and facts.name != "wu":
         raise BadInput(f"cohort {facts.name} has one set of spots; leave out --spots")
@@ -97,7 +95,9 @@ def _countable(facts: Cohort, raw: Path | None) -> list[str]:
     """Return the sections whose counts are there; all where none are, so that a reader refuses."""
     if facts.name not in READERS:
         return list(facts.sections)
-    return READERS[facts.name].counted(raw or raw_folder(facts.name)) or list(facts.sections)
+    root, has_counts = raw or raw_folder(facts.name), READERS[facts.name].has_counts
+    there = [name for name, source in facts.sections.items() if has_counts(root, source)]
+    return there or list(facts.sections)
 
 
 def _store(facts: Cohort, section: Section) -> Section:
@@ -115,7 +115,7 @@ def prepared_names(cohort_name: str) -> list[str]:
     return [
         source.name
         for source in cohort(cohort_name).sections.values()
-        if source.cohort in SOURCES
+        if source.cohort == GENERATED
         or (folder(source.cohort, source.name) / "section.json").exists()
     ]
 
@@ -168,20 +168,17 @@ def generate(cohort_name: str, names: list[str] | None = None) -> None:
         By default all sections.
     """
     facts = cohort(cohort_name)
-    for generated in SOURCES:
-        wanted = [
-            name for name in names or facts.sections if facts.section(name).cohort == generated
-        ]
-        if _outdated(generated, wanted):
-            with locked(home() / "sections" / generated / ".lock"):
-                if missing := _outdated(generated, wanted):
-                    prepare(generated, missing)
+    wanted = [name for name in names or facts.sections if facts.section(name).cohort == GENERATED]
+    if _outdated(wanted):
+        with locked(home() / "sections" / GENERATED / ".lock"):
+            if missing := _outdated(wanted):
+                prepare(GENERATED, missing)
 
 
-def _outdated(cohort_name: str, names: list[str]) -> list[str]:
-    """Return the named sections whose sources are not those of today's generator."""
-    stored = {name: _sources(folder(cohort_name, name) / "section.json") for name in names}
-    return [name for name in names if stored[name] != SOURCES[cohort_name]]
+def _outdated(names: list[str]) -> list[str]:
+    """Return the generated sections whose sources are not those of today's generator."""
+    made = {name: _sources(folder(GENERATED, name) / "section.json") for name in names}
+    return [name for name in names if made[name] != synthetic.SOURCES]
 
 
 def _sources(path: Path) -> dict[str, str] | None:

@@ -14,7 +14,7 @@ from jaxtyping import Float32, Int32, UInt8
 from PIL import Image
 from scipy.sparse import csr_matrix
 
-from compendium.errors import BadInput
+from compendium.errors import BadInput, about, one_line
 from compendium.storage import atomic_folder
 
 if TYPE_CHECKING:
@@ -26,21 +26,10 @@ RESAMPLING = Image.Resampling.BICUBIC
 # Array -> diameter of its spots and distance of neighbouring spots in µm: the legacy array
 # (Ståhl et al. 2016), which the synthetic cohort imitates, and Visium (10x Genomics).
 ARRAYS = {"square": (100.0, 200.0), "hexagonal": (55.0, 100.0)}
-SPACE_RANGER = ("tissue_positions.csv", "tissue_positions_list.csv")  # its tables of positions
+# Tables of positions: of Space Ranger 2 and later; of earlier versions, without a header.
+SPACE_RANGER = ("tissue_positions.csv", "tissue_positions_list.csv")
 ARRAY_FACTS = ("array", "spot_um", "spot_pitch_um")
-FACTS = (
-    "cohort",
-    "name",
-    "patient",
-    "lab",
-    "technology",
-    "um_per_px",
-    "thumbnail_scale",
-    "labels_from",
-    "spot_set",
-    "sources",
-    *ARRAY_FACTS,
-)
+PARTS = ("data", "indices", "indptr")  # of the counts, as they are stored
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,54 +96,39 @@ class Section:
     spot_pitch_um: float = ARRAYS["square"][1]
 
     def __post_init__(self) -> None:
-        self._check_names()
-        for what in ("grid", "pixels", "patches", "labels"):
-            array = getattr(self, what)
-            if array is not None and len(array) != len(self):
-                raise BadInput(
-                    f"{self.where}: {len(array)} rows of {what} for {len(self)} spots; "
-                    "both must list the same spots"
-                )
-        if self.array not in ARRAYS:
-            raise BadInput(
-                f"{self.where}: unknown array {self.array!r}; give {' or '.join(ARRAYS)}"
-            )
-        for what in ("spot_um", "spot_pitch_um"):
-            if not 0 < getattr(self, what) < np.inf:
-                raise BadInput(
-                    f"{self.where}: {what} is {getattr(self, what)}; give a number of µm above 0"
-                )
-        if self.counts is not None:
-            self._check_counts()
+        with about(self.where):
+            self._check_names()
+            self._check_array()
+            if self.counts is not None:
+                self._check_counts()
 
     def _check_names(self) -> None:
         for what, names in (("spot", self.spots), ("gene", self.genes)):
             if wrong := [name for name in names if not name or name != name.strip()]:
-                raise BadInput(
-                    f"{self.where}: {str(wrong[0])!r} is no name of a {what}; "
-                    "give each a name without spaces around it"
-                )
-            unique, times = np.unique(names, return_counts=True)
-            if len(unique) != len(names):
-                raise BadInput(
-                    f"{self.where}: {what} {unique[times > 1][0]} stands {times.max()} times; "
-                    f"keep one row or column of each {what}"
-                )
+                mend = "give each a name without spaces around it"
+                raise BadInput(f"{str(wrong[0])!r} is no name of a {what}; {mend}")
+            check_once(what, names, "the section")
+        for what in ("grid", "pixels", "patches", "labels"):
+            array = getattr(self, what)
+            if array is not None and len(array) != len(self):
+                rows = f"{len(array)} rows of {what} for {len(self)} spots"
+                raise BadInput(f"{rows}; both must list the same spots")
+
+    def _check_array(self) -> None:
+        if self.array not in ARRAYS:
+            raise BadInput(f"unknown array {self.array!r}; give {' or '.join(ARRAYS)}")
+        for what in ("spot_um", "spot_pitch_um"):
+            if not 0 < getattr(self, what) < np.inf:
+                raise BadInput(f"{what} is {getattr(self, what)}; give a number of µm above 0")
 
     def _check_counts(self) -> None:
-        if self.counts.shape != (len(self), len(self.genes)):
-            raise BadInput(
-                f"{self.where}: counts are {self.counts.shape}, "
-                f"expected ({len(self)} spots, {len(self.genes)} genes)"
-            )
-        values = self.counts.data
-        wrong = ~(np.isfinite(values) & (values == np.round(values)) & (values >= 0))
-        if wrong.any():
-            kind = "negative" if values[wrong][0] < 0 else "non-integer"
-            raise BadInput(
-                f"{self.where}: counts contain the {kind} value {values[wrong][0]}; "
-                "give raw UMI counts"
-            )
+        expected = (len(self), len(self.genes))
+        if self.counts.shape != expected:
+            size = f"({expected[0]} spots, {expected[1]} genes)"
+            raise BadInput(f"counts are {self.counts.shape}, expected {size}")
+        if len(wrong := self.counts.data[no_counts(self.counts.data)]):
+            kind = "negative" if wrong[0] < 0 else "non-integer"
+            raise BadInput(f"counts contain the {kind} value {wrong[0]}; give raw UMI counts")
 
     def __len__(self) -> int:
         return len(self.spots)
@@ -232,10 +206,8 @@ class Section:
         where = {gene: i for i, gene in enumerate(self.genes)}
         missing = [gene for gene in genes if gene not in where]
         if missing:
-            raise BadInput(
-                f"{self.where}: no counts for {len(missing)} genes of the panel, "
-                f"first {missing[0]}; choose genes that every section has"
-            )
+            wrong = f"no counts for {len(missing)} genes of the panel, first {missing[0]}"
+            raise BadInput(f"{self.where}: {wrong}; choose genes that every section has")
         return self.counts[:, [where[gene] for gene in genes]].toarray().astype(np.float32)
 
     def totals(self, genes: list[str]) -> Float32[np.ndarray, "spot"]:
@@ -272,36 +244,27 @@ class Section:
         """
         stored, side = self._imaged(self.patches).shape[1], self.side(px, um)
         if not side:
-            raise BadInput(
-                f"{self.where}: tiles of {um:g} µm asked for are less than half a pixel of "
-                f"{self.um_per_px:.3g} µm; give a larger tile_um"
-            )
+            wrong = f"{um:g} µm asked for are less than half a pixel of {self.um_per_px:.3g} µm"
+            raise BadInput(f"{self.where}: tiles of {wrong}; give a larger tile_um")
         if side > stored:
             asked = f"{um:g} µm, which are {side} px," if um else f"{px} px"
-            raise BadInput(
-                f"{self.where}: tiles of {asked} asked for, {stored} px stored; "
-                f"run compendium prepare {self.cohort} --tile-px {side}"
-            )
+            mend = f"run compendium prepare {self.cohort} --tile-px {side}"
+            raise BadInput(f"{self.where}: tiles of {asked} asked for, {stored} px stored; {mend}")
         start = stored // 2 - side // 2  # row side // 2 of every tile is that of the spot's centre
         tiles = self.patches[rows, start : start + side, start : start + side]
         return tiles if side == px else _resampled(tiles, px)
 
     def _imaged(self, part: np.ndarray | None) -> np.ndarray:
         if part is None:
-            raise BadInput(
-                f"{self.where} has no image: fetch its image and prepare it again, "
-                "or leave the section out"
-            )
+            mend = "fetch its image and prepare it again, or leave the section out"
+            raise BadInput(f"{self.where} has no image: {mend}")
         return part
 
     def save(self, folder: Path) -> "Section":
         """Write the section to `folder`, whole or not at all, and open it from there."""
-        arrays = {key: getattr(self, key) for key in ("genes", "spots", "grid", "pixels")}
-        for part in ("data", "indices", "indptr"):
-            arrays[f"counts_{part}"] = getattr(self.counts, part)
-        for key in ("thumbnail", "labels"):
-            if getattr(self, key) is not None:
-                arrays[key] = getattr(self, key)
+        stored = ("genes", "spots", "grid", "pixels", "thumbnail", "labels")
+        arrays = {key: array for key in stored if (array := getattr(self, key)) is not None}
+        arrays |= {f"counts_{part}": getattr(self.counts, part) for part in PARTS}
         unstated = {"spot_set": ""} | usual_array(self.sources)
         facts = {key: getattr(self, key) for key in FACTS}
         facts = {key: value for key, value in facts.items() if unstated.get(key) != value}
@@ -312,6 +275,27 @@ class Section:
             facts["digest"] = content_digest(arrays, self.patches, facts)
             (aside / "section.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
         return load(folder)
+
+
+FACTS = [
+    each.name
+    for each in dataclasses.fields(Section)
+    if each.type in (str, float, dict[str, str]) and each.name != "digest"
+]
+
+
+def check_once(what: str, names: Iterable[str], place: str | Path) -> None:
+    """Refuse names of spots or genes of which one stands more than once."""
+    unique, times = np.unique(names, return_counts=True)
+    if (several := times > 1).any():
+        wrong = f"{what} {unique[several][0]} stands {times[several][0]} times in {place}"
+        raise BadInput(f"{wrong}; keep one row or column of each {what}")
+
+
+def no_counts(values: np.ndarray) -> np.ndarray:
+    """Return which values are no counts: not whole, negative, or beyond int32."""
+    with np.errstate(invalid="ignore"):  # what no int32 can hold is found in the comparison
+        return (values.astype(np.int32) != values) | (values < 0)
 
 
 def array_facts(array: str) -> dict[str, Any]:
@@ -349,17 +333,13 @@ def load(folder: Path) -> Section:
         Where there is no section in `folder`, or a damaged one.
     """
     if not (folder / "section.json").exists():
-        raise BadInput(
-            f"no prepared section in {folder}: "
-            f"run compendium prepare {folder.parent.name} --sections {folder.name}"
-        )
+        mend = f"run compendium prepare {folder.parent.name} --sections {folder.name}"
+        raise BadInput(f"no prepared section in {folder}: {mend}")
     try:
         section = _read(folder)
     except (ValueError, TypeError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise BadInput(
-            f"the prepared section in {folder} is damaged ({' '.join(str(error).split())}): "
-            "delete the folder and prepare it again"
-        ) from error
+        wrong = f"the prepared section in {folder} is damaged ({one_line(error)})"
+        raise BadInput(f"{wrong}: delete the folder and prepare it again") from error
     # No field: a copy that is changed must not pass for what lies there.
     object.__setattr__(section, "_folder", folder)
     return section
@@ -371,21 +351,18 @@ def _read(folder: Path) -> Section:
         arrays = dict(stored)
     path = folder / "patches.npy"
     patches = np.load(path, mmap_mode="r") if path.exists() else None
-    parts = tuple(arrays.pop(f"counts_{part}") for part in ("data", "indices", "indptr"))
+    parts = tuple(arrays.pop(f"counts_{part}") for part in PARTS)
     counts = csr_matrix(parts, shape=(len(arrays["spots"]), len(arrays["genes"])))
-    return Section(
-        counts=counts, patches=patches, **arrays, **(usual_array(facts["sources"]) | facts)
-    )
+    facts = usual_array(facts["sources"]) | facts
+    return Section(counts=counts, patches=patches, **arrays, **facts)
 
 
 def _reopen(folder: Path, digest: str) -> Section:
     """Open a section that another process sent, if the folder still contains that section."""
     section = load(folder)
     if section.digest != digest:
-        raise BadInput(
-            f"the prepared section in {folder} has changed since the work on it began; "
-            "start again, so that all of it sees the same data"
-        )
+        wrong = f"the prepared section in {folder} has changed since the work on it began"
+        raise BadInput(f"{wrong}; start again, so that all of it sees the same data")
     return section
 
 

@@ -1,6 +1,5 @@
 """The catalogue of cohorts: whose each file is, where it can be had, and what it must be."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 
 from compendium.data.section import array_facts
-from compendium.errors import BadInput
+from compendium.errors import BadInput, did_you_mean, refusing
 from compendium.storage import home, resource
 
 Entry = TypeVar("Entry")
@@ -45,9 +44,9 @@ class SectionSource:
     cohort: str
     name: str
     patient: str
-    lab: str
-    technology: str
-    files: dict[str, str | None]
+    lab: str = ""
+    technology: str = ""
+    files: dict[str, str | None] = field(default_factory=dict)
     address: str = ""
     url: str = ""
     by_hand: dict[str, str] = field(default_factory=dict)
@@ -93,22 +92,23 @@ class Cohort:
     sections, files
         The sections by name; the files of no section.
     classes
-        What a label of a cohort of the user's own may be, [] for anything.
+        What a label of a cohort of the user's own may be, [] for anything; of a published cohort
+        class -> labels as published.
     """
 
     name: str
     title: str
     technology: str
-    address: str
     licence: str
     attribution: str
-    citation: str
-    shared_genes: str
-    generator: str
     sections: dict[str, SectionSource]
-    files: dict[str, str | None]
+    files: dict[str, str | None] = field(default_factory=dict)
+    address: str = ""
     url: str = ""
-    classes: list[str] = field(default_factory=list)
+    citation: str = ""
+    shared_genes: str = ""
+    generator: str = ""
+    classes: list[str] | dict[str, list[str]] = field(default_factory=list)
 
     def section(self, name: str) -> SectionSource:
         """Return the named section; BadInput where there is none."""
@@ -153,13 +153,11 @@ def catalogue() -> dict[str, Cohort]:
 
 def _prepared(path: Path) -> Cohort:
     """Return the facts of a cohort of the user's own, as its preparation wrote them."""
-    try:
-        return as_cohort(path.parent.name, yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BadInput(
-            f"{path} is damaged ({' '.join(str(error).split())}): delete it and run "
-            f"compendium prepare {path.parent.name} --from FOLDER again"
-        ) from error
+    name = path.parent.name
+    kinds = (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError)
+    mend = f"delete it and run compendium prepare {name} --from FOLDER again"
+    with refusing(kinds, f"{path} is damaged", mend):
+        return as_cohort(name, yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def cohort(name: str) -> Cohort:
@@ -175,28 +173,23 @@ def _joined(name: str, parts: Sequence[Cohort]) -> Cohort:
     sections: dict[str, SectionSource] = {}
     for part in parts:
         if twice := [section for section in part.sections if section in sections]:
-            raise BadInput(
-                f"cohorts {name} cannot be joined: {sections[twice[0]].cohort} and {part.name} "
-                f"both have a section {twice[0]}; name other cohorts"
-            )
+            both = f"{sections[twice[0]].cohort} and {part.name} both have a section {twice[0]}"
+            raise BadInput(f"cohorts {name} cannot be joined: {both}; name other cohorts")
         sections |= part.sections
     printed = {
         word: "; ".join(dict.fromkeys(getattr(part, word).rstrip(".") for part in parts))
         for word in ("title", "technology", "licence", "attribution")
     }
     generator = next((part.generator for part in parts if part.generator), "")
-    empty = dict.fromkeys(("address", "citation", "shared_genes"), "")
-    return Cohort(name=name, generator=generator, sections=sections, files={}, **printed, **empty)
+    return Cohort(name=name, generator=generator, sections=sections, **printed)
 
 
 def single(name: str) -> Cohort:
     """Return the named cohort; BadInput where the name joins several."""
     if "+" in name:
         parts = name.split("+")
-        raise BadInput(
-            f"{name} names {len(parts)} cohorts; fetch and prepare them one by one: "
-            f"{', '.join(parts)}"
-        )
+        one_by_one = f"fetch and prepare them one by one: {', '.join(parts)}"
+        raise BadInput(f"{name} names {len(parts)} cohorts; {one_by_one}")
     return cohort(name)
 
 
@@ -206,26 +199,22 @@ def raw_folder(name: str) -> Path:
 
 
 INHERITED = ("lab", "technology", "address", "url", "array")  # of a cohort, by its sections
-OPTIONAL = ("address", "url", "citation", "shared_genes", "generator")
 
 
 def as_cohort(name: str, facts: dict) -> Cohort:
     """Return the cohort of one entry of sources.yaml, or of a cohort.yaml in its form."""
-    facts = dict.fromkeys(OPTIONAL, "") | {"files": {}} | facts
-    inherited = {word: facts[word] for word in INHERITED if word in facts}
-    inherited = {"cohort": name, "lab": "", "files": {}} | inherited
-    facts = {word: value for word, value in facts.items() if word not in ("lab", "array")}
-    facts["sections"] = {
-        section: SectionSource(name=section, **(inherited | own))
+    inherited = {"cohort": name} | {word: facts[word] for word in INHERITED if word in facts}
+    sections = {
+        section: SectionSource(**(inherited | own | {"name": section}))
         for section, own in facts["sections"].items()
     }
-    return Cohort(name=name, **facts)
+    own = {word: value for word, value in facts.items() if word not in ("lab", "array")}
+    return Cohort(**(own | {"name": name, "sections": sections}))
 
 
 def _known(name: str, known: dict[str, Entry], what: str) -> Entry:
     """Return the named entry; BadInput lists the nearest names or else all."""
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        hint = did_you_mean(str(name), known)
         raise BadInput(f"unknown {what}: {name}; {hint}known: {', '.join(sorted(known))}")
     return known[name]

@@ -1,8 +1,8 @@
 """Splits: which sections train, which test, and what was left out. Folds are data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from compendium.errors import BadInput
 
@@ -19,7 +19,7 @@ class Placed(Protocol):
 
 Sections = Sequence[Placed]
 MATCHED = ("matched-within", "matched-between")
-"""Rules whose training sets have equal spots and depth: within the test patient, between patients."""
+"""Rules whose training sets have equal spots and depth: within the test patient, and between."""
 PUBLISHED_OOD = (
     ("1142243F", "CID4465", "CID44971", "CID4535"),
     ("1160920F", "CID4290"),
@@ -58,71 +58,66 @@ class Split:
         return f"{self.rule}-{'-'.join(self.test)}"
 
 
-def section_out(sections: Sections) -> list[Split]:
+class Fold(NamedTuple):
+    """Sections of one fold as a rule makes it; see `Split`."""
+
+    test: Sections
+    train: Sections
+    left_out: str
+    valid: Sections = ()
+    match: Sections = ()
+
+
+def section_out(sections: Sections) -> list[Fold]:
     """Leave one section out: the published protocol, in which the test patient is trained on."""
     rest = {s.name: [t for t in sections if t.name != s.name] for s in sections}
-    return [
-        _fold("section-out", sections, [s], rest[s.name], f"section {s.name}") for s in sections
-    ]
+    return [Fold([s], rest[s.name], f"section {s.name}") for s in sections]
 
 
-def patient_out(sections: Sections) -> list[Split]:
+def patient_out(sections: Sections) -> list[Fold]:
     """Leave one patient out, one fold a patient."""
-    return [
-        _fold("patient-out", sections, own, others, f"patient {patient}")
-        for patient, own, others in _by(sections, "patient")
-    ]
+    return [Fold(own, rest, f"patient {who}") for who, own, rest in _by(sections, "patient")]
 
 
-def one_patient(sections: Sections) -> list[Split]:
+def one_patient(sections: Sections) -> list[Fold]:
     """Train on one patient and test on all others, one fold a patient."""
     return [
-        _fold("one-patient", sections, others, own, f"every patient but {patient}")
+        Fold(others, own, f"every patient but {patient}")
         for patient, own, others in _by(sections, "patient")
         if others
     ]
 
 
-def matched_within(sections: Sections) -> list[Split]:
+def matched_within(sections: Sections) -> list[Fold]:
     """Train on the other sections of the test patient only, matched to `matched_between`."""
     return [
-        _fold(
-            "matched-within",
-            sections,
-            [s],
-            own,
-            f"section {s.name} and every other patient",
-            (),
-            others,
-        )
+        Fold([s], own, f"section {s.name} and every other patient", match=others)
         for s, own, others in _matched(sections)
     ]
 
 
-def matched_between(sections: Sections) -> list[Split]:
+def matched_between(sections: Sections) -> list[Fold]:
     """Train on other patients only, matched to `matched_within` in spots and depth."""
     return [
-        _fold("matched-between", sections, [s], others, f"patient {s.patient}", (), own)
+        Fold([s], others, f"patient {s.patient}", match=own)
         for s, own, others in _matched(sections)
     ]
 
 
-def wang_four(sections: Sections) -> list[Split]:
+def wang_four(sections: Sections) -> list[Fold]:
     """Return the four patient folds of Wang et al. 2025 on HER2+.
 
     Test A+H, B+E, C+G, D+F; validation F, A, E, H.
     """
-    folds = []
+    made = []
     for test, valid in (("AH", "F"), ("BE", "A"), ("CG", "E"), ("DF", "H")):
         tested, validated = ([s for s in sections if s.patient in part] for part in (test, valid))
         train = [s for s in sections if s.patient not in test + valid]
-        if tested and train:
-            left_out = f"patients {' and '.join(test)}"
-            folds.append(_fold("wang-four", sections, tested, train, left_out, validated))
-    return folds
+        made.append(Fold(tested, train, f"patients {' and '.join(test)}", validated))
+    return [fold for fold in made if fold.test and fold.train]
 
 
-def ood(sections: Sections) -> list[Split]:
+def ood(sections: Sections) -> list[Fold]:
     """Leave one laboratory out, one fold a laboratory.
 
     On the Visium sections of the benchmark this is its published partition.
@@ -130,11 +125,11 @@ def ood(sections: Sections) -> list[Split]:
     by_name = {s.name: s for s in sections}
     if all(name in by_name for names in PUBLISHED_OOD for name in names):
         train, valid, test = ([by_name[name] for name in names] for names in PUBLISHED_OOD)
-        return [_fold("ood", sections, test, train, "10x Genomics", valid)]
-    return [_fold("ood", sections, own, rest, lab) for lab, own, rest in _by(sections, "lab")]
+        return [Fold(test, train, "10x Genomics", valid)]
+    return [Fold(own, rest, lab) for lab, own, rest in _by(sections, "lab")]
 
 
-RULES: dict[str, Callable[[Sections], list[Split]]] = {
+RULES: dict[str, Callable[[Sections], list[Fold]]] = {
     "section-out": section_out,
     "patient-out": patient_out,
     "one-patient": one_patient,
@@ -150,11 +145,9 @@ def folds(rule: str, sections: Sections) -> list[Split]:
     if rule not in RULES:
         raise BadInput(f"unknown split {rule!r}; known: {', '.join(RULES)}")
     if made := RULES[rule](sections):
-        return made
-    raise BadInput(
-        f"split {rule} has no fold over sections {', '.join(s.name for s in sections)}: "
-        "it needs sections of more patients or laboratories"
-    )
+        return [_split(rule, sections, fold) for fold in made]
+    wrong = f"split {rule} has no fold over sections {', '.join(s.name for s in sections)}"
+    raise BadInput(f"{wrong}: it needs sections of more patients or laboratories")
 
 
 def check_apart(split: Split, sections: Sections) -> None:
@@ -162,53 +155,33 @@ def check_apart(split: Split, sections: Sections) -> None:
     patient = {s.name: s.patient for s in sections}
     trained = {patient[name] for name in split.train + split.valid}
     if both := trained & {patient[name] for name in split.test}:
-        raise BadInput(
-            f"split {split.name}: patient {sorted(both)[0]} is in training and in test; "
-            "the clean protocol keeps patients apart, use split=patient-out"
-        )
+        wrong = f"split {split.name}: patient {sorted(both)[0]} is in training and in test"
+        raise BadInput(f"{wrong}; the clean protocol keeps patients apart, use split=patient-out")
 
 
-def _by(sections: Sections, what: str) -> list[tuple[str, list[Placed], list[Placed]]]:
-    """Return each patient or laboratory with its sections and those of all others."""
-    values = dict.fromkeys(getattr(s, what) for s in sections)
-    return [
-        (
-            value,
-            [s for s in sections if getattr(s, what) == value],
-            [s for s in sections if getattr(s, what) != value],
-        )
-        for value in values
-    ]
+def _by(sections: Sections, what: str) -> Iterator[tuple[str, list[Placed], list[Placed]]]:
+    """Give each patient or laboratory with its sections and those of all others."""
+    for value in dict.fromkeys(getattr(s, what) for s in sections):
+        own = [s for s in sections if getattr(s, what) == value]
+        yield value, own, [s for s in sections if getattr(s, what) != value]
 
 
-def _matched(sections: Sections) -> list[tuple[Placed, list[Placed], list[Placed]]]:
-    """Return each section with those of its patient and of other patients, where it has both."""
-    sets = [
-        (section, [s for s in own if s.name != section.name], others)
-        for section in sections
-        for patient, own, others in _by(sections, "patient")
-        if patient == section.patient
-    ]
-    return [(section, own, others) for section, own, others in sets if own and others]
+def _matched(sections: Sections) -> Iterator[tuple[Placed, list[Placed], list[Placed]]]:
+    """Give each section with those of its patient and of other patients, where it has both."""
+    for section in sections:
+        others = [s for s in sections if s.patient != section.patient]
+        own = [s for s in sections if s.patient == section.patient and s.name != section.name]
+        if own and others:
+            yield section, own, others
 
 
-def _fold(
-    rule: str,
-    sections: Sections,
-    test: Sections,
-    train: Sections,
-    left_out: str,
-    valid: Sections = (),
-    match: Sections = (),
-) -> Split:
-    if not train:
-        raise BadInput(
-            f"split {rule}: leaving out {left_out} leaves no section to train on; add sections"
-        )
-    train, valid, test, match = (
-        tuple(s.name for s in part) for part in (train, valid, test, match)
-    )
-    split = Split(rule, train, valid, test, left_out, match)
+def _split(rule: str, sections: Sections, fold: Fold) -> Split:
+    if not fold.train:
+        wrong = f"split {rule}: leaving out {fold.left_out} leaves no section to train on"
+        raise BadInput(f"{wrong}; add sections")
+    parts = (fold.train, fold.valid, fold.test, fold.match)
+    train, valid, test, match = (tuple(s.name for s in part) for part in parts)
+    split = Split(rule, train, valid, test, fold.left_out, match)
     if rule in APART:
         check_apart(split, sections)
     return split

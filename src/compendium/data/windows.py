@@ -31,14 +31,11 @@ def windows(section: Section, kind: str) -> Rows:
         Where no window is left.
     """
     if kind == WHOLE:
-        rows = [np.arange(len(section))]
-    else:
-        rows = {PUBLISHED: published, CLEAN: half_open}[kind](section.pixels)
+        return [np.arange(len(section))]
+    rows = {PUBLISHED: published, CLEAN: half_open}[kind](section.pixels)
     if not rows:
-        raise BadInput(
-            f"windows={kind} drops all {len(section)} spots of {section.where}; "
-            f"leave the section out, or give windows={CLEAN}"
-        )
+        mend = f"leave the section out, or give windows={CLEAN}"
+        raise BadInput(f"windows={kind} drops all {len(section)} spots of {section.where}; {mend}")
     return rows
 
 

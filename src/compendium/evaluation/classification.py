@@ -1,23 +1,35 @@
-"""How well a run classifies the spots of test sections, beside the best constant answer."""
+"""How well a run classifies the spots of test sections, beside the best constant answer.
 
+And where the tissue labels of sections come from, and how far transferred labels can be trusted.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score, roc_curve
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score, roc_curve
 
+from compendium.data.readers.her2st import PITCH_UM
+from compendium.data.readers.her2st_labels import ALIGNMENT, agreement, path_of
 from compendium.data.section import NO_LABEL, Section
-from compendium.runs.inputs.batches import UNDETERMINED
+from compendium.runs.inputs.batches import UNDETERMINED, labels_of
 from compendium.runs.store import Record
 
 CANCER = ("invasive cancer", "cancer in situ")
 """Classes that are cancer in the two-class form, which is the benchmark's."""
-NUMBERS = tuple(
-    "accuracy f1 auc majority_accuracy majority_f1 cancer_share cancer_f1 cancer_auc "
-    "always_f1".split()
-)
+NUMBERS = (
+    "accuracy f1 auc majority_accuracy majority_f1 cancer_share cancer_f1 cancer_auc always_f1"
+).split()
 """Columns of `over_classes` that do not exist without a spot with a class."""
+
+
+TRANSFER = (
+    "section, from, aligned spots, agreement, chance, spots within reach, "
+    "agreement within reach, labelled spots"
+).split(", ")
 
 
 @dataclass(frozen=True)
@@ -53,11 +65,6 @@ class Answers:
         return kinds[self.truth], self.probability[:, kinds].sum(axis=1)
 
 
-def labels_of(section: Section) -> np.ndarray:
-    """Return the label of each spot; all are NO_LABEL in a section without labels."""
-    return np.full(len(section), NO_LABEL) if section.labels is None else section.labels
-
-
 def known(section: Section) -> Bool[np.ndarray, "spot"]:
     """Return which spots have a class: labelled, and not undetermined."""
     return ~np.isin(labels_of(section), (NO_LABEL, UNDETERMINED))
@@ -86,17 +93,10 @@ def by_class(of: Answers) -> pd.DataFrame:
     rows = []
     for i, name in enumerate(of.classes):
         own = of.truth == i
-        f1 = f1_score(own, of.answer == i, zero_division=0) if own.any() else np.nan
-        rows.append(
-            {
-                "class": name,
-                "spots": int(own.sum()),
-                "share": own.mean() if len(own) else np.nan,
-                "f1": f1,
-                "auc": auc(own, of.probability[:, i]) if i < of.learned else np.nan,
-            }
-        )
-    return pd.DataFrame(rows)
+        spots, share = int(own.sum()), own.mean() if len(own) else np.nan
+        ranked = auc(own, of.probability[:, i]) if i < of.learned else np.nan
+        rows.append((name, spots, share, _f1(own, of.answer == i), ranked))
+    return pd.DataFrame(rows, columns=["class", "spots", "share", "f1", "auc"])
 
 
 def auc(positive: Bool[np.ndarray, "spot"], probability: Float[np.ndarray, "spot"]) -> float:
@@ -158,27 +158,89 @@ def roc(of: Answers) -> pd.DataFrame:
     -------
     Columns: class, false_positive, true_positive (rates).
     """
-    pairs = {
-        name: (of.truth == i, of.probability[:, i])
-        for i, name in enumerate(of.classes[: of.learned])
-    }
-    tables = [pd.DataFrame(columns=["class", "false_positive", "true_positive"])]
-    for name, (positive, probability) in (pairs | {"cancer": of.cancer}).items():
+    pairs = [(of.truth == i, of.probability[:, i]) for i in range(of.learned)] + [of.cancer]
+    tables, names = [], [*of.classes[: of.learned], "cancer"]
+    for name, (positive, probability) in zip(names, pairs, strict=True):
         if 0 < positive.sum() < len(positive):
             false, true, _ = roc_curve(positive, probability)
             rates = {"class": name, "false_positive": false, "true_positive": true}
             tables.append(pd.DataFrame(rates))
-    return pd.concat(tables[1:], ignore_index=True) if tables[1:] else tables[0]
+    columns = ["class", "false_positive", "true_positive"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def confusion(of: Answers) -> pd.DataFrame:
     """Count the spots of each class (rows) by the answer (columns), over all classes."""
-    n = len(of.classes)
-    counts = (
-        confusion_matrix(of.truth, of.answer, labels=range(n))
-        if len(of.truth)
-        else np.zeros((n, n), dtype=int)
-    )
-    names = {"class": of.classes, "answer": of.classes}
-    index, columns = (pd.Index(values, name=name) for name, values in names.items())
+    counts = np.zeros((len(of.classes), len(of.classes)), dtype=int)
+    np.add.at(counts, (of.truth, of.answer), 1)
+    index, columns = (pd.Index(of.classes, name=name) for name in ("class", "answer"))
     return pd.DataFrame(counts, index=index, columns=columns)
+
+
+def transferred(sections: Sequence[Section]) -> str:
+    """Name the sections with transferred labels: "C2, C3 transferred from …; B4 …"."""
+    lines: dict[str, list[str]] = {}
+    for section in sections:
+        if section.labels_from:
+            lines.setdefault(section.labels_line, []).append(section.name)
+    return "; ".join(f"{', '.join(names)} {line}" for line, names in lines.items())
+
+
+def labelling(sections: Sequence[Section]) -> pd.DataFrame:
+    """Describe the labels of each section.
+
+    Returns
+    -------
+    One row a section: section, patient, labels (their source), spots, with a class, undetermined
+    (numbers of spots), commonest class, its share, cancer (shares of the spots with a class).
+    """
+    rows = []
+    for section in sections:
+        classes = pd.Series(labels_of(section)[known(section)], dtype=str)
+        own = "none" if section.labels is None else "its own"
+        share = classes.value_counts(normalize=True)
+        common, part = (share.index[0], share.iloc[0]) if len(share) else ("", np.nan)
+        row = {"section": section.name, "patient": section.patient}
+        row |= {"labels": section.labels_line or own, "spots": len(section)}
+        row |= {"with a class": len(classes)}
+        row |= {"undetermined": int((labels_of(section) == UNDETERMINED).sum())}
+        row |= {"commonest class": common, "its share": part, "cancer": classes.isin(CANCER).mean()}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def transfer(sections: Sequence[Section], root: Path) -> pd.DataFrame:
+    """Measure the alignment of each HER2+ section with transferred labels.
+
+    Parameters
+    ----------
+    sections
+        Sections; those with labels of their own are left out.
+    root
+        Folder of the raw HER2+ files.
+
+    Returns
+    -------
+    One row a section, columns TRANSFER: agreement is the share of spots whose nearest spot of the
+    annotated section lies in the same expression cluster, chance the share of a random pair (see
+    `compendium.data.readers.her2st_labels.agreement`); both over all aligned spots, and agreement
+    also over those within half a spot pitch. NaN where the files are missing.
+    """
+    rows = [
+        {"section": section.name, "from": section.labels_from}
+        | _agreement(section, root)
+        | {"labelled spots": int((section.labels != NO_LABEL).sum())}
+        for section in sections
+        if section.labels_from
+    ]
+    return pd.DataFrame(rows, columns=TRANSFER)
+
+
+def _agreement(section: Section, root: Path) -> dict[str, float]:
+    files = (root / path_of(name, ALIGNMENT) for name in (section.name, section.labels_from))
+    if not all(file.exists() for file in files):
+        return {}
+    reach = PITCH_UM / section.um_per_px / 2
+    every, near = (agreement(root, section.name, limit) for limit in (np.inf, reach))
+    reached = {"spots within reach": near["spots"], "agreement within reach": near["agreement"]}
+    return every | {"aligned spots": every["spots"]} | reached  # columns TRANSFER are kept

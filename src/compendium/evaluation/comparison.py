@@ -1,25 +1,27 @@
 """The skeleton of every chapter: design -> runs -> fitted -> scored -> tables."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pandas as pd
 
 from compendium import versions
+from compendium.data.partition import ROLES, Partition, partition
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as catalogued
-from compendium.data.splits import Placed, folds
+from compendium.data.splits import PUBLISHED_OOD, Placed, folds
 from compendium.errors import BadInput
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import scores, summary
 from compendium.methods import recipe
-from compendium.runs import execute
-from compendium.runs.run import Run, plan_run
+from compendium.runs import Run, execute, plan_run, plan_runs
 from compendium.runs.store import Record
 
 Job = tuple[str, Run]  # the key of a row, and one of its runs
 SCORES = ("pcc", "spearman", "rmse", "pcc_native")
+TITLES = {"lr": "learning rate", "tile_px": "tile px"}
 KEPT = tuple("row method split fold section patient gene panels spots pcc".split())
 """Columns of the scores, where a chapter keeps those of every gene."""
 
@@ -65,25 +67,17 @@ class Design:
         Columns: group, row, split, folds, seeds, training sections (of the smallest fold), target,
         encoder, epochs, batch.
         """
-        fits: dict[tuple[str, str, str], list[Run]] = {}
-        for group, jobs in self.groups.items():
-            for key, run in jobs:
-                fits.setdefault((group, key, run.split.rule), []).append(run)
-        return pd.DataFrame(
-            [
-                {
-                    **dict(zip(("group", "row", "split"), of, strict=True)),
-                    "folds": len({run.split for run in runs}),
-                    "seeds": len({run.seed for run in runs}),
-                    "training sections": min(len(run.split.train) for run in runs),
-                    **{
-                        name: getattr(runs[0], name)
-                        for name in ("target", "encoder", "epochs", "batch")
-                    },
-                }
-                for of, runs in fits.items()
-            ]
-        )
+        by, of_first = ["group", "row", "split"], ("target", "encoder", "epochs", "batch")
+        lines = [
+            (group, key, run.split.rule, run.split, run.seed, len(run.split.train))
+            + tuple(getattr(run, name) for name in of_first)
+            for group, jobs in self.groups.items()
+            for key, run in jobs
+        ]
+        reduce = {"folds": "nunique", "seeds": "nunique", "training sections": "min"}
+        reduce |= dict.fromkeys(of_first, "first")
+        table = pd.DataFrame(lines, columns=[*by, *reduce])
+        return table.groupby(by, sort=False).agg(reduce).reset_index()
 
 
 @dataclass(frozen=True)
@@ -92,6 +86,10 @@ class Fitted:
 
     jobs: Sequence[Job]
     records: Sequence[Record]
+
+    def __iter__(self) -> Iterator[tuple[str, Run, Record]]:
+        for (key, run), record in zip(self.jobs, self.records, strict=True):
+            yield key, run, record
 
     @property
     def once(self) -> "Fitted":
@@ -119,7 +117,7 @@ class Fitted:
         """
         tables = [
             scores([run], [record], sections).assign(row=key, method=key, fold=run.split.name)
-            for (key, run), record in zip(self.jobs, self.records, strict=True)
+            for key, run, record in self
         ]
         empty = pd.DataFrame(columns=["row", "method", "split", "section", "pcc"])
         return pd.concat(tables, ignore_index=True) if tables else empty
@@ -133,14 +131,9 @@ class Fitted:
         relative (loss divided by that of the first epoch).
         """
         lines = [
-            {
-                "method": key,
-                "split": run.split.rule,
-                "fold": run.split.name,
-                "epoch": epoch,
-                "loss": sum(value for name, value in terms.items() if name != "validation"),
-            }
-            for (key, run), record in zip(self.jobs, self.records, strict=True)
+            (key, run.split.rule, run.split.name, epoch)
+            + (sum(value for name, value in terms.items() if name != "validation"),)
+            for key, run, record in self
             for epoch, terms in enumerate(record.facts["curve"])
         ]
         table = pd.DataFrame(lines, columns=["method", "split", "fold", "epoch", "loss"])
@@ -160,23 +153,16 @@ class Fitted:
         One line a group: trainable and all parameters, epochs, training spots (median over the
         folds), fits, seconds of fit and prediction (sum over the fits).
         """
+        stated = ["trainable", "parameters", "training_spots", "seconds"]
         lines = [
-            {
-                "row": key,
-                "split": run.split.rule,
-                "trainable": record.facts["trainable"],
-                "parameters": record.facts["parameters"],
-                "epochs": run.epochs if record.facts["curve"] else 0,
-                "training spots": record.facts["training_spots"],
-                "seconds": record.facts["seconds"],
-            }
-            for (key, run), record in zip(self.jobs, self.records, strict=True)
+            (key, run.split.rule, run.epochs if record.facts["curve"] else 0)
+            + tuple(record.facts[name] for name in stated)
+            for key, run, record in self
         ]
-        largest = dict.fromkeys(("trainable", "parameters", "epochs"), "max")
-        reduce = largest | {"training spots": "median", "seconds": ["size", "sum"]}
-        columns = ["row", "split", *largest, "training spots", "seconds"]
-        table = pd.DataFrame(lines, columns=columns).groupby(list(by), sort=False).agg(reduce)
-        table.columns = [*largest, "training spots", "fits", "seconds"]
+        fits = pd.DataFrame(lines, columns=["row", "split", "epochs", *stated])
+        reduce = {name: (name, "max") for name in ("trainable", "parameters", "epochs")}
+        reduce |= {"training spots": ("training_spots", "median"), "fits": ("seconds", "size")}
+        table = fits.groupby(list(by), sort=False).agg(**reduce, seconds=("seconds", "sum"))
         return table.reset_index().astype({"training spots": int})
 
 
@@ -199,11 +185,8 @@ def compute(design: Design, tables: Reduce, device: str) -> Results:
     sections = open_sections(design.cohort, [section.name for section in design.sections])
     groups = fitted(design.groups, sections, device)
     reduced, facts = tables(design, groups, sections)
-    made_from = {
-        "data": f"{design.cohort} {digest(sections)}",
-        "attribution": catalogued(design.cohort).attribution,
-        "protocol": design.protocol,
-    }
+    made_from = {"data": f"{design.cohort} {digest(sections)}", "protocol": design.protocol}
+    made_from |= {"attribution": catalogued(design.cohort).attribution}
     return Results(reduced, provenance(groups) | made_from | dict(design.facts) | dict(facts))
 
 
@@ -213,10 +196,29 @@ def placed(cohort: str, names: Sequence[str] | None = None) -> list[Placed]:
     return [known.section(name) for name in names] if names else list(known.sections.values())
 
 
+def partitioned(cohort: str, roles: Mapping[str, Sequence[str]]) -> tuple[list[Placed], Partition]:
+    """Return the sections of each role and their partition; without names that of the benchmark.
+
+    Parameters
+    ----------
+    roles
+        Role (training, validation, test) -> names of its sections.
+    """
+    named = [list(roles.get(role, ())) for role in ROLES]
+    sections = placed(cohort, sum(named, []) or sum(map(list, PUBLISHED_OOD), []))
+    return sections, partition(sections, *named)
+
+
+def role_texts(results: Results) -> dict[str, str]:
+    """Return the sections of each role as ROLE_sections, and what validation and test are."""
+    roles = pd.Series(results.facts["roles"])
+    named = {f"{role}_sections": ", ".join(roles.index[roles == role]) for role in ROLES}
+    return named | {name: results.facts[name] for name in ("validation_is", "test_is")}
+
+
 def protocol_line(split: str, parameters: Mapping[str, object]) -> str:
     """Return the protocol as a page names it: clean, and what differs from it."""
-    stated = {name: parameters[name] for name in ("panel", "encoder", "budget")}
-    changes = ", ".join(f"{name} = {value}" for name, value in stated.items())
+    changes = ", ".join(f"{name} = {parameters[name]}" for name in ("panel", "encoder", "budget"))
     return f"clean, except split {split}, {changes}"
 
 
@@ -226,9 +228,7 @@ def fitted(
     """Execute all groups as one study; runs that are stored already are read."""
     runs = [run for jobs in groups.values() for _, run in jobs]
     records = iter(execute(runs, sections, device=device))
-    return {
-        name: Fitted(list(jobs), [next(records) for _ in jobs]) for name, jobs in groups.items()
-    }
+    return {name: Fitted(jobs, [next(records) for _ in jobs]) for name, jobs in groups.items()}
 
 
 def provenance(groups: Mapping[str, Fitted]) -> dict[str, object]:
@@ -300,9 +300,8 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     if not table.duplicated(key).any():
         return table
     groups, means = table.groupby(key, sort=False), table.drop_duplicates(key).set_index(key)
-    averaged = {
-        name: groups[name].mean().where(groups[name].count() == groups.size()) for name in SCORES
-    }
+    seeds = groups.size()
+    averaged = {name: groups[name].mean().where(groups[name].count() == seeds) for name in SCORES}
     return means.assign(**averaged).reset_index()[list(table)]
 
 
@@ -346,21 +345,21 @@ def criterion(own: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) ->
     -------
     One line a row: row, pcc, permuted (medians), trained, result (whether the criterion is met).
     """
-    medians = {
-        name: table.groupby("row")["pcc"].median()
-        for name, table in (("pcc", own), ("permuted", permuted))
-    }
-    lines = pd.DataFrame(medians).reindex(dict.fromkeys(key for key, _ in jobs)).astype(float)
-    trained = lines.index.map(
-        {key: all(run.result for name, run in jobs if name == key) for key in lines.index}
-    )
-    above = (lines["pcc"] > lines["permuted"]) | ~lines.index.isin(permuted["row"].unique())
-    return (
-        lines.assign(trained=trained, result=above & trained)
-        .astype({"trained": bool, "result": bool})
-        .rename_axis("row")
-        .reset_index()
-    )
+    trained: dict[str, bool] = {}
+    for key, run in jobs:
+        trained[key] = trained.get(key, True) and run.result
+    medians = [table.groupby("row")["pcc"].median() for table in (own, permuted)]
+    lines = pd.DataFrame({"row": list(trained)})
+    lines["pcc"], lines["permuted"] = (lines["row"].map(each).astype(float) for each in medians)
+    lines["trained"] = np.array(list(trained.values()), dtype=bool)
+    above = (lines["pcc"] > lines["permuted"]) | ~lines["row"].isin(permuted["row"])
+    return lines.assign(result=above & lines["trained"])
+
+
+def titles(results: Results) -> dict[str, str]:
+    """Return the title of each row, see `labelled`."""
+    met = results["criterion"].set_index("row")["result"]
+    return labelled(results.facts["titles"], met.to_dict())
 
 
 def labelled(titles: Mapping[str, str], result: Mapping[str, bool]) -> dict[str, str]:
@@ -378,14 +377,9 @@ def changed(run: Run) -> dict[str, str]:
     -------
     Parameter -> "NOW instead of PUBLISHED".
     """
-    facts = recipe(run.method)
-    values = {
-        "learning rate": (facts.lr, run.lr),
-        "epochs": (facts.epochs, run.epochs),
-        "batch": (facts.batch, run.batch),
-        "optimiser": (facts.optimiser, run.optimiser),
-        "tile px": (facts.tile_px, run.tile_px),
-    }
+    facts, names = recipe(run.method), ("lr", "epochs", "batch", "optimiser", "tile_px")
+    values = {name: (getattr(facts, name), getattr(run, name)) for name in names}
+    values = {TITLES.get(name, name): each for name, each in values.items()}
     values |= {name: (facts.model[name], now) for name, now in run.model if name != "gamma"}
     values["encoder"] = (facts.encoder or "raw tiles", run.encoder)
     return {
@@ -406,10 +400,25 @@ def one_patient_jobs(
             f"patients are {', '.join(dict.fromkeys(of.values()))}"
         )
     splits = [split for split in folds("one-patient", sections) if of[split.train[0]] in patients]
-    stated = parameters | dict(row.parameters)
-    return [
-        (row.key, plan_run(cohort, split, sections=list(sections), **stated)) for split in splits
-    ]
+    stated = parameters | dict(row.parameters) | {"sections": list(sections)}
+    return [(row.key, plan_run(cohort, split, **stated)) for split in splits]
+
+
+def split_jobs(
+    rows: Iterable[Row],
+    cohort: str,
+    sections: Sequence[Placed],
+    rules: Sequence[str],
+    tested: Sequence[str],
+    **parameters,
+) -> list[Job]:
+    """Return the runs of rows on every distinct fold, see `testing` for `tested`."""
+    jobs = []
+    for row in rows:
+        stated = parameters | dict(row.parameters)
+        runs = plan_runs(cohort, sections, rules, [stated.pop("method")], **stated)
+        jobs += [(row.key, run) for run in testing(runs, tested)]
+    return jobs
 
 
 def permuted_controls(planned: Sequence[Job]) -> list[Job]:

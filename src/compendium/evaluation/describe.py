@@ -69,7 +69,7 @@ def channel_shares(sections: Iterable[Section], bins: int = 32, step: int = 8) -
         raise BadInput(
             f"channel_bins {bins} is out of range: colours have 256 levels; give 2 to 256"
         )
-    rows = []
+    tables = []
     for section in sections:
         if section.patches is None:
             continue
@@ -78,8 +78,7 @@ def channel_shares(sections: Iterable[Section], bins: int = 32, step: int = 8) -
         for channel, values in zip(CHANNELS, pixels.T, strict=True):
             counts, edges = np.histogram(values, bins=bins, range=(0, 256))
             levels, shares = (edges[:-1] + edges[1:] - 1) / 2, counts / counts.sum()
-            rows += [
-                facts | {"channel": channel, "level": level, "share": share}
-                for level, share in zip(levels, shares, strict=True)
-            ]
-    return pd.DataFrame(rows, columns=["section", "patient", "lab", "channel", "level", "share"])
+            table = facts | {"channel": channel, "level": levels, "share": shares}
+            tables.append(pd.DataFrame(table))
+    columns = ["section", "patient", "lab", "channel", "level", "share"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)

@@ -1,12 +1,15 @@
 """Findings: sentences that authors wrote, printed only where the results support them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
+from compendium.errors import BadInput
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict
 
@@ -44,11 +47,36 @@ class Finding:
     def sentence(self, outcome: Outcome) -> str:
         """Return the author's sentence that the outcome supports."""
         numbers = {name: _printable(value) for name, value in outcome.numbers.items()}
-        if outcome.verdict is Verdict.HOLDS:
-            return self.text.format_map(numbers)
-        if outcome.verdict is Verdict.FAILS:
-            return self.negation.format_map(numbers)
-        return f"Cannot be told from these data: {self.text.format_map(numbers)}"
+        text = self.negation if outcome.verdict is Verdict.FAILS else self.text
+        sentence = text.format_map(numbers)
+        decided = outcome.verdict in (Verdict.HOLDS, Verdict.FAILS)
+        return sentence if decided else f"Cannot be told from these data: {sentence}"
+
+
+def read_findings(
+    file: Path, rules: Mapping[str, Callable[[Results], Outcome]]
+) -> tuple[Finding, ...]:
+    """Return the findings whose sentences stand in a YAML file, each with the rule that decides it.
+
+    Parameters
+    ----------
+    file
+        Finding -> text, negation, expected, and claim where the benchmark makes it.
+    rules
+        Finding -> rule, see `Finding.decide`.
+
+    Raises
+    ------
+    BadInput
+        Where a finding has no sentence or no rule.
+    """
+    stated = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if apart := sorted(stated.keys() ^ rules.keys()):
+        raise BadInput(f"{file}: finding {apart[0]} has no sentence or no rule; give it both")
+    return tuple(
+        Finding(name, decide=rules[name], **texts | {"expected": Verdict(texts["expected"])})
+        for name, texts in stated.items()
+    )
 
 
 class _Missing:
@@ -59,7 +87,7 @@ class _Missing:
 
 
 def _printable(value: object) -> object:
-    return _Missing() if isinstance(value, float | np.floating) and np.isnan(value) else value
+    return _Missing() if isinstance(value, float) and np.isnan(value) else value
 
 
 def decide_all(findings: Sequence[Finding], results: Results) -> dict[str, Outcome]:
@@ -75,20 +103,14 @@ def verdict_table(findings: Sequence[Finding], outcomes: dict[str, Outcome]) -> 
     Columns: statement, claimed in, verdict, statistic, value, low, high, sections, patients,
     limited by.
     """
-    return pd.DataFrame(
-        [
-            {
-                "statement": re.sub(NUMBERS, "", finding.text).rstrip("."),
-                "claimed in": finding.claim or "asked here",
-                "verdict": outcome.verdict.value,
-                "statistic": outcome.name,
-                "value": outcome.statistic,
-                "low": outcome.low,
-                "high": outcome.high,
-                "sections": outcome.sections,
-                "patients": outcome.patients,
-                "limited by": "; ".join(outcome.limits),
-            }
-            for finding, outcome in ((each, outcomes[each.id]) for each in findings)
-        ]
-    )
+    found = [outcomes[finding.id] for finding in findings]
+    as_they_are = ("low", "high", "sections", "patients")
+    columns = {
+        "statement": [re.sub(NUMBERS, "", each.text).rstrip(".") for each in findings],
+        "claimed in": [each.claim or "asked here" for each in findings],
+        "verdict": [each.verdict.value for each in found],
+        "statistic": [each.name for each in found],
+        "value": [each.statistic for each in found],
+    }
+    columns |= {name: [getattr(each, name) for each in found] for name in as_they_are}
+    return pd.DataFrame(columns | {"limited by": ["; ".join(each.limits) for each in found]})

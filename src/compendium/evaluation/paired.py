@@ -54,25 +54,17 @@ def differences(scores: pd.DataFrame, compared: Sequence[Comparison]) -> pd.Data
             scores[scores["row"] == key].set_index([*place, "gene"])["pcc"]
             for key in (comparison.first, comparison.second)
         )
-        by_fold = (first - second).dropna().groupby(place).agg(["mean", "size"])
-        by_section = by_fold.groupby(place[:2]).mean().reset_index()
-        tables.append(
-            by_section.rename(columns={"mean": "difference", "size": "genes"}).assign(
-                comparison=comparison.title
-            )
-        )
+        apart = (first - second).dropna().groupby(place).agg(difference="mean", genes="size")
+        by_section = apart.groupby(place[:2]).mean().reset_index()
+        tables.append(by_section.assign(comparison=comparison.title))
     return pd.concat(tables, ignore_index=True)
 
 
 def by_split(scores: pd.DataFrame, compared: Sequence[Comparison]) -> pd.DataFrame:
     """Return `differences` of each split by itself, with the column split."""
-    return pd.concat(
-        [
-            differences(part, compared).assign(split=split)
-            for split, part in scores.groupby("split", sort=False)
-        ],
-        ignore_index=True,
-    )
+    groups = scores.groupby("split", sort=False)
+    tables = [differences(part, compared).assign(split=split) for split, part in groups]
+    return pd.concat(tables, ignore_index=True)
 
 
 def verdict(apart: pd.DataFrame) -> str:
@@ -112,17 +104,11 @@ def verdicts(
     for comparison in compared:
         values = apart[apart["comparison"] == comparison.title]
         unfinished = {comparison.first, comparison.second} & set(preliminary)
-        lines.append(
-            {
-                "comparison": comparison.title,
-                "sections": len(values),
-                "patients": values["patient"].nunique(),
-                "mean difference": values["difference"].mean(),
-                "first is above in": int((values["difference"] > 0).sum()),
-                "verdict": PRELIMINARY if unfinished else verdict(values),
-                "claim": comparison.claim,
-            }
-        )
+        apart_by, outcome = values["difference"], PRELIMINARY if unfinished else verdict(values)
+        line = {"comparison": comparison.title, "sections": len(values)}
+        line |= {"patients": values["patient"].nunique(), "mean difference": apart_by.mean()}
+        line |= {"first is above in": int((apart_by > 0).sum())}
+        lines.append(line | {"verdict": outcome, "claim": comparison.claim})
     return pd.DataFrame(lines)
 
 

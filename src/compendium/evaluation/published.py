@@ -4,7 +4,6 @@ Only quartiles and means over genes are held, one row a method and section
 (data/published/README.md says what to know before one is quoted).
 """
 
-from collections.abc import Iterable
 from itertools import combinations
 
 import pandas as pd
@@ -30,32 +29,27 @@ HER2_NOTES = {
     "ST-Net": "trained towards one gene only, encoder frozen: not the published method",
     "STimage": "other genes and fewer sections than the rest",
 }
+"""Method -> what sets its HER2+ rows apart."""
 
 
 def read() -> pd.DataFrame:
     """Read data/published/scores.csv, with the patient and the laboratory of each section."""
-    places = {
-        source.name: (source.patient, source.lab)
-        for name in ("her2st", "wu", "tenx")
-        for source in catalogue()[name].sections.values()
-    }
     table = pd.read_csv(resource("published/scores.csv"))
-    return table.assign(
-        patient=[places[name][0] for name in table["section"]],
-        lab=[places[name][1] for name in table["section"]],
-    )
+    sections = {}
+    for cohort in ("her2st", "wu", "tenx"):
+        sections |= catalogue()[cohort].sections
+    places = [sections[name] for name in table["section"]]
+    return table.assign(patient=[p.patient for p in places], lab=[p.lab for p in places])
 
 
 def her2() -> pd.DataFrame:
     """Return the rows behind Figure 1b: HER2+, one section left out."""
-    table = read()
-    return _in_order(table[(table["cohort"] == "HER2+") & (table["protocol"] == SECTION_OUT)])
+    return _section_out("HER2+")
 
 
 def visium() -> pd.DataFrame:
     """Return the rows behind Figure 1c: Visium, one section left out, two panels."""
-    table = read()
-    return _in_order(table[(table["cohort"] == "Visium") & (table["protocol"] == SECTION_OUT)])
+    return _section_out("Visium")
 
 
 def regclass() -> pd.DataFrame:
@@ -67,16 +61,11 @@ def regclass() -> pd.DataFrame:
     return table.sort_values(["gamma", "section"], na_position="first", ignore_index=True)
 
 
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    return table.sort_values(
-        "method", key=lambda names: names.map(SIX.index), kind="stable", ignore_index=True
-    )
-
-
-def lacking(methods: Iterable[str]) -> list[str]:
-    """Return those of the six methods that are not among `methods`."""
-    held = set(methods)
-    return [name for name in SIX if name not in held]
+def _section_out(cohort: str) -> pd.DataFrame:
+    table = read()
+    table = table[(table["cohort"] == cohort) & (table["protocol"] == SECTION_OUT)]
+    order = table["method"].map(SIX.index).argsort(kind="stable")
+    return table.iloc[order].reset_index(drop=True)
 
 
 def by_patient(rows: pd.DataFrame, by: str = "method", value: str = "median") -> pd.DataFrame:
@@ -169,23 +158,19 @@ def comparable(rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     One row a method: method, genes, sections, target, whether genes, split (the same sections,
-    each predicted from all others) and target agree, and "comparable": whether all three do.
+    each predicted from all others) and target agree, "comparable": whether all three do, and
+    "note": what else sets the authors' rows apart.
     """
     panels = set(scores["panels"].str.split("+").explode())
     ours = set(scores.loc[scores["split"] == "section-out", "section"])
-    table = []
-    for method, part in rows.groupby("method", sort=False):
-        panel, target = HER2[method]
-        agree = {
-            "genes agree": panel in panels,
-            "split agrees": set(part["section"]) == ours,
-            "target agrees": target == SCORING,
-        }
-        facts = {
-            "method": method,
-            "genes": part["genes"].max(),
-            "sections": part["section"].nunique(),
-            "target": target,
-        }
-        table.append(facts | agree | {"comparable": all(agree.values())})
-    return pd.DataFrame(table)
+    groups = rows.groupby("method", sort=False)
+    table = groups.agg(genes=("genes", "max"), sections=("section", "nunique")).reset_index()
+    panel, target = zip(*table["method"].map(HER2), strict=True)
+    agree = {
+        "genes agree": [name in panels for name in panel],
+        "split agrees": [set(part["section"]) == ours for _, part in groups],
+        "target agrees": [name == SCORING for name in target],
+    }
+    table = table.assign(target=target, **agree)
+    table["comparable"] = table[list(agree)].all(axis=1)
+    return table.assign(note=table["method"].map(HER2_NOTES).fillna(""))

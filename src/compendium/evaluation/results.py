@@ -45,9 +45,8 @@ def write(folder: Path, results: Results) -> None:
     """Write tables (in single precision) and facts, all or nothing."""
     with atomic_folder(folder) as aside:
         for name, table in results.tables.items():
-            table.astype(dict.fromkeys(table.select_dtypes("float64"), "float32")).to_parquet(
-                aside / f"{name}.parquet", index=False, compression="zstd"
-            )
+            single = table.astype(dict.fromkeys(table.select_dtypes("float64"), "float32"))
+            single.to_parquet(aside / f"{name}.parquet", index=False, compression="zstd")
         checksums = {name: sha256(aside / f"{name}.parquet") for name in results.tables}
         text = json.dumps(dict(results.facts) | {"tables": checksums}, indent=1, allow_nan=False)
         (aside / FACTS).write_text(text + "\n", encoding="utf-8")
@@ -63,10 +62,8 @@ def read(folder: Path) -> Results:
     """
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        tables = {
-            name: _table(folder / f"{name}.parquet", checksum)
-            for name, checksum in facts.pop("tables").items()
-        }
+        stated = facts.pop("tables").items()
+        tables = {name: _table(folder / f"{name}.parquet", checksum) for name, checksum in stated}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{error.__class__.__name__}: {' '.join(str(error).split())}"
         raise BadInput(
@@ -109,20 +106,17 @@ def differences(results: Results, reference: Results) -> dict[str, Difference]:
 
 
 def _difference(one: pd.DataFrame | None, other: pd.DataFrame | None) -> Difference:
-    if one is None or other is None:
-        return OTHER
-    if list(one.columns) != list(other.columns) or len(one) != len(other):
+    if one is None or other is None or list(one) != list(other) or len(one) != len(other):
         return OTHER
     columns = [name for name in one.columns if not str(name).startswith(TIMED)]
     one, other = one[columns], other[columns]
     numbers = list(other.select_dtypes("number"))
     texts = [name for name in columns if name not in numbers]
-    if not one[texts].astype(str).equals(other[texts].astype(str)):
+    same_texts = one[texts].astype(str).equals(other[texts].astype(str))
+    one, other = one[numbers].astype(np.float64), other[numbers].astype(np.float64)
+    if not same_texts or not (one.isna().to_numpy() == other.isna().to_numpy()).all():
         return OTHER
-    if (one[numbers].isna().to_numpy() != other[numbers].isna().to_numpy()).any():
-        return OTHER
-    apart = (one[numbers].astype(np.float64) - other[numbers].astype(np.float64)).abs()
-    size = np.sqrt((other[numbers].astype(np.float64) ** 2).mean())
+    apart, size = (one - other).abs(), np.sqrt((other**2).mean())
     share = (apart.mean() / size.where(size > 0, 1.0)).fillna(0.0)
     largest = float(np.nanmax(apart.to_numpy(), initial=0.0))
     return Difference(largest, float(share.max()) if numbers else 0.0)

@@ -44,12 +44,8 @@ def scores(
 
 def _cached(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame:
     facts = f"{versions.SCORES} {record.id} {record.facts['predictions_sha256']}"
-    path = (
-        home()
-        / "scores"
-        / run.cohort
-        / f"{hashlib.sha256(facts.encode()).hexdigest()[:16]}.parquet"
-    )
+    name = f"{hashlib.sha256(facts.encode()).hexdigest()[:16]}.parquet"
+    path = home() / "scores" / run.cohort / name
     if not path.exists():
         table = score(run, record, sections)
         with atomic_file(path) as aside:
@@ -69,27 +65,14 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
     for name, predicted in record.predictions.items():
         section = tested[name]
         rows = record.predicted_rows(section)
-        facts = {
-            "cohort": run.cohort,
-            "method": run.method,
-            "protocol": run.line,
-            "split": run.split.rule,
-            "panel": run.panel,
-            "encoder": run.encoder,
-            "seed": run.seed,
-            "permuted": run.permute,
-            "section": name,
-            "patient": section.patient,
-            "gene": record.genes,
-            "panels": panels,
-            "spots": len(rows),
-        }
-        native_pcc = pcc(predicted, native(counted(section, run.target))[rows])
-        parts.append(
-            pd.DataFrame(
-                facts | agreement(predicted, wide(section)[rows]) | {"pcc_native": native_pcc}
-            )
-        )
+        facts = {"cohort": run.cohort, "method": run.method, "protocol": run.line}
+        facts |= {"split": run.split.rule, "panel": run.panel, "encoder": run.encoder}
+        facts |= {"seed": run.seed, "permuted": run.permute, "section": name}
+        facts |= {"patient": section.patient, "gene": record.genes, "panels": panels}
+        facts["spots"] = len(rows)
+        facts |= agreement(predicted, wide(section)[rows])
+        facts["pcc_native"] = pcc(predicted, native(counted(section, run.target))[rows])
+        parts.append(pd.DataFrame(facts))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -168,12 +151,9 @@ def summary(
     low, q25, median, q75, high (5th, 25th, 50th, 75th and 95th percentile), mean.
     """
     groups = table.groupby(list(by), sort=False)[value]
-    counted = {"values": groups.size(), "nan": groups.apply(lambda v: int(v.isna().sum()))}
-    return pd.DataFrame(
-        counted
-        | {name: groups.quantile(share) for name, share in SHARES.items()}
-        | {"mean": groups.mean()}
-    ).reset_index()
+    columns = {"values": groups.size(), "nan": groups.size() - groups.count()}
+    columns |= {name: groups.quantile(share) for name, share in SHARES.items()}
+    return pd.DataFrame(columns | {"mean": groups.mean()}).reset_index()
 
 
 def per_patient(
@@ -186,8 +166,5 @@ def per_patient(
     Columns: those of `by`, patient, sections (their number), median.
     """
     sections = summary(table, (*by, "patient", "section"), value)
-    return (
-        sections.groupby([*by, "patient"], sort=False)["median"]
-        .agg(sections="size", median="mean")
-        .reset_index()
-    )
+    groups = sections.groupby([*by, "patient"], sort=False)["median"]
+    return groups.agg(sections="size", median="mean").reset_index()

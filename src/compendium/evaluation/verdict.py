@@ -50,15 +50,20 @@ class Outcome:
     limits: tuple[str, ...] = ()
     numbers: Mapping[str, object] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Turn numbers of numpy into those of Python, so that prose prints 3, not np.int64(3)."""
+        plain = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in self.numbers.items()
+        }
+        object.__setattr__(self, "numbers", plain)
+
 
 def limits_of(tested: pd.DataFrame) -> list[str]:
     """List what keeps the sections of a table [section, patient] from deciding anything."""
-    limits = []
-    if tested["section"].nunique() < MIN_SECTIONS:
-        limits.append(f"fewer than {MIN_SECTIONS} sections")
-    if tested["patient"].nunique() < MIN_PATIENTS:
-        limits.append(f"fewer than {MIN_PATIENTS} patients")
-    return limits
+    needed = {"section": MIN_SECTIONS, "patient": MIN_PATIENTS}
+    few = {what: number for what, number in needed.items() if tested[what].nunique() < number}
+    return [f"fewer than {number} {what}s" for what, number in few.items()]
 
 
 def judge(
@@ -78,16 +83,5 @@ def judge(
         Other fields of `Outcome`: statistic, name, low, high, numbers.
     """
     every = (*limits, *limits_of(tested))
-    sections, patients = tested["section"].nunique(), tested["patient"].nunique()
-    return Outcome(
-        Verdict.UNDECIDED if every else verdict,
-        sections=sections,
-        patients=patients,
-        limits=every,
-        **rests_on,
-    )
-
-
-def least_p(patients: int) -> float:
-    """Return the smallest p of an exact two-sided sign-flip test over so many patients."""
-    return 2 / 2**patients
+    judged_on = {f"{what}s": tested[what].nunique() for what in ("section", "patient")}
+    return Outcome(Verdict.UNDECIDED if every else verdict, limits=every, **judged_on, **rests_on)

@@ -13,33 +13,20 @@ from compendium.data.section import Section
 from compendium.data.targets.transforms import Target
 from compendium.evaluation.classification import known
 from compendium.evaluation.scores import pcc, scoring_target
+from compendium.runs.inputs.batches import labels_of
 from compendium.runs.inputs.prepare import used
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 
-FACTS = (
-    "method",
-    "title",
-    "split",
-    "section",
-    "patient",
-    "labels",
-    "spots",
-    "classes",
-    "unlearned",
-)
-VALUES = ("pcc", "within", "control")
+FACTS = "method title split section patient labels spots classes unlearned".split()
+VALUES = ["pcc", "within", "control"]
 
 
 def centred(
     values: Float[np.ndarray, "spot gene"], labels: np.ndarray
 ) -> Float[np.ndarray, "spot gene"]:
     """Subtract the mean of each class, gene by gene; a class of one spot becomes exactly 0."""
-    values = values.astype(np.float64)
-    for name in np.unique(labels):
-        own = labels == name
-        values[own] -= values[own].mean(axis=0)
-    return values
+    return values.astype(np.float64) - class_means(values, labels, labels)
 
 
 def within_pcc(
@@ -99,38 +86,21 @@ def within_class(
         for name, predicted in record.predictions.items():
             section, covered = by_name[name], record.predicted_rows(by_name[name])
             spots = known(section)[covered]
-            labels = section.labels[covered][spots] if spots.any() else np.zeros(0, dtype=str)
+            labels = labels_of(section)[covered][spots]
             if len(np.unique(labels)) < 2:
                 continue
             measured = target(section)[covered][spots]
             key = (run.split, name, tuple(record.genes), run.windows)
             if key not in controls:
                 controls[key] = _control(train, target, labels, measured)
-            rows.append(
-                _facts(run, section, labels)
-                | controls[key]
-                | {
-                    "pcc": _median(pcc(predicted[spots], measured)),
-                    "within": _median(within_pcc(predicted[spots], measured, labels)),
-                }
-            )
-    table = pd.DataFrame(rows, columns=[*FACTS, *VALUES])
-    if not rows:
-        return table
-    return table.groupby(list(FACTS), sort=False)[list(VALUES)].mean().reset_index()
-
-
-def _facts(run: Run, section: Section, labels: np.ndarray) -> dict[str, object]:
-    return {
-        "method": run.method,
-        "title": run.title,
-        "split": run.split.rule,
-        "section": section.name,
-        "patient": section.patient,
-        "labels": section.labels_line,
-        "spots": len(labels),
-        "classes": len(np.unique(labels)),
-    }
+            row = {"method": run.method, "title": run.title, "split": run.split.rule}
+            row |= {"section": name, "patient": section.patient, "labels": section.labels_line}
+            row |= {"spots": len(labels), "classes": len(np.unique(labels))} | controls[key]
+            row["pcc"] = _median(pcc(predicted[spots], measured))
+            row["within"] = _median(within_pcc(predicted[spots], measured, labels))
+            rows.append(row)
+    table = pd.DataFrame(rows, columns=[*FACTS, *VALUES]).astype(dict.fromkeys(VALUES, float))
+    return table.groupby(FACTS, sort=False)[VALUES].mean().reset_index()
 
 
 def _control(
@@ -159,5 +129,5 @@ def by_method(rows: pd.DataFrame) -> pd.DataFrame:
     One row a split and method: split, method, title, pcc, within, control, sections.
     """
     groups = rows.groupby(["split", "method", "title"], sort=False)
-    means = groups[list(VALUES)].mean()
+    means = groups[VALUES].mean()
     return means.assign(sections=groups["section"].nunique()).reset_index()

@@ -12,17 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
-from compendium.methods.registry import (
-    LOSS,
-    Config,
-    Description,
-    Deviation,
-    Recipe,
-    Step,
-    choice,
-    register,
-)
+from compendium.methods.layers import Batch, Expression, ImageEncoder, Method, ModelSpec, State
+from compendium.methods.registry import Config, Recipe, choice, register
 
 RETRIEVALS = ("simple", "average", "weighted")
 METRICS = ("cosine", "euclidean")
@@ -110,7 +101,7 @@ class BLEEP(Method):
             )
         self.keys, self.measured = self.of_expression(measured), measured
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Average the expression of the nearest reference spots."""
         query = self.of_image(self.image(batch.image))
         near, weight = retrieve(query, self.keys, self.neighbours, self.metric, self.weighted)
@@ -132,17 +123,13 @@ class Projection(nn.Module):
         self.first, self.second = nn.Linear(inputs, width), nn.Linear(width, width)
         self.dropout, self.norm = nn.Dropout(dropout), nn.LayerNorm(width)
 
-    def forward(self, x: Float[Tensor, "spot inputs"]) -> Float[Tensor, "spot width"]:
+    def forward(self, x: Float[Tensor, "spot inputs"]) -> State:
         """Return the position of each spot in the common space."""
         u = self.first(x)
         return self.norm(self.dropout(self.second(F.gelu(u))) + u)
 
 
-def contrastive(
-    images: Float[Tensor, "spot width"],
-    expressions: Float[Tensor, "spot width"],
-    temperature: float,
-) -> Float[Tensor, ""]:
+def contrastive(images: State, expressions: State, temperature: float) -> Float[Tensor, ""]:
     """Return the contrastive loss with soft targets.
 
     Cross-entropy of E I' / T against the softmax of (I I' + E E') T / 2, over rows and over
@@ -163,11 +150,7 @@ def contrastive(
 
 
 def retrieve(
-    query: Float[Tensor, "spot width"],
-    keys: Float[Tensor, "reference width"],
-    k: int,
-    metric: str,
-    weighted: bool,
+    query: State, keys: Float[Tensor, "reference width"], k: int, metric: str, weighted: bool
 ) -> tuple[Int[Tensor, "spot k"], Float[Tensor, "spot k"]]:
     """Find the k nearest keys of each query.
 
@@ -225,95 +208,5 @@ register(
         published={"scale": "0-255-bgr"},
         laptop={"epochs": 50, "batch": 128},
         smoke={"epochs": 3, "batch": 32, "width": 32, "neighbours": 5},
-    ),
-    Description(
-        title="BLEEP",
-        citation="xie2023bleep",
-        summary="ResNet-50, all layers trained, and the expression of the same spot are projected "
-        "to 256 numbers each and drawn together by a contrastive loss; a prediction is the mean "
-        "expression of the 50 training spots nearest to the tile.",
-        loss="cross-entropy of the matches, tiles to expressions and back",
-        flow=(
-            Step("encoder", "ResNet-50", "ImageNet weights, all layers trained on"),
-            Step(
-                "encoder",
-                "projection",
-                "to {width} numbers, the common space of tiles and expressions",
-            ),
-            Step(
-                "training",
-                "projection of the expression",
-                "of the same spot, to the common space",
-                side="in",
-            ),
-            LOSS,
-            Step(
-                "head",
-                "retrieval",
-                "the {neighbours} nearest training spots by {metric} similarity; mean of their "
-                "expression",
-            ),
-            Step(
-                "head",
-                "reference bank",
-                "expression of every training spot, and its projection",
-                side="in",
-            ),
-        ),
-        evaluated="human liver, Visium",
-        compared=("stnet", "histogene"),
-        deviations=(
-            Deviation(
-                "Reference bank",
-                "training spots and no others",
-                "benchmark, out of distribution: spots of validation sections too",
-                "validation sections are not training data",
-            ),
-            Deviation(
-                "Augmentation at test",
-                "none",
-                "benchmark: random turns and mirrors of tiles and reference",
-            ),
-            Deviation(
-                "Pixel values",
-                "as the weights of ResNet-50 expect them",
-                "benchmark: 0-255, channels in reverse (scale=0-255-bgr, published protocol)",
-                "the encoder was trained on normalised pixels",
-            ),
-            Deviation(
-                "Target",
-                "raw counts, as benchmarked",
-                "normalised, logarithm, batch effects removed with Harmony",
-                "target=harmony is the original's, fitted on the training sections alone; test "
-                "sections are scored as they are",
-            ),
-            Deviation(
-                "Last batch of an epoch",
-                "kept, however small (a single spot has loss 0)",
-                "dropped",
-            ),
-            Deviation("Validation", "by section", "a random fifth of the training spots"),
-            Deviation(
-                "Soft targets",
-                "softmax of S x T, as in the benchmark",
-                "newest code: softmax of S / T",
-                "the same at T = 1",
-            ),
-            Deviation(
-                "Enlarged set of genes",
-                "panel=markers_12+hvg_union(1000), chosen on the training sections of each fold",
-                "5,689 genes on Visium, chosen on all sections",
-                "test sections choose no genes",
-            ),
-            Deviation(
-                "Retrieval",
-                "cosine similarity and mean, as in both codes",
-                "benchmark's text: Euclidean distance, weighted (metric=euclidean, "
-                "retrieval=weighted)",
-            ),
-            Deviation(
-                "Budget laptop", "50 epochs, batches of 128", "150 epochs, batches of 256", "time"
-            ),
-        ),
     ),
 )

@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from compendium.errors import BadInput
 from compendium.images.features import COLOUR, COORDINATES
-from compendium.methods.layers import Batch, Method, ModelSpec
-from compendium.methods.registry import NONE, Config, Description, Recipe, register
+from compendium.methods.layers import Batch, Expression, Method, ModelSpec
+from compendium.methods.registry import NONE, Config, Recipe, register
 
 PENALTIES = tuple(10.0**k for k in range(-2, 7))
 
@@ -22,7 +21,7 @@ class Mean(Method):
         super().__init__()
         self.register_buffer("mean", spec.mean.clone())
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Return the same row for every spot."""
         return self.mean.expand(len(batch.grid), -1)
 
@@ -59,7 +58,7 @@ class Neighbours(Method):
                 "lower it"
             )
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Average over the nearest."""
         distance = torch.cdist(
             batch.image, self.places, compute_mode="donot_use_mm_for_euclid_dist"
@@ -91,14 +90,14 @@ class Ridge(Method):
         self.weight = torch.from_numpy(weight.T).to(self.weight)
         self.bias = torch.from_numpy(solved.intercept_ - weight @ scaler.mean_).to(self.bias)
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Apply the linear map."""
         return self.bias + batch.image @ self.weight
 
 
 def _images_and_targets(batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-    parts = [(batch.image, batch.target) for batch in batches]
-    images, targets = zip(*parts, strict=True)
+    pairs = ((batch.image, batch.target) for batch in batches)
+    images, targets = zip(*pairs, strict=True)
     return torch.cat(images), torch.cat(targets)
 
 
@@ -112,46 +111,10 @@ CONTROL = Recipe(
     epochs=0,
 )
 
+register(Mean, replace(CONTROL, name="mean", frozen=NONE))
 register(
-    Mean,
-    replace(CONTROL, name="mean", frozen=NONE),
-    Description(
-        title="Training mean",
-        summary="Every spot gets each gene's training mean; its PCC is undefined, its RMSE is the "
-        "bar to beat.",
-    ),
+    Neighbours, replace(CONTROL, name="coordinates", frozen=COORDINATES, config=NeighboursConfig())
 )
-register(
-    Neighbours,
-    replace(CONTROL, name="coordinates", frozen=COORDINATES, config=NeighboursConfig()),
-    Description(
-        title="Coordinates only",
-        summary="Mean of the 30 training spots nearest in position, scaled to each section's "
-        "extent: tissue layout without any image.",
-    ),
-)
-register(
-    Ridge,
-    CONTROL,
-    Description(
-        title="Ridge on frozen features",
-        summary="Ridge regression on the features of a frozen pre-trained encoder.",
-    ),
-)
-register(
-    Ridge,
-    replace(CONTROL, name="colour", frozen=COLOUR),
-    Description(
-        title="Six colour numbers",
-        summary="Ridge on the mean and standard deviation of red, green and blue over the tile.",
-    ),
-)
-register(
-    Ridge,
-    replace(CONTROL, name="permuted", permute=True),
-    Description(
-        title="Ridge, tiles permuted",
-        summary="Ridge on frozen features whose tiles were shuffled within each training section: "
-        "what section averages alone give.",
-    ),
-)
+register(Ridge, CONTROL)
+register(Ridge, replace(CONTROL, name="colour", frozen=COLOUR))
+register(Ridge, replace(CONTROL, name="permuted", permute=True))

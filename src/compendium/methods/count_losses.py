@@ -12,15 +12,15 @@ from torch import Tensor
 
 from compendium.errors import BadInput
 from compendium.machine import double
+from compendium.methods.layers import Expression, Loss
 
 EPSILON = 1e-10
+Values = Float[Tensor, "*spot gene"]
 MARGIN = torch.finfo(torch.float32).eps  # least distance of a probability from 0 and 1
 
 
 def zinb_parameters(
-    mean: Float[Tensor, "*spot gene"],
-    dispersion: Float[Tensor, "*spot gene"],
-    dropout: Float[Tensor, "*spot gene"],
+    mean: Values, dispersion: Values, dropout: Values
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Map three linear outputs to the parameters of a ZINB.
 
@@ -41,13 +41,13 @@ def zinb_parameters(
 
 
 def zinb(
-    counts: Float[Tensor, "spot gene"],
-    mean: Float[Tensor, "spot gene"],
-    dispersion: Float[Tensor, "spot gene"],
-    dropout: Float[Tensor, "spot gene"],
+    counts: Expression,
+    mean: Expression,
+    dispersion: Expression,
+    dropout: Expression,
     size: Float[Tensor, "spot"],
     ridge: float = 0.0,
-) -> Float[Tensor, ""]:
+) -> Loss:
     """Return -ln ZINB(counts; size x mean, dispersion, dropout) + ridge x dropout^2.
 
     The result is the mean over spots and genes. A spot with size factor 0 has mean 0 and stays
@@ -70,9 +70,7 @@ def zinb(
     return (torch.where(x > 1e-8, counted, zero) + ridge * pi.square()).mean().float()
 
 
-def nb_log_odds(
-    counts: Float[Tensor, "spot gene"], r: Float[Tensor, "spot gene"], p: Float[Tensor, "spot gene"]
-) -> Float[Tensor, ""]:
+def nb_log_odds(counts: Expression, r: Expression, p: Expression) -> Loss:
     """Return -ln NB with exp(r) failures and log-odds p, without the term ln Gamma(count + 1).
 
     The result is summed over genes and averaged over spots: Hist2ST's option.
@@ -87,9 +85,7 @@ def nb_log_odds(
     return -likelihood.sum(dim=1).mean().float()
 
 
-def nb_total_probability(
-    y: Float[Tensor, "*spot gene"], n: Float[Tensor, "*spot gene"], p: Float[Tensor, "*spot gene"]
-) -> Float[Tensor, "*spot gene"]:
+def nb_total_probability(y: Values, n: Values, p: Values) -> Values:
     """Return -ln NB(y; n, p) of each entry, in STimage's form.
 
     ln G(n) + ln G(y + 1) - ln G(n + y) - n ln p - y ln(1 - p), with G = Gamma. y need not be an
@@ -115,7 +111,7 @@ def nb_total_probability(
     ).float()
 
 
-def integer_counts(counts: Float[Tensor, "*spot gene"]) -> Float[Tensor, "*spot gene"]:
+def integer_counts(counts: Values) -> Values:
     """Return the counts, or raise BadInput where they are negative or no integers."""
     if not (torch.isfinite(counts) & (counts >= 0) & (counts == counts.round())).all():
         raise BadInput(

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
-from compendium.methods.registry import Config, Description, Deviation, Recipe, Step, register
+from compendium.methods.layers import Batch, Expression, ImageEncoder, Loss, Method, ModelSpec
+from compendium.methods.registry import Config, Recipe, register
 
 ENCODER_PX = 224  # side that a tile is resized to
 DROPOUT = 0.5  # behind either hidden layer of the classifier, as in VGG16
@@ -49,14 +48,14 @@ class DeepSpaCE(Method):
         self.head = nn.Linear(self.image.width, spec.genes)
         self.head.bias.data.copy_(spec.mean)
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Predict from the resized tile."""
         image = batch.image
         if self.tiles:
             image = F.interpolate(image, size=ENCODER_PX, mode="bilinear", align_corners=False)
         return self.head(self.dropout(self.image(image)))
 
-    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, batch: Batch) -> dict[str, Loss]:
         """Return the smooth-L1 loss with its bend at 1, mean over spots and genes."""
         return {"smooth L1": F.smooth_l1_loss(self(batch), batch.target)}
 
@@ -69,7 +68,6 @@ register(
         tile_px=376,
         target="pearson",
         encoder="vgg16.tv_in1k",
-        optimiser="adam",
         lr=1e-4,
         weight_decay=1e-4,
         batch=128,
@@ -79,69 +77,5 @@ register(
         published={"spots": "deepspace"},
         laptop={"lr": 1e-3, "epochs": 50},
         smoke={"lr": 1e-2, "epochs": 3, "batch": 32},
-    ),
-    Description(
-        title="DeepSpaCE",
-        citation="monjo2022deepspace",
-        summary="VGG16 pre-trained on ImageNet with its classifier of two layers of 4,096 units; "
-        "the last layer, to the genes, is the only one trained. Smooth-L1 loss.",
-        loss="smooth L1",
-        flow=(
-            Step(
-                "encoder",
-                "VGG16",
-                "tile resized to 224 px; convolutions and two layers of 4,096 units, ImageNet "
-                "weights",
-                frozen=True,
-            ),
-            Step("head", "linear layer", "4,096 features to the genes"),
-        ),
-        evaluated="six breast cancer sections, Visium (JGAS000202, JGAS000290)",
-        compared=("stnet",),
-        deviations=(
-            Deviation(
-                "Target",
-                "analytic Pearson residual of each count",
-                "SCTransform's corrected counts, log10(1 + x), min-max scaled over the samples "
-                "loaded together, test samples among themselves",
-                "SCTransform is R; target=sct is the published target for counts that Seurat "
-                "corrected beforehand, scaled by the training spots alone",
-            ),
-            Deviation(
-                "Spots of few counts",
-                "kept",
-                "spots below 1,000 molecules or genes on Visium are left out",
-                "the same spots for all methods",
-            ),
-            Deviation(
-                "Tile",
-                "376 px on every slide, resized to 224 px bilinearly",
-                "side follows from the distance between spots",
-                "as in the benchmark",
-            ),
-            Deviation(
-                "Bias of the last layer", "starts at the training mean of each gene", "random"
-            ),
-            Deviation(
-                "Augmentation",
-                "of the whole tile before resizing, with a crop of its size",
-                "also one of noise, blur and distortion",
-            ),
-            Deviation(
-                "Tiles that are mostly white",
-                "left out of training in the published protocol (spots=deepspace), judged from "
-                "the tiles of the spots; test sections are scored in full",
-                "left out of test sections too; benchmark: judged from all positions of the array",
-                "under the clean protocol all methods are trained on the same spots",
-            ),
-            Deviation(
-                "Validation",
-                "by section, epoch of the lowest loss",
-                "random spots of the training sections, epoch of the highest correlation",
-                "spots of one section are no independent validation",
-            ),
-            Deviation("Frozen features", "one linear layer without VGG16's dropout", "VGG16"),
-            Deviation("Learning rate in the budget laptop", "1e-3", "1e-4", "fewer epochs"),
-        ),
     ),
 )

@@ -13,17 +13,9 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods import hist2st_layers as parts
-from compendium.methods.graph import METRICS, PRUNING, Graph, check_neighbours, nearest
-from compendium.methods.layers import ActivationCheckpoint, Batch, Method, ModelSpec
-from compendium.methods.registry import (
-    Config,
-    Description,
-    Deviation,
-    Recipe,
-    Step,
-    choice,
-    register,
-)
+from compendium.methods.graph import PRUNING, Graph
+from compendium.methods.layers import ActivationCheckpoint, Batch, Expression, ModelSpec, State
+from compendium.methods.registry import Recipe, choice, register
 
 SLOPE = 0.2  # of the leaky ReLU
 GAIN = 1.414  # of the layers' first weights
@@ -31,38 +23,26 @@ RESIZED = 224  # side in pixels that a tile is resized to
 
 
 @dataclass(frozen=True)
-class GATConfig(Config):
-    """Architecture of Hist2ST with graph attention."""
+class GATConfig(parts.GraphConfig):
+    """Architecture of Hist2ST with graph attention; its width is a multiple of `heads`."""
 
-    width: int = 1024
-    """Width of the state of a spot, a multiple of `heads`."""
     heads: int = 2
     """Attention heads."""
-    graph_layers: int = 4
-    """Attention layers."""
-    dropout: float = 0.2
-    """Dropout of tokens."""
-    k: int = 4
-    """Neighbours of a spot."""
     prune: str = choice("NA", PRUNING)
-    """Which of them are edges (see compendium.methods.graph.nearest)."""
-    metric: str = choice("square", METRICS)
-    """Distance on the array."""
+    """Which of the neighbours are edges (see compendium.methods.graph.nearest)."""
     loops: bool = True
     """Whether a spot attends to itself."""
     shared: bool = False
     """Whether one layer is applied `graph_layers` times, as in the published code."""
     attention: bool = True
     """False takes the mean of the neighbours instead."""
-    zinb: float = 0.25
-    """Weight of the likelihood of counts; 0 for none."""
     gain: float = 4.0
     """Factor on frozen features given in place of tiles."""
     batch_statistics: bool = False
     """Whether batch normalisation of the encoder goes by the section, as published."""
 
 
-class GAT(Method):
+class GAT(parts.GraphMethod):
     """Hist2ST with graph attention.
 
     state = LSTM(attention layers(W encoder(tile) + b)); prediction = Linear(LayerNorm(state));
@@ -87,46 +67,36 @@ class GAT(Method):
 
     def __init__(self, spec: ModelSpec, config: GATConfig):
         super().__init__()
-        check_neighbours(config.k)
-        self.config, width = config, config.width
-        self.repeats = config.graph_layers if config.shared else 1
+        width, self.repeats = config.width, config.graph_layers if config.shared else 1
         self.tokens = (
-            parts.FeatureTokens(spec.features, width, config.dropout, config.gain)
+            parts.FeatureTokens(spec.features, config)
             if spec.features
-            else parts.EncoderTokens(spec, width, config.dropout, RESIZED, config.batch_statistics)
+            else parts.EncoderTokens(spec, config, RESIZED, config.batch_statistics)
         )
         layers = (
             GraphAttention(width, config.heads) if config.attention else GraphMean(width)
             for _ in range(1 if config.shared else config.graph_layers)
         )
         self.graph = nn.ModuleList(layers)
-        self.jump = parts.Jump(width)
-        self.counts = parts.CountHead(width, spec.genes) if config.zinb else None
-        self.coefficient = parts.coefficient_head(width)
-        self.head = parts.gene_head(width, spec.genes)
-        parts.start_at_mean(self.head, self.counts, spec)
+        self.add_heads(spec, config)
 
-    def state(self, batch: Batch) -> Float[Tensor, "spot width"]:
+    def state(self, batch: Batch) -> State:
         """Return the state of each spot before the heads."""
-        config, x, states = self.config, self.tokens(batch.image), []
-        graph = nearest(batch.grid, config.k, config.prune, config.metric, config.loops)
+        x, graph, states = self.tokens(batch.image), self.neighbours(batch), []
         for layer in self.graph:
             for _ in range(self.repeats):
                 x = layer(x, graph)
                 states.append(x)
         return self.jump(states)
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Predict all spots of one section at once."""
         return self.head(self.state(batch))
 
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Return the mean squared error and the likelihood of counts."""
         state = self.state(batch)
-        terms = {"mean squared error": F.mse_loss(self.head(state), batch.target)}
-        if self.counts:
-            terms["count likelihood"] = self.config.zinb * self.counts.loss(state, batch)
-        return terms
+        return self.supervised(self.head(state), state, batch)
 
 
 class GraphAttention(ActivationCheckpoint):
@@ -167,7 +137,7 @@ class GraphAttention(ActivationCheckpoint):
         self.attention.att_dst.copy_(own[None])
         self.attention.att_src.copy_(other[None])
 
-    def forward(self, x: Float[Tensor, "spot width"], graph: Graph) -> Float[Tensor, "spot width"]:
+    def forward(self, x: State, graph: Graph) -> State:
         """Return the new state of each spot, heads one after the other."""
         x = F.pad(x, (0, 1), value=1.0)
         return torch.where(
@@ -188,7 +158,7 @@ class GraphMean(ActivationCheckpoint):
         self.project = nn.Linear(width, width)
         nn.init.xavier_uniform_(self.project.weight, gain=GAIN)
 
-    def forward(self, x: Float[Tensor, "spot width"], graph: Graph) -> Float[Tensor, "spot width"]:
+    def forward(self, x: State, graph: Graph) -> State:
         """Return the new state of each spot."""
         z = self.project(x)
         return torch.where(graph.degree[:, None] > 0, graph.mean(z), z.mean(dim=0))
@@ -217,7 +187,6 @@ register(
         tile_px=112,
         target="scprep",
         encoder="resnet50.tv_in1k",
-        optimiser="adam",
         lr=1e-4,
         batch=1,
         epochs=350,
@@ -226,68 +195,5 @@ register(
         published={"loops": False, "shared": True, "batch_statistics": True},
         laptop={"lr": 3e-4, "epochs": 50, "width": 256},
         smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
-    ),
-    Description(
-        **parts.VARIANT,
-        title="Hist2ST, graph attention",
-        summary="ResNet-50 pre-trained on ImageNet, not trained further, and one linear layer; "
-        "four layers of graph attention over the neighbours of a spot, an LSTM over these "
-        "four; neither transformer, positions nor distillation.",
-        loss="mean squared error + {zinb:g} ZINB",
-        flow=(
-            Step("encoder", "ResNet-50", "ImageNet weights", frozen=True),
-            Step("encoder", "linear layer", "to {width:,} numbers"),
-            Step(
-                "context",
-                "{graph_layers} graph attention layers",
-                "{heads} heads; a spot attends to its {k} nearest spots and itself",
-            ),
-            parts.LSTM,
-            parts.ZINB,
-            parts.HEAD,
-        ),
-        deviations=(
-            Deviation(
-                "Attention layers",
-                "four separate ones",
-                "code: one applied four times (shared=True, published protocol)",
-                "four, as in the text",
-            ),
-            Deviation(
-                "Self-loops",
-                "a spot attends to itself too",
-                "none (loops=False)",
-                "else a spot's own image reaches its prediction by way of others only",
-            ),
-            Deviation(
-                "Layer",
-                "torch-geometric's GATConv, bias before the attention; a spot without neighbours "
-                "takes the mean of all",
-                "own code",
-                "the same function",
-            ),
-            Deviation("Coefficient head of the distillation", "there and unused", "code: the same"),
-            parts.BATCH_NORM,
-            parts.PIXELS,
-            Deviation(
-                "Encoder",
-                "ResNet-50; another with encoder=, on cached features",
-                "benchmark: three encoders",
-            ),
-            parts.TIES,
-            parts.START,
-            Deviation(
-                "Frozen features",
-                "multiplied by 4 (gain=4)",
-                "tiles",
-                "chosen among 1, 4 and 10 on three sections of the demo cohort",
-            ),
-            Deviation(
-                "Learning rate in the budget laptop",
-                "3e-4",
-                "1e-4",
-                "chosen between 3e-4 and 1e-3 on one section of the demo cohort",
-            ),
-        ),
     ),
 )

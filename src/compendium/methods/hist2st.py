@@ -16,25 +16,24 @@ from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES, family
 from compendium.images.augment.views import VIEWS
 from compendium.methods import hist2st_layers as parts
-from compendium.methods.graph import METRICS, PRUNING, Graph, check_neighbours, nearest
-from compendium.methods.layers import Batch, Block, GridEmbedding, Method, ModelSpec
-from compendium.methods.registry import (
-    Config,
-    Description,
-    Deviation,
-    Recipe,
-    Step,
-    choice,
-    register,
+from compendium.methods.graph import Graph
+from compendium.methods.layers import (
+    ActivationCheckpoint,
+    Batch,
+    Block,
+    Expression,
+    GridEmbedding,
+    Loss,
+    ModelSpec,
+    State,
 )
+from compendium.methods.registry import Recipe, choice, register
 
 
 @dataclass(frozen=True)
-class Hist2STConfig(Config):
+class Hist2STConfig(parts.GraphConfig):
     """Architecture of Hist2ST."""
 
-    width: int = 1024
-    """Width of the state of a spot."""
     channels: int = 32
     """Channels of the ConvMixer."""
     kernel: int = 5
@@ -47,41 +46,25 @@ class Hist2STConfig(Config):
     """Transformer blocks."""
     heads: int = 16
     """Attention heads of 64 numbers each."""
-    graph_layers: int = 4
-    """Graph layers."""
-    dropout: float = 0.2
-    """Dropout of tokens and transformer blocks."""
     positions: int = 64
     """Rows of each position table."""
-    k: int = 4
-    """Neighbours of a spot."""
-    prune: str = choice("Grid", PRUNING)
-    """Which of them are edges (see compendium.methods.graph.nearest)."""
-    metric: str = choice("square", METRICS)
-    """Distance on the array."""
-    loops: bool = False
-    """Whether a spot is its own neighbour."""
     gcn: bool = True
     """Whether a graph layer uses the neighbours alone, without the spot's own state."""
     policy: str = choice("mean", parts.POLICIES)
     """How a graph layer aggregates neighbours."""
-    zinb: float = 0.25
-    """Weight of the likelihood of counts; 0 for none."""
     nb: bool = False
-    """Whether that is a negative binomial without zero inflation."""
+    """Whether the likelihood is a negative binomial without zero inflation."""
     distill: float = 0.5
     """Weight of the distillation; 0 for none."""
     views: int = 5
     """Augmented views of a section at each step."""
     view: str = choice("hist2st", FAMILIES)
     """Augmentation family of the views."""
-    gain: float = 10.0
-    """Factor on frozen features given in place of tiles."""
     transposed: bool = False
     """Whether tiles are given transposed, as in the published code."""
 
 
-class Hist2ST(Method):
+class Hist2ST(parts.GraphMethod):
     """Hist2ST.
 
     state = LSTM(graph layers(transformer(token + X[x] + Y[y])));
@@ -108,11 +91,10 @@ class Hist2ST(Method):
         super().__init__()
         if spec.features and config.distill and config.views > VIEWS:
             raise BadInput(
-                f"views={config.views} of method hist2st are more than the {VIEWS} that are kept of "
-                f"frozen features; set views={VIEWS} or less"
+                f"views={config.views} of method hist2st are more than the {VIEWS} that are kept "
+                f"of frozen features; set views={VIEWS} or less"
             )
-        check_neighbours(config.k)
-        self.config, width = config, config.width
+        width = config.width
         self.transposed = config.transposed and not spec.features
         self.family, self.scaling = family(config.view), (spec.scale, spec.encoder)
         self.tokens = self.embedding(spec, config)
@@ -123,27 +105,15 @@ class Hist2ST(Method):
         self.graph = nn.ModuleList(
             parts.GraphLayer(width, config.gcn, config.policy) for _ in range(config.graph_layers)
         )
-        self.jump = parts.Jump(width)
-        self.counts = parts.CountHead(width, spec.genes, config.nb) if config.zinb else None
-        self.coefficient = parts.coefficient_head(width) if config.distill else None
-        self.head = parts.gene_head(width, spec.genes)
-        parts.start_at_mean(self.head, self.counts, spec)
+        self.add_heads(spec, config, config.nb, distilled=config.distill > 0)
 
     def embedding(self, spec: ModelSpec, config: Hist2STConfig) -> nn.Module:
         """Build what makes a token of a tile, or of its frozen features."""
         if spec.features:
-            return parts.FeatureTokens(spec.features, config.width, config.dropout, config.gain)
-        return parts.PatchMixer(
-            spec.tile_px,
-            config.width,
-            config.channels,
-            config.kernel,
-            config.patch,
-            config.mixer_layers,
-            config.dropout,
-        )
+            return parts.FeatureTokens(spec.features, config)
+        return PatchMixer(spec.tile_px, config)
 
-    def state(self, image: Tensor, batch: Batch, graph: Graph) -> Float[Tensor, "spot width"]:
+    def state(self, image: Tensor, batch: Batch, graph: Graph) -> State:
         """Return the state of each spot before the heads; the image may be a view of the batch."""
         x = self.tokens(image) + self.position(batch.grid)
         for block in self.blocks:
@@ -157,22 +127,19 @@ class Hist2ST(Method):
     def inputs(self, batch: Batch) -> tuple[Tensor, Graph]:
         """Return the image in the orientation of the run, and the neighbour graph."""
         image = batch.image.transpose(2, 3) if self.transposed else batch.image
-        config = self.config
-        return image, nearest(batch.grid, config.k, config.prune, config.metric, config.loops)
+        return image, self.neighbours(batch)
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Predict all spots of one section at once."""
         image, graph = self.inputs(batch)
         return self.head(self.state(image, batch, graph))
 
-    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, batch: Batch) -> dict[str, Loss]:
         """Return squared error, likelihood of counts, and in training the distillation."""
         image, graph = self.inputs(batch)
         state = self.state(image, batch, graph)
         predicted = self.head(state)
-        terms = {"mean squared error": F.mse_loss(predicted, batch.target)}
-        if self.counts:
-            terms["count likelihood"] = self.config.zinb * self.counts.loss(state, batch)
+        terms = self.supervised(predicted, state, batch)
         if self.coefficient and self.training:
             states = [self.state(view, batch, graph) for view in self.views_of(image, batch)]
             distilled = F.mse_loss(self.mixed(torch.stack(states)), predicted)
@@ -190,26 +157,92 @@ class Hist2ST(Method):
             )
         return batch.views[torch.randperm(len(batch.views))[:views]]
 
-    def mixed(self, states: Float[Tensor, "view spot width"]) -> Float[Tensor, "spot gene"]:
+    def mixed(self, states: Float[Tensor, "view spot width"]) -> Expression:
         """Average the predictions of views, weighted by a softmax of their coefficients.
 
         Gradients flow through weights and predictions.
         """
         return (self.coefficient(states).softmax(dim=0) * self.head(states)).sum(dim=0)
 
-    def further_losses(
-        self, state: Float[Tensor, "spot width"], batch: Batch
-    ) -> dict[str, Float[Tensor, ""]]:
+    def further_losses(self, state: State, batch: Batch) -> dict[str, Loss]:
         """Return the terms that a variant adds."""
         return {}
 
 
+class PatchMixer(ActivationCheckpoint):
+    """Tokens of tiles without pre-training, a ConvMixer.
+
+    Non-overlapping patches as channels, ConvMixer blocks over them, channels cut to an eighth,
+    flattened.
+
+    Raises
+    ------
+    BadInput
+        Where that is not as wide as a token.
+
+    References
+    ----------
+    Trockman and Kolter 2022; Zeng et al. 2022.
+    """
+
+    def __init__(self, tile_px: int, config: Hist2STConfig):
+        super().__init__()
+        channels, patch = config.channels, config.patch
+        side, fewer = tile_px // patch, channels // 8
+        if config.width != side**2 * fewer:
+            raise BadInput(
+                f"width={config.width} does not fit: {side} x {side} patches of "
+                f"channels={channels} / 8 are {side**2 * fewer} wide; set width to that, or "
+                "channels or patch"
+            )
+        self.embed = nn.Conv2d(3, channels, patch, stride=patch)
+        self.dropout = nn.Dropout(config.dropout)
+        mixers = (Mixer(channels, config.kernel) for _ in range(config.mixer_layers))
+        self.mixers = nn.Sequential(*mixers)
+        self.down = nn.Conv2d(channels, fewer, 1)
+
+    def forward(self, image: Float[Tensor, "spot 3 px px"]) -> State:
+        """Return the tokens; channels vary slowest."""
+        return self.down(self.mixers(self.dropout(self.embed(image)))).flatten(1)
+
+
+class Mixer(ActivationCheckpoint):
+    """ConvMixer block: x + twice [depthwise convolution, batch norm, GELU] of x, then pointwise.
+
+    The pointwise convolution has GELU before batch norm, and nothing is added to it.
+    """
+
+    def __init__(self, channels: int, kernel: int):
+        super().__init__()
+        twice = (self._depthwise(channels, kernel) for _ in range(2))
+        self.space = nn.Sequential(*(part for parts in twice for part in parts))
+        self.across = nn.Sequential(
+            nn.Conv2d(channels, channels, 1), nn.GELU(), nn.BatchNorm2d(channels)
+        )
+
+    @staticmethod
+    def _depthwise(channels: int, kernel: int) -> tuple[nn.Module, ...]:
+        return (
+            nn.Conv2d(channels, channels, kernel, groups=channels, padding="same"),
+            nn.BatchNorm2d(channels),
+            nn.GELU(),
+        )
+
+    def forward(
+        self, x: Float[Tensor, "spot channel side side"]
+    ) -> Float[Tensor, "spot channel side side"]:
+        """Apply the block."""
+        return self.across(x + self.space(x))
+
+
+# Architecture in the budgets smoke and laptop.
+TINY = {"width": 32, "channels": 16, "patch": 28, "mixer_layers": 1, "layers": 1, "heads": 1}
+SMALL = {"width": 256, "patch": 14, "layers": 2, "heads": 4, "distill": 0.0}
 HIST2ST = Recipe(
     name="hist2st",
     unit="section",
     tile_px=112,
     target="scprep",
-    optimiser="adam",
     lr=1e-5,
     lr_decay=0.9,
     lr_every=50,
@@ -218,123 +251,8 @@ HIST2ST = Recipe(
     scale="0-255",
     config=Hist2STConfig(),
     published={"transposed": True},
-    laptop={
-        "lr": 3e-4,
-        "epochs": 50,
-        "width": 256,
-        "patch": 14,
-        "layers": 2,
-        "heads": 4,
-        "distill": 0.0,
-    },
-    smoke={
-        "lr": 1e-3,
-        "epochs": 3,
-        "width": 32,
-        "channels": 16,
-        "patch": 28,
-        "mixer_layers": 1,
-        "layers": 1,
-        "heads": 1,
-        "graph_layers": 2,
-        "views": 2,
-    },
+    laptop={"lr": 3e-4, "epochs": 50} | SMALL,
+    smoke={"lr": 1e-3, "epochs": 3, "graph_layers": 2, "views": 2} | TINY,
 )
 
-TEXT = Description(
-    title="Hist2ST",
-    citation="zeng2022hist2st",
-    summary="A ConvMixer on each tile, eight transformer blocks over the spots of a section, four "
-    "graph layers over their neighbours, an LSTM over these four; a ZINB likelihood of the counts "
-    "and the distillation of five augmented views are added to the squared error.",
-    loss="mean squared error + {zinb:g} ZINB + {distill:g} distillation",
-    augmentation="{views} views of a section, for the distillation only: "
-    + FAMILIES["hist2st"].summary,
-    flow=(
-        Step("encoder", "patch embedding", "convolution {patch} x {patch}, {channels} channels"),
-        Step(
-            "encoder",
-            "{mixer_layers} ConvMixer blocks",
-            "then fewer channels, flattened to {width:,} numbers",
-        ),
-        parts.SPOTS_ATTEND,
-        parts.TABLES,
-        Step(
-            "context",
-            "{graph_layers} graph layers",
-            "mean over the {k} nearest spots of the array, without the spot itself",
-        ),
-        parts.LSTM,
-        parts.ZINB,
-        Step(
-            "training",
-            "self-distillation",
-            "{views} augmented views of the section go the same way; squared error to their "
-            "mixture x {distill:g}",
-            side="out",
-        ),
-        parts.HEAD,
-    ),
-    evaluated="HER2+ (BC1); squamous cell carcinoma (GSE144240)",
-    compared=("stnet", "histogene"),
-    deviations=(
-        Deviation(
-            "Orientation of tiles",
-            "natural",
-            "code: transposed (transposed=True, published protocol)",
-            "only a pre-trained encoder could notice",
-        ),
-        parts.TIES,
-        Deviation(
-            "Graph on Visium slides",
-            "published protocol: prune=NA; clean: k=6 and metric=hexagonal",
-            "k=4 and prune=Grid, made for the legacy array; benchmark: prune=NA",
-            "a spot has six adjacent spots there",
-        ),
-        parts.WHOLE_SLIDE,
-        Deviation("Spot without neighbours", "0 after a graph layer", "0/0"),
-        Deviation(
-            "Size factor of the ZINB",
-            "on other targets: total of the shared genes / 10,000",
-            "total of the panel / its median, as here on target=scprep",
-        ),
-        Deviation(
-            "Views",
-            "drawn of tiles as integers 0 to 255, before they are scaled as the run says",
-            "grey without rounding",
-        ),
-        Deviation(
-            "Validation loss", "without distillation", "with it", "five random draws decide it"
-        ),
-        Deviation(
-            "Frozen features",
-            "one linear layer for the ConvMixer; views are drawn out of eight kept of each "
-            "section; features are multiplied by 10 (gain=10)",
-            "tiles, 0-255",
-            "else tokens are a tenth of the size of the position tables; chosen among 1, 4 and 10 "
-            "on three sections of the demo cohort",
-        ),
-        parts.START,
-        Deviation(
-            "Early stopping",
-            "none; without validation sections the last epoch is kept",
-            "on the training loss in some runs",
-        ),
-        Deviation(
-            "Learning rate in the budget laptop",
-            "3e-4",
-            "1e-5",
-            "chosen among 3e-4, 5e-4 and 1e-3 on one section of the demo cohort",
-        ),
-        Deviation(
-            "Architecture in the budget laptop",
-            "no distillation (distill=0), patches of 14 px",
-            "distillation, patches of 7 px",
-            "a step takes a fifth of the time; with distillation the mean correlation rose by "
-            "less than 0.005 from either of two seeds on frozen features of the demo cohort "
-            "(three sections trained on, three tested)",
-        ),
-    ),
-)
-
-register(Hist2ST, HIST2ST, TEXT)
+register(Hist2ST, HIST2ST)

@@ -7,15 +7,15 @@ from torch import nn
 from compendium.errors import BadInput
 from compendium.images.encoders import FROZEN
 from compendium.methods import hist2st_layers as parts
-from compendium.methods.hist2st import HIST2ST, TEXT, Hist2ST, Hist2STConfig
+from compendium.methods.hist2st import HIST2ST, Hist2ST, Hist2STConfig
 from compendium.methods.layers import ModelSpec
-from compendium.methods.registry import Deviation, Step, register
+from compendium.methods.registry import register
 
 ENCODERS = {
-    "resnet50": ("ResNet-50", "resnet50.tv_in1k"),
-    "efficientnetv2": ("EfficientNetV2-S", "tf_efficientnetv2_s.in1k"),
-    "swin": ("Swin-S", "swin_small_patch4_window7_224.ms_in1k"),
-    "lite0": ("EfficientNet-Lite0", FROZEN),
+    "resnet50": "resnet50.tv_in1k",
+    "efficientnetv2": "tf_efficientnetv2_s.in1k",
+    "swin": "swin_small_patch4_window7_224.ms_in1k",
+    "lite0": FROZEN,
 }
 
 
@@ -57,12 +57,7 @@ class EncoderHist2ST(Hist2ST):
         """Build what makes a token of a tile, or of its frozen features."""
         if not spec.features:
             return parts.EncoderTokens(
-                spec,
-                config.width,
-                config.dropout,
-                config.resized,
-                config.batch_statistics,
-                config.tuned,
+                spec, config, config.resized, config.batch_statistics, config.tuned
             )
         if config.tuned:
             raise BadInput(
@@ -72,54 +67,8 @@ class EncoderHist2ST(Hist2ST):
         return super().embedding(spec, config)
 
 
-DEVIATIONS = (
-    *TEXT.deviations,
-    parts.BATCH_NORM,
-    parts.PIXELS,
-    Deviation("Weights", "timm's", "torchvision's, which differ for EfficientNetV2-S and Swin-S"),
-    Deviation(
-        "Training of the encoder",
-        "none; tuned=True trains all of it",
-        "text: the last layer; code: none",
-        "as in the code",
-    ),
-)
-OF_THIS_BOOK = {
-    "evaluated": "this book only",
-    "compared": (),
-    "deviations": (
-        *DEVIATIONS,
-        Deviation(
-            "Encoder",
-            "EfficientNet-Lite0",
-            "ResNet-50, EfficientNetV2-S, Swin-S",
-            "its weights come with the installation",
-        ),
-    ),
-}
+PUBLISHED = {"transposed": True, "batch_statistics": True}
+ON_ENCODER = replace(HIST2ST, config=EncoderHist2STConfig(), published=PUBLISHED)
 
-for _name, (_title, _encoder) in ENCODERS.items():
-    register(
-        EncoderHist2ST,
-        replace(
-            HIST2ST,
-            name=f"hist2st-{_name}",
-            encoder=_encoder,
-            config=EncoderHist2STConfig(),
-            published={"transposed": True, "batch_statistics": True},
-        ),
-        replace(
-            TEXT,
-            title=f"Hist2ST, frozen {_title}",
-            summary="Hist2ST whose patch embedding and ConvMixer are replaced by "
-            f"{_title} pre-trained on ImageNet, not trained further, and one linear layer.",
-            flow=(
-                Step("encoder", _title, "ImageNet weights", frozen=True),
-                Step("encoder", "linear layer", "to {width:,} numbers"),
-                *TEXT.flow[2:],
-            ),
-            **parts.VARIANT
-            | {"deviations": DEVIATIONS}
-            | (OF_THIS_BOOK if _encoder == FROZEN else {}),
-        ),
-    )
+for _name, _encoder in ENCODERS.items():
+    register(EncoderHist2ST, replace(ON_ENCODER, name=f"hist2st-{_name}", encoder=_encoder))

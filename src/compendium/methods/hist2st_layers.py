@@ -1,4 +1,9 @@
-"""The parts of Hist2ST and its variants, in the order in which a section passes through them."""
+"""What Hist2ST and its variants have in common.
+
+Their config and base, then their parts in the order in which a section passes through them.
+"""
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -7,15 +12,19 @@ from torch import Tensor, nn
 
 from compendium.errors import BadInput
 from compendium.methods.count_losses import nb_log_odds, zinb, zinb_parameters
-from compendium.methods.graph import Graph
+from compendium.methods.graph import METRICS, PRUNING, Graph, nearest
 from compendium.methods.layers import (
     ActivationCheckpoint,
     Batch,
+    Expression,
     ImageEncoder,
+    Loss,
+    Method,
     ModelSpec,
+    State,
     checkpointed,
 )
-from compendium.methods.registry import Deviation, Step
+from compendium.methods.registry import Config, choice
 
 ENCODER_PX = 224  # side of what a pre-trained encoder is given
 PIECE = 64  # tiles at once through an encoder that is not trained
@@ -24,143 +33,85 @@ PIECE = 64  # tiles at once through an encoder that is not trained
 TUNED_PIECE = 32
 POLICIES = ("mean", "max")
 
-SPOTS_ATTEND = Step(
-    "context",
-    "{layers} transformer blocks",
-    "{heads} heads; every spot attends to every spot of its section",
-)
-TABLES = Step(
-    "context",
-    "position tables",
-    "a learned vector for array x and one for array y, added",
-    side="in",
-)
-LSTM = Step("context", "LSTM over the {graph_layers} outputs", "their mean is the state of a spot")
-ZINB = Step(
-    "distribution",
-    "ZINB of the counts",
-    "mean, dispersion and dropout of each gene; -log-likelihood x {zinb:g}",
-    side="out",
-)
-HEAD = Step("head", "linear layer", "behind layer normalisation")
 
-WHOLE_SLIDE = Deviation(
-    "Visium slides",
-    "shown whole",
-    "benchmark: cut into windows of 4,000 px (windows=published)",
-    "spots on a border count twice there",
-)
-TIES = Deviation(
-    "Neighbours at equal distance", "in the order of the spots", "in that of an unstable sort"
-)
-START = Deviation(
-    "Start of the prediction and of the mean of the ZINB",
-    "training mean of each gene",
-    "near 0",
-    "any target",
-)
-BATCH_NORM = Deviation(
-    "Batch normalisation of the frozen encoder",
-    "statistics of ImageNet",
-    "of the batch in training (batch_statistics=True)",
-)
-PIXELS = Deviation(
-    "Pixel values",
-    "normalised as the encoder expects",
-    "0-255 (scale=0-255, published protocol)",
-    "the encoder was trained on normalised pixels",
-)
+@dataclass(frozen=True)
+class GraphConfig(Config):
+    """Architecture that Hist2ST and all its variants have in common."""
+
+    width: int = 1024
+    """Width of the state of a spot."""
+    graph_layers: int = 4
+    """Graph layers."""
+    dropout: float = 0.2
+    """Dropout of tokens, and of transformer blocks where there are any."""
+    k: int = 4
+    """Neighbours of a spot."""
+    prune: str = choice("Grid", PRUNING)
+    """Which of them are edges (see compendium.methods.graph.nearest)."""
+    metric: str = choice("square", METRICS)
+    """Distance on the array."""
+    loops: bool = False
+    """Whether a spot is its own neighbour."""
+    zinb: float = 0.25
+    """Weight of the likelihood of counts; 0 for none."""
+    gain: float = 10.0
+    """Factor on frozen features given in place of tiles."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.k < 1:
+            raise BadInput(f"k={self.k} neighbours asked for; set k to at least 1")
 
 
-# What the benchmark's variants of Hist2ST have in common (Jiang et al. 2023).
-VARIANT = {
-    "citation": "jiang2023benchmark",
-    "evaluated": "HER2+ (BC1); Visium breast (BC2, BC3)",
-    "compared": ("hist2st",),
-}
+class GraphMethod(Method):
+    """What Hist2ST and its variants have in common: neighbour graph, LSTM, heads and losses."""
 
+    def add_heads(
+        self, spec: ModelSpec, config: GraphConfig, nb: bool = False, distilled: bool = True
+    ) -> None:
+        """Build what follows the graph layers.
 
-class PatchMixer(ActivationCheckpoint):
-    """Tokens of tiles without pre-training, a ConvMixer.
+        Parameters
+        ----------
+        spec, config
+            As the method is built from them.
+        nb
+            Take a negative binomial without zero inflation for the likelihood of counts.
+        distilled
+            Build the weight of a view in the distilled mixture.
+        """
+        self.config, width = config, config.width
+        self.jump = Jump(width)
+        self.counts = CountHead(width, spec.genes, nb) if config.zinb else None
+        self.coefficient = None
+        if distilled:
+            layers = nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
+            self.coefficient = nn.Sequential(*layers)
+        self.head = gene_head(width, spec.genes)
+        start_at_mean(self.head, self.counts, spec)
 
-    Non-overlapping patches as channels, ConvMixer blocks over them, channels cut to an eighth,
-    flattened.
+    def neighbours(self, batch: Batch) -> Graph:
+        """Connect the spots of a section."""
+        config = self.config
+        return nearest(batch.grid, config.k, config.prune, config.metric, config.loops)
 
-    Raises
-    ------
-    BadInput
-        Where that is not as wide as a token.
-
-    References
-    ----------
-    Trockman and Kolter 2022; Zeng et al. 2022.
-    """
-
-    def __init__(
-        self,
-        tile_px: int,
-        width: int,
-        channels: int,
-        kernel: int,
-        patch: int,
-        layers: int,
-        dropout: float,
-    ):
-        super().__init__()
-        side, fewer = tile_px // patch, channels // 8
-        if width != side**2 * fewer:
-            raise BadInput(
-                f"width={width} does not fit: {side} x {side} patches of channels={channels} / 8 "
-                f"are {side**2 * fewer} wide; set width to that, or channels or patch"
-            )
-        self.embed = nn.Conv2d(3, channels, patch, stride=patch)
-        self.dropout = nn.Dropout(dropout)
-        self.mixers = nn.Sequential(*(Mixer(channels, kernel) for _ in range(layers)))
-        self.down = nn.Conv2d(channels, fewer, 1)
-
-    def forward(self, image: Float[Tensor, "spot 3 px px"]) -> Float[Tensor, "spot width"]:
-        """Return the tokens; channels vary slowest."""
-        return self.down(self.mixers(self.dropout(self.embed(image)))).flatten(1)
-
-
-class Mixer(ActivationCheckpoint):
-    """ConvMixer block: x + twice [depthwise convolution, batch norm, GELU] of x, then pointwise.
-
-    The pointwise convolution has GELU before batch norm, and nothing is added to it.
-    """
-
-    def __init__(self, channels: int, kernel: int):
-        super().__init__()
-        twice = (self._depthwise(channels, kernel) for _ in range(2))
-        self.space = nn.Sequential(*(part for parts in twice for part in parts))
-        self.across = nn.Sequential(
-            nn.Conv2d(channels, channels, 1), nn.GELU(), nn.BatchNorm2d(channels)
-        )
-
-    @staticmethod
-    def _depthwise(channels: int, kernel: int) -> tuple[nn.Module, ...]:
-        return (
-            nn.Conv2d(channels, channels, kernel, groups=channels, padding="same"),
-            nn.BatchNorm2d(channels),
-            nn.GELU(),
-        )
-
-    def forward(
-        self, x: Float[Tensor, "spot channel side side"]
-    ) -> Float[Tensor, "spot channel side side"]:
-        """Apply the block."""
-        return self.across(x + self.space(x))
+    def supervised(self, predicted: Expression, state: State, batch: Batch) -> dict[str, Loss]:
+        """Return squared error and likelihood of counts."""
+        terms = {"mean squared error": F.mse_loss(predicted, batch.target)}
+        if self.counts:
+            terms["count likelihood"] = self.config.zinb * self.counts.loss(state, batch)
+        return terms
 
 
 class FeatureTokens(nn.Module):
     """Tokens of frozen features: dropout(W (gain x features) + b)."""
 
-    def __init__(self, features: int, width: int, dropout: float, gain: float):
+    def __init__(self, features: int, config: GraphConfig):
         super().__init__()
-        self.gain = gain
-        self.project = projection(features, width, dropout)
+        self.gain = config.gain
+        self.project = projection(features, config)
 
-    def forward(self, image: Float[Tensor, "spot feature"]) -> Float[Tensor, "spot width"]:
+    def forward(self, image: Float[Tensor, "spot feature"]) -> State:
         """Return the tokens."""
         return self.project(self.gain * image)
 
@@ -172,7 +123,7 @@ class EncoderTokens(nn.Module):
     ----------
     spec
         Name and weights of the encoder.
-    width, dropout
+    config
         Width of a token and its dropout.
     resized
         Side in pixels that a tile is resized to before its central 224 px, or all of it where
@@ -187,8 +138,7 @@ class EncoderTokens(nn.Module):
     def __init__(
         self,
         spec: ModelSpec,
-        width: int,
-        dropout: float,
+        config: GraphConfig,
         resized: int,
         batch_statistics: bool,
         tuned: bool = False,
@@ -197,9 +147,9 @@ class EncoderTokens(nn.Module):
         encoder = ImageEncoder(spec, frozen=not (tuned or batch_statistics)).requires_grad_(tuned)
         self.image = encoder.to(memory_format=torch.channels_last)
         self.resized, self.batch_statistics, self.tuned = resized, batch_statistics, tuned
-        self.project = projection(self.image.width, width, dropout)
+        self.project = projection(self.image.width, config)
 
-    def forward(self, image: Float[Tensor, "spot 3 px px"]) -> Float[Tensor, "spot width"]:
+    def forward(self, image: Float[Tensor, "spot 3 px px"]) -> State:
         """Return the tokens; the encoder takes the section in pieces where statistics allow it."""
         if self.tuned and self.training:
             features = [
@@ -218,9 +168,9 @@ class EncoderTokens(nn.Module):
         return image[..., cut : cut + ENCODER_PX, cut : cut + ENCODER_PX]
 
 
-def projection(features: int, width: int, dropout: float) -> nn.Sequential:
+def projection(features: int, config: GraphConfig) -> nn.Sequential:
     """Build the linear layer from features to a token."""
-    return nn.Sequential(nn.Linear(features, width), nn.Dropout(dropout))
+    return nn.Sequential(nn.Linear(features, config.width), nn.Dropout(config.dropout))
 
 
 class GraphLayer(ActivationCheckpoint):
@@ -243,7 +193,7 @@ class GraphLayer(ActivationCheckpoint):
         self.weight = nn.Parameter(torch.empty(width, width if gcn else 2 * width))
         nn.init.xavier_uniform_(self.weight)
 
-    def forward(self, x: Float[Tensor, "spot width"], graph: Graph) -> Float[Tensor, "spot width"]:
+    def forward(self, x: State, graph: Graph) -> State:
         """Return the new state of each spot."""
         near = self._aggregated(x, graph)
         inputs = near if self.gcn else torch.cat([x, near], dim=1)
@@ -271,7 +221,7 @@ class Jump(ActivationCheckpoint):
         super().__init__()
         self.lstm = nn.LSTM(width, width, 2)
 
-    def forward(self, states: list[Float[Tensor, "spot width"]]) -> Float[Tensor, "spot width"]:
+    def forward(self, states: list[State]) -> State:
         """Return one state of each spot."""
         return self.lstm(torch.stack(states))[0].mean(dim=0)
 
@@ -284,7 +234,7 @@ class CountHead(nn.Module):
         self.nb = nb
         self.outputs = nn.ModuleList(nn.Linear(width, genes) for _ in range(2 if nb else 3))
 
-    def loss(self, state: Float[Tensor, "spot width"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, state: State, batch: Batch) -> Loss:
         """Return -log-likelihood of the batch's counts."""
         values = [output(state) for output in self.outputs]
         if self.nb:
@@ -301,11 +251,6 @@ def start_at_mean(head: nn.Sequential, counts: CountHead | None, spec: ModelSpec
     head[1].bias.data.copy_(spec.mean)
     if counts and not counts.nb and spec.rates is not None:
         counts.outputs[0].bias.data.copy_(spec.rates.clamp(min=1e-3).log())
-
-
-def coefficient_head(width: int) -> nn.Sequential:
-    """Build the layers from a state to the weight of a view in the distilled mixture."""
-    return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
 
 
 def gene_head(width: int, genes: int) -> nn.Sequential:

@@ -6,15 +6,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from compendium.methods.hist2st_layers import (
-    SPOTS_ATTEND,
-    TABLES,
-    WHOLE_SLIDE,
-    gene_head,
-    start_at_mean,
-)
-from compendium.methods.layers import Batch, Block, GridEmbedding, Method, ModelSpec
-from compendium.methods.registry import Config, Description, Deviation, Recipe, Step, register
+from compendium.methods.hist2st_layers import gene_head, start_at_mean
+from compendium.methods.layers import Batch, Block, Expression, GridEmbedding, Method, ModelSpec
+from compendium.methods.registry import Config, Recipe, register
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ class HisToGene(Method):
         self.head = gene_head(config.width, spec.genes)
         start_at_mean(self.head, None, spec)
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Predict all spots of one section at once."""
         x = self.dropout(self.patch(self.gain * batch.image.flatten(1)) + self.position(batch.grid))
         for block in self.blocks:
@@ -79,6 +73,9 @@ class HisToGene(Method):
         return {"mean squared error": F.mse_loss(self(batch), batch.target)}
 
 
+# Architecture in the budget laptop.
+SMALL = {"width": 256, "layers": 2, "heads": 4, "hidden": 512}
+
 register(
     HisToGene,
     Recipe(
@@ -86,63 +83,12 @@ register(
         unit="section",
         tile_px=112,
         target="scprep",
-        optimiser="adam",
         lr=1e-5,
         batch=1,
         epochs=100,
         scale="0-255",
         config=HisToGeneConfig(),
-        laptop={
-            "lr": 3e-4,
-            "epochs": 50,
-            "dropout": 0.3,
-            "width": 256,
-            "layers": 2,
-            "heads": 4,
-            "hidden": 512,
-        },
+        laptop={"lr": 3e-4, "epochs": 50, "dropout": 0.3} | SMALL,
         smoke={"lr": 1e-3, "epochs": 3, "width": 32, "layers": 1, "heads": 1, "hidden": 32},
-    ),
-    Description(
-        title="HisToGene",
-        citation="pang2021histogene",
-        summary="Linear patch embedding plus learned tables for array x and y, eight transformer "
-        "blocks over the spots of a section, one linear layer.",
-        loss="mean squared error",
-        flow=(
-            Step(
-                "encoder",
-                "linear patch embedding",
-                "all pixel values of the tile to {width:,} numbers",
-            ),
-            SPOTS_ATTEND,
-            TABLES,
-            Step("head", "linear layer", "behind layer normalisation"),
-        ),
-        evaluated="HER2+ (BC1); squamous cell carcinoma (GSE144240)",
-        compared=("stnet",),
-        deviations=(
-            Deviation("Orientation of tiles", "natural", "code: transposed", "no score can notice"),
-            Deviation(
-                "Frozen features",
-                "multiplied by 4 (gain=4)",
-                "tiles 0-255",
-                "else tokens are far smaller than the position tables; chosen among 1, 2, 4 and "
-                "10 on three sections of the demo cohort",
-            ),
-            Deviation(
-                "Start of the prediction", "training mean of each gene", "near 0", "any target"
-            ),
-            Deviation(
-                "Budget laptop",
-                "learning rate 3e-4, dropout 0.3",
-                "1e-5 and 0.1",
-                "chosen on three sections of the demo cohort among 1e-4 to 1e-3 and 0.1 to 0.5",
-            ),
-            WHOLE_SLIDE,
-            Deviation(
-                "Genes", "a run takes its panel as it is", "list once cut at 1,000 expressing spots"
-            ),
-        ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,9 @@ from torch.utils.checkpoint import checkpoint
 from compendium.images import encoders
 
 HEAD_WIDTH = 64
+Expression = Float[Tensor, "spot gene"]
+State = Float[Tensor, "spot width"]
+Loss = Float[Tensor, ""]
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,9 @@ class Batch:
     """Tiles, or frozen features of them."""
     grid: Int[Tensor, "spot 2"]
     """Array positions."""
-    target: Float[Tensor, "spot gene"] | None = None
+    target: Expression | None = None
     """Expression on the run's target, in training."""
-    counts: Float[Tensor, "spot gene"] | None = None
+    counts: Expression | None = None
     """UMI counts of the same genes, in training."""
     size: Float[Tensor, "spot"] | None = None
     """Size factors; their meaning follows the target (compendium.runs.inputs.batches)."""
@@ -37,10 +40,8 @@ class Batch:
 
     def to(self, device: str) -> "Batch":
         """Copy the batch to another device."""
-        parts = {each.name: getattr(self, each.name) for each in fields(self)}
-        return replace(
-            self, **{name: part.to(device) for name, part in parts.items() if part is not None}
-        )
+        moved = {name: part.to(device) for name, part in vars(self).items() if part is not None}
+        return replace(self, **moved)
 
 
 @dataclass(frozen=True)
@@ -77,18 +78,18 @@ class Method(nn.Module):
     per_spot_buffers: tuple[str, ...] = ()
     """Buffers that hold one row of each training spot."""
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Predict expression on the method's own target."""
         raise TypeError(f"{type(self).__name__} has no forward")
 
-    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, batch: Batch) -> dict[str, Loss]:
         """Return named, weighted terms whose sum is minimised."""
         return {}
 
     def fit_closed_form(self, batches: Iterable[Batch]) -> None:
         """Fit what is fitted in closed form; called once, after training by gradient."""
 
-    def predict(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def predict(self, batch: Batch) -> Expression:
         """Predict at test; a method that averages views overrides it."""
         return self(batch)
 
@@ -118,11 +119,8 @@ def checkpointed(module: nn.Module, *inputs) -> Tensor:
 @contextmanager
 def _frozen_statistics(module: nn.Module) -> Iterator[None]:
     """Let batch normalisation use the batch without updating its running statistics."""
-    norms = [
-        each
-        for each in module.modules()
-        if isinstance(each, _BatchNorm) and each.track_running_stats
-    ]
+    norms = [each for each in module.modules() if isinstance(each, _BatchNorm)]
+    norms = [each for each in norms if each.track_running_stats]
     before = [(each.momentum, each.num_batches_tracked.clone()) for each in norms]
     for each in norms:
         each.momentum = 0.0
@@ -174,7 +172,7 @@ class ImageEncoder(nn.Module):
         """Set the mode; a frozen encoder stays in evaluation."""
         return super().train(mode and not self.frozen)
 
-    def forward(self, image: Tensor) -> Float[Tensor, "spot width"]:
+    def forward(self, image: Tensor) -> State:
         """Return the features of each spot."""
         return self.network(image)
 
@@ -195,7 +193,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * heads * HEAD_WIDTH, bias=False)
         self.out = nn.Sequential(nn.Linear(heads * HEAD_WIDTH, width), nn.Dropout(dropout))
 
-    def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
+    def forward(self, x: State) -> State:
         """Let every spot attend to every spot."""
         q, k, v = (
             part.unflatten(1, (self.heads, HEAD_WIDTH)).transpose(0, 1)
@@ -212,15 +210,10 @@ class Block(ActivationCheckpoint):
         super().__init__()
         self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads, dropout)
         self.norm2 = nn.LayerNorm(width)
-        self.feed = nn.Sequential(
-            nn.Linear(width, hidden),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, width),
-            nn.Dropout(dropout),
-        )
+        wider, back = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.feed = nn.Sequential(wider, nn.GELU(), nn.Dropout(dropout), back, nn.Dropout(dropout))
 
-    def forward(self, x: Float[Tensor, "spot width"]) -> Float[Tensor, "spot width"]:
+    def forward(self, x: State) -> State:
         """Return the new state of each spot."""
         x = x + self.attention(self.norm1(x))
         return x + self.feed(self.norm2(x))
@@ -233,11 +226,6 @@ class GridEmbedding(nn.Module):
         super().__init__()
         self.x, self.y = nn.Embedding(positions, width), nn.Embedding(positions, width)
 
-    def forward(self, grid: Int[Tensor, "spot 2"]) -> Float[Tensor, "spot width"]:
+    def forward(self, grid: Int[Tensor, "spot 2"]) -> State:
         """Embed array positions; one beyond the table is an IndexError of torch."""
         return self.x(grid[:, 0]) + self.y(grid[:, 1])
-
-
-def no_image(spots: int) -> Float[Tensor, "spot 0"]:
-    """Return the image of a method that is given none."""
-    return torch.zeros(spots, 0)

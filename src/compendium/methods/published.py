@@ -188,12 +188,9 @@ def _filled(method: Method, state: dict[str, Tensor], names: tuple[tuple[str, st
         for own in method.state_dict()
     }
     for own, value in method.state_dict().items():
-        name = theirs[own]
-        if name not in state:
-            raise BadInput(f"the checkpoint lacks {name}; give the whole state dict")
-        if state[name].shape != value.shape:
+        if (shape := _shape(state, theirs[own], value.dim())) != value.shape:
             raise BadInput(
-                f"{name} of the checkpoint is {tuple(state[name].shape)}, expected "
+                f"{theirs[own]} of the checkpoint is {tuple(shape)}, expected "
                 f"{tuple(value.shape)} by its other shapes; give an unchanged state dict"
             )
     if unknown := sorted(state.keys() - set(theirs.values())):

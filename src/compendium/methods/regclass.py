@@ -9,10 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.methods.hist2st import HIST2ST, TEXT, Hist2ST, Hist2STConfig
-from compendium.methods.hist2st_layers import VARIANT
-from compendium.methods.layers import Batch, ModelSpec
-from compendium.methods.registry import Deviation, Step, register
+from compendium.methods.hist2st import HIST2ST, Hist2ST, Hist2STConfig
+from compendium.methods.layers import Batch, Loss, ModelSpec, State
+from compendium.methods.registry import register
 
 HIDDEN, HIDDEN_LAYERS, DROPOUT = 800, 4, 0.2
 
@@ -73,9 +72,7 @@ class Regclass(Hist2ST):
         ]
         self.classifier = nn.Sequential(*layers, nn.Linear(HIDDEN, spec.classes))
 
-    def further_losses(
-        self, state: Float[Tensor, "spot width"], batch: Batch
-    ) -> dict[str, Float[Tensor, ""]]:
+    def further_losses(self, state: State, batch: Batch) -> dict[str, Loss]:
         """Return the cross-entropy over the labelled spots, 0 where there is none."""
         logits = self.classifier(state)
         loss = cross_entropy(logits, batch.labels, self.config.double_softmax)
@@ -89,7 +86,7 @@ class Regclass(Hist2ST):
 
 def cross_entropy(
     logits: Float[Tensor, "spot class"], labels: Int[Tensor, "spot"], double_softmax: bool = False
-) -> Float[Tensor, ""]:
+) -> Loss:
     """Return the mean cross-entropy over spots whose label is not -1, or 0 if there are none.
 
     Parameters
@@ -116,14 +113,6 @@ def cross_entropy(
     return total / (labels >= 0).sum().clamp(min=1)
 
 
-CLASSIFIER = Step(
-    "training",
-    "classifier",
-    f"{HIDDEN_LAYERS} layers of {HIDDEN} units to the tissue classes; cross-entropy x gamma = "
-    "{gamma:g}",
-    side="out",
-)
-
 register(
     Regclass,
     replace(
@@ -132,35 +121,5 @@ register(
         config=RegclassConfig(),
         published={"transposed": True, "double_softmax": True},
         laptop={**HIST2ST.laptop, "epochs": 100},
-    ),
-    replace(
-        TEXT,
-        **VARIANT,
-        title="Regclass",
-        summary="Hist2ST that also learns the class of each spot: four layers of 800 units on the "
-        "state before the gene head, cross-entropy with weight gamma.",
-        loss=TEXT.loss + " + {gamma:g} cross-entropy of the class",
-        flow=(*TEXT.flow[:-1], CLASSIFIER, TEXT.flow[-1]),
-        deviations=(
-            *TEXT.deviations,
-            Deviation(
-                "Epochs in the budget laptop",
-                "100",
-                "350",
-                "Hist2ST's 50 are too few to learn both expression and classes",
-            ),
-            Deviation(
-                "Cross-entropy",
-                "of the classifier's output",
-                "of its softmax (double_softmax=True, published protocol)",
-                "a softmax of a softmax is nearly flat",
-            ),
-            Deviation(
-                "Spots without a class",
-                "left out of the cross-entropy",
-                "sections without any are left out; one with some is an error",
-            ),
-            Deviation("Training stages", "all terms are learned together", "three stages on HER2+"),
-        ),
     ),
 )

@@ -1,4 +1,4 @@
-"""The table of methods: what runs of each (Recipe), and what pages print of it (Description)."""
+"""The table of methods: what runs of each (Recipe)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -110,86 +110,10 @@ class Recipe:
         return self.method(spec, replace(self.config, **parameters))
 
 
-@dataclass(frozen=True)
-class Step:
-    """One box of a method's drawing, in the order of computation."""
-
-    part: Literal[
-        "encoder", "context", "distribution", "head", "training", "loss", "tile", "expression"
-    ]
-    """Encoder of one tile, context between spots, distribution of a count, head to the genes,
-    training only, loss (where it is taken, if not at the expression), or one of the two ends."""
-    title: str
-    """First line; `{layers}` stands for that parameter of the config."""
-    detail: str = ""
-    """Further lines, filled in likewise."""
-    frozen: bool = False
-    """Whether it keeps the weights that it came with."""
-    side: Literal["", "in", "out"] = ""
-    """"out" for a branch fed by the step before it, "in" for one that feeds that step."""
-
-
-LOSS = Step("loss", "loss", side="out")
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """One departure from a paper or from its code."""
-
-    what: str
-    """The thing that differs."""
-    here: str
-    """How it is here."""
-    paper: str
-    """How it is in the paper, or in the code where that is said."""
-    reason: str = ""
-    """Why it differs, or how the published way is had."""
-
-
-@dataclass(frozen=True)
-class Description:
-    """What pages print of a method; nothing of it enters the identity of a run."""
-
-    title: str
-    """Name in tables and figures."""
-    summary: str
-    """One or two sentences."""
-    citation: str = ""
-    """Key in book/references.bib."""
-    loss: str = ""
-    """Loss; `{zinb}` stands for that parameter of the config."""
-    augmentation: str = ""
-    """What the augmentation family does not say, filled in likewise."""
-    flow: tuple[Step, ...] = ()
-    """Steps of the drawing from tile to expression; () draws it from the recipe."""
-    evaluated: str = ""
-    """Data that its authors evaluated it on."""
-    compared: tuple[str, ...] = ()
-    """Methods that its authors compared it with."""
-    deviations: tuple[Deviation, ...] = ()
-    """Departures from the paper."""
-
-    def filled(self, parameters: Mapping[str, object]) -> "Description":
-        """Return the description with `{name}` replaced by that parameter."""
-        flow = tuple(
-            replace(
-                step,
-                title=step.title.format_map(parameters),
-                detail=step.detail.format_map(parameters),
-            )
-            for step in self.flow
-        )
-        loss, augmentation = (
-            text.format_map(parameters) for text in (self.loss, self.augmentation)
-        )
-        return replace(self, flow=flow, loss=loss, augmentation=augmentation)
-
-
 METHODS: dict[str, Recipe] = {}
-DESCRIPTIONS: dict[str, Description] = {}
 
 
-def register(method: type[Method], recipe: Recipe, description: Description) -> None:
+def register(method: type[Method], recipe: Recipe) -> None:
     """Enter a method, or one more variant of it, into the registry.
 
     Raises
@@ -200,7 +124,6 @@ def register(method: type[Method], recipe: Recipe, description: Description) -> 
     if recipe.name in METHODS:
         raise ValueError(f"method {recipe.name} is registered twice")
     METHODS[recipe.name] = replace(recipe, method=method)
-    DESCRIPTIONS[recipe.name] = description.filled(recipe.model)
 
 
 def names() -> list[str]:
@@ -221,8 +144,3 @@ def recipe(name: str) -> Recipe:
             f"unknown method {name!r}; {did_you_mean(name, METHODS)}known: {', '.join(names())}"
         )
     return METHODS[name]
-
-
-def describe(name: str) -> Description:
-    """Return what pages print of a method; an unknown name is an error as in `recipe`."""
-    return DESCRIPTIONS[recipe(name).name]

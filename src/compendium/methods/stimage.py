@@ -11,16 +11,8 @@ from compendium.data.targets.transforms import SIGNED
 from compendium.errors import BadInput
 from compendium.machine import double
 from compendium.methods.count_losses import integer_counts, nb_total_probability
-from compendium.methods.layers import Batch, ImageEncoder, Method, ModelSpec
-from compendium.methods.registry import (
-    LOSS,
-    Config,
-    Description,
-    Deviation,
-    Recipe,
-    Step,
-    register,
-)
+from compendium.methods.layers import Batch, Expression, ImageEncoder, Loss, Method, ModelSpec
+from compendium.methods.registry import Config, Recipe, register
 
 # Targets ln(1 + scale x rate), with the rate of a gene in counts per 10,000 molecules: there the
 # likelihood is of counts.
@@ -77,14 +69,12 @@ class STimage(Method):
         start = torch.cat([inverse_softplus(mean), torch.zeros_like(mean)])
         self.head.bias.data.copy_(start)
 
-    def nb_parameters(
-        self, batch: Batch
-    ) -> tuple[Float[Tensor, "spot gene"], Float[Tensor, "spot gene"]]:
+    def nb_parameters(self, batch: Batch) -> tuple[Expression, Expression]:
         """Return n and the logit of p."""
         number, logit = self.head(self.image(batch.image)).chunk(2, dim=1)
         return F.softplus(number), logit
 
-    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, batch: Batch) -> dict[str, Loss]:
         """Return -log-likelihood, summed over genes, mean over spots."""
         n, logit = self.nb_parameters(batch)
         if self.scale is None:
@@ -94,27 +84,23 @@ class STimage(Method):
             each = nb_total_probability(integer_counts(batch.counts), n, p)
         return {"negative binomial": each.sum(dim=1).mean()}
 
-    def forward(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def forward(self, batch: Batch) -> Expression:
         """Predict the mean, or ln(1 + scale x mean) on a target of rates."""
         mean = nb_mean(*self.nb_parameters(batch))
         return mean if self.scale is None else torch.log1p(self.scale * mean)
 
-    def variance(self, batch: Batch) -> Float[Tensor, "spot gene"]:
+    def variance(self, batch: Batch) -> Expression:
         """Return n (1 - p) / p^2, the variance of the target or of counts at 10,000 molecules."""
         n, logit = self.nb_parameters(batch)
         return nb_mean(n, logit) * (1 + torch.exp(-logit))
 
 
-def nb_mean(
-    n: Float[Tensor, "spot gene"], logit: Float[Tensor, "spot gene"]
-) -> Float[Tensor, "spot gene"]:
+def nb_mean(n: Expression, logit: Expression) -> Expression:
     """Return n (1 - p) / p."""
     return n * torch.exp(-logit)
 
 
-def sized(
-    logit: Float[Tensor, "spot gene"], size: Float[Tensor, "spot"]
-) -> Float[Tensor, "spot gene"]:
+def sized(logit: Expression, size: Float[Tensor, "spot"]) -> Expression:
     """Return p of a spot of a size factor: odds (1 - p) / p and mean are multiplied by it.
 
     A spot of size 0 has p = 1, count 0 and mean 0.
@@ -135,7 +121,6 @@ register(
         tile_px=299,
         target="log1p",
         encoder="resnet50.tv_in1k",
-        optimiser="adam",
         lr=1e-5,
         batch=128,
         epochs=100,
@@ -144,81 +129,5 @@ register(
         published={"spots": "stimage"},
         laptop={"lr": 1e-4, "epochs": 50},
         smoke={"lr": 1e-2, "epochs": 3, "batch": 32},
-    ),
-    Description(
-        title="STimage",
-        citation="tan2023stimage",
-        summary="ResNet-50 pre-trained on ImageNet and kept as it is, two units a gene: the number "
-        "n and the probability p of a negative binomial, whose mean is the prediction.",
-        loss="-ln NB, summed over genes",
-        flow=(
-            Step("encoder", "ResNet-50", "ImageNet weights", frozen=True),
-            Step(
-                "distribution",
-                "two units a gene",
-                "number n and probability p of a negative binomial",
-            ),
-            LOSS,
-            Step(
-                "head", "mean of the distribution", "n (1 - p) / p; its variance is the uncertainty"
-            ),
-        ),
-        evaluated="HER2+ (BC1); Visium breast (BC2, BC3)",
-        compared=("stnet", "histogene", "hist2st"),
-        deviations=(
-            Deviation(
-                "Likelihood on the targets wide and logcpm",
-                "of the counts, with mean size x n (1 - p) / p, size = total of the shared genes "
-                "/ 10,000; the prediction is ln(1 + n (1 - p) / p)",
-                "of ln(1 + count), as here on target=log1p",
-                "a distribution of counts has no meaning on logarithms",
-            ),
-            Deviation(
-                "Start of the two units",
-                "zero weights, mean at the training mean of each gene",
-                "random weights, every mean at ln 2",
-                "training starts from the mean of each gene",
-            ),
-            Deviation("p at 0 and 1", "kept off both", "the likelihood is infinite"),
-            Deviation(
-                "Weights of ResNet-50",
-                "timm's, of torchvision",
-                "Keras's, whose convolutions have 26,560 biases more",
-            ),
-            Deviation(
-                "Tiles with little tissue",
-                "left out of training in the published protocol (spots=stimage), judged on a "
-                "thumbnail without GrabCut; test sections are scored in full",
-                "left out of test sections too",
-                "under the clean protocol all methods are trained on the same spots; without "
-                "GrabCut every spot stays where the background is tinted",
-            ),
-            Deviation(
-                "Stains",
-                "as they are; stain=vahadane maps all slides to the first training section, each "
-                "measured on its own thumbnail",
-                "mapped to one chosen slide",
-                "whether the benchmark's tiles were mapped cannot be told",
-            ),
-            Deviation(
-                "Augmentation and ensemble",
-                "one network without augmentation (members= averages several)",
-                "augmented, several networks averaged",
-                "as in the benchmark's code",
-            ),
-            Deviation(
-                "Epoch and stopping",
-                "an epoch shows a tile once; without validation sections the last epoch is kept",
-                "benchmark: three times an epoch, early stopping on a random 30 % of the "
-                "training spots",
-            ),
-            Deviation(
-                "Learning rate in the budget laptop",
-                "1e-4",
-                "1e-5",
-                "1e-5 hardly leaves the starting point in 50 epochs of a few sections; chosen "
-                "among 1e-4, 3e-4 and 1e-3 on two real sections (C2, B4), whose scores it flatters",
-            ),
-        ),
     ),
 )

@@ -2,30 +2,19 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
+import plotly.express as px
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from compendium.data.splits import MATCHED
-from compendium.plots.style import COLOURS, DIVERGING, ZERO_LINE, plain
+from compendium.plots.style import ABOVE, COLOURS, DIVERGING, ZERO_LINE, colour_of, plain, stacked
 
-SPLIT_COLOUR = dict(
-    zip(
-        ("section-out", "patient-out", *MATCHED),
-        (COLOURS[0], COLOURS[1], COLOURS[5], COLOURS[4]),
-        strict=True,
-    )
-)
-BELOW = {"orientation": "h", "x": 0, "y": -0.25, "yanchor": "top"}
+SPLITS = ("section-out", "patient-out", *MATCHED)
+SPLIT_COLOUR = {split: COLOURS[i] for split, i in zip(SPLITS, (0, 1, 5, 4), strict=True)}
+BELOW = {"orientation": "h", "x": 0, "y": -0.25, "yanchor": "top", "title": ""}
 """Legend below the axis, for many names."""
-QUARTILES = {
-    "q1": "q25",
-    "median": "median",
-    "q3": "q75",
-    "lowerfence": "low",
-    "upperfence": "high",
-}
+QUARTILES = {"q1": "q25", "median": "median", "q3": "q75"}
+FENCES = {"lowerfence": "low", "upperfence": "high"}
 """Argument of a box -> column of `compendium.evaluation.scores.summary`."""
 
 
@@ -52,14 +41,8 @@ def boxes(
         colour = colours.get(split, COLOURS[2])
         fig.add_box(**_box(group, methods, titles), name=split, marker_color=colour, line_width=1.5)
     fig.add_hline(y=0, **ZERO_LINE)
-    return plain(
-        fig,
-        460,
-        boxmode="group",
-        yaxis_title="PCC per gene and section",
-        xaxis_tickangle=-25,
-        legend={"orientation": "h", "y": 1.08, "x": 0},
-    )
+    axes = {"yaxis_title": "PCC per gene and section", "xaxis_tickangle": -25}
+    return plain(fig, 460, boxmode="group", legend=ABOVE, **axes)
 
 
 def panel_boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
@@ -74,29 +57,16 @@ def panel_boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) 
     """
     methods = _scored(rows, methods)
     splits, panels = (list(dict.fromkeys(rows[column])) for column in ("split", "panel"))
-    fig = make_subplots(
-        len(splits), 1, subplot_titles=splits, shared_xaxes=True, vertical_spacing=0.08
-    )
+    fig, colours = stacked(splits), colour_of(panels)
     for (panel, split), group in rows.groupby(["panel", "split"], sort=False):
-        fig.add_box(
-            **_box(group, methods, titles),
-            name=panel,
-            legendgroup=panel,
-            showlegend=split == splits[0],
-            marker_color=COLOURS[panels.index(panel) % len(COLOURS)],
-            line_width=1.2,
-            row=splits.index(split) + 1,
-            col=1,
-        )
+        box = _box(group, methods, titles) | {"name": panel, "legendgroup": panel}
+        box |= {"showlegend": split == splits[0], "row": splits.index(split) + 1, "col": 1}
+        fig.add_box(**box, marker_color=colours[panel], line_width=1.2)
     fig.add_hline(y=0, **ZERO_LINE)
     fig.update_yaxes(title_text="PCC").update_xaxes(tickangle=-35, row=len(splits), col=1)
-    above = 1 + 35 / (250 * len(splits))  # of the title of the first panel
-    return plain(
-        fig,
-        200 + 250 * len(splits),
-        boxmode="group",
-        legend={"orientation": "h", "x": 0, "y": above, "yanchor": "bottom"},
-    ).update_layout(margin_t=80)
+    legend = ABOVE | {"y": 1 + 35 / (250 * len(splits))}  # above the title of the first panel
+    fig = plain(fig, 200 + 250 * len(splits), boxmode="group", legend=legend)
+    return fig.update_layout(margin_t=80)
 
 
 def _scored(rows: pd.DataFrame, methods: list[str]) -> list[str]:
@@ -106,7 +76,7 @@ def _scored(rows: pd.DataFrame, methods: list[str]) -> list[str]:
 
 def _box(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> dict:
     group = rows.set_index("method").reindex(methods)
-    quartiles = {name: group[column] for name, column in QUARTILES.items()}
+    quartiles = {name: group[column] for name, column in (QUARTILES | FENCES).items()}
     return {"x": [titles[method] for method in methods], "hoverinfo": "y+name"} | quartiles
 
 
@@ -124,43 +94,33 @@ def section_by_method(
     """
     drawn = medians.dropna(subset="median")
     methods = _scored(drawn, methods)
-    splits = list(dict.fromkeys(drawn["split"]))
-    sizes = [drawn.loc[drawn["split"] == split, "section"].nunique() for split in splits]
-    gap = max(0.09, 40 / (90 + 30 * sum(sizes) + 40 * len(splits)))  # room for a title
-    fig = make_subplots(
-        len(splits),
-        1,
-        subplot_titles=splits,
-        shared_xaxes=True,
-        vertical_spacing=gap,
-        row_heights=sizes,
-    )
-    bound = float(drawn["median"].abs().max()) if len(drawn) else 1.0
-    for row, split in enumerate(splits, start=1):
-        cells = drawn[drawn["split"] == split].pivot(
-            index="section", columns="method", values="median"
-        )
+    sizes = drawn.groupby("split", sort=False)["section"].nunique().to_dict()
+    height = 90 + 30 * sum(sizes.values()) + 40 * len(sizes)
+    gap = max(0.09, 40 / height)  # room for a title
+    fig = stacked(list(sizes), gap, row_heights=list(sizes.values()))
+    for row, split in enumerate(sizes, start=1):
+        part = drawn[drawn["split"] == split]
+        cells = part.pivot(index="section", columns="method", values="median")
         cells = cells.reindex(columns=methods).sort_index(ascending=False)
         fig.add_heatmap(
-            z=cells.to_numpy(),
-            x=[titles[method] for method in methods],
-            y=list(cells.index),
-            text=cells.map(lambda v: "" if np.isnan(v) else f"{v:z.2f}").to_numpy(),
-            texttemplate="%{text}",
-            coloraxis="coloraxis",
-            xgap=1,
-            ygap=1,
+            **heat_cells(cells.rename(columns=titles), "{:z.2f}"),
             hovertemplate="%{y}, %{x}: median PCC %{z:.3f}<extra></extra>",
             row=row,
             col=1,
         )
     fig.update_xaxes(tickangle=-35, showgrid=False).update_yaxes(type="category", showgrid=False)
-    bar = {"title": "median PCC", "thickness": 12}
-    return plain(
-        fig,
-        190 + 30 * sum(sizes) + 40 * len(splits),
-        coloraxis={"colorscale": DIVERGING, "cmin": -bound, "cmax": bound, "colorbar": bar},
-    )
+    bound = float(drawn["median"].abs().max()) if len(drawn) else 1.0
+    scale = {"colorscale": DIVERGING, "cmin": -bound, "cmax": bound}
+    scale["colorbar"] = {"title": "median PCC", "thickness": 12}
+    return plain(fig, 100 + height, coloraxis=scale)
+
+
+def heat_cells(cells: pd.DataFrame, form: str) -> dict[str, object]:
+    """Return the arguments of a heat map with its values written in; missing ones stay empty."""
+    text = cells.map(form.format).where(cells.notna(), "").to_numpy()
+    axes = {"x": list(cells.columns), "y": list(cells.index), "xgap": 1, "ygap": 1}
+    written = {"z": cells.to_numpy(), "text": text, "texttemplate": "%{text}"}
+    return axes | written | {"coloraxis": "coloraxis"}
 
 
 def curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
@@ -173,24 +133,9 @@ def curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     titles
         Method -> title.
     """
-    fig = go.Figure()
-    for (method, group), colour in zip(rows.groupby("method", sort=False), COLOURS, strict=False):
-        for i, (_, fold) in enumerate(group.groupby("fold", sort=False)):
-            fig.add_scatter(
-                x=fold["epoch"],
-                y=fold["relative"],
-                mode="lines",
-                line={"width": 1.2, "color": colour},
-                name=titles[method],
-                legendgroup=method,
-                showlegend=i == 0,
-                opacity=0.7,
-            )
+    rows = rows.assign(method=rows["method"].map(titles))
+    fold = {"color": "method", "line_group": "fold", "color_discrete_sequence": COLOURS}
+    fig = px.line(rows, x="epoch", y="relative", render_mode="svg", **fold)
+    fig.update_traces(line_width=1.2, opacity=0.7)
     ticks = {"type": "log", "tickvals": [1, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01]}
-    return plain(
-        fig,
-        400,
-        xaxis_title="epoch",
-        yaxis={"title": "training loss / first epoch"} | ticks,
-        legend=BELOW,
-    )
+    return plain(fig, 400, yaxis={"title": "training loss / first epoch"} | ticks, legend=BELOW)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import plotly.express as px
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compendium.data.section import Section
 from compendium.evaluation.describe import CHANNELS, image_sides
-from compendium.plots.style import colour_of, lay_slide, plain
+from compendium.plots.style import ABOVE, colour_of, lay_slide, name_panels, plain
 
 CLASS_COLOURS = {
     "invasive cancer": "#D55E00",
@@ -34,16 +35,12 @@ def gallery(
     titles
         A title for each section; its name by default.
     """
-    rows = -(-len(sections) // columns)
-    fig = make_subplots(
-        rows=rows,
-        cols=columns,
-        subplot_titles=titles or [section.name for section in sections],
-        horizontal_spacing=0.02,
-        vertical_spacing=0.1,
-    )
-    smallest = min(min(image_sides(section)) * section.um_per_px for section in sections)
-    reach_um = min(_widest(sections) / 2 + MARGIN_UM, smallest / 2)
+    rows, titles = -(-len(sections) // columns), titles or [section.name for section in sections]
+    spacing = {"horizontal_spacing": 0.02, "vertical_spacing": 0.1}
+    fig = make_subplots(rows, columns, subplot_titles=titles, **spacing)
+    smallest = min(min(image_sides(each)) * each.um_per_px for each in sections)
+    widest = max(np.ptp(each.pixels, axis=0).max() * each.um_per_px for each in sections)
+    reach_um = min(float(widest) / 2 + MARGIN_UM, smallest / 2)
     for i in range(rows * columns):
         at = {"row": i // columns + 1, "col": i % columns + 1}
         if i < len(sections):
@@ -62,20 +59,10 @@ def _cut_slide(fig: go.Figure, section: Section, reach: float, at: dict[str, int
     fig.update_xaxes(range=[left, right], constraintoward="center", **at)
     fig.update_yaxes(range=[bottom, top], constraintoward="top", **at)
     mm, start = 1000 / section.um_per_px, left + 0.05 * reach
-    who = f"section {section.name}, patient {section.patient}"
-    fig.add_scatter(
-        x=[start, start + mm],
-        y=[bottom - 0.08 * reach] * 2,
-        mode="lines",
-        line={"color": "#222222", "width": 4},
-        hovertemplate=f"{who}<br>1 mm is {mm:,.0f} px<extra></extra>",
-        **at,
-    )
-
-
-def _widest(sections: Sequence[Section]) -> float:
-    """Largest extent of any section's spots in µm."""
-    return max(float(np.ptp(each.pixels, axis=0).max() * each.um_per_px) for each in sections)
+    x, y = [start, start + mm], [bottom - 0.08 * reach] * 2
+    who = f"section {section.name}, patient {section.patient}<br>1 mm is {mm:,.0f} px"
+    line = {"mode": "lines", "line": {"color": "#222222", "width": 4}}
+    fig.add_scatter(x=x, y=y, hovertemplate=f"{who}<extra></extra>", **line, **at)
 
 
 def window(section: Section, reach: float) -> tuple[float, float]:
@@ -105,27 +92,17 @@ def colours(shares: pd.DataFrame, groups: Sequence[str], kind: str = "") -> go.F
         Column that lines are coloured by; by default lab where there are several, else patient.
     """
     kind = kind or ("lab" if shares["lab"].nunique() > 1 else "patient")
-    palette, first = colour_of(list(groups)), set(shares.drop_duplicates(kind)["section"])
-    fig = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.05)
-    for (channel, name, group), lines in shares.groupby(["channel", "section", kind], sort=False):
-        row = CHANNELS.index(channel) + 1
-        label = f"patient {group}" if kind == "patient" else group
-        share = f"{channel} level %{{x:.0f}}: %{{y:.1%}} of pixels"
-        fig.add_scatter(
-            x=lines["level"].to_numpy(),
-            y=lines["share"].to_numpy(),
-            mode="lines",
-            line={"color": palette[group], "width": 1.8, "shape": "spline", "smoothing": 0.6},
-            name=label,
-            legendgroup=group,
-            showlegend=row == 1 and name in first,
-            hovertemplate=f"section {name}, {label}<br>{share}<extra></extra>",
-            row=row,
-            col=1,
-        )
-    for row, channel in enumerate(CHANNELS, start=1):
-        axis = {"title_text": channel, "tickformat": ".0%", "rangemode": "tozero", "nticks": 4}
-        fig.update_yaxes(**axis, row=row, col=1)
+    labels = {each: f"patient {each}" if kind == "patient" else each for each in groups}
+    rows = shares.assign(of=shares[kind].map(labels))
+    parts = {"color": "of", "line_group": "section", "hover_name": "section"}
+    parts |= {"facet_col": "channel", "facet_col_wrap": 1, "facet_row_spacing": 0.05}
+    colours = dict(zip(labels.values(), colour_of(list(groups)).values(), strict=True))
+    parts |= {"color_discrete_map": colours, "category_orders": {"channel": list(CHANNELS)}}
+    parts["hover_data"] = {"level": ":.0f", "share": ":.1%"}
+    fig = px.line(rows, x="level", y="share", render_mode="svg", **parts)
+    fig.update_traces(line={"width": 1.8, "shape": "spline", "smoothing": 0.6})
+    axis = {"tickformat": ".0%", "rangemode": "tozero", "nticks": 4}
+    fig.update_yaxes(title_text="", matches=None, **axis)
     fig.update_xaxes(range=[0, 255], tickvals=[0, 64, 128, 192, 255], zeroline=False)
-    fig.update_xaxes(title_text="brightness level, 0 dark to 255 bright", row=3, col=1)
-    return plain(fig, 520, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
+    fig.update_xaxes(title_text="brightness level, 0 dark to 255 bright", row=1)
+    return plain(name_panels(fig), 520, legend=ABOVE)

@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, UInt8
 from PIL import Image
+from plotly.subplots import make_subplots
 
 from compendium.data.section import Section
 
@@ -17,6 +18,8 @@ SEQUENTIAL = "Viridis"
 DIVERGING = "RdBu_r"
 SLIDE_PX = 360
 ZERO_LINE = {"line_width": 1, "line_dash": "dot", "line_color": "#888888"}
+ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": ""}
+"""Legend above the panels."""
 
 
 def colour_of(names: list[str]) -> dict[str, str]:
@@ -28,9 +31,8 @@ def data_uri(image: UInt8[np.ndarray, "height width 3"], longest: int = SLIDE_PX
     """Return an image as a WebP data URI, its longer side at most `longest` pixels."""
     picture = Image.fromarray(image)
     scale = min(1.0, longest / max(picture.size))
-    picture = picture.resize(
-        (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS
-    )
+    size = round(picture.width * scale), round(picture.height * scale)
+    picture = picture.resize(size, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=72, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -40,26 +42,14 @@ def lay_slide(
     fig: go.Figure, section: Section, row: int = 1, col: int = 1, opacity: float = 1.0
 ) -> None:
     """Put a section's thumbnail under a panel whose axes are pixels of the full image."""
-    lay_axes(
-        fig, section.pixels, 1.5 * 200 / section.um_per_px if section.um_per_px else 0, row, col
-    )
+    margin = 1.5 * 200 / section.um_per_px if section.um_per_px else 0
+    lay_axes(fig, section.pixels, margin, row, col)
     if section.thumbnail is not None:
-        x, y = (axis.plotly_name.replace("axis", "") for axis in fig.get_subplot(row, col))
-        height, width = (
-            float(side) / section.thumbnail_scale for side in section.thumbnail.shape[:2]
-        )
-        fig.add_layout_image(
-            source=data_uri(section.thumbnail, 520),
-            x=0,
-            y=0,
-            sizex=width,
-            sizey=height,
-            xref=x,
-            yref=y,
-            sizing="stretch",
-            layer="below",
-            opacity=opacity,
-        )
+        height, width = (side / section.thumbnail_scale for side in section.thumbnail.shape[:2])
+        source, place = data_uri(section.thumbnail, 520), {"row": row, "col": col}
+        size = {"x": 0, "y": 0, "sizex": float(width), "sizey": float(height)}
+        look = {"sizing": "stretch", "layer": "below", "opacity": opacity}
+        fig.add_layout_image(source=source, **size, **look, **place)
 
 
 def lay_axes(
@@ -68,17 +58,20 @@ def lay_axes(
     """Set the axes of a panel to pixels of the full image, y down, around the spots."""
     x = fig.get_subplot(row, col)[0].plotly_name.replace("axis", "")
     low, high = pixels.min(axis=0) - margin, pixels.max(axis=0) + margin
-    fig.update_xaxes(
-        range=[float(low[0]), float(high[0])], visible=False, constrain="domain", row=row, col=col
-    )
-    fig.update_yaxes(
-        range=[float(high[1]), float(low[1])],
-        visible=False,
-        scaleanchor=x,
-        constrain="domain",
-        row=row,
-        col=col,
-    )
+    hidden = {"visible": False, "constrain": "domain", "row": row, "col": col}
+    fig.update_xaxes(range=[float(low[0]), float(high[0])], **hidden)
+    fig.update_yaxes(range=[float(high[1]), float(low[1])], scaleanchor=x, **hidden)
+
+
+def stacked(titles: list[str], spacing: float = 0.08, **options) -> go.Figure:
+    """Return panels with titles, one below the other, that share their x axis."""
+    shared = {"shared_xaxes": True, "vertical_spacing": spacing}
+    return make_subplots(len(titles), 1, subplot_titles=titles, **shared | options)
+
+
+def name_panels(fig: go.Figure) -> go.Figure:
+    """Shorten the titles COLUMN=VALUE that plotly.express gives to panels to the value."""
+    return fig.for_each_annotation(lambda note: note.update(text=note.text.partition("=")[2]))
 
 
 def plain(fig: go.Figure, height: int = 440, **layout) -> go.Figure:

@@ -7,28 +7,31 @@ import pickle
 import platform
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Executor
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from compendium.data.section import Section
 from compendium.errors import BadInput, cause
 from compendium.machine import peak_memory_mb
 from compendium.methods.layers import Method
-from compendium.runs import ensemble, store
+from compendium.runs import store
 from compendium.runs.executors.local import Serial
-from compendium.runs.fit import Fitted, classify, fit, pick_device, predict
+from compendium.runs.fit import Fitted, fit, pick_device, predict
 from compendium.runs.inputs.batches import inputs, rows_predicted
 from compendium.runs.inputs.matching import uncut
 from compendium.runs.inputs.prepare import RunInputs, prepare_inputs, used
 from compendium.runs.run import Run
-from compendium.runs.store import Record
+from compendium.runs.seeds import seed_of
 from compendium.storage import home
 
+SUMMED = ("seconds", "parameters", "trainable")  # over the fits of a run of several
 PACKAGES = ("compendium", "torch", "numpy", "scipy", "scikit-learn", "timm")
 log = logging.getLogger(__name__)
 ONE_AT_A_TIME = threading.Lock()  # a process has one random generator and one home
@@ -56,7 +59,7 @@ def execute(
     *,
     device: str = "auto",
     executor: Executor | None = None,
-) -> list[Record]:
+) -> list[store.Record]:
     """Compute the runs that are not stored, and return the record of every run, in order.
 
     Parameters
@@ -140,7 +143,7 @@ def attempt(run: Run, sections: PackedSections, device: str, at: str) -> Path | 
             return store.reason(error)
 
 
-def _read(folder: Path) -> Record:
+def _read(folder: Path) -> store.Record:
     if record := store.read(folder):
         return record
     raise RunsFailed(
@@ -149,12 +152,7 @@ def _read(folder: Path) -> Record:
     )
 
 
-def run_once(
-    run: Run,
-    sections: Sequence[Section],
-    device: str = "auto",
-    after_epoch: Callable[[int], None] | None = None,
-) -> Record:
+def run_once(run: Run, sections: Sequence[Section], device: str = "auto") -> store.Record:
     """Return the stored record if there is a good one, else fit, predict and store.
 
     An interrupted fit continues from its checkpoint. Of several processes that ask for the same run
@@ -164,75 +162,96 @@ def run_once(
     ----------
     run, sections, device
         What is computed.
-    after_epoch
-        Called with the number of each epoch when it ends.
     """
     device = pick_device(device)
     target = store.folder(run, run.identity(used(run, sections)))
-    if record := _stored(target, quiet=True):
-        store.tidy(record)
-        return record
-    with store.locked(target) as work:
-        checkpoint = work / store.CHECKPOINT
-        with store.failure_noted(target):
-            record = _stored(target)
-            if not record and run.members > 1:
-                fits = [
-                    run_once(each, sections, device, after_epoch) for each in ensemble.members(run)
-                ]
-                record = ensemble.average(run, fits, target)
-            record = record or _fit_and_store(
-                run, sections, device, target, checkpoint, after_epoch
-            )
-        checkpoint.unlink(missing_ok=True)
+    with suppress(store.Damaged):  # reported when the run is made again
+        if record := store.read(target):
+            store.tidy(record)
+            return record
+    with store.locked(target) as work, store.failure_noted(target):
+        try:
+            record = store.read(target)
+        except store.Damaged as error:
+            log.warning("%s", error)
+            record = None
+        record = record or _computed(run, sections, device, target, work)
+        (work / store.CHECKPOINT).unlink(missing_ok=True)
     return record
 
 
-def _stored(target: Path, quiet: bool = False) -> Record | None:
-    try:
-        return store.read(target)
-    except store.Damaged as error:
-        if not quiet:
-            log.warning("%s", error)
-        return None
-
-
-def _fit_and_store(
-    run: Run,
-    sections: Sequence[Section],
-    device: str,
-    target: Path,
-    checkpoint: Path,
-    after_epoch: Callable[[int], None] | None,
-) -> Record:
+def _computed(
+    run: Run, sections: Sequence[Section], device: str, target: Path, work: Path
+) -> store.Record:
+    if run.members > 1:
+        fits = [run_once(each, sections, device) for each in members(run)]
+        return average(run, fits, target)
     prepared = prepare_inputs(run, sections, device)
     for spots in uncut(prepared.test):
         inputs(run, spots, None, device)  # features are cached, and no cost of this run
     began = time.monotonic()
-    fitted = fit(
-        run,
-        prepared.training,
-        prepared.validation,
-        len(prepared.genes),
-        device,
-        checkpoint,
-        after_epoch,
-    )
+    checkpoint = work / store.CHECKPOINT
+    fitted = fit(run, prepared.training, prepared.validation, device, checkpoint)
     predicted = _predicted(run, fitted.method, prepared.test, device)
-    facts = {
-        "run": asdict(run),
-        "line": run.line,
-        "data": {s.name: s.digest for s in used(run, sections)},
-        "stages": run.versions(),
-        "seconds": round(fitted.earlier + time.monotonic() - began, 4),
-    }
+    seconds = round(fitted.earlier + time.monotonic() - began, 4)
+    facts = {"run": asdict(run), "line": run.line, "stages": run.versions(), "seconds": seconds}
+    facts |= {"data": {s.name: s.digest for s in used(run, sections)}}
+    facts |= _results(prepared, fitted) | _surroundings(device)
+    arrays = predicted | {"fitted_target": store.fitted_arrays(prepared.target)}
+    return store.write(target, facts, prepared.target.genes, **arrays)
+
+
+def members(run: Run) -> list[Run]:
+    """List the fits of a run, each a run that is stored too; the first has the run's seed."""
+    return [
+        replace(run, members=1, seed=seed_of("member", run.seed, i) if i else run.seed)
+        for i in range(run.members)
+    ]
+
+
+def average(run: Run, fits: Sequence[store.Record], target: Path) -> store.Record:
+    """Store the mean of several fits.
+
+    Parameters
+    ----------
+    run
+        The run of several members.
+    fits
+        Records of its members.
+    target
+        Folder of its record.
+
+    Returns
+    -------
+    Mean predictions and class probabilities, and as `spread` the standard deviation (n - 1) of the
+    predictions. The training curve is a mean, seconds and numbers of parameters are sums, all other
+    facts are of the first fit.
+    """
+    first = fits[0]
+    curves = zip(*(fit.facts["curve"] for fit in fits), strict=True)
+    curve = [
+        {term: float(np.mean([row[term] for row in rows])) for term in rows[0]} for rows in curves
+    ]
+    facts = first.facts | {"run": asdict(run), "line": run.line, "curve": curve}
+    facts |= {"members": [fit.id for fit in fits]}
+    facts |= {"finished": max(fit.facts["finished"] for fit in fits)}
+    facts |= {name: sum(fit.facts[name] for fit in fits) for name in SUMMED}
+    predictions = [fit.predictions for fit in fits]
     return store.write(
         target,
-        facts | _results(prepared, fitted) | _surroundings(device),
-        prepared.genes,
-        **predicted,
-        fitted_target=store.fitted_arrays(prepared.target),
+        facts,
+        first.genes,
+        predictions=_over(predictions, np.mean),
+        spread=_over(predictions, np.std, ddof=1),
+        probabilities=_over([fit.probabilities for fit in fits], np.mean),
+        rows=first.rows,
+        fitted_target=first.fitted_target,
     )
+
+
+def _over(fits: list[dict[str, np.ndarray]], statistic, **settings) -> dict[str, np.ndarray]:
+    """A statistic over the fits, for each section."""
+    return {name: statistic([fit[name] for fit in fits], axis=0, **settings) for name in fits[0]}
 
 
 def _predicted(
@@ -240,38 +259,28 @@ def _predicted(
 ) -> dict[str, store.Arrays]:
     """What a trained method says of each test section."""
     rows = {section.name: rows_predicted(run, section) for section in test}
-    classifies = test if hasattr(method, "classify") else ()
-    return {
-        "predictions": {s.name: predict(run, method, s, device) for s in test},
-        "probabilities": {s.name: classify(run, method, s, device) for s in classifies},
-        "rows": {name: spots for name, spots in rows.items() if spots is not None},
-    }
+    values = {"predictions": {s.name: predict(run, method, s, device) for s in test}}
+    if classify := getattr(method, "classify", None):
+        values["probabilities"] = {s.name: predict(run, method, s, device, classify) for s in test}
+    return values | {"rows": {name: spots for name, spots in rows.items() if spots is not None}}
 
 
 def _results(prepared: RunInputs, fitted: Fitted) -> dict:
     """What a record states of training."""
-    return {
-        "classes": prepared.classes,
-        "target": {"transform": prepared.target.transform, "spots": prepared.target.spots},
-        "curve": fitted.curve,
-        "best_epoch": fitted.best_epoch,
-        "training_spots": sum(len(each) for each in prepared.training),
-        "parameters": count(fitted.method),
-        "trainable": count(fitted.method, trainable=True),
-    }
+    target, spots = prepared.target, sum(len(each) for each in prepared.training)
+    facts = {"classes": prepared.classes, "curve": fitted.curve, "best_epoch": fitted.best_epoch}
+    facts |= {"target": {"transform": target.transform, "spots": target.spots}}
+    sizes = {"parameters": count(fitted.method), "trainable": count(fitted.method, trainable=True)}
+    return facts | sizes | {"training_spots": spots}
 
 
 def _surroundings(device: str) -> dict:
     """What a record states of the machine, the time and the packages."""
-    return {
-        "process_peak_memory_mb": peak_memory_mb(),
-        "device": device_line(device),
-        "precision": "float32",
-        "threads": torch.get_num_threads(),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in PACKAGES},
-    }
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    packages = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    facts = {"process_peak_memory_mb": peak_memory_mb(), "threads": torch.get_num_threads()}
+    facts |= {"device": device_line(device), "precision": "float32"}
+    return facts | {"finished": now, "versions": packages}
 
 
 def count(method: Method, trainable: bool = False) -> int:

@@ -9,14 +9,13 @@ from compendium.data.targets.transforms import REGISTRY
 from compendium.errors import BadInput
 from compendium.runs import store
 from compendium.runs.run import Run
-from compendium.runs.store import Record
 from compendium.storage import home
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def find(cohort: str, identity: str) -> Record:
+def find(cohort: str, identity: str) -> store.Record:
     """Read the record of a cohort's run by its ID.
 
     Raises
@@ -40,7 +39,7 @@ def find(cohort: str, identity: str) -> Record:
         ) from error
 
 
-def prediction(record: Record, section: Section) -> "AnnData":
+def prediction(record: store.Record, section: Section) -> "AnnData":
     """Convert the prediction for a section to AnnData, with its counts of the same genes.
 
     Raises
@@ -61,34 +60,25 @@ def prediction(record: Record, section: Section) -> "AnnData":
     return to_anndata(section, record.by_spot(section), record.genes, provenance(record))
 
 
-def provenance(record: Record) -> dict[str, str]:
+def provenance(record: store.Record) -> dict[str, str]:
     """Describe as text what made a prediction: run, method, training, code, device and time."""
     facts, run = record.facts, _run(record)
-    return {
-        "run": record.id,
-        "line": facts["line"],
-        "method": run.title,
-        "target": f"{run.target}: {REGISTRY[run.target].formula}",
-        "panel": run.panel,
-        "seed": str(run.seed),
-        "train": " ".join(run.split.train),
-        "left_out": run.split.left_out,
-        "version": f"compendium {facts['versions']['compendium']}",
-        "code": ", ".join(f"{stage} {number}" for stage, number in facts["stages"].items()),
-        "device": facts["device"],
-        "finished": facts["finished"],
-    }
+    target = f"{run.target}: {REGISTRY[run.target].formula}"
+    stages = ", ".join(f"{stage} {number}" for stage, number in facts["stages"].items())
+    what = {"run": record.id, "line": facts["line"], "method": run.title, "target": target}
+    what |= {"panel": run.panel, "seed": str(run.seed), "train": " ".join(run.split.train)}
+    what |= {"left_out": run.split.left_out}
+    made = {"version": f"compendium {facts['versions']['compendium']}", "code": stages}
+    return what | made | {"device": facts["device"], "finished": facts["finished"]}
 
 
-def _run(record: Record) -> Run:
+def _run(record: store.Record) -> Run:
     """The run as it was planned."""
     try:
         stored = record.facts["run"]
-        split = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in stored["split"].items()
-        }
-        model = tuple((name, value) for name, value in stored["model"])
+        parts = stored["split"].items()
+        split = {name: tuple(part) if isinstance(part, list) else part for name, part in parts}
+        model = tuple(map(tuple, stored["model"]))
         return Run(**stored | {"split": Split(**split), "model": model})
     except (TypeError, KeyError) as error:
         raise BadInput(

@@ -2,11 +2,12 @@
 
 import io
 import logging
-import pickle
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import PickleError
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from compendium.errors import BadInput
 from compendium.machine import DEVICES, usable
 from compendium.methods import recipe
 from compendium.methods.layers import ActivationCheckpoint, Batch, Method, ModelSpec
-from compendium.methods.registry import NONE, OWN
+from compendium.methods.registry import OWN
 from compendium.runs.inputs.batches import Inputs, in_order, inputs, training, windowed
 from compendium.runs.inputs.matching import TrainingSubset
 from compendium.runs.run import Run
@@ -27,16 +28,9 @@ from compendium.runs.seeds import seed_of
 from compendium.storage import read_checksummed, write_checksummed
 
 CHECKPOINT_SECONDS = 20.0
-OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-UNREADABLE = (
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    EOFError,
-    OSError,
-    pickle.PickleError,
-)
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+UNREADABLE = (RuntimeError, ValueError, LookupError, TypeError, EOFError, OSError, PickleError)
+Apply = Callable[[Batch], torch.Tensor]
 log = logging.getLogger(__name__)
 
 
@@ -86,7 +80,7 @@ def pick_device(device: str) -> str:
     return next(filter(usable, gpus), "cpu") if device == "auto" else device
 
 
-def build(run: Run, sections: list[Inputs], genes: int) -> Method:
+def build(run: Run, sections: list[Inputs]) -> Method:
     """Build the untrained method, its weights drawn from the run's seed.
 
     Parameters
@@ -95,28 +89,14 @@ def build(run: Run, sections: list[Inputs], genes: int) -> Method:
         The run.
     sections
         Training inputs.
-    genes
-        Number of genes.
     """
-    facts = recipe(run.method)
-    if run.encoder == OWN:
-        image = {
-            "tile_px": run.tile_px,
-            "encoder": facts.encoder,
-            "weights": run.weights,
-            "scale": run.scale,
-        }
-    else:
-        image = {"features": 0 if run.encoder == NONE else sections[0].image.shape[1]}
-    spec = ModelSpec(
-        genes,
-        torch.from_numpy(np.concatenate([each.target for each in sections]).mean(axis=0)),
-        run.target,
-        1 + max(int(each.labels.max()) for each in sections),
-        sum(len(each) for each in sections),
-        rates=_rates(sections),
-        **image,
-    )
+    facts, targets = recipe(run.method), np.concatenate([each.target for each in sections])
+    image = {"tile_px": run.tile_px, "weights": run.weights, "scale": run.scale}
+    image |= {"features": 0 if run.encoder == OWN else sections[0].image.shape[1]}
+    counted = {"spots": len(targets), "rates": _rates(sections)}
+    counted |= {"classes": 1 + max(int(each.labels.max()) for each in sections)}
+    mean = torch.from_numpy(targets.mean(axis=0))
+    spec = ModelSpec(len(mean), mean, run.target, encoder=facts.encoder, **image, **counted)
     torch.manual_seed(seed_of("build", run.seed))
     method = facts.build(spec, **dict(run.model))
     for part in method.modules():
@@ -125,25 +105,18 @@ def build(run: Run, sections: list[Inputs], genes: int) -> Method:
     return method
 
 
-def _rates(sections: list[Inputs]) -> torch.Tensor | None:
+def _rates(sections: list[Inputs]) -> torch.Tensor:
     """Of each gene exp(mean of ln(1 + count / size)) - 1; a spot of size 0 counts as 0."""
-    if any(each.counts is None for each in sections):
-        return None
-    counts, size = (
-        np.concatenate([getattr(each, name) for each in sections]).astype(np.float64)
-        for name in ("counts", "size")
-    )
-    logs = np.log1p(
-        np.divide(counts, size[:, None], out=np.zeros_like(counts), where=size[:, None] > 0)
-    )
-    return torch.from_numpy(np.expm1(logs.mean(axis=0))).float()
+    counts = np.concatenate([each.counts for each in sections]).astype(np.float64)
+    size = np.concatenate([each.size for each in sections]).astype(np.float64)[:, None]
+    rates = np.divide(counts, size, out=np.zeros_like(counts), where=size > 0)
+    return torch.from_numpy(np.expm1(np.log1p(rates).mean(axis=0))).float()
 
 
 def fit(
     run: Run,
     sections: list[Inputs],
     valid: list[Inputs],
-    genes: int,
     device: str,
     checkpoint: Path,
     after_epoch: Callable[[int], None] | None = None,
@@ -159,8 +132,6 @@ def fit(
         The run.
     sections, valid
         Training and validation inputs.
-    genes
-        Number of genes.
     device
         Device of the method.
     checkpoint
@@ -169,16 +140,15 @@ def fit(
         Called with the number of each epoch when it ends.
     """
     with torch.random.fork_rng():
-        method = build(run, sections, genes).to(device)
+        method = build(run, sections).to(device)
         state = {"curve": [], "seconds": 0.0}
         if run.epochs and any(p.requires_grad for p in method.parameters()):
-            training_run = _Training(run, method, sections, valid, device, checkpoint)
-            state = training_run.to_the_end(after_epoch)
+            loop = _Training(run, method, sections, valid, device, checkpoint)
+            state = loop.to_the_end(after_epoch)
         method.eval()
+        batches = (batch.to(device) for each in sections for batch in in_order(run, each))
         with torch.inference_mode():
-            method.fit_closed_form(
-                batch.to(device) for each in sections for batch in in_order(run, each)
-            )
+            method.fit_closed_form(batches)
     curve = state["curve"]
     losses = [row["validation"] for row in curve if "validation" in row]
     best = int(np.argmin(losses)) if losses else len(curve) - 1
@@ -197,7 +167,11 @@ class _Training:
     checkpoint: Path
 
     def __post_init__(self) -> None:
-        self.optimiser = _optimiser(self.run, self.method)
+        weights, run = [p for p in self.method.parameters() if p.requires_grad], self.run
+        # Fused: on a CPU the loop over tensors took a fifth of a step.
+        own = {"momentum": run.momentum} if run.optimiser == "sgd" else {"fused": True}
+        own |= {"lr": run.lr, "weight_decay": run.weight_decay}
+        self.optimiser = OPTIMISERS[run.optimiser](weights, **own)
         self.began = self.saved = time.monotonic()
 
     def to_the_end(self, after_epoch: Callable[[int], None] | None) -> dict:
@@ -206,8 +180,9 @@ class _Training:
         left = range(len(state["curve"]), run.epochs)
         for epoch in tqdm(left, desc=f"{run.method} {run.split.name}", disable=None):
             torch.manual_seed(seed_of("epoch", run.seed, epoch))
+            decays = epoch // run.lr_every if run.lr_every else 0
             for group in self.optimiser.param_groups:
-                group["lr"] = _rate_of(run, epoch)
+                group["lr"] = run.lr * run.lr_decay**decays
             row = self.epoch(epoch)
             if self.valid:
                 row["validation"] = self.validation_loss()
@@ -226,7 +201,7 @@ class _Training:
     def epoch(self, epoch: int) -> dict[str, float]:
         """One pass over the training batches; mean of each loss term."""
         self.method.train()
-        sums, steps = {}, 0
+        sums, steps = Counter(), 0
         for batch in training(self.run, self.sections, epoch, self.device):
             terms = self.method.losses(batch)
             loss = sum(terms.values())
@@ -239,28 +214,21 @@ class _Training:
             loss.backward()
             self.optimiser.step()
             steps += 1
-            for name, term in terms.items():
-                sums[name] = sums.get(name, 0.0) + term.item()
+            sums.update({name: term.item() for name, term in terms.items()})
         return {name: value / steps for name, value in sums.items()}
 
     @torch.inference_mode()
     def validation_loss(self) -> float:
         """Mean loss of the validation batches."""
         self.method.eval()
-        losses = [
-            sum(self.method.losses(batch.to(self.device)).values()).item()
-            for each in self.valid
-            for batch in in_order(self.run, each)
-        ]
-        return float(np.mean(losses))
+        batches = (batch for each in self.valid for batch in in_order(self.run, each))
+        terms = (self.method.losses(batch.to(self.device)) for batch in batches)
+        return float(np.mean([sum(each.values()).item() for each in terms]))
 
     def save(self, state: dict, now: float) -> None:
         """Write the checkpoint."""
-        trained = {
-            "method": self.method.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "seconds": state["seconds"] + now - self.began,
-        }
+        trained = {"method": self.method.state_dict(), "optimiser": self.optimiser.state_dict()}
+        trained |= {"seconds": state["seconds"] + now - self.began}
         packed = io.BytesIO()  # torch hides the reason of a full disk, a file gives it
         torch.save(state | trained, packed)
         write_checksummed(self.checkpoint, packed.getbuffer())
@@ -282,31 +250,14 @@ class _Training:
             return {key: state[key] for key in fresh}
         except UNREADABLE as error:
             why = " ".join(str(error).split())[:200]
-            log.warning(
-                "checkpoint %s cannot be continued (%s); training starts again",
-                self.checkpoint,
-                why,
-            )
+            line = "checkpoint %s cannot be continued (%s); training starts again"
+            log.warning(line, self.checkpoint, why)
             self.method.load_state_dict(start)
             return fresh
 
 
-def _rate_of(run: Run, epoch: int) -> float:
-    """Learning rate of an epoch."""
-    return run.lr * run.lr_decay ** (epoch // run.lr_every if run.lr_every else 0)
-
-
 def _copied(method: Method) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in method.state_dict().items()}
-
-
-def _optimiser(run: Run, method: Method) -> torch.optim.Optimizer:
-    weights = [p for p in method.parameters() if p.requires_grad]
-    settings = {"lr": run.lr, "weight_decay": run.weight_decay}
-    if run.optimiser == "sgd":
-        return torch.optim.SGD(weights, momentum=run.momentum, **settings)
-    # Fused: on a CPU the loop over tensors took a fifth of a step.
-    return OPTIMISERS[run.optimiser](weights, fused=True, **settings)
 
 
 def _maker(device: str) -> str:
@@ -314,9 +265,10 @@ def _maker(device: str) -> str:
     return f"torch {torch.__version__} {device}"
 
 
+@torch.inference_mode()
 def predict(
-    run: Run, method: Method, section: Section, device: str
-) -> Float32[np.ndarray, "spot gene"]:
+    run: Run, method: Method, section: Section, device: str, apply: Apply | None = None
+) -> Float32[np.ndarray, "spot value"]:
     """Predict the expression of every spot of a section, whose counts are removed first.
 
     Parameters
@@ -327,36 +279,22 @@ def predict(
         Test section, with the stains that the run asks for.
     device
         Device of the method.
+    apply
+        What is predicted of a batch: `method.predict` by default, `method.classify` for the
+        probability of each class.
 
     Returns
     -------
     Predictions in the order of the spots, under windows=published of those that `rows_predicted`
     names.
     """
-    return _over_spots(run, method, method.predict, section, device)
-
-
-def classify(
-    run: Run, method: Method, section: Section, device: str
-) -> Float32[np.ndarray, "spot class"]:
-    """Predict class probabilities of every spot of a section without counts and labels.
-
-    Parameters and rows are those of `predict`; the method has `classify`.
-    """
-    return _over_spots(run, method, method.classify, section, device)
-
-
-@torch.inference_mode()
-def _over_spots(
-    run: Run, method: Method, apply: Callable[[Batch], torch.Tensor], section: Section, device: str
-) -> Float32[np.ndarray, "spot value"]:
     hidden = section.without_counts()
     whole = TrainingSubset(hidden, hidden)
     pieces = windowed(run, [whole], [inputs(run, whole, None, device)], None)
     method.eval()
-    values = torch.cat(
-        [apply(batch.to(device)).float().cpu() for each in pieces for batch in in_order(run, each)]
-    ).numpy()
+    batches = (batch.to(device) for each in pieces for batch in in_order(run, each))
+    apply = apply or method.predict
+    values = torch.cat([apply(batch).float().cpu() for batch in batches]).numpy()
     if not np.isfinite(values).all():
         raise BadInput(
             f"method {run.method} on {run.split.name}: {(~np.isfinite(values)).sum()} predictions"

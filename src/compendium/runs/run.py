@@ -1,39 +1,53 @@
 """The Run: every parameter that decides a prediction, resolved, with an identity of its own."""
 
-import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
+from typing import Annotated, Any, Literal, get_type_hints
 
-import torch
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from compendium import versions
 from compendium.data.section import Section
-from compendium.data.splits import Placed, Split, check_apart
+from compendium.data.splits import Split
 from compendium.data.targets import seurat
-from compendium.data.windows import PUBLISHED, WHOLE
+from compendium.data.targets.transforms import TRANSFORMS
+from compendium.data.windows import PUBLISHED, WHOLE, WINDOWS
 from compendium.errors import BadInput
 from compendium.images import encoders
+from compendium.images.augment.families import FAMILIES
 from compendium.images.features import COLOUR, COORDINATES
-from compendium.images.stain.store import AS_IT_IS
-from compendium.images.tissue_filter import EVERY
+from compendium.images.stain.store import AS_IT_IS, STAINS
+from compendium.images.tissue_filter import EVERY, SPOTS
 from compendium.methods import Recipe, describe, recipe
-from compendium.methods.layers import ModelSpec
-from compendium.methods.registry import NONE, OWN
-from compendium.runs.parameters import (
-    FROZEN_TILE_PX,
-    PROTOCOLS,
-    VISIUM,
-    collected,
-    conflicts,
-    defaults,
-    encoder_of,
-    parse,
-)
+from compendium.methods.registry import NONE, OWN, Config
+
+PROTOCOLS: dict[str, dict[str, str | bool]] = {
+    "published": {"split": "section-out", "panel": "hvg_769", "stain_test": False, "encoder": OWN},
+    "clean": {"split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised"}
+    | {"spots": EVERY, "stain": AS_IT_IS, "stain_test": True, "encoder": encoders.FROZEN},
+}
+"""Parameters that a protocol sets; it leaves others as the method's recipe says."""
+
+VISIUM = {
+    "published": {"positions": 128, "prune": "NA"},
+    "clean": {"positions": 128, "metric": "hexagonal", "k": 6},
+}
+"""Parameters that a protocol sets for section methods where all sections are Visium slides."""
+
+FROZEN_TILE_PX = 224
+"""Side in pixels of the tiles behind frozen features, the same for every method."""
 
 RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is preliminary
-PATIENTS_MAY_BE_SHARED = ("section-out", "matched-within")  # rules that clean runs too may use
+IN_LINE = (*PROTOCOLS["clean"], "budget", "members", "tile_um", "windows")
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+AtLeastZero = Annotated[int, Field(ge=0)]
+Real = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -75,30 +89,30 @@ class Run:
     split: Split
     panel: str
     seed: int
-    protocol: str
-    budget: str
-    target: str
+    protocol: Literal[tuple(PROTOCOLS)]
+    budget: Literal["smoke", "laptop", "full"]
+    target: Literal[TRANSFORMS]
     encoder: str
     weights: str
-    tile_px: int
-    scale: str
-    augment: str
+    tile_px: AtLeastOne
+    scale: Literal[encoders.SCALES]
+    augment: Literal[tuple(FAMILIES)]
     permute: bool
-    optimiser: str
-    lr: float
-    momentum: float
-    weight_decay: float
-    batch: int
-    epochs: int
+    optimiser: Literal["adam", "adamw", "sgd", "closed form"]
+    lr: AboveZero
+    momentum: Real
+    weight_decay: Real
+    batch: AtLeastOne
+    epochs: AtLeastZero
     model: tuple[tuple[str, int | float | bool | str], ...]
-    lr_decay: float = 1.0
-    lr_every: int = 0
-    members: int = 1
-    spots: str = EVERY
-    stain: str = AS_IT_IS
+    lr_decay: AboveZero = 1.0
+    lr_every: AtLeastZero = 0
+    members: AtLeastOne = 1
+    spots: Literal[SPOTS] = EVERY
+    stain: Literal[(AS_IT_IS, *STAINS)] = AS_IT_IS
     stain_test: bool = True
-    tile_um: float = 0.0
-    windows: str = WHOLE
+    tile_um: NotNegative = 0.0
+    windows: Literal[WINDOWS] = WHOLE
     checkpoint_activations: bool = False
 
     @property
@@ -115,23 +129,11 @@ class Run:
     def line(self) -> str:
         """Protocol with its exceptions, e.g. `clean, except split = section-out`."""
         facts = recipe(self.method)
-        own = {
-            "target": facts.target,
-            "scale": facts.scale,
-            "spots": EVERY,
-            "stain": AS_IT_IS,
-        } | facts.published
-        preset = {
-            name: own[name] if value is None else value
-            for name, value in PROTOCOLS[self.protocol].items()
-        } | {
-            "encoder": encoder_of(facts, "", self.protocol),
-            "members": 1,
-            "tile_um": 0.0,
-            "windows": PUBLISHED if self.protocol == self.windows == PUBLISHED else WHOLE,
-        }
-        now = {name: self.split.rule if name == "split" else getattr(self, name) for name in preset}
-        changed = [f"{name} = {now[name]}" for name in preset if now[name] != preset[name]]
+        preset = defaults(facts) | facts.published | PROTOCOLS[self.protocol] | {"budget": "full"}
+        preset |= {"encoder": encoder_of(facts, "", self.protocol)}
+        preset |= {"windows": PUBLISHED} if self.protocol == self.windows == PUBLISHED else {}
+        now = vars(self) | {"split": self.split.rule}
+        changed = [f"{name} = {now[name]}" for name in IN_LINE if now[name] != preset[name]]
         return f"{self.protocol}, except {', '.join(changed)}" if changed else self.protocol
 
     @property
@@ -148,9 +150,9 @@ class Run:
         passed = {"inputs", "fit"}
         passed |= {"features"} if self.encoder not in (OWN, NONE, COORDINATES) else set()
         passed |= {"stain"} if self.stain != AS_IT_IS else set()
-        return {"method": recipe(self.method).version} | {
-            stage: version for stage, version in versions.stages().items() if stage in passed
-        }
+        known = versions.stages().items()
+        stages = {stage: version for stage, version in known if stage in passed}
+        return {"method": recipe(self.method).version} | stages
 
     def identity(self, sections: list[Section]) -> str:
         """Compute the identity of the run on some sections.
@@ -160,12 +162,10 @@ class Run:
         Checksum of every field that differs from its default, the versions of the stages, the
         encoder's weights, and the content of the sections (of corrected counts too for sct).
         """
-        default = {each.name: each.default for each in dataclasses.fields(self)}
-        facts = {
-            name: value
-            for name, value in dataclasses.asdict(self).items()
-            if value != default[name]
-        } | {"data": {s.name: s.digest for s in sections}, "stages": self.versions()}
+        default = {each.name: each.default for each in fields(self)}
+        stated = {"data": {s.name: s.digest for s in sections}, "stages": self.versions()}
+        own = asdict(self).items()
+        facts = {name: value for name, value in own if value != default[name]} | stated
         if self.encoder not in (NONE, COLOUR, COORDINATES):
             name = recipe(self.method).encoder if self.encoder == OWN else self.encoder
             facts["weights"] = encoders.weights_id(name, self.weights) if name else ""
@@ -174,124 +174,77 @@ class Run:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def plan_run(
-    cohort: str,
-    split: Split,
-    method: str,
-    *,
-    sections: list[Placed],
-    panel: str = "",
-    seed: int = 0,
-    protocol: str = "clean",
-    budget: str = "laptop",
-    encoder: str = "",
-    weights: str = "",
-    **parameters,
-) -> Run:
-    """Resolve a run from recipe, budget, protocol and parameters, in this order.
+UNSTATED = {"panel": "", "seed": 0, "protocol": "clean", "budget": "laptop"}
+UNSTATED |= {"encoder": "", "weights": ""}
+"""Parameters of runs of every method where none is given; see `encoder_of` for the encoder."""
 
-    Controls that define their own input keep it whatever `encoder` says. On frozen features all
-    methods see the same tiles and do not augment them unless `augment` is given. A method in closed
-    form has one member.
-
-    Parameters
-    ----------
-    cohort, split, method
-        What is fitted, and on which sections.
-    sections
-        Sections of the cohort, or their entries in the catalogue.
-    panel, encoder, weights
-        "" for those of the protocol.
-    seed, protocol, budget
-        See Run.
-    **parameters
-        Any other field of Run, or parameter of the method's architecture.
-
-    Raises
-    ------
-    BadInput
-        If the method is unknown, or with every mistake in the parameters at once.
-    """
-    facts = recipe(method)
-    named = {"panel": panel, "seed": seed, "protocol": protocol, "budget": budget}
-    given, mistakes = parse(facts, named | {"encoder": encoder, "weights": weights} | parameters)
-    mistakes += conflicts(facts, split, parameters)
-    if protocol == "clean" and split.rule not in PATIENTS_MAY_BE_SHARED:
-        with collected(mistakes):
-            check_apart(split, sections)
-    if protocol in PROTOCOLS:
-        with collected(mistakes):
-            encoder = encoder_of(facts, encoder, protocol)
-    _refuse(method, mistakes)
-    values = _resolved(facts, protocol, budget, encoder, _visium(split, sections))
-    values |= {name: given[name] for name in parameters}
-    values |= {"members": 1, "augment": "none"} if facts.optimiser == "closed form" else {}
-    values |= {"stain": AS_IT_IS} if encoder in (NONE, COORDINATES) else {}
-    run = Run(
-        cohort=cohort,
-        split=split,
-        method=method,
-        panel=panel or str(PROTOCOLS[protocol]["panel"]),
-        seed=seed,
-        protocol=protocol,
-        budget=budget,
-        encoder=encoder,
-        weights=weights,
-        model=tuple(sorted((name, values.pop(name)) for name in facts.model)),
-        **values,
-    )
-    _refuse(method, _cannot_be_built(run))
-    return run
+PARAMETERS = {
+    name: kind
+    for name, kind in get_type_hints(Run, include_extras=True).items()
+    if name not in ("cohort", "method", "split", "model")
+}
+"""Type and bounds of each parameter of a run that its method's recipe or the caller gives."""
 
 
-def _refuse(method: str, mistakes: list[str]) -> None:
-    if mistakes:
-        raise BadInput(f"method {method}: {'; '.join(mistakes)}")
+def defaults(facts: Recipe) -> dict[str, Any]:
+    """Return every parameter of a method's runs with the value of its recipe."""
+    own = {name: getattr(facts, name, getattr(Run, name, None)) for name in PARAMETERS}
+    return own | UNSTATED | facts.model
 
 
-def _resolved(facts: Recipe, protocol: str, budget: str, encoder: str, visium: bool) -> dict:
-    """Parameters before any is given: those of recipe, budget, protocol and array."""
-    budgets = {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}
-    values = defaults(facts) | budgets[budget]
+def resolved(facts: Recipe, protocol: str, budget: str, encoder: str, visium: bool) -> dict:
+    """Return parameters before any is given: those of recipe, budget, protocol and array."""
+    values = defaults(facts) | {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget]
     values |= facts.published if protocol == "published" else {}
-    presets = {name: value for name, value in PROTOCOLS[protocol].items() if value is not None}
-    presets |= VISIUM[protocol] if visium and facts.unit == "section" else {}
+    presets = PROTOCOLS[protocol] | (VISIUM[protocol] if visium and facts.unit == "section" else {})
     values |= {name: value for name, value in presets.items() if name in values}
     return values | ({} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"})
 
 
-def _visium(split: Split, sections: list[Placed]) -> bool:
-    """Return whether all sections of a split have a hexagonal array."""
-    names = {*split.train, *split.valid, *split.test}
-    return all(section.array == "hexagonal" for section in sections if section.name in names)
-
-
-def _cannot_be_built(run: Run) -> list[str]:
-    """Reasons why encoder or method cannot be built, found before the first fit."""
-    mistakes: list[str] = []
-    if run.augment != "none" and run.encoder != OWN and dict(run.model).get("distill"):
-        mistakes.append(
-            "it distils views of the section and cannot train on augmented features as well;"
-            " give augment=none, or distill=0"
-        )
-    name = recipe(run.method).encoder if run.encoder == OWN else run.encoder
-    if name not in ("", NONE, COLOUR, COORDINATES):
-        with collected(mistakes):
-            encoders.check(name, run.weights)
-    with collected(mistakes):
-        tile_px = run.tile_px if run.encoder == OWN else 0
-        _build_without_numbers(run.method, run.target, tile_px, run.model)
-    return mistakes
-
-
 @cache
-def _build_without_numbers(method: str, target: str, tile_px: int, model: tuple) -> None:
-    """Let the method refuse parameters that do not fit each other (tile_px=0: frozen features)."""
-    facts = recipe(method)
-    seen = (
-        {"tile_px": tile_px, "encoder": facts.encoder, "weights": encoders.RANDOM}
-        if tile_px
-        else {"features": 8}
-    )
-    with torch.device("meta"):
-        facts.build(ModelSpec(2, torch.zeros(2), target, classes=2, **seen), **dict(model))
+def parameters_of(config: Config, closed_form: bool) -> type[BaseModel]:
+    """Return the model of the parameters of a method's runs, architecture among them."""
+    bounded = {int: AtLeastOne, float: NotNegative}
+    own = {name: type(value) for name, value in vars(config).items()}
+    types = PARAMETERS | {name: bounded.get(kind, kind) for name, kind in own.items()}
+    types |= {name: Literal[known] for name, known in config.choices().items()}
+    types |= {"dropout": Share} if "dropout" in types else {}
+    types["optimiser"] = Literal["closed form"] if closed_form else Literal["adam", "adamw", "sgd"]
+    strict = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+    given = {name: (kind, None) for name, kind in types.items()}
+    return create_model("Parameters", __config__=strict, **given)
+
+
+def encoder_of(facts: Recipe, asked: str, protocol: str) -> str:
+    """Resolve the encoder of a run.
+
+    Parameters
+    ----------
+    facts
+        Recipe of the method; a control that defines its own input keeps it.
+    asked
+        Encoder that was asked for, "" for none.
+    protocol
+        Protocol, whose encoder is taken where none was asked for.
+
+    Raises
+    ------
+    BadInput
+        If the method cannot work on what was asked for.
+    """
+    if facts.frozen:
+        return facts.frozen
+    if asked == NONE:
+        raise BadInput(
+            f"it cannot learn without an image; give encoder={OWN} or a timm name,"
+            f" e.g. {encoders.FROZEN}"
+        )
+    chosen = asked or PROTOCOLS[protocol]["encoder"]
+    if not facts.control or chosen != OWN:
+        return chosen
+    if asked:
+        raise BadInput(
+            "it works on frozen features and has no encoder of its own;"
+            f" give a timm name, e.g. {encoders.FROZEN}"
+        )
+    return encoders.FROZEN

@@ -24,18 +24,12 @@ from compendium.data.section import Section
 from compendium.data.targets.transforms import Target
 from compendium.errors import BadInput, cause
 from compendium.runs.run import Run
-from compendium.storage import atomic_folder, home, sha256
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 CHECKSUM = "facts_sha256"
 FITTED = ("low", "high", "share")  # arrays of a fitted target
-GROUPS = {
-    "section": "predictions",
-    "spread": "spread",
-    "class": "probabilities",
-    "rows": "rows",
-    "target": "fitted_target",
-}
+GROUPS = {"section": "predictions", "spread": "spread", "class": "probabilities"}
+GROUPS |= {"rows": "rows", "target": "fitted_target"}
 """First word of the arrays in predictions.npz, and the field of Record that they make up."""
 
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
@@ -114,7 +108,7 @@ class Damaged(BadInput):
 
 def folder(run: Run, identity: str) -> Path:
     """Return the folder of a run's record."""
-    return home() / "runs" / run.cohort / run.method / run.split.name / identity
+    return disk.home() / "runs" / run.cohort / run.method / run.split.name / identity
 
 
 def write(target: Path, facts: dict, genes: list[str], **groups: Arrays) -> Record:
@@ -136,9 +130,9 @@ def write(target: Path, facts: dict, genes: list[str], **groups: Arrays) -> Reco
         for word, group in GROUPS.items()
         for name, values in groups.get(group, {}).items()
     }
-    with atomic_folder(target) as aside:
+    with disk.atomic_folder(target) as aside:
         np.savez(aside / "predictions.npz", genes=np.array(genes), **arrays)
-        facts = checksummed(facts | {"predictions_sha256": sha256(aside / "predictions.npz")})
+        facts = checksummed(facts | {"predictions_sha256": disk.sha256(aside / "predictions.npz")})
         (aside / "run.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
     return Record(target, facts, genes, **groups)
 
@@ -152,9 +146,8 @@ def fitted_arrays(target: Target) -> dict[str, np.ndarray]:
 
 def checksummed(facts: dict) -> dict:
     """Add a checksum over all of the facts."""
-    text = json.dumps(
-        {key: value for key, value in facts.items() if key != CHECKSUM}, sort_keys=True
-    )
+    others = {key: value for key, value in facts.items() if key != CHECKSUM}
+    text = json.dumps(others, sort_keys=True)
     return facts | {CHECKSUM: hashlib.sha256(text.encode()).hexdigest()}
 
 
@@ -170,23 +163,20 @@ def read(target: Path) -> Record | None:
         return None
     try:
         facts = stated(target)
-        if facts["predictions_sha256"] != sha256(target / "predictions.npz"):
+        if facts["predictions_sha256"] != disk.sha256(target / "predictions.npz"):
             raise ValueError("predictions.npz has changed since it was written")
         with np.load(target / "predictions.npz", allow_pickle=False) as stored:
             genes = stored["genes"].tolist()
-            groups = {field: _group(stored, word) for word, field in GROUPS.items()}
+            groups = {group: _group(stored, f"{word} ") for word, group in GROUPS.items()}
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise Damaged(
-            f"the record in {target} is damaged ({error}); it will be made again"
-        ) from error
+        line = f"the record in {target} is damaged ({error}); it will be made again"
+        raise Damaged(line) from error
     return Record(target, facts, genes, **groups)
 
 
-def _group(stored: np.lib.npyio.NpzFile, word: str) -> dict[str, np.ndarray]:
-    start = f"{word} "
-    return {
-        name.removeprefix(start): stored[name] for name in stored.files if name.startswith(start)
-    }
+def _group(stored: np.lib.npyio.NpzFile, start: str) -> dict[str, np.ndarray]:
+    names = [name for name in stored.files if name.startswith(start)]
+    return {name.removeprefix(start): stored[name] for name in names}
 
 
 def stated(target: Path) -> dict:

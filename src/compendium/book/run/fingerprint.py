@@ -46,11 +46,11 @@ def versions_of(notebook: Path) -> dict[str, int]:
 
 def source(notebook: Path) -> str:
     """What a notebook says, without what a run or an editor adds to it."""
-    said = []
+    shown_cells = []
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         shown = [cell.get("metadata", {}).get(key) for key in SHOWN]
-        said.append([cell["cell_type"], "".join(cell["source"]), *shown])
-    return json.dumps(said)
+        shown_cells.append([cell["cell_type"], "".join(cell["source"]), *shown])
+    return json.dumps(shown_cells)
 
 
 def prepared_sections(profile: profiles.Profile) -> dict[str, str]:

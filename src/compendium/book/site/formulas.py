@@ -1,45 +1,36 @@
-"""Formulas as MathML, made when the book is built: a reader's browser sets them without any script."""
+"""Formulas as MathML, made when the book is built: a browser sets them without any script."""
 
 import re
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING
+from html import escape
 
 from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
+from sphinx.writers.html5 import HTML5Translator
 
 from compendium.book.site.markup import scrolled
 
-if TYPE_CHECKING:
-    from sphinx.writers.html5 import HTML5Translator
-
 LOGGER = logging.getLogger(__name__)
 SPACE = "{http://www.w3.org/1998/Math/MathML}"
-CHILDREN = {
-    "mfrac": 2,
-    "mroot": 2,
-    "msub": 2,
-    "msup": 2,
-    "munder": 2,
-    "mover": 2,
-    "msubsup": 3,
-    "munderover": 3,
-}
+CHILDREN = dict.fromkeys(("mfrac", "mroot", "msub", "msup", "munder", "mover"), 2)
+CHILDREN |= {"msubsup": 3, "munderover": 3}
 LIMITS = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
-# Environments whose rows are aligned at &: the translator knows split; numbers are Sphinx's business.
+# Environments whose rows are aligned at &: the translator knows split; Sphinx sets numbers.
 ALIGNED = re.compile(
-    r"\\(begin|end)\{(?:aligned|align|align\*|alignat\*?|eqnarray\*?|gather\*?|gathered)\}"
+    r"\\(begin|end)\{(?:aligned|align\*?|alignat\*?|eqnarray\*?|gather\*?|gathered)\}"
 )
 PLAIN = re.compile(
-    r"\\(?:begin|end)\{(?:equation|equation\*|displaymath)\}|\\(?:label\{[^}]*\}|nonumber|notag)"
+    r"\\(?:begin|end)\{(?:equation\*?|displaymath)\}|\\(?:label\{[^}]*\}|nonumber|notag)"
 )
 
 
 def to_mathml(tex: str, display: bool) -> str:
     """One formula as a <math> element. ValueError says what could not be translated.
 
-    Against latex2mathml's habit of passing over what it does not know, the result is checked: no command or & may be left as text and
-    every fraction, root and script must have all its parts. Limits of sums stand above and below in displayed formulas.
+    Against latex2mathml's habit of passing over what it does not know, the result is checked: no
+    command or & may be left as text, and every fraction, root and script must have all its parts.
+    Limits of sums stand above and below in displayed formulas.
     """
     from latex2mathml.converter import convert
 
@@ -48,7 +39,7 @@ def to_mathml(tex: str, display: bool) -> str:
         source = rf"\begin{{split}}{source}\end{{split}}"
     try:
         math = ET.fromstring(convert(source, display="block" if display else "inline"))
-    except Exception as error:  # noqa: BLE001  # latex2mathml raises bare and unrelated exceptions; ElementTree its own
+    except Exception as error:  # noqa: BLE001  # latex2mathml raises bare and unrelated ones
         raise ValueError(f"{error.__class__.__name__} {error}".strip()) from error
     for element in math.iter():
         _check(element)
@@ -79,24 +70,18 @@ def _translate(node: nodes.Element, display: bool) -> str:
     try:
         return to_mathml(node.astext(), display)
     except ValueError as error:
-        LOGGER.warning(
-            "formula cannot be set as MathML: %s: %s",
-            error,
-            " ".join(node.astext().split()),
-            location=node,
-            type="compendium",
-            subtype="formula",
-        )
-        return nodes.unescape(node.astext()).replace("&", "&amp;").replace("<", "&lt;")
+        message = f"formula cannot be set as MathML: {error}: {' '.join(node.astext().split())}"
+        LOGGER.warning(message, location=node, type="compendium", subtype="formula")
+        return escape(nodes.unescape(node.astext()), quote=False)
 
 
-def visit_math(self: "HTML5Translator", node: nodes.math) -> None:
+def visit_math(self: HTML5Translator, node: nodes.math) -> None:
     """Write an inline formula."""
     self.body.append(_translate(node, display=False))
     raise nodes.SkipNode
 
 
-def visit_math_block(self: "HTML5Translator", node: nodes.math_block) -> None:
+def visit_math_block(self: HTML5Translator, node: nodes.math_block) -> None:
     """Write a displayed formula, with its number where it has one."""
     self.body.append(self.starttag(node, "div", CLASS="math compendium-formula"))
     self.body.append(scrolled(_translate(node, display=True), "Formula"))

@@ -8,22 +8,18 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
-from compendium.book.site.method_tables import BENCHMARK, EXAMPLE, EXPRESSION, reviewed, steps
+import pandas as pd
+
+from compendium.book.site.method_tables import BENCHMARK, EXAMPLE, reviewed, steps
+from compendium.data.targets.transforms import REGISTRY
 from compendium.methods import Step, describe, recipe
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+# Parts whose boxes have another name than the part.
 NAMES = {
     "tile": "input",
-    "encoder": "encoder",
     "context": "between spots",
-    "distribution": "distribution",
-    "head": "head",
     "training": "training only",
-    "loss": "loss",
     "expression": "output",
 }
 # px: inside a box, between boxes, and heights of the three kinds of lines.
@@ -61,7 +57,7 @@ def boxes(name: str) -> list[Step]:
     return [
         Step("tile", f"tile of {facts.tile_px} px", EXAMPLE[facts.unit]),
         *inner,
-        Step("expression", "expression", EXPRESSION[facts.target]),
+        Step("expression", "expression", REGISTRY[facts.target].formula),
         *([loss] if loss.detail and loss not in inner else []),
     ]
 
@@ -82,14 +78,12 @@ def structure() -> list[Step]:
 
 def having(part: str) -> str:
     """List the methods with a step of that part by title, and count the variants."""
-    found = {False: [], True: []}
-    for name in reviewed():
-        has = any(step.part == part for step in steps(name))
-        found[describe(name).citation == BENCHMARK].append((describe(name).title, has))
-    own = [title for title, has in found[False] if has]
-    named = ", ".join(own) or "none of the methods"
-    named = "all methods" if len(own) == len(found[False]) else named
-    return f"{named}; {sum(has for _, has in found[True])} of {len(found[True])} variants"
+    has = {name: any(step.part == part for step in steps(name)) for name in reviewed()}
+    variants = [name for name in has if describe(name).citation == BENCHMARK]
+    own = [name for name in has if name not in variants]
+    named = ", ".join(describe(name).title for name in own if has[name])
+    named = "all methods" if all(has[name] for name in own) else named or "none of the methods"
+    return f"{named}; {sum(has[name] for name in variants)} of {len(variants)} variants"
 
 
 def alt_text(title: str, drawn: Sequence[Step]) -> str:
@@ -100,17 +94,19 @@ def alt_text(title: str, drawn: Sequence[Step]) -> str:
 def _sentence(step: Step, first: bool) -> str:
     main = "From" if first else "Then"
     start = {"in": "Into it", "out": "Beside it"}.get(step.side, main)
-    label = f" {NAMES[step.part]}:" if step.part not in ("tile", "expression", "loss") else ""
+    label = (
+        f" {NAMES.get(step.part, step.part)}:"
+        if step.part not in ("tile", "expression", "loss")
+        else ""
+    )
     detail = f" ({step.detail})" if step.detail else ""
     return f"{start}{label} {step.title}{detail}{', frozen' if step.frozen else ''}."
 
 
-def frame(drawn: Sequence[Step]) -> "pd.DataFrame":
+def frame(drawn: Sequence[Step]) -> pd.DataFrame:
     """Tabulate the boxes."""
-    import pandas as pd
-
     found = pd.DataFrame(drawn).rename(columns={"title": "box", "side": "branch"})
-    return found.assign(part=found["part"].map(NAMES))
+    return found.assign(part=found["part"].replace(NAMES))
 
 
 def to_html(title: str, drawn: Sequence[Step]) -> str:
@@ -168,8 +164,7 @@ def _beside(main: Step, sides: list[Step], y: int, form: Form) -> tuple[str, int
 def _below(main: Step, sides: list[Step], y: int, form: Form, last: bool) -> tuple[str, int]:
     """What feeds a step stands above it, what it feeds below; the main way passes on the left."""
     parts, start = [], y
-    order = [side for side in sides if side.side == "in"] + [main]
-    order += [side for side in sides if side.side == "out"]
+    order = sorted([main, *sides], key=lambda step: ("in", "", "out").index(step.side))
     for step in order:
         gap, draw = (PAD, _line) if step.side else (GAP, _arrow)
         if step is not order[0]:
@@ -205,7 +200,7 @@ def _box(step: Step, x: int, y: int, width: int, height: int) -> str:
     top = y + (height - _height(step, width)) // 2 + PAD
     below = top + LABEL + LINE * len(title)
     frozen = (", frozen", " frozen") if step.frozen else ("", "")
-    lines = [("part", top + 9, NAMES[step.part] + frozen[0])]
+    lines = [("part", top + 9, NAMES.get(step.part, step.part) + frozen[0])]
     lines += [("title", top + LABEL + LINE * i + 14, text) for i, text in enumerate(title)]
     lines += [("detail", below + SMALL * i + 12, text) for i, text in enumerate(detail)]
     texts = "".join(

@@ -14,34 +14,18 @@ from compendium.book.site.plates import TableFigure, plate
 from compendium.methods import Step, describe, names
 
 STRUCTURE = "structure"
-CAPTIONS = {
-    "methods": "Every registered method; a run takes the name in the first column. {sources}",
-    "inputs": "What a method is given, in the form of the benchmark's Table S1: tile, pixel "
-    "values, augmentation in training, and the expression that it is trained towards, where c is "
-    "the count of a gene in a spot.",
-    "architectures": "How a method is built, in the form of the benchmark's Table S2: encoder, "
-    "exchange between spots, head, and loss. Frozen: keeps its ImageNet weights.",
-    "training": "How a method is trained by its recipe (budget full), and what the budget laptop "
-    "changes.",
-    "parameters": "Parameters, all and those that are trained, counted on the networks as "
-    "registered, for 785 and for 12 genes, the panels at which the authors' networks were "
-    "counted. A classifier has two classes here.",
-    "origins": "Where a method comes from, in the form of the benchmark's Table S4: year, the data "
-    "and the rivals of its first evaluation. {sources}",
-    "protocols": "The parameters of a run that the two protocols set differently: first for every "
-    "method, then for those whose own parameters they are.",
-    "deviations": "Where the methods of this book depart from their papers or from the code behind "
-    "these, and why. What several methods share stands once.",
-}
-SHARED = (
-    "What the methods have in common, in the form of the benchmark's Figure 1a, and which of them "
-    "have a part of it. The main way runs from the tile to the expression; branches are fed by it "
-    "or feed it. In the drawings of the methods a dashed box keeps the weights that it came with."
-)
 
 
 class RegistryDirective(SphinxDirective):
-    """Figure from the registry, read anew at every build."""
+    """Figure from the registry, read anew at every build; its content is the caption."""
+
+    has_content = True
+
+    @property
+    def caption(self) -> str:
+        """Caption as its author wrote it on the page; {sources} cites every paper."""
+        self.assert_has_content()
+        return " ".join(self.content).replace("{sources}", sources())
 
     def _plate(
         self, figure: nodes.figure, kind: str, name: str, body: str, caption: str, csv: str
@@ -69,8 +53,7 @@ class TableDirective(RegistryDirective):
         name = self.arguments[0]
         frame = method_tables.table(name)
         body = scrolled(to_html(frame), f"Table {name.replace('-', ' ')}", "compendium-methods")
-        caption = CAPTIONS[name].format(sources=sources())
-        return [self._plate(TableFigure(), "table", name, body, caption, to_csv(frame))]
+        return [self._plate(TableFigure(), "table", name, body, self.caption, to_csv(frame))]
 
 
 class DrawingDirective(RegistryDirective):
@@ -85,7 +68,7 @@ class DrawingDirective(RegistryDirective):
         """Return the numbered drawings."""
         if self.arguments == [STRUCTURE]:
             drawn = method_drawings.structure()
-            return [self._drawing(STRUCTURE, "The common structure", drawn, SHARED)]
+            return [self._drawing(STRUCTURE, "The common structure", drawn, self.caption)]
         drawn = self.state.document.ids
         missing = [name for name in method_tables.reviewed() if f"fig-{name}" not in drawn]
         return [

@@ -8,37 +8,25 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from compendium.data.targets.transforms import REGISTRY
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES
 from compendium.images.tissue_filter import EVERY
 from compendium.methods import Recipe, Step, describe, names, recipe
+from compendium.methods.description import Description
 from compendium.methods.layers import ModelSpec
-from compendium.methods.registry import OWN, Description
+from compendium.methods.registry import OWN
 from compendium.runs.execution import count
 from compendium.runs.run import PROTOCOLS, VISIUM
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BENCHMARK = "jiang2023benchmark"
 PANELS = (785, 12)  # the two numbers of genes that published parameter counts are given for
 CLASSES = 2
 CELL = 56  # characters of a cell's line in a terminal
-# The targets of compendium.data.targets.transforms; c is the count of a gene in a spot.
-EXPRESSION = {
-    "harmony": "ln(1 + 1e4 c / total of the shared genes), corrected by Harmony",
-    "log1p": "ln(1 + c)",
-    "logcpm": "ln(1 + 1e6 c / total of the shared genes)",
-    "minmax": "(c - least) / (most - least) in training",
-    "pearson": "analytic Pearson residual of c",
-    "raw": "c",
-    "scprep": "log10(1 + 1e4 c / total of the panel)",
-    "sct": "log10(1 + c corrected by Seurat), then as minmax",
-    "wide": "ln(1 + 1e4 c / total of the shared genes)",
-}
 EXAMPLE = {"spot": "each spot alone", "section": "all spots of a section"}
 LEFT_OUT = {
     EVERY: "none",
@@ -79,18 +67,13 @@ def part(name: str, which: str) -> str:
 
 def _origin(step: Step) -> str:
     """Where the weights of a step come from, if not from its own training."""
-    origins = {
-        "pre-trained on ImageNet": "ImageNet" in step.detail,
-        "frozen": step.frozen,
-    }
+    origins = {"pre-trained on ImageNet": "ImageNet" in step.detail, "frozen": step.frozen}
     found = [origin for origin, holds in origins.items() if holds]
     return f" ({', '.join(found)})" if found else ""
 
 
-def methods() -> "pd.DataFrame":
+def methods() -> pd.DataFrame:
     """Tabulate every registered method, controls last."""
-    import pandas as pd
-
     controls = [name for name in names() if recipe(name).control]
     return pd.DataFrame([_overview(name) for name in (*reviewed(), *controls)])
 
@@ -109,15 +92,13 @@ def _overview(name: str) -> dict[str, object]:
     }
 
 
-def _table(row: Callable[[Recipe, Description], Mapping[str, object]]) -> "pd.DataFrame":
+def _table(row: Callable[[Recipe, Description], Mapping[str, object]]) -> pd.DataFrame:
     """One row of each reviewed method, its title first."""
-    import pandas as pd
-
     found = [(recipe(name), describe(name)) for name in reviewed()]
     return pd.DataFrame([{"method": text.title} | row(facts, text) for facts, text in found])
 
 
-def inputs() -> "pd.DataFrame":
+def inputs() -> pd.DataFrame:
     """Tabulate tile, augmentation, expression, and spots left out as published (Table S1)."""
     return _table(
         lambda facts, text: {
@@ -125,7 +106,7 @@ def inputs() -> "pd.DataFrame":
             "pixel values": facts.scale,
             "one example is": EXAMPLE[facts.unit],
             "augmentation": augmentation(facts, text),
-            "expression": EXPRESSION[facts.target],
+            "expression": REGISTRY[facts.target].formula,
             "spots left out, as published": LEFT_OUT[str(facts.published.get("spots", EVERY))],
         }
     )
@@ -137,7 +118,7 @@ def augmentation(facts: Recipe, text: Description) -> str:
     return "; ".join(filter(None, found)) or "none"
 
 
-def architectures() -> "pd.DataFrame":
+def architectures() -> pd.DataFrame:
     """Tabulate encoder, loss, and what lies between them (Table S2)."""
     columns = {
         "image encoder": "encoder",
@@ -154,7 +135,7 @@ def architectures() -> "pd.DataFrame":
     )
 
 
-def training() -> "pd.DataFrame":
+def training() -> pd.DataFrame:
     """Tabulate the optimiser of the recipe, and the changes of the budget laptop."""
     return _table(lambda facts, text: _training(facts))
 
@@ -174,7 +155,7 @@ def _training(facts: Recipe) -> dict[str, object]:
     }
 
 
-def parameters() -> "pd.DataFrame":
+def parameters() -> pd.DataFrame:
     """Count parameters, all and trained, on networks that are built without numbers."""
     return _table(
         lambda facts, text: {
@@ -188,21 +169,13 @@ def parameters() -> "pd.DataFrame":
 def _counts(facts: Recipe, genes: int) -> dict[str, int]:
     import torch
 
+    seen = {"tile_px": facts.tile_px, "encoder": facts.encoder, "weights": encoders.RANDOM}
     with torch.device("meta"):  # there a tensor has a shape and nothing else
-        spec = ModelSpec(
-            genes,
-            torch.zeros(genes),
-            facts.target,
-            CLASSES,
-            tile_px=facts.tile_px,
-            encoder=facts.encoder,
-            weights=encoders.RANDOM,
-        )
-        built = facts.build(spec)
+        built = facts.build(ModelSpec(genes, torch.zeros(genes), facts.target, CLASSES, **seen))
     return {"all": count(built), "trained": count(built, trainable=True)}
 
 
-def origins() -> "pd.DataFrame":
+def origins() -> pd.DataFrame:
     """Tabulate year, data and rivals of the first evaluation (Table S4)."""
     return _table(
         lambda facts, text: {
@@ -216,10 +189,8 @@ def origins() -> "pd.DataFrame":
     )
 
 
-def protocols() -> "pd.DataFrame":
+def protocols() -> pd.DataFrame:
     """Tabulate every parameter that the published and the clean protocol set differently."""
-    import pandas as pd
-
     rows = [{"method": "all", "parameter": name} | values for name, values in _presets().items()]
     rows += [
         {"method": describe(method).title, "parameter": name} | values
@@ -235,7 +206,7 @@ def _presets() -> dict[str, dict[str, object]]:
     """Parameter -> its value in each protocol."""
     return {
         name: {
-            protocol: "the method's own" if preset[name] in (None, OWN) else preset[name]
+            protocol: "the method's own" if preset.get(name, OWN) == OWN else preset[name]
             for protocol, preset in PROTOCOLS.items()
         }
         for name in PROTOCOLS["clean"]
@@ -264,10 +235,8 @@ def _on_visium(facts: Recipe) -> dict[str, dict[str, object]]:
     }
 
 
-def deviations() -> "pd.DataFrame":
+def deviations() -> pd.DataFrame:
     """Tabulate departures from papers and code; what several methods share stands once."""
-    import pandas as pd
-
     rows = [
         (describe(name).title, *astuple(each))
         for name in reviewed()
@@ -276,14 +245,14 @@ def deviations() -> "pd.DataFrame":
     return _merged(pd.DataFrame(rows, columns=["method", "what", "here", "paper", "reason"]))
 
 
-def _merged(frame: "pd.DataFrame") -> "pd.DataFrame":
+def _merged(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows that differ in their method alone as one, in the order of the first."""
     columns = [name for name in frame.columns if name != "method"]
     titles = frame.groupby(columns, sort=False)["method"].agg("; ".join)
     return titles.reset_index()[list(frame.columns)]
 
 
-TABLES: Mapping[str, Callable[[], "pd.DataFrame"]] = {
+TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     "methods": methods,
     "inputs": inputs,
     "architectures": architectures,
@@ -295,14 +264,14 @@ TABLES: Mapping[str, Callable[[], "pd.DataFrame"]] = {
 }
 
 
-def table(name: str) -> "pd.DataFrame":
+def table(name: str) -> pd.DataFrame:
     """Make a table by its name; an unknown name lists the known ones."""
     if name not in TABLES:
         raise BadInput(f"unknown table {name!r}; known: {', '.join(TABLES)}")
     return TABLES[name]()
 
 
-def as_text(frame: "pd.DataFrame") -> str:
+def as_text(frame: pd.DataFrame) -> str:
     """Format a table for a terminal: long cells on several lines, numbers right."""
     from compendium.book.notebook.show import cell_text
 

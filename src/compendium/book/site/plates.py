@@ -111,10 +111,10 @@ def plot(bundle: dict[str, Any], docname: str) -> tuple[str, dict[str, bytes]]:
     spec = {"data": bundle["data"], "layout": layout, "config": bundle.get("config", {})}
     text = json.dumps(spec, separators=(",", ":")).replace("</", "<\\/")
     alt, height = escape(facts["alt"]), int(layout.get("height", 440))
-    engine = f"vendor/plotly.min.js?v={version('plotly')}"
+    script = f"vendor/plotly.min.js?v={version('plotly')}"
     return (
         f'<div class="compendium-plot" role="group" aria-label="{alt}" '
-        f'style="min-height:{height}px" data-engine="{engine}">'
+        f'style="min-height:{height}px" data-engine="{script}">'
         f'<p class="compendium-alt">{alt}</p></div>'
         f'<script type="application/json">{text}</script>\n'
     ), files

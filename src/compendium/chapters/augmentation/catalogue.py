@@ -1,32 +1,17 @@
 """Titles of augmentation families and stain maps, and tables of what each does."""
 
 from collections.abc import Collection
+from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from compendium.images.augment import families as augment
 from compendium.images.stain import store as stain
 
-TITLES = {
-    "reinhard": "Reinhard",
-    "macenko": "Macenko",
-    "vahadane": "Vahadane",
-    "hed-lighter": "HED, lighter",
-    "hed-light": "HED, light",
-    "hed-strong": "HED, strong",
-    "randstainna": "RandStainNA",
-    "randstainna-laplace": "RandStainNA, Laplace",
-    "randstainna-visium": "RandStainNA, Visium",
-}
-"""Titles of stain maps; those of families are in their classes."""
-TINTED = {
-    "Reinhard": "brightened, a trace of tint left",
-    "Macenko": "stays if no darker than the threshold",
-    "Vahadane": "nearly white",
-    "HED": "takes the factor; if darker than the threshold, the offset too",
-    "RandStainNA": "stays if no darker than the threshold",
-}
-"""What a method makes of tinted background; white stays white in all."""
+TEXTS = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+TITLES: dict[str, str] = TEXTS["titles"]
+"""Stain map -> its title."""
 
 
 def stain_maps(compared: Collection[str] = ()) -> pd.DataFrame:
@@ -41,19 +26,11 @@ def stain_maps(compared: Collection[str] = ()) -> pd.DataFrame:
     -------
     Columns: stain map, name, changes (which tiles), tinted background, parameters, compared.
     """
-    return pd.DataFrame(
-        [
-            {
-                "stain map": TITLES[row["stain"]],
-                "name": row["stain"],
-                "changes": row["changes"],
-                "tinted background": TINTED[row["method"]],
-                "parameters": row["parameters"],
-                "compared": row["stain"] in compared,
-            }
-            for row in stain.table()
-        ]
-    )
+    table = pd.DataFrame(stain.table()).rename(columns={"stain": "name"})
+    table["stain map"] = table["name"].map(TITLES)
+    table["tinted background"] = table["method"].map(TEXTS["tinted background"])
+    table["compared"] = table["name"].isin(list(compared))
+    return table[["stain map", "name", "changes", "tinted background", "parameters", "compared"]]
 
 
 def families(compared: Collection[str] = ()) -> pd.DataFrame:

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from compendium.chapters.augmentation.catalogue import TITLES
-from compendium.data.partition import ROLES, partition
-from compendium.data.splits import PUBLISHED_OOD
 from compendium.errors import BadInput, did_you_mean
-from compendium.evaluation.comparison import Design, Row, placed, protocol_line
+from compendium.evaluation.comparison import Design, Row, partitioned, protocol_line
 from compendium.images.augment.families import FAMILIES
 from compendium.images.encoders import FROZEN
 from compendium.images.stain.store import NORMALISERS, STAINS
-from compendium.runs.run import plan_run
+from compendium.runs import plan_run
 
 SHARED = {"encoder": FROZEN, "tile_px": 112}
 """Parameters of every row; the tile is Hist2ST's own."""
@@ -34,45 +32,42 @@ ALONE = "-alone"
 
 def rows(families: Sequence[str], stains: Sequence[str], views: int, seed: int) -> list[Row]:
     """Return all rows. In a group they differ from GROUP:none in what they are named by."""
-    network = {"method": "hist2st", "distill": 0.0}
-    distilled, other = network | {"distill": 0.5, "views": views}, {"seed": seed + 1}
+    network, ridge, other = {"method": "hist2st", "distill": 0.0}, {"method": "ridge"}, seed + 1
+    distilled = network | {"distill": 0.5, "views": views}
     head, first = {"method": "stnet"} | LONG, families[0]
-    repeated = head | other | {"augment": first}
+    repeated = head | {"augment": first, "seed": other}
+    of_family = {name: FAMILIES[name].title for name in families}
     return [
         Row(f"{VIEWS}:{OFF}", "without distillation", network),
-        *_family_rows(VIEWS, distilled, "view", families),
-        *_family_rows(MAIN, head, "augment", families),
+        *_rows(VIEWS, distilled, "view", of_family),
+        *_rows(MAIN, head, "augment", of_family),
         Row(f"{MAIN}:{AGAIN}", f"{FAMILIES[first].title}, another seed", repeated),
         *_stain_rows(STAIN, network, stains),
-        *_stain_rows(STAIN_RIDGE, {"method": "ridge"}, stains),
-        Row(f"{STAIN}:{AGAIN}", "as they are, another seed", network | other),
+        *_stain_rows(STAIN_RIDGE, ridge, stains),
+        Row(f"{STAIN}:{AGAIN}", "as they are, another seed", network | {"seed": other}),
     ]
 
 
-def _family_rows(
-    group: str, shared: Mapping[str, object], parameter: str, families: Sequence[str]
+def _rows(
+    group: str, shared: Mapping[str, object], parameter: str, titles: Mapping[str, str]
 ) -> list[Row]:
-    titles = {PLAIN: "as they are"} | {name: FAMILIES[name].title for name in families}
+    named = {PLAIN: "as they are"} | dict(titles)
     return [
-        Row(f"{group}:{name}", title, shared | {parameter: name}) for name, title in titles.items()
+        Row(f"{group}:{name}", title, shared | {parameter: name}) for name, title in named.items()
     ]
 
 
 def _stain_rows(group: str, shared: Mapping[str, object], stains: Sequence[str]) -> list[Row]:
-    titles = {PLAIN: "as they are"} | {name: TITLES[name] for name in stains}
-    everywhere = [
-        Row(f"{group}:{name}", title, shared | {"stain": name}) for name, title in titles.items()
-    ]
-    in_training = shared | {"stain_test": False}
-    return everywhere + [
+    alone = [
         Row(
             f"{group}:{name}{ALONE}",
             f"{TITLES[name]} (training only)",
-            in_training | {"stain": name},
+            shared | {"stain": name, "stain_test": False},
         )
         for name in stains
         if name in NORMALISERS
     ]
+    return _rows(group, shared, "stain", {name: TITLES[name] for name in stains}) + alone
 
 
 def check_names(what: str, names: Sequence[str], known: Iterable[str]) -> list[str]:
@@ -122,9 +117,8 @@ def design(
     """
     families = check_names("families", families, FAMILIES)
     stains = check_names("stains", stains, STAINS)
-    named = [list(roles.get(role, ())) for role in ROLES]
-    sections = placed(cohort, sum(named, []) or sum(map(list, PUBLISHED_OOD), []))
-    parts, stated = partition(sections, *named), SHARED | parameters
+    sections, parts = partitioned(cohort, roles)
+    stated = SHARED | parameters
     compared = rows(families, stains, views, int(stated["seed"]))
     fits = [
         (row.key, plan_run(cohort, parts.split, sections=sections, **stated | dict(row.parameters)))
@@ -133,17 +127,8 @@ def design(
     plain = (f"{VIEWS}:{OFF}", f"{MAIN}:{PLAIN}", f"{STAIN_RIDGE}:{PLAIN}")
     permuted = [(key, replace(run, permute=True)) for key, run in fits if key in plain]
     split = f"= {parts.split.rule}, images as named, tile_px = {stated['tile_px']}"
-    return Design(
-        cohort,
-        sections,
-        {"fits": fits, "permuted": permuted},
-        protocol_line(split, stated),
-        {
-            "roles": parts.roles,
-            "validation_is": parts.validation_is,
-            "test_is": parts.test_is,
-            "titles": {row.key: row.title for row in compared},
-            "views": views,
-            "seed": stated["seed"],
-        },
-    )
+    its = {"roles": parts.roles, "validation_is": parts.validation_is, "test_is": parts.test_is}
+    titles = {row.key: row.title for row in compared}
+    facts = its | {"titles": titles, "views": views, "seed": stated["seed"]}
+    groups = {"fits": fits, "permuted": permuted}
+    return Design(cohort, sections, groups, protocol_line(split, stated), facts)

@@ -11,10 +11,12 @@ from jaxtyping import UInt8
 
 from compendium import __version__
 from compendium.chapters.augmentation.catalogue import TITLES
-from compendium.chapters.augmentation.design import GROUPS
-from compendium.chapters.augmentation.results import seed_band, titles
+from compendium.chapters.augmentation.design import GROUPS, PLAIN
+from compendium.chapters.augmentation.results import seed_band
+from compendium.data.partition import OUTSIDE, TRAINING
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section, digest
+from compendium.evaluation import comparison
 from compendium.evaluation.describe import CHANNELS
 from compendium.evaluation.results import Results
 from compendium.images.augment.families import FAMILIES
@@ -56,8 +58,8 @@ def shown_sections(
     Training sections, first test section and an empty text; where one of these has no image here,
     sections of the synthetic cohort, and the provenance of the figure.
     """
-    train = [slides[name] for name, role in roles.items() if role == "training"]
-    test = next(slides[name] for name, role in roles.items() if role == "test")
+    train = [slides[name] for name, role in roles.items() if role == TRAINING]
+    test = next(slides[name] for name, role in roles.items() if role == OUTSIDE)
     if all(section is not None and section.patches is not None for section in (*train, test)):
         return train, test, ""
     both = open_sections(SYNTHETIC, list(ONES))
@@ -82,7 +84,7 @@ def variants(section: Section, train: Sequence[Section], seed: int = 0) -> list[
     tile = np.asarray(section.patches[row])
     image, forms = torch.tensor(tile).permute(2, 0, 1)[None], [Variant("", "as it is", tile)]
     with torch.random.fork_rng(devices=[]):
-        for family in (family for name, family in FAMILIES.items() if name != "none"):
+        for family in (family for name, family in FAMILIES.items() if name != PLAIN):
             torch.manual_seed(seed)
             drawn = family(image)[0].permute(1, 2, 0).numpy()
             forms.append(Variant("family", family.title, drawn))
@@ -99,16 +101,9 @@ def tiles(shown: Sequence[Variant]) -> go.Figure:
     for i, each in enumerate(shown):
         y, x = divmod(i, COLUMNS)
         at = {"x": x + 0.5, "y": y + 0.25}
-        fig.add_layout_image(
-            **at,
-            source=data_uri(framed(each.image), 224),
-            sizex=0.94,
-            sizey=0.75,
-            xref="x",
-            yref="y",
-            xanchor="center",
-            yanchor="top",
-        )
+        size = {"sizex": 0.94, "sizey": 0.75, "xanchor": "center", "yanchor": "top"}
+        picture = data_uri(framed(each.image), 224)
+        fig.add_layout_image(source=picture, xref="x", yref="y", **size, **at)
         short = len(each.title) < LONG
         text = each.title if short else each.title.replace(", ", ",<br>", 1)
         fig.add_annotation(**at, text=text, showarrow=False, yanchor="bottom", font={"size": 10})
@@ -116,8 +111,7 @@ def tiles(shown: Sequence[Variant]) -> go.Figure:
     fig.add_scatter(**ends, hoverinfo="skip", showlegend=False)
     hidden = {"visible": False, "fixedrange": True}
     axes = {"xaxis": {"range": [0, COLUMNS], **hidden}, "yaxis": {"range": [rows, 0], **hidden}}
-    margin = {"l": 4, "r": 4, "t": 4, "b": 4}
-    return plain(fig, rows * ROW_PX, **axes).update_layout(margin=margin)
+    return plain(fig, rows * ROW_PX, **axes).update_layout(margin=dict.fromkeys("lrtb", 4))
 
 
 def framed(image: UInt8[np.ndarray, "px px 3"]) -> UInt8[np.ndarray, "side side 3"]:
@@ -127,59 +121,43 @@ def framed(image: UInt8[np.ndarray, "px px 3"]) -> UInt8[np.ndarray, "side side 
 
 def mean_colours(shown: Sequence[Variant]) -> pd.DataFrame:
     """Return the mean colour of each form: kind, tile, red, green, blue (0 to 255)."""
-    return pd.DataFrame(
-        [
-            {"kind": each.kind, "tile": each.title}
-            | dict(zip(CHANNELS, each.image.mean(axis=(0, 1)), strict=True))
-            for each in shown
-        ]
-    )
+    rows = [(each.kind, each.title, *each.image.mean(axis=(0, 1))) for each in shown]
+    return pd.DataFrame(rows, columns=["kind", "tile", *CHANNELS])
 
 
-def of_group(results: Results, group: str) -> Iterator[dict[str, object]]:
+def of_group(
+    results: Results, group: str
+) -> Iterator[tuple[go.Figure, str, str, str, pd.DataFrame]]:
     """Yield the figures of one group of rows, as arguments of `Page.show`.
 
     Boxes by role, differences to the reference, and boxes by part of the gene panel where it has
     several.
     """
-    named, what = titles(results), GROUPS[group]
-    boxes_, differences_, panels = (
+    named, what = comparison.titles(results), GROUPS[group]
+    by_role, apart, panels = (
         each[each["group"] == group].assign(title=each["row"].map(named))
         for each in (results[name] for name in ("boxes", "differences", "panels"))
     )
-    yield {
-        "fig": boxes(boxes_, named),
-        "name": f"{group}-boxes",
-        "alt": f"Box plots of PCC by row, in validation and in test: {what}.",
-        "caption": f"PCC per gene and section, {what}. Whiskers: 5th and 95th percentile.",
-        "data": boxes_,
-    }
-    yield {
-        "fig": differences(differences_, named, seed_band(results["differences"], group)),
-        "name": f"{group}-differences",
-        "alt": f"Dots: difference of PCC to the reference by row, a dot a section: {what}.",
-        "caption": f"Difference of PCC to the reference, mean over genes, {what}. Dot: section. "
-        "Band: the most that another seed moves a section.",
-        "data": differences_,
-    }
+    alt = f"Box plots of PCC by row, in validation and in test: {what}."
+    text = f"PCC per gene and section, {what}. Whiskers: 5th and 95th percentile."
+    yield boxes(by_role, named), f"{group}-boxes", alt, text, by_role
+    alt = f"Dots: difference of PCC to the reference by row, a dot a section: {what}."
+    text = f"Difference of PCC to the reference, mean over genes, {what}. Dot: section. "
+    text += "Band: the most that another seed moves a section."
+    fig = differences(apart, named, seed_band(results["differences"], group))
+    yield fig, f"{group}-differences", alt, text, apart
     if panels["panel"].nunique() > 1:
-        yield {
-            "fig": scores.panel_boxes(
-                panels.assign(method=panels["row"], split=panels["role"]), list(named), named
-            ),
-            "name": f"{group}-by-panel",
-            "alt": f"Box plots of PCC by row and part of the gene panel, by role: {what}.",
-            "caption": f"The same fits, scored on each part of the gene panel, {what}.",
-            "data": panels,
-        }
+        alt = f"Box plots of PCC by row and part of the gene panel, by role: {what}."
+        text = f"The same fits, scored on each part of the gene panel, {what}."
+        rows = panels.assign(method=panels["row"], split=panels["role"])
+        fig = scores.panel_boxes(rows, list(named), named)
+        yield fig, f"{group}-by-panel", alt, text, panels
 
 
 def boxes(table: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
     """Draw a box a row and role over genes and sections, of rows of one group."""
     rows = table.assign(method=table["row"], split=table["role"])
-    return scores.boxes(
-        rows, [key for key in titles if key in set(rows["row"])], titles, ROLE_COLOUR
-    )
+    return scores.boxes(rows, list(titles), titles, ROLE_COLOUR)
 
 
 def differences(table: pd.DataFrame, titles: Mapping[str, str], band: float) -> go.Figure:

@@ -1,15 +1,15 @@
 """Findings of the augmentation chapter: does a change of images make a discernible difference?"""
 
 from functools import partial
+from pathlib import Path
 
 from compendium.chapters.augmentation.design import AGAIN, MAIN, OFF, STAIN, STAIN_RIDGE, VIEWS
 from compendium.chapters.augmentation.results import beyond_seed, seed_band
 from compendium.data.partition import INSIDE, OUTSIDE
-from compendium.evaluation.findings import Finding
+from compendium.evaluation.findings import read_findings
+from compendium.evaluation.paired import below
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict, judge, limits_of
-
-REPORTED = (INSIDE, OUTSIDE)
 
 
 def discernible(results: Results, group: str) -> Outcome:
@@ -21,16 +21,16 @@ def discernible(results: Results, group: str) -> Outcome:
     """
     table, band = results["differences"], seed_band(results["differences"], group)
     rows = table[(table["group"] == group) & ~table["name"].isin([AGAIN, OFF])]
-    of_role = {role: rows[rows["role"] == role] for role in REPORTED}
-    enough = [role for role, part in of_role.items() if not limits_of(part)]
+    limits_by_role = {role: limits_of(rows[rows["role"] == role]) for role in (INSIDE, OUTSIDE)}
+    enough = [role for role, limits in limits_by_role.items() if not limits]
     judged = rows[rows["role"].isin(enough)] if enough else rows
-    moved = beyond_seed(table)
-    moved = moved[(moved["group"] == group) & moved["role"].isin(enough) & (moved["beyond"] != "")]
+    moved = beyond_seed(table).query("group == @group and role in @enough and beyond != ''")
     largest = float(judged["difference"].abs().max())
     inside = Verdict.HOLDS if largest <= band else Verdict.UNDECIDED
-    limits = ["rows below the minimum training criterion"] if _preliminary(results, group) else []
+    preliminary = any(key.startswith(f"{group}:") for key in below(results))
+    limits = ["rows below the minimum training criterion"] if preliminary else []
     if not enough and not limits_of(rows):
-        limits += [f"{role}: {each}" for role, part in of_role.items() for each in limits_of(part)]
+        limits += [f"{role}: {each}" for role, found in limits_by_role.items() for each in found]
     return judge(
         Verdict.FAILS if len(moved) else inside,
         judged,
@@ -41,37 +41,9 @@ def discernible(results: Results, group: str) -> Outcome:
     )
 
 
-def _preliminary(results: Results, group: str) -> bool:
-    rows = results["criterion"]
-    return not rows.loc[rows["row"].str.startswith(f"{group}:"), "result"].all()
-
-
-MOVED = "{moved} of {rows} lie beyond what another seed moves in every section."
-FINDINGS = (
-    Finding(
-        "views",
-        "Augmentations in the self-distillation of Hist2ST make no discernible difference.",
-        f"Augmentations in the self-distillation of Hist2ST make a difference: {MOVED}",
-        partial(discernible, group=VIEWS),
-        "Results, Fig. S1c",
-    ),
-    Finding(
-        "head",
-        "Augmentations of the tiles that ST-Net's head learns from make no discernible difference.",
-        f"Augmentations of the tiles that ST-Net's head learns from make a difference: {MOVED}",
-        partial(discernible, group=MAIN),
-    ),
-    Finding(
-        "stain-hist2st",
-        "Stain augmentation and normalisation make no discernible difference to Hist2ST.",
-        f"Stain augmentation and normalisation make a difference to Hist2ST: {MOVED}",
-        partial(discernible, group=STAIN),
-        "Results, Fig. S1d",
-    ),
-    Finding(
-        "stain-ridge",
-        "Stain augmentation and normalisation make no discernible difference to ridge.",
-        f"Stain augmentation and normalisation make a difference to ridge: {MOVED}",
-        partial(discernible, group=STAIN_RIDGE),
-    ),
+GROUP_OF = {"views": VIEWS, "head": MAIN, "stain-hist2st": STAIN, "stain-ridge": STAIN_RIDGE}
+"""Finding -> group of rows that it is about."""
+FINDINGS = read_findings(
+    Path(__file__).with_suffix(".yaml"),
+    {name: partial(discernible, group=group) for name, group in GROUP_OF.items()},
 )

@@ -13,6 +13,8 @@ END = 10
 """Levels, of 255, from an end of the scale that count as black or white."""
 SHARE, NEAR = 0.8, 20
 """Share of the pixels, and within how many levels of each other, that make one colour."""
+DRAWS = 20
+"""Tiles of a section that are measured at most, and draws on each."""
 STEP = 4
 """Every `STEP`-th row and column of a tile is measured: draws change pixels one by one."""
 
@@ -35,9 +37,8 @@ def intact_tiles(
     patches: UInt8[np.ndarray, "spot px px 3"], number: int
 ) -> list[UInt8[np.ndarray, "side side 3"]]:
     """Return at most `number` tiles, evenly spaced among those that are not lost as they are."""
-    intact = [
-        tile for tile in (np.asarray(each[::STEP, ::STEP]) for each in patches) if not lost(tile)
-    ]
+    small = (np.asarray(each[::STEP, ::STEP]) for each in patches)
+    intact = [tile for tile in small if not lost(tile)]
     spaced = np.linspace(0, len(intact) - 1, min(number, len(intact)))
     return [intact[i] for i in np.unique(spaced.round().astype(int))]
 
@@ -50,18 +51,16 @@ def share_lost(
     return float(np.mean([lost(drawing.apply(tile, rng)) for tile in tiles for _ in range(draws)]))
 
 
-def lost_shares(
-    section: Section, seed: int, number: int = 20, draws: int = 20
-) -> dict[str, object]:
+def lost_shares(section: Section, seed: int) -> dict[str, object]:
     """Return how often HED augmentation loses a tile of a section.
 
     Returns
     -------
     lost_tiles (their number), lost_section, and the share of the draws by strength.
     """
-    chosen = intact_tiles(section.patches, number)
+    chosen = intact_tiles(section.patches, DRAWS)
     shares = {
-        f"lost_{name}": share_lost(STAINS[f"hed-{name}"], chosen, draws, seed)
+        f"lost_{name}": share_lost(STAINS[f"hed-{name}"], chosen, DRAWS, seed)
         for name in ("light", "strong")
     }
     return {"lost_tiles": len(chosen), "lost_section": section.name} | shares

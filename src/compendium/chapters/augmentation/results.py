@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from compendium.chapters.augmentation.design import AGAIN, GROUPS, LONG, MAIN, OFF, PLAIN, STAIN
-from compendium.data.partition import ROLES
+from compendium.data.partition import TRAINING
 from compendium.data.section import Section
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Job, Tables
@@ -33,17 +33,16 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     differences, criterion, curves, cost, tile_colours, spread
         See the functions of these names.
     """
-    roles, fits = design.facts["roles"], groups["fits"]
+    roles, fits, by = design.facts["roles"], groups["fits"], ["row", "role"]
     table = fits.scores(sections)
     table = table.assign(role=table["section"].map(roles))
-    by = ["row", "role"]
     by_row = {
         "boxes": summary(table, by),
         "panels": summary(by_panel(table), ["panel", *by]),
         "sections": summary(table, [*by, "section", "patient"]),
         "differences": to_reference(table, roles),
     }
-    training = [section for section in sections if roles.get(section.name) == "training"]
+    training = [section for section in sections if roles[section.name] == TRAINING]
     return {name: grouped(each) for name, each in by_row.items()} | {
         "criterion": criterion(table, groups["permuted"].scores(sections), fits.jobs),
         "curves": fits.curves(),
@@ -100,21 +99,19 @@ def tile_colours(
     One line a stain and section: name, section, role, L, a, b (CIELAB), distance (Euclidean, to
     the mean of the training sections).
     """
-    lines = []
+    tables, channels = [], list(CHANNELS)
     for key, run in jobs:
         group, _, name = key.partition(":")
         if group == STAIN and name != AGAIN:
             shown = stained(run, sections)
             colours = {section: _mean_colour(shown[section]) for section in roles}
-            trained = [colours[section] for section, role in roles.items() if role == "training"]
-            centre = np.mean(trained, axis=0)
-            lines += [
-                {"name": name, "section": section, "role": roles[section]}
-                | dict(zip(CHANNELS, colour, strict=True))
-                | {"distance": float(np.linalg.norm(colour - centre))}
-                for section, colour in colours.items()
-            ]
-    return pd.DataFrame(lines)
+            table = pd.DataFrame.from_dict(colours, "index", columns=channels)
+            table.insert(0, "role", table.index.map(roles))
+            centre = table.loc[table["role"] == TRAINING, channels].mean()
+            far = np.linalg.norm(table[channels] - centre, axis=1)
+            tables.append(table.assign(distance=far).reset_index(names="section"))
+            tables[-1].insert(0, "name", name)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _mean_colour(section: Section) -> np.ndarray:
@@ -130,26 +127,12 @@ def spread(train: Sequence[Section]) -> pd.DataFrame:
     Columns: moment, channel, location, scale, published location, published scale (8-bit CIELAB).
     """
     own = stain.fitted(train, "randstainna").spread
-    return pd.DataFrame(
-        [
-            {
-                "moment": moment,
-                "channel": channel,
-                "location": own.location[i][j],
-                "scale": own.scale[i][j],
-                "published location": VISIUM.location[i][j],
-                "published scale": VISIUM.scale[i][j],
-            }
-            for i, moment in enumerate(("mean", "standard deviation"))
-            for j, channel in enumerate(CHANNELS)
-        ]
-    )
-
-
-def titles(results: Results) -> dict[str, str]:
-    """Return the titles of the rows, with "(preliminary)" below the criterion."""
-    met = results["criterion"].set_index("row")["result"]
-    return comparison.labelled(results.facts["titles"], met.to_dict())
+    moments = ("mean", "standard deviation")
+    index = pd.MultiIndex.from_product([moments, CHANNELS], names=["moment", "channel"])
+    spreads = {"location": own.location, "scale": own.scale}
+    spreads |= {"published location": VISIUM.location, "published scale": VISIUM.scale}
+    values = {name: np.ravel(each) for name, each in spreads.items()}
+    return pd.DataFrame(values, index=index).reset_index()
 
 
 def seed_band(differences: pd.DataFrame, group: str) -> float:
@@ -187,7 +170,8 @@ def beyond_seed(differences: pd.DataFrame) -> pd.DataFrame:
 def full_titles(results: Results) -> dict[str, str]:
     """Return the titles of the rows, each after that of its group."""
     return {
-        key: f"{GROUPS[key.partition(':')[0]]}: {title}" for key, title in titles(results).items()
+        key: f"{GROUPS[key.partition(':')[0]]}: {title}"
+        for key, title in comparison.titles(results).items()
     }
 
 
@@ -202,22 +186,10 @@ def compared(results: Results) -> set[str]:
     return {key.partition(":")[2] for key in results.facts["titles"]}
 
 
-def summary_numbers(results: Results) -> dict[str, object]:
+def page_numbers(results: Results) -> dict[str, object]:
     """Return the numbers that the page names."""
-    facts = results.facts
-    named = {
-        f"{role}_sections": ", ".join(name for name, its in facts["roles"].items() if its == role)
-        for role in ROLES
-    }
-    return named | {
-        "genes": facts["genes"],
-        "validation_is": facts["validation_is"],
-        "test_is": facts["test_is"],
-        "views": facts["views"],
-        "head_epochs": LONG["epochs"],
-        "head_batch": LONG["batch"],
-        "band_main": seed_band(results["differences"], MAIN),
-        "band_stain": seed_band(results["differences"], STAIN),
-        "seed": facts["seed"],
-        "next_seed": facts["seed"] + 1,
-    }
+    facts, apart = results.facts, results["differences"]
+    numbers = {name: facts[name] for name in ("genes", "views", "seed")}
+    numbers |= {f"head_{name}": LONG[name] for name in ("epochs", "batch")}
+    numbers |= {"band_main": seed_band(apart, MAIN), "band_stain": seed_band(apart, STAIN)}
+    return comparison.role_texts(results) | numbers | {"next_seed": facts["seed"] + 1}

@@ -9,13 +9,7 @@ LISTS = {"HER2+": "hvg_769", "Visium": "hvg_685"}
 """Gene list of the benchmark by the data set as its Table 1 names it."""
 
 
-def design(
-    cohort: str,
-    names: Sequence[str] | None = None,
-    panel: str = "",
-    bins: int = 32,
-    slides: int = 6,
-) -> Design:
+def design(cohort: str, names: Sequence[str] | None, panel: str, bins: int, slides: int) -> Design:
     """Plan what the data review describes; no run belongs to it.
 
     Parameters
@@ -32,10 +26,7 @@ def design(
     slides
         How many slides are drawn at most.
     """
-    asked = {
-        "panel": panel or LISTS.get(printed(cohort).get("dataset"), "all"),
-        "channel_bins": bins,
-        "slides": slides,
-    }
+    genes = panel or LISTS.get(printed(cohort).get("dataset"), "all")
+    facts = {"panel": genes, "channel_bins": bins, "slides": slides}
     protocol = "counts and images as deposited, no transform"
-    return Design(cohort, placed(cohort, names), {}, protocol, asked)
+    return Design(cohort, placed(cohort, names), {}, protocol, facts)

@@ -1,10 +1,12 @@
 """Findings of the data review."""
 
+from pathlib import Path
+
 import numpy as np
 
 from compendium.chapters.data_review.results import grouping, typical_folds
 from compendium.chapters.data_review.sections import channel_overlap
-from compendium.evaluation.findings import Finding
+from compendium.evaluation.findings import read_findings
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict
 
@@ -61,30 +63,11 @@ def _of_pairs(statistic, name: str, verdict: Verdict, table) -> Outcome:
     )
 
 
-FINDINGS = (
-    Finding(
-        "table-1",
-        "The numbers that Table 1 prints of this cohort are those of its files.",
-        "Of the numbers that Table 1 prints of this cohort not all are those of its files: "
-        "{wrong} of {compared} differ.",
-        table_1,
-        "Table 1",
-        Verdict.FAILS,
-    ),
-    Finding(
-        "depth-within-patient",
-        "Two sections of one patient are more alike in depth than two of different patients.",
-        "Two sections of one patient are no more alike in depth than two of different patients.",
-        depth_within,
-        expected=Verdict.HOLDS,
-    ),
-    Finding(
-        "colour-within-origin",
-        "Two sections of one patient (of one laboratory, where there are several) are more alike "
-        "in colour than others.",
-        "Colour says little or nothing about the patient (the laboratory, where there are several) "
-        "that a section comes from.",
-        colour_within,
-        expected=Verdict.HOLDS,
-    ),
+FINDINGS = read_findings(
+    Path(__file__).with_suffix(".yaml"),
+    {
+        "table-1": table_1,
+        "depth-within-patient": depth_within,
+        "colour-within-origin": colour_within,
+    },
 )

@@ -1,12 +1,12 @@
 """Tables of the data review, and the numbers that its page names."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import pdist
 
 from compendium.chapters.data_review import sections as describe
 from compendium.data.panels import panel as panel_genes
@@ -14,9 +14,9 @@ from compendium.data.prepare import one_by_one, prepared_names
 from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as catalogued
 from compendium.evaluation import published
+from compendium.evaluation.classification import transferred
 from compendium.evaluation.comparison import Design, Fitted, Tables
 from compendium.evaluation.describe import TILES, channel_shares, image_sides, printed
-from compendium.evaluation.labelling import transferred
 from compendium.evaluation.results import Results
 
 
@@ -32,45 +32,31 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     sections
         Sections whose images are described. The others are opened one at a time.
     """
-    prepared, asked = prepared_names(design.cohort), design.facts
-    counted = partial(one_by_one, design.cohort, prepared)
+    cohort, asked, prepared = design.cohort, design.facts, prepared_names(design.cohort)
+    counted = partial(one_by_one, cohort, prepared)
     numbers, shared = describe.section_numbers(counted()), describe.shared_genes(counted())
     genes, drawn = panel_genes(asked["panel"], sections, shared), select(sections, asked["slides"])
-    deepest = next(one_by_one(design.cohort, [depth_contrast(numbers)["high"]]))
-    stated, every = printed(design.cohort), len(catalogued(design.cohort).sections)
-    found = {
+    deepest = next(one_by_one(cohort, [depth_contrast(numbers)["high"]]))
+    sets, every = spot_sets(numbers), len(catalogued(cohort).sections)
+    facts = {
+        "data": f"{cohort} {digest(counted())}",
+        "protocol": f"{design.protocol}{sets and f', {sets}'}",
+        "device": "CPU",
+        "panel_genes": len(genes),
+        "shown": [section.name for section in sections],
+        "spot_um": sections[0].spot_um,
+        "sides": {section.name: image_sides(section) for section in drawn},
+        "labels": transferred(drawn),
+    }
+    return {
         "numbers": numbers,
-        "table_1": cohort_table(numbers, shared, every, stated),
+        "table_1": cohort_table(numbers, shared, every, printed(cohort)),
         "constant_pairs": describe.constant_pairs(counted(), genes),
         "images": describe.image_facts(drawn),
         "colours": channel_shares(drawn, asked["channel_bins"]),
         "darkness": describe.depth_and_darkness(drawn),
         "thinned": describe.thinned(deepest, genes),
-    }
-    return found, _facts(design, counted(), sections, drawn, numbers) | {"panel_genes": len(genes)}
-
-
-def _facts(
-    design: Design,
-    counted: Iterator[Section],
-    sections: Sequence[Section],
-    drawn: Sequence[Section],
-    numbers: pd.DataFrame,
-) -> dict[str, object]:
-    sets = spot_sets(numbers)
-    return {
-        "data": f"{design.cohort} {digest(counted)}",
-        "protocol": f"{design.protocol}{sets and f', {sets}'}",
-        "spot_sets": sets,
-        "device": "CPU",
-        "prepared": numbers["section"].tolist(),
-        "shown": [section.name for section in sections],
-        "drawn": [section.name for section in drawn],
-        "spot_um": sections[0].spot_um,
-        "sides": {section.name: image_sides(section) for section in drawn},
-        "labels": transferred(drawn),
-        "classed": [section.name for section in drawn if section.labels is not None],
-    }
+    }, facts
 
 
 def spot_sets(numbers: pd.DataFrame) -> str:
@@ -79,19 +65,17 @@ def spot_sets(numbers: pd.DataFrame) -> str:
     return "; ".join(f"{name} spots: {sections}" for name, sections in chosen.items())
 
 
-def select(sections: Sequence[Section], most: int = 6) -> list[Section]:
+def select(sections: Sequence[Section], most: int) -> list[Section]:
     """Choose at most `most` sections with an image, in the order given.
 
     One of each patient comes first, laboratories in turn, then their second ones.
     """
-    of_patient, of_lab, ranks = Counter(), Counter(), []
-    for i, section in enumerate(sections):
-        if section.thumbnail is not None:
-            of_patient[section.patient] += 1
-            turn = of_patient[section.patient]
-            of_lab[section.lab, turn] += 1
-            ranks.append((turn, of_lab[section.lab, turn], i))
-    return [sections[i] for i in sorted(i for *_, i in sorted(ranks)[:most])]
+    imaged = [section for section in sections if section.thumbnail is not None]
+    places = [(section.patient, section.lab) for section in imaged]
+    table = pd.DataFrame(places, columns=["patient", "lab"])
+    table["turn"] = table.groupby("patient").cumcount()
+    table["place"] = table.groupby(["lab", "turn"]).cumcount()
+    return [imaged[i] for i in sorted(table.sort_values(["turn", "place"]).index[:most])]
 
 
 def cohort_table(
@@ -145,11 +129,6 @@ def missing_in_print(cohort: str, genes: int) -> dict[str, int]:
     return {method: int(count) for method, count in full.groupby("method")["nan"].sum().items()}
 
 
-def patients_of(cohort: str, names: Sequence[str]) -> int:
-    """Count the patients or donors that the catalogue gives for the named sections."""
-    return len({catalogued(cohort).section(name).patient for name in names})
-
-
 def scale_by_patient(numbers: pd.DataFrame, tiles: Iterable[int] = TILES) -> pd.DataFrame:
     """Return the physical scale of each patient's images, mean over the sections.
 
@@ -157,17 +136,14 @@ def scale_by_patient(numbers: pd.DataFrame, tiles: Iterable[int] = TILES) -> pd.
     -------
     One row a patient: patient, sections, µm per px, spot in px, and each tile in spot diameters.
     """
-    rows = []
-    for patient, group in numbers.groupby("patient", sort=False):
-        spot_px = group["spot_px"].mean()
-        row = {
-            "patient": patient,
-            "sections": span(group["section"].tolist()),
-            "µm per px": group["um_per_px"].mean(),
-            "spot, px": round(spot_px),
-        }
-        rows.append(row | {f"{px} px tile": px / spot_px for px in tiles})
-    return pd.DataFrame(rows)
+    groups = numbers.groupby("patient", sort=False)
+    spot_px = groups["spot_px"].mean()
+    table = {
+        "sections": groups["section"].agg(lambda names: span(names.tolist())),
+        "µm per px": groups["um_per_px"].mean(),
+        "spot, px": spot_px.round().astype(int),
+    }
+    return pd.DataFrame(table | {f"{px} px tile": px / spot_px for px in tiles}).reset_index()
 
 
 def span(names: Sequence[str]) -> str:
@@ -189,22 +165,21 @@ def depth_contrast(numbers: pd.DataFrame) -> dict[str, object]:
     between (ratio of the greatest to the least mean of a patient), within (greatest ratio of two
     sections of one patient).
     """
-    ordered = numbers.sort_values("umi_median")
-    low, high = ordered.iloc[0], ordered.iloc[-1]
+    umi = numbers.set_index("section")["umi_median"]
     groups = numbers.groupby("patient")["umi_median"]
     return {
-        "low": low["section"],
-        "high": high["section"],
-        "low_umi": float(low["umi_median"]),
-        "high_umi": float(high["umi_median"]),
-        "fold": _fold(high["umi_median"], low["umi_median"]),
-        "between": _fold(groups.mean().max(), groups.mean().min()),
-        "within": float((groups.max() / groups.min().clip(lower=1)).max()),
+        "low": umi.idxmin(),
+        "high": umi.idxmax(),
+        "low_umi": float(umi.min()),
+        "high_umi": float(umi.max()),
+        "fold": _fold(umi),
+        "between": _fold(groups.mean()),
+        "within": max(_fold(medians) for _, medians in groups),
     }
 
 
-def _fold(high: float, low: float) -> float:
-    return float(high / max(low, 1))
+def _fold(medians: pd.Series) -> float:
+    return float(medians.max() / max(medians.min(), 1))
 
 
 def typical_folds(numbers: pd.DataFrame) -> tuple[float, float]:
@@ -212,14 +187,10 @@ def typical_folds(numbers: pd.DataFrame) -> tuple[float, float]:
 
     Geometric mean, over all pairs, of the ratio of their median UMI totals; NaN without a pair.
     """
-    log = np.log(numbers["umi_median"].clip(lower=1)).to_numpy()
-    patient = numbers["patient"].to_numpy()
-    one, other = np.triu_indices(len(numbers), k=1)
-    fold, same = np.abs(log[one] - log[other]), patient[one] == patient[other]
-    within, between = (
-        float(np.exp(fold[pairs].mean())) if pairs.any() else np.nan for pairs in (same, ~same)
-    )
-    return within, between
+    fold = pdist(np.log(numbers[["umi_median"]].clip(lower=1)), "cityblock")
+    same = pdist(pd.factorize(numbers["patient"])[0][:, None]) == 0
+    within, between = pd.Series(fold)[same].mean(), pd.Series(fold)[~same].mean()
+    return float(np.exp(within)), float(np.exp(between))
 
 
 def grouping(shares: pd.DataFrame) -> str:
@@ -227,30 +198,27 @@ def grouping(shares: pd.DataFrame) -> str:
     return "lab" if shares["lab"].nunique() > 1 else "patient"
 
 
-def summary(results: Results) -> dict[str, object]:
-    """Return the numbers that the page names."""
-    numbers, facts = results["numbers"], results.facts
+def page_numbers(cohort: str, results: Results) -> dict[str, object]:
+    """Return the numbers that the page names, among them those of Table 1 and of the catalogue."""
+    numbers, genes = results["numbers"], results.facts["panel_genes"]
     counted = results["table_1"].set_index("row").filter(like="recomputed", axis=0).iloc[0]
     within, between = typical_folds(numbers)
     own = (numbers["labelled_spots"] > 0) & (numbers["labels_from"] == "")
-    return (
-        {f"number_of_{name.replace(' ', '_')}": int(value) for name, value in counted.items()}
-        | depth_contrast(numbers)
-        | _of_images(results)
-        | {
-            "panel": facts["panel"],
-            "panel_genes": facts["panel_genes"],
-            "constant_pairs": len(results["constant_pairs"]),
-            "pairs_in_all": facts["panel_genes"] * len(numbers),
-            "typical_within": within,
-            "typical_between": between,
-            "spots_least": int(numbers["spots"].min()),
-            "spots_most": int(numbers["spots"].max()),
-            "empty_spots": int(numbers["empty_spots"].sum()),
-            "labelled": int(own.sum()),
-            "transferred": int((numbers["labels_from"] != "").sum()),
-        }
-    )
+    named = {
+        "panel": results.facts["panel"],
+        "panel_genes": genes,
+        "constant_pairs": len(results["constant_pairs"]),
+        "pairs_in_all": genes * len(numbers),
+        "typical_within": within,
+        "typical_between": between,
+        "spots_least": int(numbers["spots"].min()),
+        "spots_most": int(numbers["spots"].max()),
+        "empty_spots": int(numbers["empty_spots"].sum()),
+        "labelled": int(own.sum()),
+        "transferred": int((numbers["labels_from"] != "").sum()),
+    } | {f"number_of_{name.replace(' ', '_')}": int(value) for name, value in counted.items()}
+    stated = _of_the_catalogue() | _stated_in_text(cohort, numbers)
+    return stated | depth_contrast(numbers) | _of_images(results) | named
 
 
 def _of_images(results: Results) -> dict[str, object]:
@@ -273,28 +241,22 @@ def _of_images(results: Results) -> dict[str, object]:
     }
 
 
-def stated_in_text(cohort: str, numbers: pd.DataFrame) -> dict[str, int]:
-    """Return what the benchmark's text states of a cohort's sections; 0 without the cohort.
-
-    Returns
-    -------
-    sections_of_cohort, text_spots_from, text_spots_to (spots a section), in_text_range (sections
-    that have so many), text_image_px_below.
-    """
+def _stated_in_text(cohort: str, numbers: pd.DataFrame) -> dict[str, int]:
+    """Return what the benchmark's text states of a cohort's sections; 0 without the cohort."""
     stated = printed(cohort)
     names = ("text_spots_from", "text_spots_to", "text_image_px_below")
-    numbers_stated = {name: int(stated.get(name, 0)) for name in names}
-    low, high, _ = numbers_stated.values()
-    return numbers_stated | {
+    low, high, below = (int(stated.get(name, 0)) for name in names)
+    return dict(zip(names, (low, high, below), strict=True)) | {
         "sections_of_cohort": len(catalogued(cohort).sections),
         "in_text_range": int(numbers["spots"].between(low, high).sum()),
     }
 
 
-def of_the_catalogue() -> dict[str, object]:
+def _of_the_catalogue() -> dict[str, object]:
     """Return what Table 1 prints of patients, beside what the catalogue lists of them."""
     her2 = catalogued("her2st").sections.values()
     siblings = pd.Series([section.patient for section in her2]).value_counts() - 1
+    donors = {catalogued("tenx").section(name).patient for name in ("block1", "block2")}
     return {
         "printed_patients": int(printed("her2st")["patients"]),
         "catalogued_sections": len(her2),
@@ -302,6 +264,6 @@ def of_the_catalogue() -> dict[str, object]:
         "siblings_least": int(siblings.min()),
         "siblings_most": int(siblings.max()),
         "printed_donors": int(printed("tenx", "frozen")["patients"]),
-        "catalogued_donors": patients_of("tenx", ["block1", "block2"]),
+        "catalogued_donors": len(donors),
         "credited": printed("her2st")["credited_to"],
     }

@@ -1,13 +1,23 @@
 """Numbers of single sections: spots, depth, genes, scale, colours."""
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 from scipy.stats import spearmanr
 
 from compendium.data.section import Section
 from compendium.evaluation.describe import CHANNELS, image_sides
+
+STEP = 8
+"""Every `STEP`-th row and column of a tile is measured."""
+
+
+def umi_totals(section: Section) -> Int[np.ndarray, "spot"]:
+    """Return the UMI total of each spot over all genes."""
+    return np.asarray(section.counts.sum(axis=1)).ravel()
 
 
 def section_numbers(sections: Iterable[Section]) -> pd.DataFrame:
@@ -24,8 +34,7 @@ def section_numbers(sections: Iterable[Section]) -> pd.DataFrame:
 
 
 def _numbers(section: Section) -> dict[str, object]:
-    totals, labels = section.counts.sum(axis=1), section.labels
-    depth = np.asarray(totals).ravel()
+    depth, labels = umi_totals(section), section.labels
     return {
         "section": section.name,
         "patient": section.patient,
@@ -51,11 +60,8 @@ def _quartiles(name: str, values: np.ndarray) -> dict[str, float]:
 
 def shared_genes(sections: Iterable[Section]) -> list[str]:
     """Return the genes that every section's count table names, in the order of the first."""
-    common: dict[str, None] = {}
-    for number, section in enumerate(sections):
-        here = dict.fromkeys(section.genes.tolist())
-        common = here if number == 0 else {gene: None for gene in common if gene in here}
-    return list(common)
+    first, *others = (dict.fromkeys(section.genes.tolist()) for section in sections)
+    return [gene for gene in first if all(gene in other for other in others)]
 
 
 def constant_pairs(sections: Iterable[Section], genes: list[str]) -> pd.DataFrame:
@@ -68,30 +74,19 @@ def constant_pairs(sections: Iterable[Section], genes: list[str]) -> pd.DataFram
     rows = []
     for section in sections:
         counts = section.matrix(genes)
-        constant = np.flatnonzero(counts.max(axis=0) == counts.min(axis=0))
-        rows += [
-            {"section": section.name, "gene": genes[i], "count": int(counts[0, i])}
-            for i in constant
-        ]
+        constant = np.flatnonzero(np.ptp(counts, axis=0) == 0)
+        rows += [(section.name, genes[i], int(counts[0, i])) for i in constant]
     return pd.DataFrame(rows, columns=["section", "gene", "count"])
 
 
 def image_facts(sections: Sequence[Section]) -> pd.DataFrame:
     """Return the size of each image: section, patient, lab, image_*_px, um_per_px."""
-    rows = []
-    for section in sections:
-        width, height = image_sides(section)
-        rows.append(
-            {
-                "section": section.name,
-                "patient": section.patient,
-                "lab": section.lab,
-                "image_width_px": width,
-                "image_height_px": height,
-                "um_per_px": section.um_per_px,
-            }
-        )
-    return pd.DataFrame(rows)
+    columns = ["section", "patient", "lab", "image_width_px", "image_height_px", "um_per_px"]
+    rows = [
+        (section.name, section.patient, section.lab, *image_sides(section), section.um_per_px)
+        for section in sections
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def spot_facts(section: Section) -> pd.DataFrame:
@@ -103,20 +98,15 @@ def spot_facts(section: Section) -> pd.DataFrame:
             "spot": section.spots,
             "x": x,
             "y": y,
-            "umi": np.asarray(section.counts.sum(axis=1)).ravel(),
+            "umi": umi_totals(section),
             "class": "" if section.labels is None else section.labels,
             "class_from": section.labels_from,
         }
     )
 
 
-def depth_and_darkness(sections: Iterable[Section], step: int = 8) -> pd.DataFrame:
+def depth_and_darkness(sections: Iterable[Section]) -> pd.DataFrame:
     """Correlate the depth of a spot with the darkness of its tile, over the spots of a section.
-
-    Parameters
-    ----------
-    step
-        Every `step`-th row and column of a stored tile is measured.
 
     Returns
     -------
@@ -124,13 +114,10 @@ def depth_and_darkness(sections: Iterable[Section], step: int = 8) -> pd.DataFra
     the mean brightness of its tile).
     """
     rows = []
-    for section in sections:
-        if section.patches is not None:
-            pixels = np.asarray(section.patches[:, step // 2 :: step, step // 2 :: step])
-            darkness = 255 - pixels.reshape(len(section), -1).mean(axis=1)
-            depth = np.asarray(section.counts.sum(axis=1)).ravel()
-            correlation = float(spearmanr(depth, darkness).statistic)
-            rows.append({"section": section.name, "spearman": correlation})
+    for section in (section for section in sections if section.patches is not None):
+        pixels = np.asarray(section.patches[:, STEP // 2 :: STEP, STEP // 2 :: STEP])
+        darkness = 255 - pixels.reshape(len(section), -1).mean(axis=1)
+        rows.append((section.name, float(spearmanr(umi_totals(section), darkness).statistic)))
     return pd.DataFrame(rows, columns=["section", "spearman"])
 
 
@@ -147,19 +134,12 @@ def channel_overlap(shares: pd.DataFrame) -> pd.DataFrame:
     One line a pair: one, other, same_patient, same_lab, overlap (0 to 1, 1 for equal histograms).
     """
     wide = shares.pivot(index=["channel", "level"], columns="section", values="share")
-    facts = shares.drop_duplicates("section").set_index("section")[["patient", "lab"]]
-    rows = [
-        {
-            "one": one,
-            "other": other,
-            "same_patient": facts.loc[one, "patient"] == facts.loc[other, "patient"],
-            "same_lab": facts.loc[one, "lab"] == facts.loc[other, "lab"],
-            "overlap": float(np.minimum(wide[one], wide[other]).sum() / len(CHANNELS)),
-        }
-        for i, one in enumerate(facts.index)
-        for other in facts.index[i + 1 :]
-    ]
-    return pd.DataFrame(rows, columns=["one", "other", "same_patient", "same_lab", "overlap"])
+    facts = shares.drop_duplicates("section").set_index("section")
+    pairs = pd.DataFrame(list(combinations(facts.index, 2)), columns=["one", "other"])
+    for fact in ("patient", "lab"):
+        pairs[f"same_{fact}"] = pairs["one"].map(facts[fact]) == pairs["other"].map(facts[fact])
+    one, other = (wide[pairs[side]].to_numpy() for side in ("one", "other"))
+    return pairs.assign(overlap=np.minimum(one, other).sum(axis=0) / len(CHANNELS))
 
 
 def thinned(section: Section, genes: list[str], share: float = 0.1) -> pd.DataFrame:
@@ -171,14 +151,9 @@ def thinned(section: Section, genes: list[str], share: float = 0.1) -> pd.DataFr
     """
     measured = section.matrix(genes).astype(int)
     fewer = np.random.default_rng(0).binomial(measured, share)
-    return pd.DataFrame(
-        [
-            {
-                "counts": name,
-                "UMIs": int(counts.sum()),
-                "genes without variance": int((np.ptp(counts, axis=0) == 0).sum()),
-                "genes seen at all": int((counts > 0).any(axis=0).sum()),
-            }
-            for name, counts in (("as measured", measured), (f"thinned to {share:.0%}", fewer))
-        ]
-    )
+    columns = ["counts", "UMIs", "genes without variance", "genes seen at all"]
+    rows = [
+        (name, counts.sum(), (np.ptp(counts, axis=0) == 0).sum(), (counts > 0).any(axis=0).sum())
+        for name, counts in (("as measured", measured), (f"thinned to {share:.0%}", fewer))
+    ]
+    return pd.DataFrame(rows, columns=columns)

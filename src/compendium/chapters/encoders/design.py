@@ -3,14 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from compendium.errors import BadInput
-from compendium.evaluation.comparison import (
-    Design,
-    Row,
-    one_patient_jobs,
-    permuted_controls,
-    placed,
-    protocol_line,
-)
+from compendium.evaluation import comparison
+from compendium.evaluation.comparison import Row
 from compendium.evaluation.paired import Comparison
 from compendium.images.encoders import FROZEN, RANDOM, fixed_side, missing, short
 from compendium.methods.registry import OWN
@@ -23,11 +17,10 @@ INPUTS = (
     ("-random", ", random start", {"weights": RANDOM}),
 )
 """Ending of a key, ending of a title, parameters."""
+PUBLISHED = "frozen pre-trained − ConvMixer"
 COMPARISONS = (
-    Comparison(
-        "frozen pre-trained − ConvMixer, both 0–255 as published", "frozen-raw", "convmixer-raw"
-    ),
-    Comparison("frozen pre-trained − ConvMixer, both normalised", "frozen", "convmixer"),
+    Comparison(f"{PUBLISHED}, both 0–255 as published", "frozen-raw", "convmixer-raw"),
+    Comparison(f"{PUBLISHED}, both normalised", "frozen", "convmixer"),
     Comparison("frozen: pre-trained − random start", "frozen", "frozen-random"),
     Comparison("tuned: pre-trained − random start", "tuned", "tuned-random"),
     Comparison("ridge: pre-trained − random start", "ridge", "ridge-random"),
@@ -46,7 +39,7 @@ def design(
     mixer_epochs: int,
     tuned_epochs: int,
     **parameters,
-) -> Design:
+) -> comparison.Design:
     """Plan every row trained on each of the patients alone, and its permuted-image control.
 
     Parameters
@@ -70,11 +63,11 @@ def design(
     files = weights_files(weights)
     absent = left_out(encoders, files)
     others = {name: files.get(name, "") for name in encoders if name not in absent}
-    compared, sections = rows(others, mixer_epochs, tuned_epochs), placed(cohort, names)
+    compared, sections = rows(others, mixer_epochs, tuned_epochs), comparison.placed(cohort, names)
     fits = []
     for row in compared:
         trained = tuned_patients if row.parameters.get("tuned") else patients
-        fits += one_patient_jobs(row, cohort, sections, trained, **parameters)
+        fits += comparison.one_patient_jobs(row, cohort, sections, trained, **parameters)
     left = (run.split.left_out.removeprefix("every patient but ") for _, run in fits)
     facts = {
         "others": list(others),
@@ -82,10 +75,9 @@ def design(
         "titles": {row.key: row.title for row in compared},
         "trained_on": ", ".join(dict.fromkeys(left)),
     }
-    protocol = protocol_line("= one-patient", parameters | {"encoder": "as named"})
-    return Design(
-        cohort, sections, {"fits": fits, "permuted": permuted_controls(fits)}, protocol, facts
-    )
+    line = comparison.protocol_line("= one-patient", parameters | {"encoder": "as named"})
+    groups = {"fits": fits, "permuted": comparison.permuted_controls(fits)}
+    return comparison.Design(cohort, sections, groups, line, facts)
 
 
 def rows(others: Mapping[str, str], mixer_epochs: int, tuned_epochs: int) -> list[Row]:
@@ -98,19 +90,13 @@ def rows(others: Mapping[str, str], mixer_epochs: int, tuned_epochs: int) -> lis
     mixer_epochs, tuned_epochs
         Epochs of the rows with a ConvMixer, and of those with a tuned encoder.
     """
-    own = {"method": "hist2st", "encoder": OWN, "epochs": mixer_epochs, "tile_px": TILE_PX}
-    tuned = {
-        "method": "hist2st-lite0",
-        "encoder": OWN,
-        "tuned": True,
-        "resized": TILE_PX,
-        "distill": 0.0,
-        "epochs": tuned_epochs,
-        "tile_px": TILE_PX,
-    }
+    own = {"encoder": OWN, "tile_px": TILE_PX}
+    mixer = own | {"method": "hist2st", "epochs": mixer_epochs}
+    tuned = own | {"method": "hist2st-lite0", "epochs": tuned_epochs, "tuned": True}
+    tuned |= {"resized": TILE_PX, "distill": 0.0}
     return [
-        Row("convmixer-raw", "ConvMixer, 0–255", own | {"scale": "0-255"}),
-        Row("convmixer", "ConvMixer", own),
+        Row("convmixer-raw", "ConvMixer, 0–255", mixer | {"scale": "0-255"}),
+        Row("convmixer", "ConvMixer", mixer),
         *_on_features("frozen", "Lite0 frozen", "hist2st"),
         *(_further(name, file) for name, file in others.items()),
         Row("tuned", "Lite0 tuned", tuned),
@@ -133,11 +119,8 @@ def _further(name: str, file: str) -> Row:
 
 def comparisons(others: Sequence[str]) -> list[Comparison]:
     """Return the comparisons of EfficientNet-Lite0, and of each further encoder with ConvMixer."""
-    further = (
-        Comparison(f"{short(name)} frozen − ConvMixer, both normalised", name, "convmixer")
-        for name in others
-    )
-    return [*COMPARISONS, *further]
+    title = "{} frozen − ConvMixer, both normalised".format
+    return [*COMPARISONS, *(Comparison(title(short(name)), name, "convmixer") for name in others)]
 
 
 def weights_files(given: Sequence[str]) -> dict[str, str]:
@@ -148,7 +131,7 @@ def weights_files(given: Sequence[str]) -> dict[str, str]:
                 f"weights names {text!r}; give the encoder and its file as NAME=FILE, "
                 "e.g. resnet50.tv_in1k=resnet50.pth"
             )
-    return {name: file for name, _, file in (text.partition("=") for text in given)}
+    return dict(text.split("=", 1) for text in given)
 
 
 def left_out(names: Sequence[str], files: Mapping[str, str]) -> dict[str, str]:

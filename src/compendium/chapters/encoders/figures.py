@@ -6,8 +6,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from compendium.evaluation.scores import summary
-from compendium.plots.scores import QUARTILES
-from compendium.plots.style import COLOURS, ZERO_LINE, plain
+from compendium.plots.scores import boxes
+from compendium.plots.style import COLOURS
+
+MET = "above the minimum training criterion"
+COLOUR = {MET: COLOURS[0], "preliminary": COLOURS[6]}
 
 
 def gene_boxes(
@@ -24,28 +27,9 @@ def gene_boxes(
     preliminary
         Rows below the minimum training criterion, drawn grey.
     """
-    rows = summary(genes, ["row"]).set_index("row").reindex(list(titles)).dropna(subset="median")
-    grey = rows.index.isin(list(preliminary))
-    fig = go.Figure()
-    for part, name, colour in (
-        (rows[~grey], "above the minimum training criterion", COLOURS[0]),
-        (rows[grey], "preliminary", COLOURS[6]),
-    ):
-        if len(part):
-            fig.add_box(
-                x=[titles[key] for key in part.index],
-                **{quartile: part[column] for quartile, column in QUARTILES.items()},
-                name=name,
-                marker_color=colour,
-                line_width=1.5,
-                hoverinfo="y+x",
-            )
-    fig.add_hline(y=0, **ZERO_LINE)
-    order = {
-        "categoryorder": "array",
-        "categoryarray": [titles[key] for key in rows.index],
-        "tickangle": -35,
-    }
-    legend = {"orientation": "h", "y": 1.08, "x": 0}
-    title = "PCC of a gene, mean over sections"
-    return plain(fig, 480, xaxis=order, yaxis_title=title, legend=legend)
+    rows = summary(genes, ["row"]).rename(columns={"row": "method"})
+    grey = rows["method"].isin(list(preliminary))
+    rows["split"] = grey.map({False: MET, True: "preliminary"})
+    fig = boxes(rows.sort_values("split"), list(titles), dict(titles), COLOUR)
+    fig.update_layout(boxmode="overlay", yaxis_title="PCC of a gene, mean over sections")
+    return fig.update_xaxes(tickangle=-35)

@@ -1,7 +1,9 @@
 """The claim of the benchmark that pre-trained encoders transfer negatively."""
 
+from pathlib import Path
+
 from compendium.chapters.encoders.results import compared
-from compendium.evaluation.findings import Finding
+from compendium.evaluation.findings import read_findings
 from compendium.evaluation.paired import BETTER, PRELIMINARY, WORSE
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict, judge
@@ -19,29 +21,13 @@ def transfer(results: Results) -> Outcome:
     verdict = Verdict.UNDECIDED
     if len(decided) and len(decided) in (worse, better):
         verdict = Verdict.HOLDS if worse else Verdict.FAILS
+    limits = ["comparisons disagree"] if verdict is Verdict.UNDECIDED else []
     if not len(decided):
         limits = ["no comparison meets the minimum training criterion"]
-    else:
-        limits = ["comparisons disagree"] if verdict is Verdict.UNDECIDED else []
-    return judge(
-        verdict,
-        apart[apart["comparison"].isin(lines["comparison"])],
-        limits,
-        statistic=float(worse),
-        name="comparisons decided against the pre-trained encoder",
-        numbers={"worse": worse, "better": better, "comparisons": len(decided)},
-    )
+    tested = apart[apart["comparison"].isin(lines["comparison"])]
+    numbers = {"worse": worse, "better": better, "comparisons": len(decided)}
+    name = "comparisons decided against the pre-trained encoder"
+    return judge(verdict, tested, limits, statistic=float(worse), name=name, numbers=numbers)
 
 
-FINDINGS = (
-    Finding(
-        id="transfer",
-        text="Pre-trained encoders transfer negatively (of {comparisons} comparisons {worse} are "
-        "decided against the pre-trained encoder, {better} for it).",
-        negation="Pre-trained encoders do not transfer negatively: of {comparisons} comparisons "
-        "{worse} are decided against the pre-trained encoder, {better} for it.",
-        decide=transfer,
-        claim="Results, Fig. S3a",
-        expected=Verdict.UNDECIDED,
-    ),
-)
+FINDINGS = read_findings(Path(__file__).with_suffix(".yaml"), {"transfer": transfer})

@@ -1,22 +1,19 @@
 """Runs of chapter 8: graph attention, what it replaces, and what it is compared with."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from compendium.data.splits import Placed
 from compendium.errors import BadInput
-from compendium.evaluation.comparison import Design, Job, Row, placed, protocol_line, testing
+from compendium.evaluation import comparison
+from compendium.evaluation.comparison import Row
 from compendium.evaluation.paired import Comparison
 from compendium.methods import recipe
-from compendium.runs import plan_runs
 
+PUBLISHED = {"shared": True, "loops": False}
 ROWS = (
     Row("hist2st", "Hist2ST", {"method": "hist2st", "distill": 0.0}),
     Row("gat", "graph attention", {"method": "hist2st-gat"}),
-    Row(
-        "gat-published",
-        "graph attention, as published",
-        {"method": "hist2st-gat", "shared": True, "loops": False},
-    ),
+    Row("gat-published", "graph attention, as published", {"method": "hist2st-gat"} | PUBLISHED),
     Row("mean", "graph mean", {"method": "hist2st-gat", "attention": False}),
     Row("ridge", "ridge", {"method": "ridge"}),
 )
@@ -37,7 +34,7 @@ def design(
     tested: Sequence[str],
     spots: Sequence[int],
     **parameters,
-) -> Design:
+) -> comparison.Design:
     """Plan every row on the same folds; permuted-image controls for the first split alone.
 
     Parameters
@@ -58,36 +55,20 @@ def design(
     Design with the groups fits and permuted; facts: first (split), spots, width, graph_layers and
     k (neighbours) of graph attention.
     """
-    sections, rules = placed(cohort, names), list(splits) or ["patient-out"]
-    trained = [row for row in ROWS if not recipe(row.parameters["method"]).control]
-    fits = _jobs(cohort, sections, rules, tested, ROWS, **parameters)
+    sections, rules = comparison.placed(cohort, names), list(splits) or ["patient-out"]
+    fits = comparison.split_jobs(ROWS, cohort, sections, rules, tested, **parameters)
     model = next(dict(run.model) for key, run in fits if key == "gat")
     check_sizes(spots, model["k"])
-    groups = {
-        "fits": fits,
-        "permuted": _jobs(cohort, sections, rules[:1], tested, trained, permute=True, **parameters),
-    }
+    permuted = [
+        (key, replace(run, permute=True))
+        for key, run in fits
+        if run.split.rule == rules[0] and not recipe(run.method).control
+    ]
     facts = {"first": rules[0], "spots": list(spots)}
     facts |= {name: model[name] for name in ("width", "graph_layers", "k")}
-    protocol = f"{protocol_line('= ' + ' and '.join(rules), parameters)}, distill = 0"
-    return Design(cohort, sections, groups, protocol, facts)
-
-
-def _jobs(
-    cohort: str,
-    sections: Sequence[Placed],
-    rules: Sequence[str],
-    tested: Sequence[str],
-    rows: Sequence[Row],
-    **parameters,
-) -> list[Job]:
-    jobs = []
-    for row in rows:
-        own = dict(row.parameters)
-        method = own.pop("method")
-        runs = plan_runs(cohort, sections, rules, [method], **parameters | own)
-        jobs += [(row.key, run) for run in testing(runs, tested)]
-    return jobs
+    line = comparison.protocol_line("= " + " and ".join(rules), parameters)
+    groups = {"fits": fits, "permuted": permuted}
+    return comparison.Design(cohort, sections, groups, f"{line}, distill = 0", facts)
 
 
 def check_sizes(sizes: Sequence[int], k: int) -> None:

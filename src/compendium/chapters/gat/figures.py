@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 import pandas as pd
+import plotly.express as px
 import plotly.graph_objects as go
 
-from compendium.plots.dots import LEGEND
-from compendium.plots.style import COLOURS, colour_of, plain
+from compendium.plots.style import ABOVE, COLOURS, plain
+
+BY_ROW = {"color": "row", "color_discrete_sequence": COLOURS, "render_mode": "svg"}
 
 
 def accuracy_by_cost(
@@ -23,22 +25,13 @@ def accuracy_by_cost(
     titles
         Row -> title.
     """
-    fig = go.Figure()
-    timed = steps.dropna(subset="relative").set_index("row")["relative"]
-    for (row, relative), colour in zip(timed.items(), COLOURS, strict=False):
-        part = medians[medians["method"] == row]
-        fig.add_scatter(
-            x=[relative] * len(part),
-            y=part["median"],
-            mode="markers",
-            name=titles[row],
-            text=part["section"],
-            marker={"color": colour, "size": 9, "opacity": 0.8},
-            hovertemplate="%{text}: median PCC %{y:.3f}<br>step %{x:.2f} times as long"
-            "<extra></extra>",
-        )
+    rows = steps.dropna(subset="relative").merge(medians, left_on="row", right_on="method")
+    rows = rows.assign(row=rows["row"].map(titles))
+    fig = px.scatter(rows, x="relative", y="median", hover_name="section", **BY_ROW)
+    hover = "%{hovertext}: median PCC %{y:.3f}<br>step %{x:.2f} times as long<extra></extra>"
+    fig.update_traces(marker={"size": 9, "opacity": 0.8}, hovertemplate=hover)
     axis = {"title": "time of a step, relative to Hist2ST", "rangemode": "tozero"}
-    return plain(fig, 400, xaxis=axis, yaxis_title="median PCC of a section", legend=LEGEND)
+    return plain(fig, 400, xaxis=axis, yaxis_title="median PCC of a section", legend=ABOVE)
 
 
 def growth(times: pd.DataFrame) -> go.Figure:
@@ -49,19 +42,10 @@ def growth(times: pd.DataFrame) -> go.Figure:
     times
         Table `layers` of the chapter.
     """
-    fig = go.Figure()
-    for layer, colour in colour_of(list(dict.fromkeys(times["layer"]))).items():
-        part = times[times["layer"] == layer]
-        fig.add_scatter(
-            x=part["spots"],
-            y=1000 * part["seconds"],
-            mode="lines+markers",
-            name=layer,
-            line={"color": colour, "width": 2},
-            hovertemplate=f"{layer}, %{{x}} spots: %{{y:.1f}} ms<extra></extra>",
-        )
+    rows = times.assign(row=times["layer"], ms=1000 * times["seconds"])
+    fig = px.line(rows, x="spots", y="ms", markers=True, hover_data={"ms": ":.1f"}, **BY_ROW)
     axes = {
         "xaxis": {"title": "spots", "type": "log", "tickvals": sorted(set(times["spots"]))},
         "yaxis": {"title": "ms forward and backward", "type": "log", "dtick": 1},
     }
-    return plain(fig, 380, **axes, legend=LEGEND)
+    return plain(fig, 380, **axes, legend=ABOVE)

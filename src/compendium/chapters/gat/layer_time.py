@@ -51,17 +51,13 @@ def layer_times(
         for spots in sizes:
             edges = nearest(torch.rand(spots, 2, device=device), k, loops=True)
             for name, layer in layers.items():
-                seconds = min(
-                    _seconds(
-                        layer, torch.randn(spots, width, device=device, requires_grad=True), edges
-                    )
+                inputs = (
+                    torch.randn(spots, width, device=device, requires_grad=True)
                     for _ in range(1 + repeats)
                 )
-                count = sum(p.numel() for p in layer.parameters())
-                lines.append(
-                    {"layer": name, "spots": spots, "seconds": seconds, "parameters": count}
-                )
-    return pd.DataFrame(lines)
+                seconds = min(_seconds(layer, x, edges) for x in inputs)
+                lines.append((name, spots, seconds, sum(p.numel() for p in layer.parameters())))
+    return pd.DataFrame(lines, columns=["layer", "spots", "seconds", "parameters"])
 
 
 def _seconds(layer: nn.Module, x: torch.Tensor, edges: object) -> float:
@@ -76,8 +72,6 @@ def exponents(times: pd.DataFrame) -> Mapping[str, float]:
     """Return b of seconds ~ spots^b by layer, between the two largest sizes."""
     found = {}
     for layer, group in times.groupby("layer", sort=False):
-        small, large = group.nlargest(2, "spots").iloc[::-1].to_dict("records")
-        found[layer] = float(
-            np.log(large["seconds"] / small["seconds"]) / np.log(large["spots"] / small["spots"])
-        )
+        rise = np.log(group.nlargest(2, "spots")[["spots", "seconds"]]).diff().iloc[-1]
+        found[layer] = float(rise["seconds"] / rise["spots"])
     return found

@@ -26,24 +26,18 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     Facts
         timed_on (the device).
     """
-    fits, first = groups["fits"], design.facts["first"]
-    scores = fits.scores(sections)
+    fits, first, sizes = groups["fits"], design.facts["first"], design.facts["spots"]
+    scores, permuted = fits.scores(sections), groups["permuted"].scores(sections)
     on_cpu = all(record.facts["device"].startswith("CPU") for record in fits.records)
     device = pick_device("cpu" if on_cpu else "auto")
-    tables = {
+    jobs = [job for job in fits.jobs if job[1].split.rule == first]
+    return {
         "scores": scores[list(KEPT)],
-        "criterion": criterion(
-            scores[scores["split"] == first],
-            groups["permuted"].scores(sections),
-            [job for job in fits.jobs if job[1].split.rule == first],
-        ),
+        "criterion": criterion(scores[scores["split"] == first], permuted, jobs),
         "steps": per_step(fits, sections, "hist2st", device),
-        "layers": layer_times(
-            design.facts["width"], device, design.facts["spots"], design.facts["k"]
-        ),
+        "layers": layer_times(design.facts["width"], device, sizes, design.facts["k"]),
         "curves": fits.curves(),
-    }
-    return tables, {"timed_on": device_line(device)}
+    }, {"timed_on": device_line(device)}
 
 
 def last_fall(curves: pd.DataFrame) -> pd.DataFrame:

@@ -60,30 +60,15 @@ def per_step(
         for key, (run, seen) in prepared.items():
             step = shortest(run, seen, device) / len(seen.training)
             seconds[key] = np.fmin(seconds[key], step)
-    return pd.DataFrame(
-        [
-            {
-                "row": key,
-                "trainable": trainable,
-                "seconds_per_step": seconds[key],
-                "relative": seconds[key] / seconds.get(reference, np.nan),
-            }
-            for key, (_, trainable) in first.items()
-        ]
-    )
+    table = pd.DataFrame({"row": list(first), "trainable": [count for _, count in first.values()]})
+    table["seconds_per_step"] = list(seconds.values())
+    return table.assign(relative=table["seconds_per_step"] / seconds.get(reference, np.nan))
 
 
 def shortest(run: Run, seen: RunInputs, device: str) -> float:
     """Measure the shortest epoch of a short fit, without the first, which pays for loading."""
-    ends: list[float] = []
+    run, ends = replace(run, epochs=EPOCHS), []
     with tempfile.TemporaryDirectory() as folder:
-        fit(
-            replace(run, epochs=EPOCHS),
-            seen.training,
-            [],
-            len(seen.genes),
-            device,
-            Path(folder) / "checkpoint",
-            lambda epoch: ends.append(time.perf_counter()),
-        )
+        checkpoint, tick = Path(folder) / "checkpoint", lambda _: ends.append(time.perf_counter())
+        fit(run, seen.training, [], device, checkpoint, tick)
     return min(end - began for began, end in pairwise(ends))

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from compendium.evaluation.results import Results
+
 SHARE = 0.5
 """Share of the image-attainable PCC that a method is expected to reach."""
 
@@ -58,9 +60,14 @@ def last_fall(curves: pd.DataFrame) -> pd.DataFrame:
     """
     last = curves.drop_duplicates(["method", "epoch"], keep="last")
     lines = []
-    for method, group in last.groupby("method", sort=False):
-        loss = group["loss"].to_numpy()
-        tail = max(1, len(loss) // 10)
-        fall = 1 - loss[-1] / loss[-1 - tail] if len(loss) > tail else 0.0
-        lines.append({"method": method, "epochs": len(loss), "fall": fall})
+    for method, loss in last.groupby("method", sort=False)["loss"]:
+        tail = loss.iloc[-1 - max(1, len(loss) // 10) :]
+        lines.append((method, len(loss), 1 - tail.iloc[-1] / tail.iloc[0]))
     return pd.DataFrame(lines, columns=["method", "epochs", "fall"])
+
+
+def share_table(results: Results) -> pd.DataFrame:
+    """Return `shares` beside `last_fall`, as the page prints it."""
+    share = shares(results["attainable"]).merge(last_fall(results["curves"]), how="left")
+    columns = {"image_attainable": "attainable", "reached": "half or more", "fall": "last fall"}
+    return share.dropna(subset="pcc").rename(columns=columns).set_index("method")

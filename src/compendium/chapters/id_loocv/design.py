@@ -2,16 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from compendium.data.splits import MATCHED, Placed
+from compendium.data.splits import MATCHED
 from compendium.errors import BadInput
-from compendium.evaluation.comparison import (
-    Design,
-    Job,
-    changed,
-    placed,
-    protocol_line,
-    repeated,
-)
+from compendium.evaluation.comparison import Design, Job, changed, placed, protocol_line, repeated
 from compendium.methods import recipe
 from compendium.runs import plan_runs
 
@@ -54,43 +47,36 @@ def design(
     sections = placed(cohort, names)
     order = [recipe(name).name for name in methods]
     matched = [recipe(name).name for name in matched if recipe(name).name != "mean"]
+    names = [section.name for section in sections]
     if set(order) <= {"mean"}:
         raise BadInput(
             "methods names nothing that can be correlated; add one, e.g. methods=[ridge]"
         )
+    if section and section not in names:
+        raise BadInput(
+            f"section {section} of the tissue map is not among {', '.join(names)}; "
+            "set section to one of them"
+        )
 
-    def jobs(splits: Sequence[str], names: Sequence[str], **more) -> list[Job]:
-        runs = plan_runs(cohort, sections, splits, list(dict.fromkeys(names)), **parameters, **more)
+    def jobs(splits: Sequence[str], compared: Sequence[str], **more) -> list[Job]:
+        each = list(dict.fromkeys(compared))
+        runs = plan_runs(cohort, sections, splits, each, **parameters, **more)
         return [(run.method, run) for run in runs]
 
     trained = [name for name in order if not recipe(name).control]
+    siblings = len({section.patient for section in sections}) < len(sections)
     groups = {
         "fits": repeated(jobs(SPLITS, [*order, *matched]), seeds),
-        "matched": jobs(MATCHED, matched) if matched and _related(sections) else [],
+        "matched": jobs(MATCHED, matched) if matched and siblings else [],
         "permuted": jobs(SPLITS[:1], trained, permute=True),
     }
-    runs = {run.method: run for _, run in groups["fits"]}
+    runs = dict(groups["fits"])
     facts = {
         "order": order,
         "matched": matched,
         "titles": {name: run.title for name, run in runs.items()},
-        "section": _mapped(sections, section),
+        "section": section or names[0],
         "gene": gene,
         "changed": {runs[name].title: changed(runs[name]) for name in trained},
     }
     return Design(cohort, sections, groups, protocol_line("as named", parameters), facts)
-
-
-def _related(sections: Sequence[Placed]) -> bool:
-    """Return whether a patient has two sections, which matched training sets need."""
-    return len({section.patient for section in sections}) < len(sections)
-
-
-def _mapped(sections: Sequence[Placed], name: str) -> str:
-    names = [section.name for section in sections]
-    if name and name not in names:
-        raise BadInput(
-            f"section {name} of the tissue map is not among {', '.join(names)}; "
-            "set section to one of them"
-        )
-    return name or names[0]

@@ -24,11 +24,10 @@ def matched_gaps(scores: pd.DataFrame) -> pd.DataFrame:
     is not above 0 (above 1 where the gap is reversed).
     """
     table = in_every(scores, COMPARED)
-    medians = summary(table, ("method", "section", "split")).pivot(
-        index=["method", "section"], columns="split", values="median"
-    )
-    medians = medians.reindex(columns=list(COMPARED)).dropna().reset_index()
-    medians.columns.name = None
+    medians = summary(table, ("method", "section", "split"))
+    medians = medians.pivot(index=["method", "section"], columns="split", values="median")
+    medians = medians.reindex(columns=list(COMPARED)).dropna()
+    medians = medians.reset_index().rename_axis(columns=None)
     medians["gap"] = medians["section-out"] - medians["patient-out"]
     medians["matched_gap"] = medians["matched-within"] - medians["matched-between"]
     return medians.assign(removed=_removed(medians))
@@ -42,6 +41,18 @@ def in_every(scores: pd.DataFrame, splits: Sequence[str]) -> pd.DataFrame:
     table = scores[scores["split"].isin(splits)]
     counts = table.groupby(["method", "section", "gene"], sort=False)["split"].transform("nunique")
     return table[counts == len(set(splits))]
+
+
+def both_splits(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the median PCC of each method on the sections and genes that both splits scored.
+
+    Returns
+    -------
+    By method: section-out, patient-out, change = patient-out − section-out.
+    """
+    medians = summary(in_every(scores, SPLITS), ["method", "split"])
+    wide = medians.pivot(index="method", columns="split", values="median").reindex(columns=SPLITS)
+    return wide.assign(change=wide["patient-out"] - wide["section-out"])
 
 
 def mean_gaps(rows: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,9 @@ from compendium.chapters.id_loocv.matched_sets import matched_gaps
 from compendium.data.section import Section
 from compendium.data.sources import cohort as catalogued
 from compendium.errors import BadInput
+from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Tables, by_seed, criterion, over_seeds
+from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, scoring_target, summary
 from compendium.evaluation.within_class import within_class
 
@@ -31,29 +33,44 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     Facts
         depth (median UMI total of each section), gene (of the tissue map).
     """
-    fits = groups["fits"].of(design.facts["order"])
-    every = groups["fits"].scores(sections)
+    order, permuted = design.facts["order"], groups["permuted"].scores(sections)
+    fits, every = groups["fits"].of(order), groups["fits"].scores(sections)
     means = over_seeds(every)
-    scores = means[means["method"].isin(design.facts["order"])]
+    scores = means[means["method"].isin(order)]
     first = scores[scores["split"] == SPLITS[0]]
+    jobs = [job for job in fits.jobs if job[1].split.rule == SPLITS[0]]
     tissue, gene = _tissue(design, fits.once, sections)
     found = {
         "scores": scores[list(KEPT)],
-        "criterion": criterion(
-            first,
-            groups["permuted"].scores(sections),
-            [job for job in fits.jobs if job[1].split.rule == SPLITS[0]],
-        ),
+        "criterion": criterion(first, permuted, jobs),
         "matched": _matched(design, means, groups["matched"], sections),
         "tissue": tissue,
         "curves": fits.once.curves(),
         "cost": fits.cost(("row", "split")),
         "attainable": _attainable(design.cohort, first),
-        "seeds": by_seed(every[every["method"].isin(design.facts["order"])]),
+        "seeds": by_seed(every[every["method"].isin(order)]),
         "within": within_class([run for _, run in fits.jobs], fits.records, sections),
     }
     depth = {s.name: float(np.median(np.asarray(s.counts.sum(axis=1)))) for s in sections}
     return found, {"depth": depth, "gene": gene}
+
+
+def titles(results: Results) -> dict[str, str]:
+    """Return the titles of the methods that are compared, in order, see `comparison.titles`."""
+    every = comparison.titles(results)
+    return {name: every[name] for name in results.facts["order"]}
+
+
+def titled(wide: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table [method, ...] in the order of the titles, with the title of each method."""
+    names = [name for name in titles if name in wide.index]
+    return wide.loc[names].rename(index=titles).reset_index()
+
+
+def quartiles(scores: pd.DataFrame, by: Sequence[str], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return `compendium.evaluation.scores.summary` with the title of each method."""
+    table = summary(scores, by)
+    return table.assign(title=table["method"].map(titles))
 
 
 def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:
@@ -99,15 +116,12 @@ def _tissue(design: Design, fits: Fitted, sections: Sequence[Section]) -> tuple[
             f"gene {gene} is not in the panel of section {where.name}; "
             f"choose one of it, e.g. {common[0]}"
         )
-    columns = {
-        "spot": where.spots,
-        "x": where.pixels[:, 0],
-        "y": where.pixels[:, 1],
-        "measured": scoring_target([gene], sections)(where)[:, 0],
-    }
+    table = pd.DataFrame(where.pixels, columns=["x", "y"])
+    table.insert(0, "spot", where.spots)
+    table["measured"] = scoring_target([gene], sections)(where)[:, 0]
     for key, record in records.items():
-        columns[key] = record.by_spot(where)[:, record.genes.index(gene)]
-    return pd.DataFrame(columns), gene
+        table[key] = record.by_spot(where)[:, record.genes.index(gene)]
+    return table, gene
 
 
 def _attainable(cohort: str, scores: pd.DataFrame) -> pd.DataFrame:

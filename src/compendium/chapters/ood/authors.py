@@ -16,13 +16,11 @@ def authors_scores() -> pd.DataFrame:
     partition that the article describes), median, mean, q25, q75.
     """
     table = read()
-    table = table[table["source"].str.endswith("OOD_all.csv")]
+    table = table[table["source"].str.endswith("OOD_all.csv")].reset_index(drop=True)
     roles = {name: role for role, names in zip(ROLES, PUBLISHED_OOD, strict=True) for name in names}
-    labelled = table["role"].str.partition(" ")[0]
+    labelled, role = table["role"].str.partition(" ")[0], table["section"].map(roles)
     columns = ["method", "section", "labelled", "role", "median", "mean", "q25", "q75"]
-    return table.assign(labelled=labelled, role=table["section"].map(roles))[columns].reset_index(
-        drop=True
-    )
+    return table.assign(labelled=labelled, role=role)[columns]
 
 
 def by_role(scores: pd.DataFrame) -> pd.DataFrame:
@@ -38,14 +36,8 @@ def by_role(scores: pd.DataFrame) -> pd.DataFrame:
     One row a method and way to take the role ("as labelled", "by name"): method, sections, and the
     mean over sections of the section medians and means in validation and in test.
     """
-    lines = []
-    for method, part in scores.groupby("method"):
-        for way, column in (("as labelled", "labelled"), ("by name", "role")):
-            means = part.groupby(column)[["median", "mean"]].mean()
-            values = {
-                f"{role}, {value}": means.loc[role, value]
-                for value in ("median", "mean")
-                for role in (INSIDE, OUTSIDE)
-            }
-            lines.append({"method": method, "sections": way} | values)
-    return pd.DataFrame(lines)
+    ways = {"as labelled": scores["labelled"], "by name": scores["role"]}
+    both = pd.concat([scores.assign(sections=way, role=roles) for way, roles in ways.items()])
+    wide = both.pivot_table(["median", "mean"], ["method", "sections"], "role")
+    order = [(value, role) for value in ("median", "mean") for role in (INSIDE, OUTSIDE)]
+    return wide[order].set_axis([f"{role}, {value}" for value, role in order], axis=1).reset_index()

@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from compendium.data.partition import ROLES, Partition, partition
-from compendium.data.splits import PUBLISHED_OOD
-from compendium.evaluation.comparison import Design, placed, protocol_line, repeated
+from compendium.evaluation.comparison import Design, partitioned, protocol_line, repeated
 from compendium.methods import recipe
 from compendium.methods.registry import NONE
-from compendium.runs.run import plan_run
+from compendium.runs import plan_run
 
 
 def design(
@@ -39,33 +37,16 @@ def design(
     -------
     Design with the groups fits and permuted. Nothing is chosen on validation or test sections.
     """
-    named = {role: list(roles.get(role, ())) for role in ROLES}
-    names = sum(named.values(), []) or [name for group in PUBLISHED_OOD for name in group]
-    sections = placed(cohort, names)
-    parts = partition(sections, *named.values())
+    sections, parts = partitioned(cohort, roles)
     runs = [
         plan_run(cohort, parts.split, recipe(method).name, sections=sections, **parameters)
         for method in dict.fromkeys(methods)
     ]
+    shuffled = [run for run in runs if not run.permute and run.encoder != NONE]
     groups = {
         "fits": repeated([(run.method, run) for run in runs], seeds),
-        "permuted": [
-            (run.method, replace(run, permute=True))
-            for run in runs
-            if not run.permute and run.encoder != NONE
-        ],
+        "permuted": [(run.method, replace(run, permute=True)) for run in shuffled],
     }
-    facts = {
-        "roles": parts.roles,
-        "validation_is": parts.validation_is,
-        "test_is": parts.test_is,
-    }
+    its = {"roles": parts.roles, "validation_is": parts.validation_is, "test_is": parts.test_is}
     protocol = protocol_line(f"= {parts.split.rule}", parameters)
-    return Design(cohort, sections, groups, protocol, facts)
-
-
-def partition_of(design: Design) -> Partition:
-    """Return the partition that a design was made with."""
-    roles = design.facts["roles"]
-    named = ([name for name, its in roles.items() if its == role] for role in ROLES)
-    return partition(design.sections, *named)
+    return Design(cohort, sections, groups, protocol, its)

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compendium.chapters.ood.shift import MEASURES
-from compendium.data.partition import ROLES
+from compendium.data.partition import OUTSIDE, ROLES
 from compendium.plots import scores as score_figures
 from compendium.plots.style import COLOURS, ROLE_COLOUR, ZERO_LINE, colour_of, plain
 
@@ -16,34 +16,21 @@ ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 
 def genes_per_spot(density: pd.DataFrame) -> go.Figure:
     """Draw the density of genes per spot (table of `densities`), one line a section."""
-    fig = go.Figure()
+    fig, firsts = go.Figure(), set(density.drop_duplicates("role")["section"])
     for (role, section), lines in density.groupby(["role", "section"], sort=False):
-        first = section == density.loc[density["role"] == role, "section"].iloc[0]
-        fig.add_scatter(
-            x=lines["genes"].to_numpy(),
-            y=lines["density"].to_numpy(),
-            mode="lines",
-            line={"color": ROLE_COLOUR[role], "width": 1.8},
-            name=role,
-            legendgroup=role,
-            showlegend=first,
-            hovertemplate=f"section {section}, {role}<br>%{{x:,.0f}} genes<extra></extra>",
-        )
-    return plain(
-        fig,
-        340,
-        xaxis={"title": "genes seen in a spot", "rangemode": "tozero"},
-        yaxis={"title": "density of spots", "rangemode": "tozero"},
-        legend=ABOVE,
-    )
+        look = {"mode": "lines", "line": {"color": ROLE_COLOUR[role], "width": 1.8}}
+        entry = {"name": role, "legendgroup": role, "showlegend": section in firsts}
+        hover = f"section {section}, {role}<br>%{{x:,.0f}} genes<extra></extra>"
+        fig.add_scatter(x=lines["genes"], y=lines["density"], hovertemplate=hover, **look, **entry)
+    across = {"title": "genes seen in a spot", "rangemode": "tozero"}
+    up = {"title": "density of spots", "rangemode": "tozero"}
+    return plain(fig, 340, xaxis=across, yaxis=up, legend=ABOVE)
 
 
 def in_and_out(boxes: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> go.Figure:
     """Draw boxes over genes by method, validation beside test (table `boxes` of the chapter)."""
-    order = boxes.assign(split=boxes["role"]).sort_values(
-        "role", key=lambda roles: roles.map(ROLES.index), kind="stable"
-    )
-    return score_figures.boxes(order, methods, titles, ROLE_COLOUR)
+    rows = pd.concat([boxes[boxes["role"] == role].assign(split=role) for role in ROLES])
+    return score_figures.boxes(rows, methods, titles, ROLE_COLOUR)
 
 
 def lost_by_distance(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
@@ -59,12 +46,9 @@ def lost_by_distance(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
         Method -> title.
     """
     measures = [name for name in MEASURES if name in set(rows["measure"])]
-    fig = make_subplots(
-        len(measures),
-        1,
-        subplot_titles=[f"shift in {MEASURES[name]}" for name in measures],
-        vertical_spacing=0.32 / max(len(measures), 1),
-    )
+    panels = [f"shift in {MEASURES[name]}" for name in measures]
+    gap = 0.32 / max(len(measures), 1)
+    fig = make_subplots(len(measures), 1, subplot_titles=panels, vertical_spacing=gap)
     colours = colour_of(list(dict.fromkeys(rows["method"])))
     for number, (method, colour) in enumerate(colours.items()):
         shape, own = SHAPES[number // len(COLOURS)], rows[rows["method"] == method]
@@ -84,16 +68,11 @@ def lost_by_distance(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
 
 def _losses(rows: pd.DataFrame, title: str, marker: dict) -> dict[str, object]:
     shape, line = marker["symbol"], {"color": marker["color"], "width": 1.5}
-    symbols = [shape if role == ROLES[2] else f"{shape}-open" for role in rows["role"]]
-    return {
-        "x": rows["fold"].to_numpy(),
-        "y": rows["drop"].to_numpy(),
-        "showlegend": False,
-        "marker": marker | {"symbol": symbols, "line": line},
-        "text": (rows["section"] + ", " + rows["role"]).to_numpy(),
-        "hovertemplate": f"%{{text}}, {title}<br>%{{x:.1f}} times the reference, "
-        "drop %{y:.3f}<extra></extra>",
-    }
+    symbols = [shape if role == OUTSIDE else f"{shape}-open" for role in rows["role"]]
+    hover = f"%{{text}}, {title}<br>%{{x:.1f}} times the reference, drop %{{y:.3f}}<extra></extra>"
+    places = {"x": rows["fold"], "y": rows["drop"], "text": rows["section"] + ", " + rows["role"]}
+    look = {"marker": marker | {"symbol": symbols, "line": line}, "showlegend": False}
+    return places | look | {"hovertemplate": hover}
 
 
 def authors_rows(rows: pd.DataFrame) -> go.Figure:
@@ -107,25 +86,12 @@ def authors_rows(rows: pd.DataFrame) -> go.Figure:
     fig = go.Figure()
     for role in ROLES:
         part = rows[rows["role"] == role]
-        for number, section in enumerate(dict.fromkeys(part["section"])):
-            own = part[part["section"] == section]
-            fig.add_box(
-                x=own["method"],
-                q1=own["q25"],
-                median=own["median"],
-                q3=own["q75"],
-                lowerfence=own["q25"],
-                upperfence=own["q75"],
-                name=role,
-                legendgroup=role,
-                showlegend=number == 0,
-                offsetgroup=section,
-                marker_color=ROLE_COLOUR[role],
-                line_width=1.2,
-                hovertext=section,
-                hoverinfo="text+y",
-            )
-    fig.add_hline(y=0, **ZERO_LINE)
-    return plain(
-        fig, 420, boxmode="group", yaxis_title="PCC per gene", xaxis_tickangle=-25, legend=ABOVE
-    )
+        for number, (section, own) in enumerate(part.groupby("section", sort=False)):
+            quartiles = {"q1": own["q25"], "median": own["median"], "q3": own["q75"]}
+            fences = {"lowerfence": own["q25"], "upperfence": own["q75"]}
+            entry = {"name": role, "legendgroup": role, "showlegend": number == 0}
+            look = {"marker_color": ROLE_COLOUR[role], "line_width": 1.2, "offsetgroup": section}
+            hover = {"hovertext": section, "hoverinfo": "text+y"}
+            fig.add_box(x=own["method"], **quartiles, **fences, **entry, **look, **hover)
+    fig.add_hline(y=0, **ZERO_LINE).update_xaxes(tickangle=-25).update_yaxes(title="PCC per gene")
+    return plain(fig, 420, boxmode="group", legend=ABOVE)

@@ -1,16 +1,18 @@
 """Tables of chapter 3."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from compendium.chapters.ood import shift
-from compendium.chapters.ood.design import partition_of
-from compendium.data.partition import INSIDE, OUTSIDE, Partition
+from compendium.data.partition import INSIDE, OUTSIDE
 from compendium.data.section import Section
+from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Job, Tables, by_seed, over_seeds
+from compendium.evaluation.describe import channel_shares
+from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
 from compendium.images.encoders import FROZEN
 from compendium.images.features import features
@@ -35,21 +37,21 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     Facts
         genes (their number).
     """
-    parts = partition_of(design)
+    roles = design.facts["roles"]
     every, permuted = (
-        groups[name].scores(sections).assign(role=lambda t: t["section"].map(parts.roles))
+        groups[name].scores(sections).assign(role=lambda t: t["section"].map(roles))
         for name in ("fits", "permuted")
     )
-    scores = over_seeds(every)
+    scores, once = over_seeds(every), groups["fits"].once
     medians = summary(scores, BY_SECTION)
     controls = summary(permuted, BY_SECTION) if len(permuted) else medians[:0]
     found = {
-        **_shift(sections, parts, groups["fits"]),
+        **_shift(sections, roles, groups["fits"]),
         "medians": medians,
         "boxes": summary(scores, ["method", "role"]),
         "panels": summary(by_panel(scores), ["panel", "role", "method"]),
-        "rows": rows(groups["fits"].once.jobs, medians, controls),
-        "curves": groups["fits"].once.curves(),
+        "rows": rows(once.jobs, medians, controls),
+        "curves": once.curves(),
         "seeds": by_seed(every),
         "cost": groups["fits"].cost(),
     }
@@ -75,30 +77,25 @@ def rows(jobs: Sequence[Job], medians: pd.DataFrame, permuted: pd.DataFrame) -> 
     (whether the row meets the minimum training criterion: trained enough, and in validation above
     its permuted-image control).
     """
-    return pd.DataFrame([_row(run, medians, permuted) for _, run in jobs])
+    runs = {run.method: run for _, run in jobs}
+    own, low, high = (_by_role(medians, reduce, runs) for reduce in ("mean", "min", "max"))
+    control = _by_role(permuted, "mean", runs)
+    above = ~own.index.isin(permuted["method"]) | (own[INSIDE] > control[INSIDE])
+    trained = np.array([run.result for run in runs.values()])
+    titles = {name: (run.title, recipe(name).control) for name, run in runs.items()}
+    table = pd.DataFrame.from_dict(titles, "index", columns=["title", "control"]).join(own)
+    table = table.assign(drop=own[INSIDE] - own[OUTSIDE]).join(control.add_prefix("permuted "))
+    return table.assign(
+        fell=high[OUTSIDE] < low[INSIDE],
+        rose=low[OUTSIDE] > high[INSIDE],
+        result=above & trained,
+    ).reset_index(names="method")
 
 
-def _row(run, medians: pd.DataFrame, permuted: pd.DataFrame) -> dict[str, object]:
-    own, control = (
-        table[table["method"] == run.method].groupby("role")["median"]
-        for table in (medians, permuted)
-    )
-    inside, outside = (own.mean().get(role, np.nan) for role in (INSIDE, OUTSIDE))
-    below = {role: control.mean().get(role, np.nan) for role in (INSIDE, OUTSIDE)}
-    low, high = own.min(), own.max()
-    above = run.method not in set(permuted["method"]) or inside > below[INSIDE]
-    return {
-        "method": run.method,
-        "title": run.title,
-        "control": recipe(run.method).control,
-        INSIDE: inside,
-        OUTSIDE: outside,
-        "drop": inside - outside,
-        **{f"permuted {role}": value for role, value in below.items()},
-        "fell": bool(high.get(OUTSIDE, np.nan) < low.get(INSIDE, np.nan)),
-        "rose": bool(low.get(OUTSIDE, np.nan) > high.get(INSIDE, np.nan)),
-        "result": bool(run.result and above),
-    }
+def _by_role(medians: pd.DataFrame, reduce: str, methods: Iterable[str]) -> pd.DataFrame:
+    """Return the mean, min or max over the sections of a role: methods by validation and test."""
+    wide = medians.groupby(["method", "role"])["median"].agg(reduce).unstack()
+    return wide.reindex(index=list(methods), columns=[INSIDE, OUTSIDE]).astype(float)
 
 
 def drops(medians: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
@@ -118,67 +115,57 @@ def drops(medians: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
     only one is that mean, and has no row.
     """
     inside = medians[medians["role"] == INSIDE]
-    level = inside.groupby("method")["median"].mean()
-    lost = medians.assign(drop=medians["method"].map(level) - medians["median"])
+    level = medians["method"].map(inside.groupby("method")["median"].mean())
+    lost = medians.assign(drop=level - medians["median"])[["method", "section", "role", "drop"]]
     if inside["section"].nunique() == 1:
         lost = lost[lost["role"] != INSIDE]
-    lost = lost[["method", "section", "role", "drop"]]
-    return lost.merge(shifts[["section", "measure", "fold"]], on="section").dropna(
-        subset=["drop", "fold"]
-    )
+    lost = lost.merge(shifts[["section", "measure", "fold"]], on="section")
+    return lost.dropna(subset=["drop", "fold"])
 
 
-def _shift(sections: Sequence[Section], parts: Partition, fits: Fitted) -> dict[str, pd.DataFrame]:
-    genes, shares = shift.genes_per_spot(sections), shift.shares_by_role(sections, parts)
-    distances = shift.distances(sections, parts, shares, genes, _features(sections, parts, fits))
+def titles(results: Results) -> dict[str, str]:
+    """Return the title of each method, with "(preliminary)" below the criterion."""
+    rows = results["rows"].set_index("method")
+    return comparison.labelled(rows["title"].to_dict(), rows["result"].to_dict())
+
+
+def page_numbers(results: Results) -> dict[str, object]:
+    """Return the numbers that the page names, over the rows that meet the criterion."""
+    met = results["rows"][results["rows"]["result"]]
+    numbers = {"mean_drop": float(met["drop"].mean()), "fell": int(met["fell"].sum())}
+    return comparison.role_texts(results) | numbers | {"met": len(met)}
+
+
+def _shift(
+    sections: Sequence[Section], roles: Mapping[str, str], fits: Fitted
+) -> dict[str, pd.DataFrame]:
+    genes, shares = shift.genes_per_spot(sections), channel_shares(sections)
+    frozen = _features(sections, fits)
+    distances = shift.distances(sections, roles, shares, genes, frozen)
+    spots = [len(section) for section in sections]
+    medians = [float(np.median(genes[section.name])) for section in sections]
+    parts = distances[["section", "patient", "lab", "role"]]
     return {
-        "parts": _parts(sections, parts, genes),
-        "shares": shares,
-        "density": shift.densities(genes, parts.roles),
+        "parts": parts.assign(spots=spots, genes=medians),
+        "shares": shares.assign(role=shares["section"].map(roles)),
+        "density": shift.densities(genes, roles),
         "distances": distances,
         "shift": shift.relative(distances),
     }
 
 
 def _features(
-    sections: Sequence[Section], parts: Partition, fits: Fitted
+    sections: Sequence[Section], fits: Fitted
 ) -> dict[str, Float[np.ndarray, "spot feature"]]:
     """Return features by the frozen encoder of the fits, or by the usual one without any.
 
     They are computed where the fits were.
     """
-    used = [
-        (run.encoder, run.weights)
-        for _, run in fits.jobs
-        if run.encoder != OWN and not recipe(run.method).frozen
-    ]
-    encoder, weights = used[0] if used else (FROZEN, "")
+    runs = [run for _, run in fits.jobs if run.encoder != OWN and not recipe(run.method).frozen]
+    encoder, weights = (runs[0].encoder, runs[0].weights) if runs else (FROZEN, "")
     on_cpu = all(record.facts["device"].startswith("CPU") for record in fits.records)
     device = pick_device("cpu" if on_cpu else "auto")
     return {
         section.name: features(section, encoder, FROZEN_TILE_PX, weights, device)
         for section in sections
-        if section.name in parts.roles
     }
-
-
-def _parts(
-    sections: Sequence[Section],
-    parts: Partition,
-    genes: Mapping[str, Float[np.ndarray, "spot"]],
-) -> pd.DataFrame:
-    """Return section, patient, lab, role, spots, genes (median a spot, among shared ones)."""
-    by_name = {section.name: section for section in sections}
-    return pd.DataFrame(
-        [
-            {
-                "section": name,
-                "patient": by_name[name].patient,
-                "lab": by_name[name].lab,
-                "role": role,
-                "spots": len(by_name[name]),
-                "genes": float(np.median(genes[name])),
-            }
-            for name, role in parts.roles.items()
-        ]
-    )

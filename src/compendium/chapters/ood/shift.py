@@ -1,6 +1,6 @@
 """Distance of sections to the training sections: colour, frozen features, genes per spot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,37 +9,29 @@ from scipy.spatial.distance import cdist, pdist
 from scipy.stats import norm, wasserstein_distance
 
 from compendium.data.panels import shared_genes
-from compendium.data.partition import ROLES, Partition
+from compendium.data.partition import TRAINING
 from compendium.data.section import Section
-from compendium.evaluation.describe import CHANNELS, channel_shares
+from compendium.evaluation.describe import CHANNELS
 
 MEASURES = {"colour": "colour", "features": "frozen features", "genes": "genes per spot"}
 STEPS = 80
 """Number of steps of a density."""
+PerSpot = dict[str, Float[np.ndarray, "spot"]]
+"""Section -> a number of each spot."""
 DRAWN = 400
 """Largest number of spots of a group that the distance of features is taken over."""
 
 
-def shares_by_role(sections: Sequence[Section], parts: Partition) -> pd.DataFrame:
-    """Return `channel_shares` of the sections of a partition, training first, with their role."""
-    roles = parts.roles
-    by_name = {section.name: section for section in sections}
-    shares = channel_shares([by_name[name] for name in roles])
-    return shares.assign(role=shares["section"].map(roles))
-
-
-def genes_per_spot(sections: Sequence[Section]) -> dict[str, Float[np.ndarray, "spot"]]:
+def genes_per_spot(sections: Sequence[Section]) -> PerSpot:
     """Count the genes with a count in each spot, among those that all sections share."""
-    shared = shared_genes(list(sections))
-    return {
-        section.name: np.asarray(
-            (section.counts[:, np.isin(section.genes, shared)] > 0).sum(axis=1), dtype=float
-        ).ravel()
-        for section in sections
-    }
+    shared, found = shared_genes(list(sections)), {}
+    for section in sections:
+        seen = (section.counts[:, np.isin(section.genes, shared)] > 0).sum(axis=1)
+        found[section.name] = np.asarray(seen, dtype=float).ravel()
+    return found
 
 
-def densities(genes: dict[str, Float[np.ndarray, "spot"]], roles: dict[str, str]) -> pd.DataFrame:
+def densities(genes: PerSpot, roles: Mapping[str, str]) -> pd.DataFrame:
     """Estimate the density of genes per spot by a Gaussian kernel, one bandwidth for all sections.
 
     Parameters
@@ -55,20 +47,18 @@ def densities(genes: dict[str, Float[np.ndarray, "spot"]], roles: dict[str, str]
     """
     top = max(values.max() for values in genes.values())
     grid, width = np.linspace(0, top, STEPS + 1), max(top / 40, 0.5)
-    tables = []
-    for name, role in roles.items():
-        curve = norm.pdf(grid[:, None], genes[name][None, :], width).mean(axis=1)
-        tables.append(
-            pd.DataFrame({"section": name, "role": role, "genes": grid, "density": curve})
-        )
-    return pd.concat(tables, ignore_index=True)
+    spots = {name: norm.pdf(grid[:, None], genes[name], width) for name in roles}
+    curves = pd.DataFrame({name: each.mean(axis=1) for name, each in spots.items()})
+    table = curves.assign(genes=grid).melt("genes", var_name="section", value_name="density")
+    table["role"] = table["section"].map(roles)
+    return table[["section", "role", "genes", "density"]]
 
 
 def distances(
     sections: Sequence[Section],
-    parts: Partition,
+    roles: Mapping[str, str],
     shares: pd.DataFrame,
-    genes: dict[str, Float[np.ndarray, "spot"]],
+    genes: PerSpot,
     features: dict[str, Float[np.ndarray, "spot feature"]],
 ) -> pd.DataFrame:
     """Return the distance of each section to the training sections.
@@ -78,8 +68,10 @@ def distances(
 
     Parameters
     ----------
+    roles
+        Section -> role.
     shares
-        Table of `shares_by_role`.
+        Table of `channel_shares`.
     genes
         Genes per spot, see `genes_per_spot`.
     features
@@ -91,28 +83,28 @@ def distances(
     brightness, levels of 255), colour (their mean), features (squared maximum mean discrepancy),
     genes (Wasserstein distance of genes per spot).
     """
-    by_name, roles = {section.name: section for section in sections}, parts.roles
-    features = _standardised(features, parts.training)
-    bandwidth = float(
-        np.median(pdist(_some(np.concatenate([features[name] for name in parts.training]))))
-    )
+    trained = [section for section in sections if roles[section.name] == TRAINING]
+    names = [section.name for section in trained]
+    features = _standardised(features, names)
+    spots = np.concatenate([features[name] for name in names])
+    bandwidth = float(np.median(pdist(_some(spots))))
+    histograms = shares.pivot(index=["channel", "level"], columns="section", values="share")
     rows = []
-    for name, role in roles.items():
-        section, trained = by_name[name], [by_name[other] for other in parts.training]
-        others = against(section, trained) if role == ROLES[0] else list(parts.training)
-        far = dict.fromkeys((*CHANNELS, "colour", "features", "genes"), np.nan)
-        if others:
-            levels = [_levels(shares[shares["channel"] == c], name, others) for c in CHANNELS]
+    for section in sections:
+        name, role = section.name, roles[section.name]
+        row = {"section": name, "patient": section.patient, "lab": section.lab, "role": role}
+        if others := against(section, trained) if role == TRAINING else names:
+            levels = [_levels(histograms.loc[channel], name, others) for channel in CHANNELS]
             theirs = np.concatenate([features[other] for other in others])
             depth = np.concatenate([genes[other] for other in others])
-            far = dict(zip(CHANNELS, levels, strict=True)) | {
+            row |= dict(zip(CHANNELS, levels, strict=True)) | {
                 "colour": float(np.mean(levels)),
                 "features": mmd(_some(features[name]), _some(theirs), bandwidth),
                 "genes": float(wasserstein_distance(genes[name], depth)),
             }
-        facts = {"section": name, "patient": section.patient, "lab": section.lab, "role": role}
-        rows.append(facts | far)
-    return pd.DataFrame(rows)
+        rows.append(row)
+    columns = ["section", "patient", "lab", "role", *CHANNELS, *MEASURES]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def against(section: Section, training: Sequence[Section]) -> list[str]:
@@ -134,10 +126,9 @@ def relative(rows: pd.DataFrame) -> pd.DataFrame:
     One row a validation or test section and measure: section, role, measure, distance, reference,
     fold = distance / reference.
     """
-    reference = rows.loc[rows["role"] == ROLES[0], list(MEASURES)].mean()
-    long = rows[rows["role"] != ROLES[0]].melt(
-        ["section", "role"], list(MEASURES), "measure", "distance"
-    )
+    training = rows["role"] == TRAINING
+    reference = rows.loc[training, list(MEASURES)].mean()
+    long = rows[~training].melt(["section", "role"], list(MEASURES), "measure", "distance")
     long["reference"] = long["measure"].map(reference)
     return long.assign(fold=long["distance"] / long["reference"].where(long["reference"] > 0))
 
@@ -163,13 +154,10 @@ def mmd(
     return float(sum(inner) - 2 * np.exp(-(cdist(x, y) ** 2) / (2 * bandwidth**2)).mean())
 
 
-def _levels(shares: pd.DataFrame, name: str, others: Sequence[str]) -> float:
-    """Return the distance of a section's histogram of a channel from the mean one of others."""
-    own = shares[shares["section"] == name].set_index("level")["share"]
-    theirs = (
-        shares[shares["section"].isin(others)].groupby("level")["share"].mean().reindex(own.index)
-    )
-    return float(wasserstein_distance(own.index, own.index, own, theirs))
+def _levels(histograms: pd.DataFrame, name: str, others: Sequence[str]) -> float:
+    """Return the distance of a section's histogram [level, section] from the mean one of others."""
+    levels, theirs = histograms.index, histograms[list(others)].mean(axis=1)
+    return float(wasserstein_distance(levels, levels, histograms[name], theirs))
 
 
 def _standardised(
@@ -178,10 +166,8 @@ def _standardised(
     """Standardise features by the mean and standard deviation of the training spots."""
     trained = np.concatenate([features[name] for name in training])
     centre, spread = trained.mean(axis=0), trained.std(axis=0)
-    return {
-        name: (values - centre) / np.where(spread > 0, spread, 1)
-        for name, values in features.items()
-    }
+    scale = np.where(spread > 0, spread, 1)
+    return {name: (values - centre) / scale for name, values in features.items()}
 
 
 def _some(values: Float[np.ndarray, "spot feature"]) -> Float[np.ndarray, "spot feature"]:

@@ -1,17 +1,11 @@
 """Runs of chapter 6: Regclass at each weight gamma, Hist2ST, and the permuted-image control."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from compendium.errors import BadInput
-from compendium.evaluation.comparison import (
-    Design,
-    Job,
-    changed,
-    placed,
-    protocol_line,
-    testing,
-)
-from compendium.runs import plan_runs
+from compendium.evaluation import comparison
+from compendium.evaluation.comparison import Row, split_jobs
 
 
 def design(
@@ -23,7 +17,7 @@ def design(
     gamma: float,
     epochs: int | None,
     **parameters,
-) -> Design:
+) -> comparison.Design:
     """Plan Regclass at every weight of the classes, and Hist2ST trained alike.
 
     Parameters
@@ -47,48 +41,39 @@ def design(
     -------
     Design with the groups fits (rows Hist2ST, γ = ...) and permuted.
     """
-    sections = placed(cohort, names)
+    sections = comparison.placed(cohort, names)
     _check([section.name for section in sections], tested, gammas, gamma)
-    rules = list(splits) or ["section-out"]
-
-    def jobs(row: str, method: str, **own) -> list[Job]:
-        runs = plan_runs(cohort, sections, rules, [method], **parameters, **own)
-        return [(row, run) for run in testing(runs, tested)]
-
-    length = {"epochs": epochs} if epochs else {}
-    swept = [
-        job
-        for weight in gammas
-        for job in jobs(f"γ = {weight:g}", "regclass", gamma=float(weight), **length)
+    where = (cohort, sections, list(splits) or ["section-out"], tested)
+    own = {"method": "regclass"} | ({"epochs": epochs} if epochs else {})
+    rows = [Row(f"γ = {each:g}", "Regclass", own | {"gamma": float(each)}) for each in gammas]
+    swept = split_jobs(rows, *where, **parameters)
+    first, model = swept[0][1], dict(swept[0][1].model)
+    alike = {"method": "hist2st", "positions": model["positions"], "epochs": first.epochs}
+    fits = [*split_jobs([Row("Hist2ST", "Hist2ST", alike)], *where, **parameters), *swept]
+    shown = f"γ = {gamma:g}"
+    control = [
+        (f"{shown}, permuted", replace(run, permute=True)) for key, run in fits if key == shown
     ]
-    first = swept[0][1]
-    model = dict(first.model)
-    fits = [
-        *jobs("Hist2ST", "hist2st", epochs=first.epochs, positions=model["positions"]),
-        *swept,
-    ]
-    control = jobs(f"γ = {gamma:g}, permuted", "regclass", gamma=gamma, permute=True, **length)
     facts = {
         "epochs": first.epochs,
         "gamma": gamma,
         "preliminary": list(dict.fromkeys(run.title for _, run in fits if not run.result)),
         "distill": model["distill"],
-        "changed": changed(first),
+        "changed": comparison.changed(first),
     }
-    protocol = f"{protocol_line('as named', parameters)}, epochs = {first.epochs}"
-    return Design(cohort, sections, {"fits": fits, "permuted": control}, protocol, facts)
+    protocol = f"{comparison.protocol_line('as named', parameters)}, epochs = {first.epochs}"
+    groups = {"fits": fits, "permuted": control}
+    return comparison.Design(cohort, sections, groups, protocol, facts)
 
 
-def _check(
-    names: Sequence[str], tested: Sequence[str], gammas: Sequence[float], gamma: float
-) -> None:
+def _check(names: list[str], tested: Sequence[str], gammas: Sequence[float], gamma: float) -> None:
     if unknown := sorted(set(tested) - set(names)):
         raise BadInput(
             f"tested names section {unknown[0]}, which is not among {', '.join(names)}; "
             "correct it or leave it out"
         )
     if not gamma or gamma not in gammas:
+        known = ", ".join(f"{weight:g}" for weight in gammas)
         raise BadInput(
-            f"gamma {gamma:g} is not among the gammas above 0 "
-            f"({', '.join(f'{g:g}' for g in gammas)}); choose one of them"
+            f"gamma {gamma:g} is not among the gammas above 0 ({known}); choose one of them"
         )

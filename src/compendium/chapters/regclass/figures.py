@@ -1,13 +1,13 @@
 """Figures of chapter 6: the sweep over gamma, ROC curves, confusion matrices."""
 
-from collections.abc import Iterator
-
 import pandas as pd
+import plotly.express as px
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from compendium.plots.scores import heat_cells
 from compendium.plots.slides import CLASS_COLOURS
-from compendium.plots.style import COLOURS, ZERO_LINE, colour_of, plain
+from compendium.plots.style import COLOURS, ZERO_LINE, colour_of, name_panels, plain
 
 REFERENCE = "reference"
 CANCER_LINE = {"color": "#8B6FD0", "width": 3.5, "dash": "dash"}
@@ -15,14 +15,13 @@ CHANCE_LINE = {"color": "#888888", "width": 1, "dash": "dot"}
 PANEL_PX = 290
 DASHES = ("solid", "dash", "dot")
 RATE = {"range": [-0.02, 1.02], "tickvals": [0, 0.5, 1]}
-BAR = {
-    "title": {"text": "share of the class", "side": "top"},
-    "tickformat": ".0%",
-    "orientation": "h",
-    "thickness": 10,
-    "len": 0.6,
-    "yanchor": "top",
+PANELS = {
+    "pcc": "expression (reference: Hist2ST)",
+    "f1": "classes (reference: the commonest)",
 }
+BELOW = {"orientation": "h", "x": 0, "yanchor": "top", "title": ""}
+BAR = {"orientation": "h", "yanchor": "top", "thickness": 10, "len": 0.6, "tickformat": ".0%"}
+BAR |= {"title": {"text": "share of the class", "side": "top"}}
 
 
 def gamma_sweep(rows: pd.DataFrame) -> go.Figure:
@@ -36,48 +35,24 @@ def gamma_sweep(rows: pd.DataFrame) -> go.Figure:
         Table `sweep` of the chapter without permuted-image controls; a row whose gamma is NaN is
         Hist2ST's.
     """
-    fig = make_subplots(
-        2,
-        1,
-        shared_xaxes=True,
-        vertical_spacing=0.08,
-        subplot_titles=("expression (reference: Hist2ST)", "classes (reference: the commonest)"),
-    )
-    fig.update_annotations(font_size=13)
-    gammas = sorted(rows["gamma"].dropna().unique())
-    colours = colour_of(list(dict.fromkeys(rows["section"])))
-    dashes = dict(zip(dict.fromkeys(rows["split"]), DASHES, strict=False))
-    for (section, split), group in rows.groupby(["section", "split"], sort=False):
-        line = {"color": colours[section], "width": 1.8, "dash": dashes[split]}
-        _add_sweep(fig, f"{section}, {split}", group, gammas, line)
-    fig.add_vline(x=0.5, **ZERO_LINE)
+    test = ["section", "split"]
+    rows = rows.sort_values("gamma", na_position="first", kind="stable")
+    weights = rows["gamma"].map("{:g}".format).where(rows["gamma"].notna(), REFERENCE)
+    commonest = rows.groupby(test)["majority_f1"].transform("mean")
+    f1 = rows["f1"].where(rows["gamma"].notna(), commonest)
+    long = rows.assign(f1=f1, weight=weights).melt([*test, "weight"], list(PANELS), "panel")
+    parts = {"color": "section", "line_dash": "split", "facet_col": "panel", "facet_col_wrap": 1}
+    parts |= {"color_discrete_sequence": COLOURS, "line_dash_sequence": DASHES}
+    parts |= {"category_orders": {"weight": list(dict.fromkeys(weights))}, "markers": True}
+    fig = px.line(long.replace({"panel": PANELS}), x="weight", y="value", **parts)
+    symbols = ["diamond-open", *["circle"] * (weights.nunique() - 1)]
+    fig.update_traces(line_width=1.8, marker={"size": 8, "symbol": symbols})
+    name_panels(fig).update_annotations(font_size=13).add_vline(x=0.5, **ZERO_LINE)
     fig.update_xaxes(type="category")
-    fig.update_xaxes(title_text="weight γ of the classes in the loss", row=2, col=1)
-    fig.update_yaxes(title_text="median PCC", row=1, col=1)
-    fig.update_yaxes(title_text="F1, mean of classes", rangemode="tozero", row=2, col=1)
-    return plain(fig, 560, legend={"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0})
-
-
-def _add_sweep(
-    fig: go.Figure, name: str, group: pd.DataFrame, gammas: list[float], line: dict
-) -> None:
-    swept = group.dropna(subset="gamma").set_index("gamma").reindex(gammas)
-    reference = group[group["gamma"].isna()]
-    for row, (value, beside) in enumerate((("pcc", "pcc"), ("f1", "majority_f1")), start=1):
-        first = (reference if beside == "pcc" else swept)[beside].mean()
-        fig.add_scatter(
-            x=[REFERENCE, *(f"{gamma:g}" for gamma in gammas)],
-            y=[first, *swept[value]],
-            mode="lines+markers",
-            name=name,
-            legendgroup=name,
-            showlegend=row == 1,
-            line=line,
-            marker={"size": 8, "symbol": ["diamond-open", *["circle"] * len(gammas)]},
-            hovertemplate=f"{name}<br>γ %{{x}}: %{{y:.3f}}<extra></extra>",
-            row=row,
-            col=1,
-        )
+    fig.update_xaxes(title_text="weight γ of the classes in the loss", row=1)
+    fig.update_yaxes(matches=None, title_text="median PCC", row=2)
+    fig.update_yaxes(title_text="F1, mean of classes", rangemode="tozero", row=1)
+    return plain(fig, 560, legend=BELOW | {"y": -0.16})
 
 
 def class_colours(names: list[str]) -> dict[str, str]:
@@ -95,36 +70,20 @@ def roc_curves(curves: pd.DataFrame) -> go.Figure:
     curves
         Table `roc` of the chapter.
     """
-    fig, panels = _panels(curves, wide=0.14, high=60)
-    classes = sorted(set(curves["class"]) - {"cancer"})
-    colours = class_colours(classes)
-    lines = {name: {"color": colours[name], "width": 1.6} for name in classes}
-    lines["cancer"] = CANCER_LINE  # last, on top of the others
-    listed: set[str] = set()
-    for title, group, place in panels:
-        diagonal = {"mode": "lines", "line": CHANCE_LINE, "hoverinfo": "skip"}
-        fig.add_scatter(x=[0, 1], y=[0, 1], showlegend=False, **diagonal, **place)
-        for name in [name for name in lines if name in set(group["class"])]:
-            curve = group[group["class"] == name]
-            fig.add_scatter(
-                x=curve["false_positive"],
-                y=curve["true_positive"],
-                mode="lines",
-                line=lines[name],
-                name=name,
-                legendgroup=name,
-                showlegend=name not in listed,
-                hovertemplate=f"{title}, {name}<br>true positive %{{y:.0%}}, "
-                "false positive %{x:.0%}<extra></extra>",
-                **place,
-            )
-            listed.add(name)
-    high = _height(curves)
+    classes, high = sorted(set(curves["class"]) - {"cancer"}), _height(curves)
+    parts = {"color": "class", "color_discrete_map": class_colours(classes)}
+    parts |= {"category_orders": {"class": [*classes, "cancer"]}}  # cancer on top of the others
+    parts |= {"facet_col": "panel", "facet_col_wrap": 2, "facet_col_spacing": 0.14}
+    parts |= {"facet_row_spacing": 60 / high, "render_mode": "svg"}
+    axes = {"x": "false positive rate", "y": "true positive rate"}
+    rates = {"false_positive": axes["x"], "true_positive": axes["y"]}
+    rows = curves.assign(panel=_test(curves)).rename(columns=rates)
+    fig = px.line(rows, **axes, **parts, hover_data=dict.fromkeys(rates.values(), ":.0%"))
+    fig.update_traces(line_width=1.6).update_traces(line=CANCER_LINE, selector={"name": "cancer"})
+    name_panels(fig).update_annotations(font_size=13)
+    fig.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line=CHANCE_LINE, row="all", col="all")
     fig.update_xaxes(**RATE).update_yaxes(**RATE)
-    fig.update_xaxes(title_text="false positive rate", row=high // PANEL_PX)
-    fig.update_yaxes(title_text="true positive rate", col=1)
-    legend = {"orientation": "h", "y": -55 / high, "yanchor": "top", "x": 0}
-    return plain(fig, 130 + high, legend=legend)
+    return plain(fig, 130 + high, legend=BELOW | {"y": -55 / high})
 
 
 def confusions(cells: pd.DataFrame) -> go.Figure:
@@ -137,62 +96,37 @@ def confusions(cells: pd.DataFrame) -> go.Figure:
     cells
         Table `confusion` of the chapter.
     """
-    fig, panels = _panels(cells, wide=0.3, high=100)
-    for title, group, place in panels:
+    groups, high = dict(list(cells.groupby(_test(cells), sort=False))), _height(cells)
+    spacing = {"horizontal_spacing": 0.3, "vertical_spacing": 100 / high}
+    fig = make_subplots(high // PANEL_PX, 2, subplot_titles=list(groups), **spacing)
+    fig.update_annotations(font_size=13)
+    for i, (title, group) in enumerate(groups.items()):
         table = group.pivot(index="class", columns="answer", values="spots")
-        table = table.reindex(index=table.columns[::-1])
+        table = table.reindex(index=table.columns[::-1]).rename(index=_short, columns=_short)
         total = table.sum(axis=1)
+        cell = heat_cells(table.where(table > 0), "{:.0f}")
+        cell["z"] = table.div(total.where(total > 0), axis=0).to_numpy()
         fig.add_heatmap(
-            z=table.div(total.where(total > 0), axis=0).to_numpy(),
-            x=[_short(name) for name in table.columns],
-            y=[_short(name) for name in table.index],
-            text=[[str(n) if n else "" for n in line] for line in table.to_numpy()],
-            texttemplate="%{text}",
-            coloraxis="coloraxis",
-            xgap=1,
-            ygap=1,
+            **cell,
             customdata=table.to_numpy(),
             hovertemplate=f"{title}<br>%{{y}}, answered %{{x}}: %{{customdata}} spots, "
             "%{z:.0%}<extra></extra>",
-            **place,
+            row=i // 2 + 1,
+            col=i % 2 + 1,
         )
     fig.update_xaxes(tickangle=-45, showgrid=False).update_yaxes(showgrid=False)
-    high = _height(cells)
     scale = {"colorscale": [[0, "#EAF2F8"], [1, COLOURS[0]]], "cmin": 0, "cmax": 1}
     axis = scale | {"colorbar": BAR | {"y": -75 / high}}
     return plain(fig, 170 + high, coloraxis=axis).update_layout(margin_b=130)
 
 
-Panel = tuple[str, pd.DataFrame, dict[str, int]]  # title, rows, place in the figure
-
-
-def _panels(table: pd.DataFrame, wide: float, high: float) -> tuple[go.Figure, Iterator[Panel]]:
-    """Return a figure with two panels a row, one a section and split, and the panels.
-
-    wide, high: space between panels, as share of the width and in px, for the names of classes.
-    """
-    groups = [
-        (", ".join(key), part) for key, part in table.groupby(["section", "split"], sort=False)
-    ]
-    px = _height(table)
-    fig = make_subplots(
-        px // PANEL_PX,
-        2,
-        subplot_titles=[title for title, _ in groups],
-        horizontal_spacing=wide,
-        vertical_spacing=high / px,
-    )
-    panels = (
-        (title, part, {"row": i // 2 + 1, "col": i % 2 + 1})
-        for i, (title, part) in enumerate(groups)
-    )
-    return fig.update_annotations(font_size=13), panels
+def _test(table: pd.DataFrame) -> pd.Series:
+    return table["section"] + ", " + table["split"]
 
 
 def _height(table: pd.DataFrame) -> int:
-    """Return the height of all panels in px."""
-    panels = len(table[["section", "split"]].drop_duplicates())
-    return PANEL_PX * max(1, -(-panels // 2))
+    """Return the height of two panels a row, one a section and split, in px."""
+    return PANEL_PX * max(1, -(-_test(table).nunique() // 2))
 
 
 def _short(name: str) -> str:

@@ -1,9 +1,11 @@
 """Claims of the benchmark about learning classes beside expression."""
 
+from pathlib import Path
+
 import numpy as np
 
 from compendium.chapters.regclass.results import at_gamma, gamma_changes
-from compendium.evaluation.findings import Finding
+from compendium.evaluation.findings import read_findings
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict, judge
 from compendium.methods import describe
@@ -24,10 +26,8 @@ def expression(results: Results) -> Outcome:
     limits = _limits(results.facts["preliminary"])
     if not _above_control(results):
         limits.append("Regclass is not above its permuted-image control")
-    chance, gains = (
-        changes["absolute"].get("Hist2ST", np.nan),
-        changes.drop("Hist2ST", errors="ignore"),
-    )
+    chance = float(changes["absolute"].get("Hist2ST", np.nan))
+    gains = changes.drop("Hist2ST", errors="ignore")
     larger = gains[gains["change"] > chance]
     verdict = Verdict.HOLDS
     if len(larger):
@@ -36,15 +36,9 @@ def expression(results: Results) -> Outcome:
         limits += [] if everywhere else ["tests disagree"]
     if np.isnan(chance):
         limits.append("Hist2ST or γ = 0 was not fitted")
-    best = float(gains["change"].max())
-    return judge(
-        verdict,
-        own,
-        limits,
-        statistic=best,
-        name="largest mean change of median PCC against γ = 0",
-        numbers={"best": best, "chance": float(chance)},
-    )
+    best, name = float(gains["change"].max()), "largest mean change of median PCC against γ = 0"
+    numbers = {"best": best, "chance": chance}
+    return judge(verdict, own, limits, statistic=best, name=name, numbers=numbers)
 
 
 def classes(results: Results) -> Outcome:
@@ -55,18 +49,14 @@ def classes(results: Results) -> Outcome:
     limits = _limits([t for t in results.facts["preliminary"] if _is_regclass(t)])
     if not own.any():
         limits.append("all labels are transferred")
-    numbers = {
-        "tests": len(rows),
-        "passed": int(passed.sum()),
-        "always": int((rows["always_f1"] > BAR).sum()),
-    }
+    always, tests = int((rows["always_f1"] > BAR).sum()), int(passed.sum())
     return judge(
         Verdict.HOLDS if passed[own].mean() > 0.5 else Verdict.FAILS,
         rows[own] if own.any() else rows,
         limits,
-        statistic=float(passed.sum()),
+        statistic=float(tests),
         name=f"tests in which F1 and AUC of cancer exceed {BAR}",
-        numbers=numbers,
+        numbers={"tests": len(rows), "passed": tests, "always": always},
     )
 
 
@@ -86,25 +76,6 @@ def _limits(preliminary: list[str]) -> list[str]:
     return [f"{title} is {PRELIMINARY}" for title in preliminary]
 
 
-FINDINGS = (
-    Finding(
-        id="expression",
-        text="Learning the classes does not improve the prediction of expression (largest mean "
-        "change of median PCC {best:+.3f}; random draws alone move {chance:.3f}).",
-        negation="Learning the classes improves the prediction of expression by {best:+.3f} of "
-        "median PCC; random draws alone move {chance:.3f}.",
-        decide=expression,
-        claim="Results, Fig. S3b",
-        expected=Verdict.HOLDS,
-    ),
-    Finding(
-        id="classes",
-        text="Cancer is recognised with F1 and AUC above 0.8 in most sections ({passed} of {tests} "
-        "tests; always answering cancer has an F1 above 0.8 in {always}).",
-        negation="Cancer is not recognised with F1 and AUC above 0.8 in most sections: it is in "
-        "{passed} of {tests} tests, and always answering cancer has an F1 above 0.8 in {always}.",
-        decide=classes,
-        claim="Results, Fig. S4",
-        expected=Verdict.UNDECIDED,
-    ),
+FINDINGS = read_findings(
+    Path(__file__).with_suffix(".yaml"), {"expression": expression, "classes": classes}
 )

@@ -1,6 +1,6 @@
 """Tables of chapter 6."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,20 +8,18 @@ import pandas as pd
 from compendium.data.section import Section
 from compendium.data.sources import raw_folder
 from compendium.evaluation import classification
+from compendium.evaluation.classification import labelling, transfer
 from compendium.evaluation.comparison import Design, Fitted, Tables
-from compendium.evaluation.labelling import labelling, transfer
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
+from compendium.runs.run import Run
+from compendium.runs.store import Record
 
-BY_SECTION = (
-    "section split spots accuracy majority_accuracy f1 majority_f1 permuted_f1 auc permuted_auc "
-    "unlearned"
-).split()
+BY_SECTION = "section split spots accuracy majority_accuracy f1 majority_f1 permuted_f1".split()
+BY_SECTION += ["auc", "permuted_auc", "unlearned"]
 """Columns of `beside_permuted` about all classes."""
-TWO_CLASSES = (
-    "section split cancer_share cancer_f1 always_f1 permuted_cancer_f1 cancer_auc "
-    "permuted_cancer_auc"
-).split()
+TWO_CLASSES = "section split cancer_share cancer_f1 always_f1 permuted_cancer_f1".split()
+TWO_CLASSES += ["cancer_auc", "permuted_cancer_auc"]
 """Columns of `beside_permuted` about cancer against all else."""
 
 
@@ -31,7 +29,7 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     Returns
     -------
     Tables
-        labels and transfer (see `compendium.evaluation.labelling`), panels (summary by part of the
+        labels and transfer (see `compendium.evaluation.classification`), panels (summary by part of the
         panel, row and split), sweep (see `sweep`), by_class, roc and confusion (of the gamma that
         is shown, with section and split), curves, cost (both with the permuted-image control).
     """
@@ -61,40 +59,36 @@ def sweep(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
     section, patient, labels_from, pcc (median over genes), and the numbers of
     `compendium.evaluation.classification.over_classes` if the method classifies.
     """
-    by_name, rows = {section.name: section for section in sections}, []
-    for job, record in zip(fits.jobs, fits.records, strict=True):
-        run = job[1]
-        scores = Fitted([job], [record]).scores(sections)
-        for name, pcc in scores.groupby("section", sort=False)["pcc"].median().items():
-            facts = {
-                "method": run.method,
-                "gamma": dict(run.model).get("gamma", np.nan),
-                "permuted": run.permute,
-                "split": run.split.rule,
-                "section": name,
-                "patient": by_name[name].patient,
-                "labels_from": by_name[name].labels_from,
-                "pcc": pcc,
-            }
-            if record.probabilities:
-                answers = classification.answers(record, by_name[name])
-                facts |= classification.over_classes(answers)
-            rows.append(facts)
+    runs = ["row", "split", "fold", "section"]
+    medians, rows = fits.scores(sections).groupby(runs)["pcc"].median(), []
+    for key, run, record, section in _tested(fits, sections):
+        facts = {
+            "method": run.method,
+            "gamma": dict(run.model).get("gamma", np.nan),
+            "permuted": run.permute,
+            "split": run.split.rule,
+            "section": section.name,
+            "patient": section.patient,
+            "labels_from": section.labels_from,
+            "pcc": medians[key, run.split.rule, run.split.name, section.name],
+        }
+        if record.probabilities:
+            facts |= classification.over_classes(classification.answers(record, section))
+        rows.append(facts)
     return pd.DataFrame(rows)
 
 
-def _each(
-    fits: Fitted,
-    sections: Sequence[Section],
-    table: Callable[[classification.Answers], pd.DataFrame],
-) -> pd.DataFrame:
+def _tested(
+    fits: Fitted, sections: Sequence[Section]
+) -> Iterator[tuple[str, Run, Record, Section]]:
+    for (key, run), record in zip(fits.jobs, fits.records, strict=True):
+        yield from ((key, run, record, each) for each in sections if each.name in run.split.test)
+
+
+def _each(fits: Fitted, sections: Sequence[Section], table: Callable) -> pd.DataFrame:
     parts = [
-        table(classification.answers(record, section)).assign(
-            section=section.name, split=run.split.rule
-        )
-        for (_, run), record in zip(fits.jobs, fits.records, strict=True)
-        for section in sections
-        if section.name in run.split.test
+        table(classification.answers(record, each)).assign(section=each.name, split=run.split.rule)
+        for _, run, record, each in _tested(fits, sections)
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -139,12 +133,11 @@ def gamma_changes(rows: pd.DataFrame) -> pd.DataFrame:
     absolute value), higher (tests in which it is higher), tests. Empty without gamma = 0.
     """
     names = rows["gamma"].map("γ = {:g}".format).where(rows["gamma"].notna(), "Hist2ST")
-    wide = rows.assign(model=names).pivot(
-        index=["section", "split"], columns="model", values="pcc"
-    )[list(dict.fromkeys(names))]
+    test = ["section", "split"]
+    wide = rows.assign(model=names).pivot(index=test, columns="model", values="pcc")
+    wide = wide[list(dict.fromkeys(names))]
     base = wide.pop("γ = 0") if "γ = 0" in wide else pd.Series(np.nan, wide.index)
     change = wide.sub(base, axis=0).dropna(axis=1, how="all")
-    table = pd.DataFrame(
-        {"change": change.mean(), "absolute": change.abs().mean(), "higher": (change > 0).sum()}
-    )
-    return table.assign(tests=len(wide)).rename_axis("model").reset_index()
+    columns = {"change": change.mean(), "absolute": change.abs().mean()}
+    table = pd.DataFrame(columns | {"higher": (change > 0).sum(), "tests": len(wide)})
+    return table.rename_axis("model").reset_index()

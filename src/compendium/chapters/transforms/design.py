@@ -3,14 +3,8 @@
 from collections.abc import Sequence
 
 from compendium.errors import BadInput
-from compendium.evaluation.comparison import (
-    Design,
-    Row,
-    one_patient_jobs,
-    permuted_controls,
-    placed,
-    protocol_line,
-)
+from compendium.evaluation import comparison
+from compendium.evaluation.comparison import Row
 from compendium.methods import describe, recipe
 
 TRANSFORMS = {
@@ -38,13 +32,14 @@ def rows(methods: Sequence[str], targets: Sequence[str]) -> list[Row]:
             f"targets must name {REFERENCE}, with which the others are compared, and at least one "
             f"other; they are {', '.join(targets) or 'none'}"
         )
+    names = dict.fromkeys(recipe(method).name for method in methods)
     return [
         Row(
-            f"{recipe(method).name}:{target}",
+            f"{method}:{target}",
             f"{method_title(method)}, {TRANSFORMS[target]}",
-            {"method": recipe(method).name, "target": target},
+            {"method": method, "target": target},
         )
-        for method in dict.fromkeys(methods)
+        for method in names
         for target in dict.fromkeys(targets)
     ]
 
@@ -61,7 +56,7 @@ def design(
     targets: Sequence[str],
     patients: Sequence[str],
     **parameters,
-) -> Design:
+) -> comparison.Design:
     """Plan every row on each patient alone, and the permuted-image controls.
 
     Parameters
@@ -79,16 +74,13 @@ def design(
     -------
     Design with the groups fits and permuted.
     """
-    sections, compared = placed(cohort, names), rows(methods, targets)
+    sections, compared = comparison.placed(cohort, names), rows(methods, targets)
+    facts = {"titles": {row.key: row.title for row in compared}, "trained": list(patients)}
     fits = [
         job
         for row in compared
-        for job in one_patient_jobs(row, cohort, sections, patients, **parameters)
+        for job in comparison.one_patient_jobs(row, cohort, sections, patients, **parameters)
     ]
-    return Design(
-        cohort,
-        sections,
-        {"fits": fits, "permuted": permuted_controls(fits)},
-        protocol_line("= one-patient, target as named", parameters),
-        {"titles": {row.key: row.title for row in compared}, "trained": list(patients)},
-    )
+    groups = {"fits": fits, "permuted": comparison.permuted_controls(fits)}
+    line = comparison.protocol_line("= one-patient, target as named", parameters)
+    return comparison.Design(cohort, sections, groups, line, facts)

@@ -1,15 +1,18 @@
 """Findings of the transform chapter."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from compendium.chapters.transforms.results import COMMON, OWN, comparisons
-from compendium.evaluation.findings import Finding
+from compendium.evaluation.findings import read_findings
 from compendium.evaluation.paired import BETTER, UNDECIDED, WORSE, below, verdicts
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict, judge, limits_of
 
 PUBLISHED = ("raw", "log1p", "minmax")
 """Transforms that the benchmark compares with its log-normalised counts."""
+CASE = ["method", "scored_on", "lognorm"]
 LOGNORM = ("logcpm", "scprep")
 """Log-normalised counts as the text of the benchmark has them, and as its code has them."""
 
@@ -40,17 +43,11 @@ def ratios(spread: pd.DataFrame) -> pd.DataFrame:
     One line a method, target, form and section: method, scored_on, lognorm, section, patient,
     ratio (of standard deviations; below 1 the spread under log-normalisation is the smallest).
     """
-    lines = []
     by = ["method", "scored_on", "section", "patient"]
-    for key, part in spread.groupby(by, sort=False):
-        sd = part.set_index("transform")["sd"]
-        others = sd[sd.index.isin(PUBLISHED)]
-        lines += [
-            dict(zip(by, key, strict=True)) | {"lognorm": form, "ratio": sd[form] / others.min()}
-            for form in LOGNORM
-            if form in sd and len(others)
-        ]
-    return pd.DataFrame(lines, columns=[*by, "lognorm", "ratio"])
+    published = spread.assign(sd=spread["sd"].where(spread["transform"].isin(PUBLISHED)))
+    least = published.groupby(by, sort=False)["sd"].transform("min")
+    lines = spread.assign(lognorm=spread["transform"], ratio=spread["sd"] / least)
+    return lines.loc[lines["lognorm"].isin(LOGNORM) & least.notna(), [*by, "lognorm", "ratio"]]
 
 
 def smaller_spread(ratios: pd.DataFrame, preliminary: set[str]) -> pd.DataFrame:
@@ -71,15 +68,13 @@ def smaller_spread(ratios: pd.DataFrame, preliminary: set[str]) -> pd.DataFrame:
     One line a method, target and form: method, scored_on, lognorm, sections, smallest in, verdict.
     """
     lines = []
-    by = ["method", "scored_on", "lognorm"]
-    for (method, target, form), part in ratios.groupby(by, sort=False):
-        smallest, rows = int((part["ratio"] < 1).sum()), {form, *PUBLISHED}
-        unfit = limits_of(part) or preliminary & {f"{method}:{name}" for name in rows}
-        verdict = {len(part): Verdict.HOLDS, 0: Verdict.FAILS}.get(smallest, Verdict.UNDECIDED)
-        case = dict(zip(by, (method, target, form), strict=True))
-        case |= {"sections": len(part), "smallest in": smallest}
-        lines.append(case | {"verdict": Verdict.UNDECIDED if unfit else verdict})
-    return pd.DataFrame(lines, columns=[*by, "sections", "smallest in", "verdict"])
+    for case, part in ratios.groupby(CASE, sort=False):
+        smallest, rows = int((part["ratio"] < 1).sum()), (case[2], *PUBLISHED)
+        unfit = limits_of(part) or preliminary & {f"{case[0]}:{name}" for name in rows}
+        decided = {len(part): Verdict.HOLDS, 0: Verdict.FAILS}
+        verdict = Verdict.UNDECIDED if unfit else decided.get(smallest, Verdict.UNDECIDED)
+        lines.append((*case, len(part), smallest, verdict))
+    return pd.DataFrame(lines, columns=[*CASE, "sections", "smallest in", "verdict"])
 
 
 def no_difference(results: Results) -> Outcome:
@@ -119,22 +114,7 @@ def _on_common(results: Results) -> pd.DataFrame:
     return results["paired"][results["paired"]["scored_on"] == COMMON]
 
 
-FINDINGS = (
-    Finding(
-        "no-difference",
-        "Transforms of the counts make no difference.",
-        "The transform makes a difference: on the common target {decided} of {compared} "
-        "comparisons go one way in every section.",
-        no_difference,
-        "Results, Fig. S1e",
-        Verdict.FAILS,
-    ),
-    Finding(
-        "smaller-spread",
-        "Scores of genes vary less after log-normalisation.",
-        "Scores of genes vary no less after log-normalisation: it has the smallest spread in none "
-        "of {cases} cases.",
-        all_smaller,
-        "Results, Fig. S1e",
-    ),
+FINDINGS = read_findings(
+    Path(__file__).with_suffix(".yaml"),
+    {"no-difference": no_difference, "smaller-spread": all_smaller},
 )

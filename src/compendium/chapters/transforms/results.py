@@ -9,13 +9,14 @@ from scipy.stats import levene
 from compendium.chapters.transforms.design import REFERENCE, TRANSFORMS, method_title
 from compendium.data.section import Section
 from compendium.data.targets.transforms import counted
-from compendium.evaluation.comparison import Design, Fitted, Job, Tables, criterion, labelled
+from compendium.evaluation.comparison import Design, Fitted, Job, Tables, criterion
 from compendium.evaluation.paired import Comparison, differences
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, pcc, summary
 from compendium.runs.inputs.prepare import training_set
 
 OWN, COMMON = "own target", "common target"
+TEST = ["method", "scored_on", "section"]
 ROW = ["row", "method", "transform", "scored_on"]
 
 
@@ -59,9 +60,9 @@ def scored(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
     if table.empty:
         return table.assign(scored_on="")
     parts = table["row"].str.partition(":")
-    table = table.assign(method=parts[0], transform=parts[2])
+    table = table.assign(method=parts[0], transform=parts[2], scored_on=COMMON)
     own = table.assign(scored_on=OWN, pcc=table["pcc_native"])
-    return pd.concat([own, table.assign(scored_on=COMMON)], ignore_index=True)
+    return pd.concat([own, table], ignore_index=True)
 
 
 def comparisons(titles: Mapping[str, str]) -> list[Comparison]:
@@ -72,11 +73,10 @@ def comparisons(titles: Mapping[str, str]) -> list[Comparison]:
     titles
         Titles of the rows by METHOD:TARGET.
     """
-    pairs = {key: f"{key.partition(':')[0]}:{REFERENCE}" for key in titles}
     return [
-        Comparison(f"{titles[key]} − {TRANSFORMS[REFERENCE]}", key, other)
-        for key, other in pairs.items()
-        if key != other
+        Comparison(f"{title} − {TRANSFORMS[REFERENCE]}", key, f"{method}:{REFERENCE}")
+        for (key, title), method in ((each, each[0].partition(":")[0]) for each in titles.items())
+        if key != f"{method}:{REFERENCE}"
     ]
 
 
@@ -104,10 +104,9 @@ def depth(jobs: Sequence[Job], sections: Sequence[Section]) -> pd.DataFrame:
         for section in (section for section in sections if section.name in run.split.test):
             values = target(counted(section, run.target))
             total = np.log1p(section.totals(target.shared))[:, None].repeat(values.shape[1], axis=1)
-            median = float(np.nanmedian(pcc(values, total)))
-            lines.append({"transform": run.target, "section": section.name, "pcc": median})
-    by = ["transform", "section"]
-    return pd.DataFrame(lines).groupby(by, sort=False)["pcc"].mean().reset_index()
+            lines.append((run.target, section.name, float(np.nanmedian(pcc(values, total)))))
+    table = pd.DataFrame(lines, columns=["transform", "section", "pcc"])
+    return table.groupby(["transform", "section"], sort=False)["pcc"].mean().reset_index()
 
 
 def spread(table: pd.DataFrame) -> pd.DataFrame:
@@ -144,19 +143,15 @@ def equality(table: pd.DataFrame) -> pd.DataFrame:
     Brown and Forsythe 1974 (absolute deviations from the median).
     """
     lines = []
-    by = ["method", "scored_on", "section"]
-    for key, part in table.groupby(by, sort=False):
-        wide = part.pivot_table(
-            index="gene", columns="transform", values="pcc", sort=False, dropna=False
-        ).dropna()
-        line = {"genes": len(wide), "statistic": np.nan, "p": np.nan, "smallest": ""}
+    for key, part in table.groupby(TEST, sort=False):
+        wide = part.pivot_table("pcc", "gene", "transform", sort=False, dropna=False).dropna()
+        smallest, statistic, p = "", np.nan, np.nan
         if len(wide) > 2:
-            line["smallest"] = wide.std().idxmin()
+            smallest = wide.std().idxmin()
         if len(wide) > 2 and wide.shape[1] > 1:
-            tested = levene(*wide.to_numpy().T, center="median")
-            line |= {"statistic": tested.statistic, "p": tested.pvalue}
-        lines.append(dict(zip(by, key, strict=True)) | line)
-    return pd.DataFrame(lines)
+            statistic, p = levene(*wide.to_numpy().T, center="median")
+        lines.append((*key, len(wide), statistic, p, smallest))
+    return pd.DataFrame(lines, columns=[*TEST, "genes", "statistic", "p", "smallest"])
 
 
 def orders(boxes: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
@@ -188,12 +183,6 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
     titles = {"method": methods, "smallest": TRANSFORMS, "lognorm": TRANSFORMS}
     columns = {"scored_on": "scored on", "lognorm": "log-normalised"}
     return table.replace(titles).rename(columns=columns)
-
-
-def titles(results: Results) -> dict[str, str]:
-    """Return the titles of the rows, with "(preliminary)" below the criterion."""
-    met = results["criterion"].set_index("row")["result"]
-    return labelled(results.facts["titles"], met.to_dict())
 
 
 def summary_numbers(results: Results) -> dict[str, object]:

@@ -9,47 +9,28 @@ folder is called so: `section_1/V1_section_1_spatial.tar.gz` containing `spatial
 import errno
 import gzip
 import math
+import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
-from compendium.errors import BadInput
+from compendium.errors import BadInput, refusing
 from compendium.storage import atomic_folder
 
 SUFFIXES = (".tar.gz", ".zip")
 MAX_BYTES = 50_000_000_000
 MAX_HEADER_BYTES = 1 << 24  # of a tar, kept in memory: about 30,000 entries
-DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    zlib.error,
-    EOFError,
-    RuntimeError,  # an encrypted zip
-    ValueError,
-)
-NO_SUCH_NAME = (
-    errno.ENAMETOOLONG,
-    errno.EILSEQ,
-    errno.EINVAL,
-    errno.EISDIR,
-    errno.ENOTDIR,
-    errno.EEXIST,
-)
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, ValueError)
+ENCRYPTED = RuntimeError  # of zipfile
+NO_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST)  # of a file, another of its name
 AGAIN = "take it from its publisher again"
-
-
-@dataclass(frozen=True)
-class _Entry:
-    path: PurePosixPath
-    kind: str  # file, folder, or what else it is
-    size: int
-    member: tarfile.TarInfo | zipfile.ZipInfo
+Files = dict[PurePosixPath, tarfile.TarInfo]
 
 
 def is_archive(path: str) -> bool:
@@ -81,23 +62,26 @@ def unpack(archive: Path, max_bytes: int = MAX_BYTES) -> Path:
         link, a device, or two files of one name. Then nothing is unpacked.
     """
     try:
-        with _opened(archive) as (opened, entries):
-            files = _checked(archive, entries, max_bytes)
-            top = _only_folder(files)
-            folder = _folder(archive, top)
-            inner = {path.relative_to(top): entry for path, entry in files.items()}
-            if not _is_there(folder, inner):
-                with atomic_folder(folder) as aside:
-                    _extract(opened, inner, aside)
-    except BadInput:
-        raise
-    except DAMAGED as error:
-        reason = " ".join(str(error).split())
-        raise BadInput(f"{archive} cannot be unpacked ({reason}): {AGAIN}") from error
+        with refusing((*DAMAGED, ENCRYPTED), f"{archive} cannot be unpacked", AGAIN):
+            return _unpacked(archive, max_bytes)
     except OSError as error:
-        if error.errno not in NO_SUCH_NAME:
+        if error.errno not in NO_NAME + IN_THE_WAY:
             raise
         raise _refusal(archive, f"a name that no file can have here ({error.strerror})") from error
+
+
+def _unpacked(archive: Path, max_bytes: int) -> Path:
+    with _opened(archive) as (entries, content):
+        files = _checked(archive, entries, max_bytes)
+        top = _only_folder(files)
+        folder = _folder(archive, top)
+        inner = {path.relative_to(top): entry for path, entry in files.items()}
+        if not _is_there(folder, inner):
+            with atomic_folder(folder) as aside:
+                for path, entry in inner.items():
+                    (aside / path).parent.mkdir(parents=True, exist_ok=True)
+                    with content(entry) as packed, (aside / path).open("wb") as file:
+                        shutil.copyfileobj(packed, file)
     return folder
 
 
@@ -105,7 +89,7 @@ def _refusal(archive: Path, content: str) -> BadInput:
     return BadInput(f"{archive} contains {content}: not unpacked; {AGAIN}")
 
 
-def _is_there(folder: Path, files: dict[PurePosixPath, _Entry]) -> bool:
+def _is_there(folder: Path, files: Files) -> bool:
     """Test whether a folder contains all files, with their sizes."""
     return all(
         (folder / path).is_file() and (folder / path).stat().st_size == entry.size
@@ -113,52 +97,37 @@ def _is_there(folder: Path, files: dict[PurePosixPath, _Entry]) -> bool:
     )
 
 
-def _extract(
-    opened: tarfile.TarFile | zipfile.ZipFile, files: dict[PurePosixPath, _Entry], folder: Path
-) -> None:
-    """Extract entries under their new paths."""
-    for path, entry in files.items():
-        if isinstance(opened, tarfile.TarFile):
-            member = entry.member.replace(name=str(path), deep=False)
-            opened.extract(member, folder, filter="data")
-        else:
-            entry.member.filename = str(path)
-            opened.extract(entry.member, folder)
-
-
-def _checked(
-    archive: Path, entries: Iterator[_Entry], max_bytes: int
-) -> dict[PurePosixPath, _Entry]:
+def _checked(archive: Path, entries: Iterator[tarfile.TarInfo], max_bytes: int) -> Files:
     """Return the files of an archive, if all of its entries are harmless."""
-    files: dict[PurePosixPath, _Entry] = {}
+    files: Files = {}
     total = 0
     for entry in entries:
         total += entry.size
         if entry.size < 0 or total > max_bytes:
-            raise BadInput(
-                f"{archive} unpacks to more than {max_bytes:,} bytes: not unpacked; {AGAIN}"
-            )
-        if harm := _harm(entry, files):
+            wrong = f"{archive} unpacks to more than {max_bytes:,} bytes: not unpacked"
+            raise BadInput(f"{wrong}; {AGAIN}")
+        path = PurePosixPath(entry.name)
+        if harm := _harm(path, entry, files):
             raise _refusal(archive, harm)
-        parts = entry.path.parts
-        if entry.kind == "file" and "__MACOSX" not in parts and not entry.path.match("._*"):
-            files[entry.path] = entry
+        if entry.isreg() and "__MACOSX" not in path.parts and not path.match("._*"):
+            files[path] = entry
     if not files:
         raise BadInput(f"{archive} contains no files: {AGAIN}")
     return files
 
 
-def _harm(entry: _Entry, files: dict[PurePosixPath, _Entry]) -> str:
+def _harm(path: PurePosixPath, entry: tarfile.TarInfo, files: Files) -> str:
     """Describe why an entry cannot be unpacked beside the files before it, or return ""."""
-    path = entry.path
-    if path.is_absolute() or ".." in path.parts or (entry.kind == "file" and not path.parts):
+    if path.is_absolute() or ".." in path.parts or (entry.isreg() and not path.parts):
         return f"the path {path}, outside its folder"
     if path in files:
         return f"{path}, two files of that name"
-    return "" if entry.kind in ("file", "folder") else f"{path}, {entry.kind}"
+    if entry.issym() or entry.islnk():
+        return f"{path}, a link"
+    return "" if entry.isreg() or entry.isdir() else f"{path}, a device"
 
 
-def _only_folder(files: dict[PurePosixPath, _Entry]) -> str:
+def _only_folder(files: Files) -> str:
     """Return the folder that contains all files of an archive, or ""."""
     tops = {path.parts[0] for path in files}
     return tops.pop() if len(tops) == 1 and all(len(path.parts) > 1 for path in files) else ""
@@ -171,16 +140,14 @@ def _folder(archive: Path, top: str) -> Path:
 
 
 @contextmanager
-def _opened(
-    archive: Path,
-) -> Iterator[tuple[tarfile.TarFile | zipfile.ZipFile, Iterator[_Entry]]]:
-    """Open an archive; its entries are read one by one."""
+def _opened(archive: Path) -> Iterator[tuple[Iterator[tarfile.TarInfo], Callable[..., IO[bytes]]]]:
+    """Open an archive: its entries, read one by one, and what opens the content of one."""
     if archive.suffix == ".zip":
         with zipfile.ZipFile(archive) as opened:
-            yield opened, map(_zip_entry, opened.infolist())
+            yield map(_zip_entry, opened.infolist()), lambda entry: opened.open(entry.name)
     else:
         with _Unzipped(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as opened:
-            yield opened, _tar_entries(opened, stream)
+            yield _tar_entries(opened, stream), opened.extractfile
 
 
 class _Unzipped(gzip.GzipFile):
@@ -199,18 +166,20 @@ class _Unzipped(gzip.GzipFile):
         return super().read(size)
 
 
-def _tar_entries(opened: tarfile.TarFile, stream: _Unzipped) -> Iterator[_Entry]:
-    for info in opened:
-        kind = "file" if info.isreg() else "folder" if info.isdir() else "a device"
-        if info.issym() or info.islnk():
-            kind = "a link"
-        yield _Entry(PurePosixPath(info.name), kind, info.size, info)
+def _tar_entries(opened: tarfile.TarFile, stream: _Unzipped) -> Iterator[tarfile.TarInfo]:
+    yield from opened
     stream.left = math.inf  # from here on contents are read, whose sizes are known
 
 
-def _zip_entry(info: zipfile.ZipInfo) -> _Entry:
-    mode = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not made on Unix
-    kind = "folder" if info.is_dir() else "file"
-    if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
-        kind = "a link" if mode == stat.S_IFLNK else "a device"
-    return _Entry(PurePosixPath(info.filename), kind, info.file_size, info)
+def _zip_entry(info: zipfile.ZipInfo) -> tarfile.TarInfo:
+    """Describe an entry of a zip as tar does."""
+    entry = tarfile.TarInfo(info.filename)
+    entry.size = info.file_size
+    mode = info.external_attr >> 16  # 0 where the archive was not made on Unix
+    if stat.S_ISLNK(mode):
+        entry.type = tarfile.SYMTYPE
+    elif info.is_dir() or stat.S_ISDIR(mode):
+        entry.type = tarfile.DIRTYPE
+    elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        entry.type = tarfile.CHRTYPE
+    return entry

@@ -1,7 +1,18 @@
-"""Checksums of raw files as the catalogue writes them: a git blob id, `md5:…` or `sha256:…`."""
+"""Checksums of raw files: a git blob id, `md5:…` or `sha256:…`.
+
+The catalogue has those that are published; where none is, the first one is recorded.
+"""
 
 import hashlib
+import json
 from pathlib import Path
+
+import yaml
+
+from compendium.errors import refusing
+from compendium.storage import atomic_file
+
+RECORD = "fetched.json"
 
 FIRST_BYTES = {
     ".gz": (b"\x1f\x8b",),
@@ -18,9 +29,8 @@ def blob_id(path: Path) -> str:
     """
     with path.open("rb") as file:
         header = b"blob %d\0" % path.stat().st_size
-        return hashlib.file_digest(
-            file, lambda: hashlib.sha1(header, usedforsecurity=False)
-        ).hexdigest()
+        digest = hashlib.file_digest(file, lambda: hashlib.sha1(header, usedforsecurity=False))
+    return digest.hexdigest()
 
 
 def checksum(path: Path, like: str) -> str:
@@ -69,3 +79,40 @@ def mismatch(path: Path, check: str | None, name: str = "") -> str:
     suffix = Path(name or path.name).suffix.lower()
     known = begin.startswith(FIRST_BYTES.get(suffix, (b"",)))
     return "" if known else f"it does not begin as a {suffix} file does"
+
+
+def read_record(folder: Path) -> dict[str, str]:
+    """Read the recorded SHA-256 of each file of a folder.
+
+    Raises
+    ------
+    BadInput
+        If the record is damaged.
+    """
+    path = folder / RECORD
+    if not path.exists():
+        return {}
+    mend = "delete it; files without a published checksum are then recorded as they are now"
+    with refusing((yaml.YAMLError, ValueError, TypeError), f"{path} is damaged", mend):
+        # JSON; YAML forgives the comma that remains when the last line is deleted
+        record = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        if not all(str(check).startswith("sha256:") for check in record.values()):
+            raise ValueError("a line without a sha256")
+    return record
+
+
+def add_to_record(folder: Path, record: dict[str, str], paths: set[str]) -> None:
+    """Record the SHA-256 of files.
+
+    Parameters
+    ----------
+    folder
+        Folder of the files and of the record.
+    record
+        What is recorded already.
+    paths
+        Files without a checksum, relative to the folder.
+    """
+    if new := {path: checksum(folder / path, "sha256:") for path in sorted(paths)}:
+        with atomic_file(folder / RECORD) as aside:
+            aside.write_text(json.dumps(record | new, indent=1, sort_keys=True), encoding="utf-8")

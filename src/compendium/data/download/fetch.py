@@ -2,28 +2,18 @@
 
 import shutil
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from tqdm import tqdm
 
+from compendium.data.download import checksums, http
 from compendium.data.download.archives import is_archive, unpack
-from compendium.data.download.checksums import is_whole, mismatch
-from compendium.data.download.http import (
-    USUAL,
-    NotArrived,
-    NotThere,
-    Patience,
-    Unreachable,
-    WrongBytes,
-    download,
-)
-from compendium.data.download.record import RECORD, add_to_record, read_record
 from compendium.data.sources import Cohort, raw_folder, single
-from compendium.errors import BadInput
+from compendium.errors import BadInput, refusing
 from compendium.storage import atomic_file, locked
 
 AT_ONCE = 4
@@ -52,23 +42,19 @@ class FetchReport:
 
 @dataclass(frozen=True)
 class _Due:
-    """What a file must be: its published checksum, else the recorded one, else any."""
+    """What a file must be: its published checksum, else the recorded one, else any (None)."""
 
-    published: str | None
-    recorded: str | None
-
-    @property
-    def check(self) -> str | None:
-        return self.published or self.recorded
+    check: str | None
+    published: bool
 
     def describe(self, fault: str, other: Path | None = None) -> str:
         """Describe a wrong file; `other` is the file that may be in its place."""
         if self.published:
             return f"is not the published file: {fault}"
-        if not self.recorded:
+        if not self.check:
             return f"is not what it should be: {fault}"
-        also = f" and {other}" if other else ""
-        return f"is not the recorded file: {fault} (delete its line in {RECORD}{also} to accept it)"
+        lines = f"its line in {checksums.RECORD}" + (f" and {other}" if other else "")
+        return f"is not the recorded file: {fault} (delete {lines} to accept it)"
 
 
 @dataclass
@@ -85,53 +71,41 @@ class _Intake:
     def is_missing(self, path: str) -> bool:
         """Test whether a file must come; one that only the record contradicts is not replaced."""
         target, due = self.target / path, self.due[path]
-        if is_whole(target, due.check):
+        if checksums.is_whole(target, due.check):
             return False
         if target.is_file() and not due.published:
-            fault = due.describe(mismatch(target, due.check))
-            raise NotArrived(f"{target} {fault}; delete the file to get it again")
+            fault = due.describe(checksums.mismatch(target, due.check))
+            raise http.NotArrived(f"{target} {fault}; delete the file to get it again")
         return True
 
     def copy(self, folder: Path) -> None:
         """Copy the files from a folder, after all of them are verified."""
-        for path in self.progress("verify", self.present(folder)):
-            if fault := mismatch(folder / path, self.due[path].check):
-                raise BadInput(self.wrong_source(folder, path, fault))
+        for path in tqdm(self.present(folder), desc=f"verify {self.cohort.name}", disable=None):
+            if fault := checksums.mismatch(folder / path, self.due[path].check):
+                mine = self.target / path
+                other = mine if mine.is_file() and not mine.samefile(folder / path) else None
+                wrong = f"{folder / path} {self.due[path].describe(fault, other)}"
+                raise BadInput(f"{wrong}; get it again from {self.cohort.address}")
             self.came[path] = self.is_missing(path)
-        for path in self.progress("copy", [path for path, new in self.came.items() if new]):
+        new = [path for path, new in self.came.items() if new]
+        for path in tqdm(new, desc=f"copy {self.cohort.name}", disable=None):
             with atomic_file(self.target / path) as aside:
                 shutil.copyfile(folder / path, aside)
 
     def present(self, folder: Path) -> list[str]:
         """Return the files that are in a folder."""
-        first = next(iter(self.due))
+        name, first = self.cohort.name, next(iter(self.due))
         if not folder.is_dir():
-            raise BadInput(
-                f"--from {folder} is no folder; give the one that contains {first} "
-                f"(data: {self.cohort.address})"
-            )
+            mend = f"give the one that contains {first} (data: {self.cohort.address})"
+            raise BadInput(f"--from {folder} is no folder; {mend}")
         if present := [path for path in self.due if (folder / path).is_file()]:
             return present
-        raise BadInput(
-            f"none of the {len(self.due)} files of {self.cohort.name} is in {folder}; "
-            f"give the folder that contains {first}"
-        )
+        mend = f"give the folder that contains {first}"
+        raise BadInput(f"none of the {len(self.due)} files of {name} is in {folder}; {mend}")
 
-    def wrong_source(self, folder: Path, path: str, fault: str) -> str:
-        """Describe a wrong file of a folder."""
-        source, target = folder / path, self.target / path
-        other = target if target.is_file() and not target.samefile(source) else None
-        fault = self.due[path].describe(fault, other)
-        return f"{source} {fault}; get it again from {self.cohort.address}"
-
-    def progress(self, verb: str, paths: list[str]) -> tqdm:
-        """Return the paths with a progress bar."""
-        return tqdm(paths, desc=f"{verb} {self.cohort.name}", disable=None)
-
-    def download(self, addresses: dict[str, str], patience: Patience) -> None:
+    def download(self, addresses: dict[str, str], patience: http.Patience) -> None:
         """Download the files, some at once; an error that concerns all of them stops all."""
-        stop = threading.Event()
-        title = f"fetch {self.cohort.name}"
+        stop, title = threading.Event(), f"fetch {self.cohort.name}"
         with (
             ThreadPoolExecutor(AT_ONCE) as pool,
             tqdm(desc=title, unit="B", unit_scale=True, disable=None) as bar,
@@ -139,16 +113,12 @@ class _Intake:
 
             def advance(received: int) -> None:
                 if stop.is_set():
-                    raise NotArrived("stopped")
+                    raise http.NotArrived("stopped")
                 with bar.get_lock():
                     bar.update(received)
 
-            jobs = {
-                pool.submit(
-                    self.bring, path, addresses.get(path), patience, advance, stop.wait
-                ): path
-                for path in self.due
-            }
+            how = (patience, advance, stop.wait)
+            jobs = {pool.submit(self.bring, path, addresses, *how): path for path in self.due}
             try:
                 for job in as_completed(jobs):
                     self.settle(job, jobs[job])
@@ -159,24 +129,23 @@ class _Intake:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def bring(
-        self,
-        path: str,
-        url: str | None,
-        patience: Patience,
-        advance: Callable[[int], None],
-        pause: Callable[[float], object],
-    ) -> bool | None:
-        """Download a file if it is missing; return whether it is new, None if it has no address."""
+    def bring(self, path: str, addresses: dict[str, str], *how: Any) -> bool | None:
+        """Download a file if it is missing; return whether it is new, None if it has no address.
+
+        Parameters
+        ----------
+        how
+            patience, advance and pause of `http.download`.
+        """
         if not self.is_missing(path):
             return False
-        if not url:
+        if not (url := addresses.get(path)):
             return None
         due = self.due[path]
         try:
-            download(url, self.target / path, due.check, patience, advance, pause)
-        except WrongBytes as error:
-            raise WrongBytes(f"what comes {due.describe(str(error))}") from error
+            http.download(url, self.target / path, due.check, *how)
+        except http.WrongBytes as error:
+            raise http.WrongBytes(f"what comes {due.describe(str(error))}") from error
         return True
 
     def settle(self, job: Future, path: str) -> None:
@@ -184,13 +153,12 @@ class _Intake:
         try:
             if (new := job.result()) is not None:
                 self.came[path] = new
-        except Unreachable as error:
-            raise BadInput(
-                f"{error}: check the address and the network; what has arrived is kept, "
-                f"run the same command to continue (data: {self.cohort.address})"
-            ) from error
-        except NotArrived as error:
-            if not (isinstance(error, NotThere) and path in self.cohort.by_hand()):
+        except http.Unreachable as error:
+            mend = "check the address and the network; what has arrived is kept"
+            mend += f", run the same command to continue (data: {self.cohort.address})"
+            raise BadInput(f"{error}: {mend}") from error
+        except http.NotArrived as error:
+            if not (isinstance(error, http.NotThere) and path in self.cohort.by_hand()):
                 self.failed[path] = str(error)
 
     def unpack(self) -> None:
@@ -209,13 +177,13 @@ class _Intake:
         """Return what is there now; BadInput, in one line, if files failed."""
         if self.failed:
             raise BadInput(self.failures())
-        came = {path: self.came[path] for path in self.due if path in self.came}
+        came = [path for path in self.due if path in self.came]
         return FetchReport(
             verified=tuple(path for path in came if self.due[path].published),
             unpublished=tuple(path for path in came if not self.due[path].published),
-            copied=tuple(path for path, new in came.items() if new),
+            copied=tuple(path for path in came if self.came[path]),
             unpacked=self.unpacked,
-            absent={path: pages.get(path, "") for path in sorted(self.due.keys() - came.keys())},
+            absent={path: pages.get(path, "") for path in sorted(self.due.keys() - self.came)},
         )
 
     def failures(self) -> str:
@@ -235,7 +203,7 @@ def fetch(
     source: str | Path | None = None,
     sections: list[str] | None = None,
     raw: Path | None = None,
-    patience: Patience = USUAL,
+    patience: http.Patience = http.USUAL,
 ) -> FetchReport:
     """Fetch the catalogued files of a cohort, and unpack its archives.
 
@@ -269,8 +237,8 @@ def fetch(
     """
     cohort = single(cohort_name)
     wanted, target = _wanted(cohort, sections), raw or raw_folder(cohort.name)
-    record = read_record(target)
-    due = {path: _Due(check, record.get(path)) for path, check in wanted.items()}
+    record = checksums.read_record(target)
+    due = {path: _Due(check or record.get(path), bool(check)) for path, check in wanted.items()}
     intake = _Intake(cohort, target, due)
     addresses = cohort.urls(sections) if source is None else _mirrored(str(source), due)
     if addresses is None:
@@ -280,19 +248,18 @@ def fetch(
             intake.download(addresses, patience)
     intake.unpack()
     new = {path for path in intake.came if not due[path].check} - intake.failed.keys()
-    add_to_record(target, record, new)
+    checksums.add_to_record(target, record, new)
     return intake.report(cohort.by_hand(sections))
 
 
 def _wanted(cohort: Cohort, sections: list[str] | None) -> dict[str, str | None]:
     """Return the published checksum of each file to fetch."""
-    nothing = f"there is nothing to fetch; run compendium prepare {cohort.name}"
+    name = cohort.name
+    nothing = f"there is nothing to fetch; run compendium prepare {name}"
     if cohort.generator:
-        raise BadInput(f"cohort {cohort.name} is generated, {nothing}")
+        raise BadInput(f"cohort {name} is generated, {nothing}")
     if not (wanted := cohort.catalogued(sections)):
-        raise BadInput(
-            f"the catalogue lists no files of cohort {cohort.name}, {nothing} --from FOLDER"
-        )
+        raise BadInput(f"the catalogue lists no files of cohort {name}, {nothing} --from FOLDER")
     return wanted
 
 
@@ -300,13 +267,9 @@ def _mirrored(source: str, paths: dict[str, _Due]) -> dict[str, str] | None:
     """Return the address of each file on a mirror; None where the source is a folder."""
     if "://" not in source:
         return None
-    try:
-        parts = urlsplit(source)
+    mend = "give one that starts with http:// or https:// and names a host, or a folder"
+    with refusing(ValueError, f"--from {source} is no address that can be read", mend):
+        parts = urlsplit(source)  # ValueError: an open bracket, a port beyond 65535
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("no http, no host or no port")
-    except ValueError as error:  # also urlsplit's own: an open bracket, a port beyond 65535
-        raise BadInput(
-            f"--from {source} is no address that can be read ({error}); "
-            "give one that starts with http:// or https:// and names a host, or a folder"
-        ) from error
     return {path: f"{source.rstrip('/')}/{quote(path)}" for path in paths}

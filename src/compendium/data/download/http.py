@@ -5,15 +5,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import requests
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from compendium import __version__
 from compendium.data.download.checksums import mismatch
 from compendium.errors import BadInput
-
-if TYPE_CHECKING:
-    import requests
 
 BLOCK_BYTES = 1 << 18
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -97,8 +97,6 @@ def download(
     NotArrived
         If the file could not be downloaded.
     """
-    from urllib3 import Retry
-
     target.unlink(missing_ok=True)
     retry = Retry(total=patience.attempts - 1, backoff_factor=patience.backoff)
     failure = ""
@@ -156,9 +154,6 @@ class _Transfer:
 
     def receive(self) -> None:
         """Request ranges until the file is complete."""
-        import requests
-        import urllib3
-
         try:
             with requests.Session() as session:
                 session.headers["User-Agent"] = f"compendium/{__version__}"
@@ -167,23 +162,20 @@ class _Transfer:
                 while self.request(session):
                     pass
         # ValueError: redirected to what is no address
-        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+        except (requests.RequestException, HTTPError, ValueError) as error:
             if isinstance(error, BadInput):
                 raise
             raise _explained(error, self) from error
 
-    def request(self, session: "requests.Session") -> bool:
+    def request(self, session: requests.Session) -> bool:
         """Request the next range; return whether more is to come."""
         have = self.received
-        headers = {
-            "Accept-Encoding": "identity",
-            "Range": f"bytes={have}-{have + self.patience.ranges_above - 1}",
-        }
+        wanted = f"bytes={have}-{have + self.patience.ranges_above - 1}"
+        headers = {"Accept-Encoding": "identity", "Range": wanted}
         if have and self.version:
             headers["If-Range"] = self.version
-        with session.get(
-            self.url, headers=headers, stream=True, timeout=self.patience.timeout
-        ) as answer:
+        options = {"headers": headers, "stream": True, "timeout": self.patience.timeout}
+        with session.get(self.url, **options) as answer:
             if answer.status_code == 416:
                 return self.beyond(answer)
             answer.raise_for_status()
@@ -194,7 +186,7 @@ class _Transfer:
             raise Passing(f"the server sends nothing after {begin:,} of {total:,} bytes")
         return total is not None and self.received < total
 
-    def extent(self, answer: "requests.Response", have: int) -> tuple[int, int | None]:
+    def extent(self, answer: requests.Response, have: int) -> tuple[int, int | None]:
         """Return the first byte of an answer and the size of the file, which must be the same."""
         if answer.status_code != 206:
             return 0, None
@@ -210,7 +202,7 @@ class _Transfer:
             raise Passing(f"the file at {self.url} changed while it came")
         return begin, total
 
-    def vouch(self, answer: "requests.Response") -> None:
+    def vouch(self, answer: requests.Response) -> None:
         """Refuse an answer that is no file, or whose completeness nothing else could tell."""
         kind = answer.headers.get("Content-Type", "")
         if answer.status_code not in (200, 206):
@@ -222,7 +214,7 @@ class _Transfer:
         if answer.raw.length_remaining is None and not answer.raw.chunked:
             raise NotArrived(f"{answer.url} does not say how long the file is")
 
-    def write(self, answer: "requests.Response", begin: int) -> None:
+    def write(self, answer: requests.Response, begin: int) -> None:
         """Append the body, or start again where the answer begins with the first byte."""
         try:
             with self.part.open("ab" if begin else "wb") as file:
@@ -234,7 +226,7 @@ class _Transfer:
         except OSError as error:  # a write that fails does not say where
             raise OSError(error.errno, error.strerror, str(self.part)) from error
 
-    def beyond(self, answer: "requests.Response") -> bool:
+    def beyond(self, answer: requests.Response) -> bool:
         """Tell a complete part from a wrong one where no byte follows it."""
         if answer.headers.get("Content-Range") != f"bytes */{self.received}":
             self.discard()
@@ -248,7 +240,7 @@ class _Transfer:
         self.tag.unlink(missing_ok=True)
 
 
-def _version(answer: "requests.Response") -> str:
+def _version(answer: requests.Response) -> str:
     """Return what identifies the version of a file: a strong ETag, else its date, else ""."""
     etag = answer.headers.get("ETag", "W/")
     return answer.headers.get("Last-Modified", "") if etag.startswith("W/") else etag
@@ -256,17 +248,13 @@ def _version(answer: "requests.Response") -> str:
 
 def _explained(error: Exception, transfer: _Transfer) -> NotArrived:
     """Return what an error of the network means for the file."""
-    import requests
-    import urllib3
-
     if isinstance(error, requests.HTTPError):
         return _refused(error.response, transfer.url)
     came = f"after {transfer.received:,} bytes from {transfer.url}"
-    if isinstance(error, requests.ReadTimeout | urllib3.exceptions.ReadTimeoutError):
+    if isinstance(error, requests.ReadTimeout | ReadTimeoutError):
         return Passing(f"nothing came for {transfer.patience.timeout[1]:g} s {came}")
     cause = error.args[0] if error.args else error
-    broken = urllib3.exceptions.HTTPError, urllib3.exceptions.ProtocolError
-    if isinstance(error, broken[0]) or isinstance(cause, broken[1]):
+    if isinstance(error, HTTPError) or isinstance(cause, ProtocolError):
         return Passing(f"the connection broke {came}")
     reason = str(getattr(cause, "reason", cause)).rsplit(": ", 1)[-1]
     if isinstance(error, requests.ConnectionError):
@@ -274,10 +262,8 @@ def _explained(error: Exception, transfer: _Transfer) -> NotArrived:
     return NotArrived(f"{transfer.url} cannot be had ({reason})")
 
 
-def _refused(answer: "requests.Response", url: str) -> NotArrived:
+def _refused(answer: requests.Response, url: str) -> NotArrived:
     """Return what an HTTP status means for the file."""
-    from urllib3 import Retry
-
     message = f"HTTP {answer.status_code} {answer.reason} at {url}"
     if answer.status_code in (404, 410):
         return NotThere(message)

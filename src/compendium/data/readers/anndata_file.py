@@ -12,22 +12,16 @@ from jaxtyping import Float32, Int32, UInt8
 from compendium.data.download.checksums import blob_id
 from compendium.data.export import STATED
 from compendium.data.readers import slides, tables
-from compendium.data.section import Section, array_facts
+from compendium.data.section import ARRAYS, Section, array_facts
 from compendium.data.sources import SectionSource
-from compendium.errors import BadInput
+from compendium.errors import BadInput, about
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+Picture = Path | UInt8[np.ndarray, "height width 3"] | None
 GRID = ["array_col", "array_row"]
 OFF = 0.3  # pitches: how far a spot may lie from the place that is found for it
-
-
-def open_h5ad(path: Path) -> "AnnData":
-    """Open an h5ad file with anndata."""
-    from anndata import read_h5ad
-
-    return read_h5ad(path)
 
 
 def read(path: Path, image: Path | None, source: SectionSource, tile_px: int) -> Section:
@@ -47,44 +41,38 @@ def read(path: Path, image: Path | None, source: SectionSource, tile_px: int) ->
     BadInput
         As `Section.from_anndata`.
     """
-    adata = tables.open_annotated(open_h5ad, path, source.where)
-    stated = source.section_facts() | {
-        "um_per_px": source.um_per_px,
-        "sources": {file.name: blob_id(file) for file in (path, image) if file},
-    }
+    adata = tables.annotated_file(path)
+    stated = source.section_facts() | {"um_per_px": source.um_per_px}
+    stated["sources"] = {file.name: blob_id(file) for file in (path, image) if file}
     if source.array == "square" and not (source.um_per_px or source.pitch_um):
         stated.pop("spot_pitch_um")  # no scale follows from a pitch that nobody stated
     return to_section(adata, image, tile_px, source.label_column, stated)
 
 
 def to_section(
-    adata: "AnnData",
-    image: Path | UInt8[np.ndarray, "height width 3"] | None,
-    tile_px: int,
-    label_column: str,
-    stated: dict[str, Any],
+    adata: "AnnData", image: Picture, tile_px: int, label_column: str, stated: dict[str, Any]
 ) -> Section:
     """Make a section of an AnnData object; see `Section.from_anndata`."""
     facts = _facts(adata) | {word: value for word, value in stated.items() if value}
-    where = f"{facts['cohort']} section {facts['name']}"
-    if "in_tissue" in adata.obs:
-        adata = adata[adata.obs["in_tissue"].to_numpy() == 1]
-    spots, genes, counts = tables.annotated_counts(adata, where)
-    pixels = _pixels(adata, where)
-    array = facts.setdefault("array", tables.array_of(pixels))
-    tables.check_array(array, pixels, where)
-    if set(GRID) <= {*adata.obs}:
-        grid = tables.array_positions(adata.obs[GRID], "obs", where)
-    else:
-        grid = grid_of(pixels, array, where)
-    scale = _um_per_px(facts, grid, pixels, where)
-    if image is not None:
-        slide = slides.read_slide(image) if isinstance(image, Path) else slides.as_slide(image)
-        facts |= slides.section_fields(slide, pixels, tile_px, where)
-    if label_column in adata.obs:
-        facts["labels"] = tables.text(adata.obs[label_column].astype(object))
-    measured = {"genes": genes, "spots": spots, "counts": counts, "grid": grid, "pixels": pixels}
-    return Section(**(array_facts(array) | facts | measured), um_per_px=scale)
+    with about(f"{facts['cohort']} section {facts['name']}"):
+        if "in_tissue" in adata.obs:
+            adata = adata[adata.obs["in_tissue"].to_numpy() == 1]
+        spots, genes, counts = tables.annotated_counts(adata, "AnnData object")
+        pixels = _pixels(adata)
+        array = facts.setdefault("array", tables.array_of(pixels))
+        tables.check_array(array, pixels)
+        known = set(GRID) <= {*adata.obs}
+        grid = tables.array_positions(adata.obs[GRID], "obs") if known else grid_of(pixels, array)
+        pitch_um = facts.get("spot_pitch_um", 0 if array == "square" else ARRAYS[array][1])
+        steps = grid * tables.STEPS[array]
+        scale = tables.um_per_px(facts.pop("um_per_px", 0), pitch_um, steps, pixels)
+        if image is not None:
+            slide = slides.read_slide(image) if isinstance(image, Path) else slides.as_slide(image)
+            facts |= slides.section_fields(slide, pixels, tile_px)
+        if label_column in adata.obs:
+            facts["labels"] = tables.text(adata.obs[label_column].astype(object))
+        facts |= {"genes": genes, "spots": spots, "counts": counts, "grid": grid, "pixels": pixels}
+        return Section(**(array_facts(array) | facts), um_per_px=scale)
 
 
 def _facts(adata: "AnnData") -> dict[str, Any]:
@@ -92,20 +80,17 @@ def _facts(adata: "AnnData") -> dict[str, Any]:
     listed = adata.uns.get("spatial", {})
     libraries = {name: facts for name, facts in listed.items() if isinstance(facts, Mapping)}
     if len(libraries) > 1:
-        raise BadInput(
-            f"uns['spatial'] contains {len(libraries)} sections, {' and '.join(libraries)}; "
-            "give one AnnData object per section"
-        )
+        wrong = f"uns['spatial'] contains {len(libraries)} sections, {' and '.join(libraries)}"
+        raise BadInput(f"{wrong}; give one AnnData object per section")
     name, library = next(iter(libraries.items()), ("", {}))
     metadata = library.get("metadata", {})
     facts = {"cohort": "", "name": name, "patient": "", "lab": "", "technology": ""}
     for word in ("patient", "lab"):
         if word in adata.obs and adata.obs[word].nunique() == 1:
             facts[word] = str(adata.obs[word].iloc[0])
-    for word in STATED:
-        if word in metadata:
-            value = metadata[word]
-            facts[word] = str(value) if isinstance(value, str) else float(value)
+    stated = {word: metadata[word] for word in STATED if word in metadata}
+    for word, value in stated.items():
+        facts[word] = str(value) if isinstance(value, str) else float(value)
     facts["sources"] = json.loads(metadata.get("sources", "{}"))
     thumbnail = library.get("images", {}).get("hires")
     if thumbnail is not None:
@@ -116,18 +101,16 @@ def _facts(adata: "AnnData") -> dict[str, Any]:
     return facts
 
 
-def _pixels(adata: "AnnData", where: str) -> Float32[np.ndarray, "spot 2"]:
+def _pixels(adata: "AnnData") -> Float32[np.ndarray, "spot 2"]:
     """Return positions in px, of an array or of a DataFrame."""
     if "spatial" not in adata.obsm:
-        raise BadInput(f"{where}: obsm lacks spatial; put positions (x, y) in px there")
+        raise BadInput("obsm lacks spatial; put positions (x, y) in px there")
     table = pd.DataFrame(np.asarray(adata.obsm["spatial"])[:, :2], columns=["x", "y"])
-    tables.check_numbers(table, "obsm['spatial']", where)
+    tables.check_numbers(table, "obsm['spatial']")
     return table.to_numpy(np.float32)
 
 
-def grid_of(
-    pixels: Float32[np.ndarray, "spot 2"], array: str, where: str
-) -> Int32[np.ndarray, "spot 2"]:
+def grid_of(pixels: Float32[np.ndarray, "spot 2"], array: str) -> Int32[np.ndarray, "spot 2"]:
     """Find the places of spots on an upright array; two columns per spot where it is hexagonal.
 
     Raises
@@ -149,23 +132,6 @@ def grid_of(
         grid[:, 0] += 1
     mixed = array == "hexagonal" and 0 < odd.sum() < len(odd)
     if mixed or len(np.unique(grid, axis=0)) < len(grid) or off.max() > OFF * steps[0]:
-        raise BadInput(
-            f"{where}: obsm['spatial'] lies on no upright {array} array; "
-            "give array_col and array_row in obs"
-        )
+        mend = "give array_col and array_row in obs"
+        raise BadInput(f"obsm['spatial'] lies on no upright {array} array; {mend}")
     return grid
-
-
-def _um_per_px(facts: dict[str, Any], grid: np.ndarray, pixels: np.ndarray, where: str) -> float:
-    """Take the stated scale, or measure it on the array, whose pitch is stated or known."""
-    array = facts["array"]
-    if stated := facts.pop("um_per_px", 0):
-        tables.check_upright(grid, pixels, where)
-        return stated
-    pitch = facts.get("spot_pitch_um", array_facts(array)["spot_pitch_um"])
-    if array == "square" and "spot_pitch_um" not in facts:
-        raise BadInput(
-            f"{where}: the scale of its image is not stated; give um_per_px, "
-            "or the pitch of the array (spot_pitch_um; in cohort.yaml pitch_um)"
-        )
-    return tables.um_per_px(pitch, grid * tables.STEPS[array], pixels, where)

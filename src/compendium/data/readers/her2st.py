@@ -6,20 +6,14 @@ import numpy as np
 import pandas as pd
 
 from compendium.data.download.checksums import blob_id
-from compendium.data.readers import slides
+from compendium.data.readers import slides, tables
 from compendium.data.readers.her2st_labels import labels_of
-from compendium.data.readers.tables import (
-    check_numbers,
-    in_order,
-    read_counts,
-    read_table,
-    um_per_px,
-)
 from compendium.data.section import ARRAYS, Section
-from compendium.data.sources import cohort
+from compendium.data.sources import SectionSource, cohort
 from compendium.errors import BadInput
 
 PITCH_UM = ARRAYS["square"][1]
+PLACE = ("x", "y", "pixel_x", "pixel_y")
 KINDS = {"ST-cnts": "counts", "ST-spotfiles": "spots", "ST-imgs": "image"}  # by folder
 
 
@@ -42,25 +36,20 @@ def read(root: Path, name: str, px: int) -> Section:
         Where counts or spots are missing, or a file is damaged.
     """
     source = cohort("her2st").section(name)
-    where = source.where
-    files = _present(root, source.files, where)
-    spots, genes, counts = read_counts(root / files["counts"], where)
-    table = read_spots(root / files["spots"], spots, where)
+    files = _present(root, source.files)
+    spots, genes, counts = tables.read_counts(root / files["counts"])
+    table = read_spots(root / files["spots"], spots)
     pixels = table[["pixel_x", "pixel_y"]].to_numpy(np.float32)
     grid = table[["x", "y"]].to_numpy(np.int32)
-    image = {}
-    if "image" in files:
-        image = slides.section_fields(slides.read_slide(root / files["image"]), pixels, px, where)
-    scale = um_per_px(PITCH_UM, grid, pixels, where)
+    slide = slides.read_slide(root / files["image"]) if "image" in files else None
+    image = slides.section_fields(slide, pixels, px) if slide else {}
+    scale = tables.measured(PITCH_UM, grid, pixels)
     labels, labels_from, labelling = labels_of(root, name, spots, reach=PITCH_UM / scale / 2)
+    measured = {"genes": genes, "spots": spots, "counts": counts, "grid": grid, "pixels": pixels}
     return Section(
         **source.section_facts(),
-        genes=genes,
-        spots=spots,
-        grid=grid,
-        pixels=pixels,
+        **measured,
         um_per_px=scale,
-        counts=counts,
         labels=labels,
         labels_from=labels_from,
         sources={path: blob_id(root / path) for path in sorted([*files.values(), *labelling])},
@@ -68,31 +57,23 @@ def read(root: Path, name: str, px: int) -> Section:
     )
 
 
-def counted(root: Path) -> list[str]:
-    """Return the names of the sections whose count table lies under `root`."""
-    return [
-        name
-        for name, source in cohort("her2st").sections.items()
-        if any("/ST-cnts/" in path and (root / path).exists() for path in source.files)
-    ]
+def has_counts(root: Path, source: SectionSource) -> bool:
+    """Test whether counts of a section lie under `root`."""
+    return any("/ST-cnts/" in path and (root / path).exists() for path in source.files)
 
 
-def _present(root: Path, catalogued: dict[str, str], where: str) -> dict[str, str]:
+def _present(root: Path, catalogued: dict[str, str]) -> dict[str, str]:
     """Return kind -> relative path of the files under `root`; counts and spots must be there."""
     there = [path for path in catalogued if (root / path).exists()]
-    files = {
-        kind: path for path in there for part, kind in KINDS.items() if f"/{part}/" in f"/{path}"
-    }
+    files = {kind: path for path in there for part, kind in KINDS.items() if f"/{part}/" in path}
     if missing := [kind for kind in ("counts", "spots") if kind not in files]:
-        raise BadInput(
-            f"{where}: no {missing[0]} file under {root}; run compendium fetch her2st first"
-        )
+        raise BadInput(f"no {missing[0]} file under {root}; run compendium fetch her2st first")
     return files
 
 
-def read_spots(path: Path, spots: np.ndarray, where: str) -> pd.DataFrame:
+def read_spots(path: Path, spots: np.ndarray) -> pd.DataFrame:
     """Read the spot table (x, y, pixel_x, pixel_y, ...) in the order of the counted spots."""
-    table = read_table(path, ("x", "y", "pixel_x", "pixel_y"), where)
-    check_numbers(table[["x", "y", "pixel_x", "pixel_y"]], path, where)
+    table = tables.read_table(path, PLACE)
+    tables.check_numbers(table[[*PLACE]], path)
     table.index = table["x"].astype(str) + "x" + table["y"].astype(str)
-    return in_order(table, spots, path, where)
+    return tables.in_order(table, spots, path)

@@ -4,6 +4,7 @@ The publishers aligned the sections of a patient to the annotated one, from whic
 their labels.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,6 @@ from compendium.data.section import NO_LABEL
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
 
-LABELS = (
-    "invasive cancer",
-    "connective tissue",
-    "adipose tissue",
-    "immune infiltrate",
-    "cancer in situ",
-    "breast glands",
-    "undetermined",
-)
 ANNOTATION, ALIGNMENT = "/ST-pat/", "/ST-cluster/"  # in the paths of the catalogue
 
 
@@ -59,38 +51,37 @@ def labels_of(
     the files that were read.
     """
     if (own := path_of(name, ANNOTATION)) and (root / own).exists():
-        return read_labels(root / own, spots, f"her2st section {name}"), "", [own]
+        return read_labels(root / own, spots), "", [own]
     if not (other := annotated_section(name)):
         return None, "", []
     files = [path_of(name, ALIGNMENT), path_of(other, ALIGNMENT), path_of(other, ANNOTATION)]
     if not all((root / path).exists() for path in files):
         return None, "", []
-    here, there = (
-        read_alignment(root / path, f"her2st section {section}")
-        for path, section in zip(files[:2], (name, other), strict=True)
-    )
-    known = read_labels(root / files[2], there.index.to_numpy(), f"her2st section {other}")
+    here, there = (read_alignment(root / path) for path in files[:2])
+    known = read_labels(root / files[2], there.index.to_numpy())
     if (known == NO_LABEL).all():
-        raise BadInput(
-            f"her2st section {other}: {root / files[2]} and {root / files[1]} have no spot in "
-            "common; fetch both again"
-        )
+        mend = "fetch both again"
+        raise BadInput(f"{root / files[2]} and {root / files[1]} have no spot in common; {mend}")
     return transferred(spots, here, there, known, reach), other, files
 
 
-def read_labels(path: Path, spots: np.ndarray, where: str) -> np.ndarray:
+def read_labels(path: Path, spots: np.ndarray) -> np.ndarray:
     """Read the pathologist's class of each spot ("" where none), joined on the rounded place."""
-    table = read_table(path, ("x", "y", "label"), where).dropna(subset=["x", "y"])
-    if unknown := sorted(set(table["label"]) - set(LABELS)):
-        raise BadInput(
-            f"{where}: label {unknown[0]!r} in {path} is none of {', '.join(LABELS)}; "
-            "correct the table"
-        )
-    by_spot = dict(zip(_spot_names(table, path, where), table["label"], strict=True))
-    return np.array([by_spot.get(spot, NO_LABEL) for spot in spots])
+    table = read_table(path, ("x", "y", "label")).dropna(subset=["x", "y"])
+    classes = cohort("her2st").classes
+    if unknown := sorted(set(table["label"]) - set(classes)):
+        mend = "correct the table"
+        raise BadInput(f"label {unknown[0]!r} in {path} is none of {', '.join(classes)}; {mend}")
+    return _by_spot(spots, _spot_names(table, path), table["label"])
 
 
-def read_alignment(path: Path, where: str) -> pd.DataFrame:
+def _by_spot(spots: np.ndarray, names: pd.Index, labels: Iterable[str]) -> np.ndarray:
+    """Return the label of each spot, "" where no name is its own."""
+    known = dict(zip(names, labels, strict=True))
+    return np.array([known.get(spot, NO_LABEL) for spot in spots])
+
+
+def read_alignment(path: Path) -> pd.DataFrame:
     """Read a published alignment.
 
     Returns
@@ -98,14 +89,14 @@ def read_alignment(path: Path, where: str) -> pd.DataFrame:
     By spot [label, warped_x, warped_y]: the joint expression cluster, and the place in px of the
     annotated section's image.
     """
-    table = read_table(path, ("x", "y", "label", "warped_x", "warped_y"), where)
-    check_numbers(table[["warped_x", "warped_y"]], path, where)
-    table.index = _spot_names(table, path, where)
+    table = read_table(path, ("x", "y", "label", "warped_x", "warped_y"))
+    check_numbers(table[["warped_x", "warped_y"]], path)
+    table.index = _spot_names(table, path)
     return table[["label", "warped_x", "warped_y"]]
 
 
-def _spot_names(table: pd.DataFrame, path: Path, where: str) -> pd.Index:
-    check_numbers(table[["x", "y"]], path, where)
+def _spot_names(table: pd.DataFrame, path: Path) -> pd.Index:
+    check_numbers(table[["x", "y"]], path)
     position = table[["x", "y"]].round().astype(int).astype(str)
     return pd.Index(position["x"] + "x" + position["y"])
 
@@ -127,8 +118,7 @@ def transferred(
     annotated = known != NO_LABEL
     rows, px = nearest(here, there[annotated])
     label = np.where(px <= reach, known[annotated][rows], NO_LABEL)
-    by_spot = dict(zip(here.index, label, strict=True))
-    return np.array([by_spot.get(spot, NO_LABEL) for spot in spots])
+    return _by_spot(spots, here.index, label)
 
 
 def nearest(here: pd.DataFrame, there: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -148,10 +138,8 @@ def agreement(root: Path, name: str, reach: float = np.inf) -> dict[str, float]:
     within reach, is of the same joint expression cluster; chance, the share that would be, were
     both drawn at random from the spots compared.
     """
-    here, there = (
-        read_alignment(root / path_of(each, ALIGNMENT), f"her2st section {each}")
-        for each in (name, annotated_section(name))
-    )
+    names = (name, annotated_section(name))
+    here, there = (read_alignment(root / path_of(each, ALIGNMENT)) for each in names)
     rows, px = nearest(here, there)
     near = px <= reach
     mine, other = here["label"].to_numpy()[near], there["label"].to_numpy()[rows[near]]

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import ExifTags, Image
 
-from compendium.errors import BadInput
+from compendium.errors import BadInput, refusing
 
 MAX_PIXELS = 2_000_000_000  # a 40,000 px square slide, and some
 # Of the file: eight times what the JPEG slides of her2st contain; a blank JPEG contains 170, a
@@ -58,18 +58,15 @@ def read_slide(path: Path) -> Slide:
     BadInput
         Where the file is damaged, too large, blank or of another kind.
     """
-    try:
-        with _own_bound(), Image.open(path, formats=("JPEG", "PNG", "TIFF")) as image:
-            _check_size(image, path)
-            _check_kind(image, path)
-            return _slide(_on_white(image))
-    except BadInput:
-        raise
-    except DAMAGE as error:
-        raise BadInput(
-            f"image {path} cannot be read ({' '.join(str(error).split())}); "
-            "fetch it again or export it as TIFF, JPEG or PNG"
-        ) from error
+    mend = "fetch it again or export it as TIFF, JPEG or PNG"
+    with (
+        refusing(DAMAGE, f"image {path} cannot be read", mend),
+        _own_bound(),
+        Image.open(path, formats=("JPEG", "PNG", "TIFF")) as image,
+    ):
+        _check_size(image, path)
+        _check_kind(image, path)
+        return _slide(_on_white(image))
 
 
 def as_slide(image: UInt8[np.ndarray, "height width 3"]) -> Slide:
@@ -86,17 +83,14 @@ def _slide(rgb: Image.Image) -> Slide:
 
 def _check_size(image: Image.Image, path: Path) -> None:
     """Bound the memory that decoding takes, by what the file declares and by what it weighs."""
-    size = path.stat().st_size
-    if image.width * image.height > MAX_PIXELS:
-        raise BadInput(
-            f"image {path} has {image.width} x {image.height} px, more than the bound of "
-            f"{MAX_PIXELS:,}; give a smaller export of the slide"
-        )
-    if image.width * image.height > MAX_PX_PER_BYTE * size:
-        raise BadInput(
-            f"image {path} declares {image.width} x {image.height} px in {size:,} bytes, "
-            "which is blank or damaged; export the slide again"
-        )
+    size, px = path.stat().st_size, image.width * image.height
+    sides = f"{image.width} x {image.height} px"
+    if px > MAX_PIXELS:
+        mend = "give a smaller export of the slide"
+        raise BadInput(f"image {path} has {sides}, more than the bound of {MAX_PIXELS:,}; {mend}")
+    if px > MAX_PX_PER_BYTE * size:
+        wrong = f"image {path} declares {sides} in {size:,} bytes, which is blank or damaged"
+        raise BadInput(f"{wrong}; export the slide again")
 
 
 def _check_kind(image: Image.Image, path: Path) -> None:
@@ -106,16 +100,13 @@ def _check_kind(image: Image.Image, path: Path) -> None:
     deep = ";16" in str(image.tile[:1]) or max(tags.get(BITS, (8,))) > 8
     if image.mode not in ("RGB", "RGBA", "P") or deep:
         kind = "of more than 8 bits a sample" if deep else f"of the kind {image.mode}"
-        raise BadInput(
-            f"image {path} is {kind}, not in the colours of a slide; export it as 8-bit RGB"
-        )
+        mend = "export it as 8-bit RGB"
+        raise BadInput(f"image {path} is {kind}, not in the colours of a slide; {mend}")
     if tags:
         _check_pages(image, path)
     if (turn := image.getexif().get(ExifTags.Base.Orientation, 1)) not in (0, 1):
-        raise BadInput(
-            f"image {path} is stored turned or mirrored (orientation tag {turn}), so its pixels "
-            "can be counted in two ways; export it upright as 8-bit RGB"
-        )
+        wrong = f"stored turned or mirrored (orientation tag {turn}), so that pixels count two ways"
+        raise BadInput(f"image {path} is {wrong}; export it upright as 8-bit RGB")
 
 
 def _check_pages(image: Image.Image, path: Path) -> None:
@@ -124,10 +115,9 @@ def _check_pages(image: Image.Image, path: Path) -> None:
     for page in range(1, image.n_frames):
         image.seek(page)
         if image.width * image.height >= px:
-            raise BadInput(
-                f"image {path} holds a channel or layer on each of its {image.n_frames} pages, "
-                f"as page {page + 1} is as large as the first; export it as 8-bit RGB"
-            )
+            wrong = f"holds a channel or layer on each of its {image.n_frames} pages"
+            mend = f"as page {page + 1} is as large as the first; export it as 8-bit RGB"
+            raise BadInput(f"image {path} {wrong}, {mend}")
     image.seek(0)
 
 
@@ -149,22 +139,14 @@ def _as_array(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
     return out
 
 
-def section_fields(
-    slide: Slide, pixels: Float32[np.ndarray, "spot 2"], px: int, where: str
-) -> dict[str, Any]:
+def section_fields(slide: Slide, pixels: Float32[np.ndarray, "spot 2"], px: int) -> dict[str, Any]:
     """Return what a Section holds of its slide: patches around the spots and the thumbnail."""
-    return {
-        "patches": cut_patches(slide.image, pixels, px, where),
-        "thumbnail": slide.thumbnail,
-        "thumbnail_scale": slide.scale,
-    }
+    patches = cut_patches(slide.image, pixels, px)
+    return {"patches": patches, "thumbnail": slide.thumbnail, "thumbnail_scale": slide.scale}
 
 
 def cut_patches(
-    image: UInt8[np.ndarray, "height width 3"],
-    pixels: Float32[np.ndarray, "spot 2"],
-    px: int,
-    where: str,
+    image: UInt8[np.ndarray, "height width 3"], pixels: Float32[np.ndarray, "spot 2"], px: int
 ) -> UInt8[np.ndarray, "spot {px} {px} 3"]:
     """Cut `px` x `px` tiles centred on the spots.
 
@@ -181,10 +163,9 @@ def cut_patches(
     outside = ~((centre >= 0) & (centre < (width, height))).all(axis=1)
     if outside.any():
         x, y = pixels[outside][0]
-        raise BadInput(
-            f"{where}: {outside.sum()} spots lie outside the image of {width} x {height} px, "
-            f"first at ({x:.0f}, {y:.0f}); check that the spot table is of this image"
-        )
+        first = f"first at ({x:.0f}, {y:.0f}); check that the spot table is of this image"
+        size = f"{width} x {height} px"
+        raise BadInput(f"{outside.sum()} spots lie outside the image of {size}, {first}")
     patches = np.full((len(pixels), px, px, 3), 255, dtype=np.uint8)
     for patch, (x, y) in zip(patches, centre.astype(int) - px // 2, strict=True):
         top, left, bottom, right = max(y, 0), max(x, 0), min(y + px, height), min(x + px, width)

@@ -14,129 +14,109 @@ from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
 from compendium.data.readers.slides import MAX_PIXELS
-from compendium.errors import BadInput
+from compendium.data.section import check_once, no_counts
+from compendium.errors import BadInput, refusing
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 Counts = tuple[np.ndarray, np.ndarray, csr_matrix]  # spot ids, gene names, int32 counts [spot gene]
-TEXT = ("spot", "label")  # columns that are text, whatever stands there
+TEXT = ("spot", "label", "Classification")  # columns that are text, whatever stands there
 MISSING = ("", "NA", "N/A", "null")  # what a column of numbers may hold in place of one
 # Pitches from one array column, and from one array row, to the next.
 STEPS = {"square": np.ones(2), "hexagonal": np.array([1 / 2, np.sqrt(3) / 2])}
 NEIGHBOUR = 1.25  # nearest distances: what lies nearer than this is a neighbour on the array
 INTEGERS = "counts must be non-negative integers; give raw UMI counts"
+AGAIN = "export or fetch it again"
+CUT_OFF = (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, csv.Error)
+NO_TABLE = (ValueError, OSError)  # pandas' own errors are among the first
 
 
-def _separator(path: Path) -> str:
-    return "," if ".csv" in path.suffixes else "\t"
+def _separated(path: Path) -> tuple[str, str]:
+    """Return what separates the cells of a table, and how messages name it."""
+    return (",", "comma") if ".csv" in path.suffixes else ("\t", "tab")
 
 
-def _kind(path: Path) -> str:
-    return "comma" if _separator(path) == "," else "tab"
-
-
-def one_line(error: BaseException) -> str:
-    """Return the message of an error in one line."""
-    return " ".join(str(error).split())
-
-
-def at_most_one(found: list[Path], where: str) -> Path | None:
+def at_most_one(found: list[Path]) -> Path | None:
     """Return the one path, or None; BadInput where there are several."""
     if len(found) > 1:
         names = " and ".join(sorted(path.name for path in found))
-        raise BadInput(f"{where}: found {names}; keep the one that belongs to the section")
+        raise BadInput(f"found {names}; keep the one that belongs to the section")
     return found[0] if found else None
 
 
-def read_counts(path: Path, where: str) -> Counts:
-    """Read a table of integer counts, rows spots and columns genes.
+def read_counts(path: Path) -> Counts:
+    """Read a table of integer counts, rows spots and columns genes, or an h5ad file.
 
-    Read line by line, as a dense table may not fit memory.
+    A table is read line by line, as a dense one may not fit memory.
 
     Parameters
     ----------
     path
         .csv has commas, any other table tabs; .gz is unzipped.
-    where
-        The section as messages name it.
 
     Raises
     ------
     BadInput
         Where the file is damaged or contains anything but non-negative integers.
     """
-    spots, columns, counts = [], [], []
+    if path.suffix == ".h5ad":
+        return annotated_counts(annotated_file(path), path.name)
+    separator, kind = _separated(path)
     unzip = gzip.open if path.suffix == ".gz" else open
-    try:
-        with unzip(path, "rt", encoding="utf-8", newline="") as text:
-            lines = csv.reader(text, delimiter=_separator(path))
-            genes = np.array(next(lines, [])[1:])
-            for spot, *values in filter(None, lines):
-                spots.append(spot)
-                line = f"{where}: {path.name} line {lines.line_num}"
-                at, counted = _counted(values, len(genes), line)
-                columns.append(at)
-                counts.append(counted)
-    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(
-            f"{where}: {path} is truncated or damaged ({error}); export or fetch it again"
-        ) from error
+    spots, rows = [], []
+    with (
+        refusing(CUT_OFF, f"{path} is truncated or damaged", AGAIN),
+        unzip(path, "rt", encoding="utf-8", newline="") as text,
+    ):
+        lines = csv.reader(text, delimiter=separator)
+        genes = np.array(next(lines, [])[1:])
+        for spot, *values in filter(None, lines):
+            spots.append(spot)
+            rows.append(_counted(values, len(genes), f"{path.name} line {lines.line_num}"))
     if not spots or not len(genes):
-        raise BadInput(
-            f"{where}: {path} holds no counts ({len(spots)} spots, {len(genes)} genes); it should "
-            f"be a {_kind(path)}-separated table, export or fetch it again"
-        )
-    indptr = np.concatenate([[0], np.cumsum([len(at) for at in columns])]).astype(np.int32)
-    parts = (np.concatenate(counts), np.concatenate(columns), indptr)
+        mend = f"it should be a {kind}-separated table, {AGAIN}"
+        raise BadInput(f"{path} holds no counts ({len(spots)} spots, {len(genes)} genes); {mend}")
+    at, counts = zip(*rows, strict=True)
+    indptr = np.cumsum([0, *map(len, at)], dtype=np.int32)
+    parts = (np.concatenate(counts), np.concatenate(at), indptr)
     return np.array(spots), genes, csr_matrix(parts, shape=(len(spots), len(genes)))
 
 
-def _counted(values: list[str], expected: int, where: str) -> tuple[np.ndarray, np.ndarray]:
+def _counted(values: list[str], expected: int, line: str) -> tuple[np.ndarray, np.ndarray]:
     """Return where one line of counts is not 0, and the counts there as int32."""
     # Most are 0, and reading a number takes time.
     at = np.array([i for i, value in enumerate(values) if value != "0"], dtype=np.int32)
-    written = [values[i] for i in at]
-    if odd := [value for value in written if "_" in value]:  # numpy takes 1_0 for 10
-        raise BadInput(f"{where} holds {odd[0]}: {INTEGERS}")
-    try:
-        counts = np.array(written, dtype=np.float64)
-    except ValueError as error:
-        raise BadInput(f"{where}: {error}; counts must be integers") from error
+    with refusing(ValueError, f"{line} holds what is no number", INTEGERS):
+        counts = pd.to_numeric(np.array([values[i] for i in at], dtype=object)).astype(np.float64)
     if len(values) != expected:
-        raise BadInput(
-            f"{where} has {len(values)} counts for {expected} genes: the file is truncated, or "
-            "its header has no cell above the spots; export or fetch it again"
-        )
-    if (wrong := _no_integers(counts)).any():
-        raise BadInput(f"{where} holds {counts[wrong][0]:g}: {INTEGERS}")
+        mend = f"the file is truncated, or its header has no cell above the spots; {AGAIN}"
+        raise BadInput(f"{line} has {len(values)} counts for {expected} genes: {mend}")
+    if (wrong := no_counts(counts)).any():
+        raise BadInput(f"{line} holds {counts[wrong][0]:g}: {INTEGERS}")
     return at[counts > 0], counts[counts > 0].astype(np.int32)
 
 
-def _no_integers(values: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # what no int32 can hold is found in the comparison
-        return (values.astype(np.int32) != values) | (values < 0)
+def annotated_file(path: Path, read: Callable[[Path], "AnnData"] | None = None) -> "AnnData":
+    """Open an h5ad file, or one that scanpy reads by `read`; BadInput where it is damaged."""
+    from anndata import read_h5ad
 
-
-def open_annotated(read: Callable[[Path], "AnnData"], path: Path, where: str) -> "AnnData":
-    """Open a file that scanpy or anndata reads by `read`; BadInput where it is damaged."""
-    with warnings.catch_warnings():
+    # scanpy, h5py and scipy raise their own kinds of errors
+    mend = "it is truncated, damaged or of another format, export or copy it again"
+    with warnings.catch_warnings(), refusing(Exception, f"{path} cannot be read", mend):
         # Repeated names are made unique by `read` or refused by the Section.
         warnings.filterwarnings("ignore", ".* names are not unique", UserWarning)
         warnings.simplefilter("ignore", DeprecationWarning)  # what the libraries call in each other
-        try:
-            return read(path)
-        except (MemoryError, ImportError):
-            raise
-        except Exception as error:  # noqa: BLE001  # scanpy, h5py and scipy raise their own kinds
-            raise BadInput(
-                f"{where}: {path} cannot be read ({one_line(error)}); it is truncated, damaged "
-                "or of another format, export or copy it again"
-            ) from error
+        return (read or read_h5ad)(path)
 
 
-def annotated_counts(adata: "AnnData", where: str) -> Counts:
+def annotated_counts(adata: "AnnData", what: str) -> Counts:
     """Return the counts of an AnnData object, of the layer `counts` or else of X.
+
+    Parameters
+    ----------
+    what
+        How messages name the object or its file.
 
     Raises
     ------
@@ -146,22 +126,18 @@ def annotated_counts(adata: "AnnData", where: str) -> Counts:
     layer = "layers['counts']" if "counts" in adata.layers else "X"
     values = adata.layers["counts"] if "counts" in adata.layers else adata.X
     if values is None or not adata.n_obs or not adata.n_vars:
-        raise BadInput(
-            f"{where} holds no counts ({adata.n_obs} spots, {adata.n_vars} genes); "
-            "give raw UMI counts of gene expression"
-        )
+        wrong = f"{what} holds no counts ({adata.n_obs} spots, {adata.n_vars} genes)"
+        raise BadInput(f"{wrong}; give raw UMI counts of gene expression")
     counts = csr_matrix(values)
     if counts.dtype == bool:
-        raise BadInput(f"{where} holds True and False in {layer}: {INTEGERS}")
+        raise BadInput(f"{what} holds True and False in {layer}: {INTEGERS}")
     counts.sum_duplicates()
     spots, genes = text(adata.obs_names), text(adata.var_names)
-    if (wrong := np.flatnonzero(_no_integers(counts.data))).size:
+    if (wrong := np.flatnonzero(no_counts(counts.data))).size:
         at = wrong[0]
         spot = spots[np.searchsorted(counts.indptr, at, side="right") - 1]
-        raise BadInput(
-            f"{where} holds {counts.data[at]:.8g} in {layer} (spot {spot}, gene "
-            f"{genes[counts.indices[at]]}): {INTEGERS}, in X or in layers['counts']"
-        )
+        place = f"spot {spot}, gene {genes[counts.indices[at]]}"
+        raise BadInput(f"{what} holds {counts.data[at]:.8g} in {layer} ({place}): {INTEGERS}")
     parts = (array.astype(np.int32) for array in (counts.data, counts.indices, counts.indptr))
     counts = csr_matrix(tuple(parts), shape=counts.shape)
     counts.eliminate_zeros()
@@ -176,48 +152,40 @@ def text(values: pd.Series | pd.Index) -> np.ndarray:
     return np.array([str(value) for value in values.fillna("")], dtype=str)
 
 
-def read_table(path: Path, columns: tuple[str, ...], where: str) -> pd.DataFrame:
+def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """Read a table of spots, separated as `read_counts` says.
 
     Parameters
     ----------
     columns
-        What the table must have; spot and label are the text that stands there, be it NA.
+        What the table must have; those of TEXT are the text that stands there, be it NA.
 
     Raises
     ------
     BadInput
         Where the file is no such table or lacks a column.
     """
+    separator, kind = _separated(path)
     numbers = dict.fromkeys((column for column in columns if column not in TEXT), MISSING)
-    form = {"sep": _separator(path), "dtype": dict.fromkeys(TEXT, object)}
-    try:
+    form = {"sep": separator, "dtype": dict.fromkeys(TEXT, object)}
+    with refusing(NO_TABLE, f"{path} is no {kind}-separated table", AGAIN):
         table = pd.read_csv(path, keep_default_na=False, na_values=numbers, **form)
-    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
-        raise BadInput(
-            f"{where}: {path} is no {_kind(path)}-separated table ({one_line(error)}); "
-            "export or fetch it again"
-        ) from error
     if lacking := [column for column in columns if column not in table.columns]:
-        raise BadInput(
-            f"{where}: {path} lacks the column {lacking[0]}; it should be a "
-            f"{_kind(path)}-separated table with {', '.join(columns)}"
-        )
+        mend = f"it should be a {kind}-separated table with {', '.join(columns)}"
+        raise BadInput(f"{path} lacks the column {lacking[0]}; {mend}")
     return table
 
 
-def check_numbers(table: pd.DataFrame, path: Path | str, where: str) -> None:
+def check_numbers(table: pd.DataFrame, path: Path | str) -> None:
     """Refuse positions that are no numbers, or that lie on no slide (and in no int32)."""
     for column in table.columns:
         bad = table[column][~(pd.to_numeric(table[column], errors="coerce").abs() <= MAX_PIXELS)]
         if len(bad):
-            raise BadInput(
-                f"{where}: {path} holds {str(bad.iloc[0])!r} as {column}; positions must be "
-                f"numbers within {MAX_PIXELS:,}, correct the table or fetch it again"
-            )
+            mend = f"positions are numbers within {MAX_PIXELS:,}; correct the table or fetch it"
+            raise BadInput(f"{path} holds {str(bad.iloc[0])!r} as {column}; {mend}")
 
 
-def array_positions(table: pd.DataFrame, path: Path | str, where: str) -> np.ndarray:
+def array_positions(table: pd.DataFrame, path: Path | str) -> np.ndarray:
     """Return two columns of a table as array positions (x, y), int32 [spot 2].
 
     Raises
@@ -226,41 +194,25 @@ def array_positions(table: pd.DataFrame, path: Path | str, where: str) -> np.nda
         Where a position is negative or between two places, or two spots have the same one.
     """
     grid = table.to_numpy(float)
-    wrong = (grid != np.round(grid)) | (grid < 0)
-    if wrong.any():
-        raise BadInput(
-            f"{where}: {path} holds the array position {grid[wrong][0]:g}; "
-            f"{' and '.join(table.columns)} count the places of the array, give integers from 0"
-        )
+    if (wrong := (grid != np.round(grid)) | (grid < 0)).any():
+        mend = f"{' and '.join(table.columns)} count the places of the array, give integers from 0"
+        raise BadInput(f"{path} holds the array position {grid[wrong][0]:g}; {mend}")
     if (twice := table.duplicated()).any():
-        x, y = grid[twice][0]
-        raise BadInput(
-            f"{where}: the array position {x:g}, {y:g} ({', '.join(table.columns)}) stands twice "
-            f"in {path}; a place of the array has one spot, correct the table"
-        )
+        place = f"{', '.join(f'{at:g}' for at in grid[twice][0])} ({', '.join(table.columns)})"
+        raise BadInput(f"the array position {place} stands twice in {path}; keep one spot of it")
     return grid.astype(np.int32)
 
 
-def in_order(table: pd.DataFrame, spots: np.ndarray, path: Path, where: str) -> pd.DataFrame:
+def in_order(table: pd.DataFrame, spots: np.ndarray, path: Path) -> pd.DataFrame:
     """Return the rows of a table, indexed by spot, in the order of the counted spots.
 
     Further rows are left out; BadInput where a spot has no row, or two.
     """
-    if len(twice := table.index[table.index.duplicated()]):
-        raise BadInput(
-            f"{where}: spot {twice[0]} stands twice in {path}; keep one row of each spot"
-        )
-    unique, times = np.unique(spots, return_counts=True)
-    if len(unique) < len(spots):
-        raise BadInput(
-            f"{where}: spot {unique[times > 1][0]} stands {times.max()} times in the counts; "
-            "keep one row of each spot"
-        )
+    check_once("spot", table.index, path)
+    check_once("spot", spots, "the counts")
     if unplaced := [spot for spot in spots if spot not in table.index]:
-        raise BadInput(
-            f"{where}: {len(unplaced)} counted spots have no row in {path}, first {unplaced[0]}; "
-            "counts and spot table must be of one section"
-        )
+        wrong = f"{len(unplaced)} counted spots have no row in {path}, first {unplaced[0]}"
+        raise BadInput(f"{wrong}; counts and spot table must be of one section")
     return table.loc[list(spots)]
 
 
@@ -285,16 +237,14 @@ def _near(pixels: np.ndarray) -> np.ndarray:
     return np.where(near, distance, 0)
 
 
-def check_array(array: str, pixels: np.ndarray, where: str) -> None:
+def check_array(array: str, pixels: np.ndarray) -> None:
     """Refuse spots with six neighbours on an array that is stated to be square."""
     if array == "square" and array_of(pixels) == "hexagonal":
-        raise BadInput(
-            f"{where}: the spots lie on a hexagonal array, and array is square; "
-            "state array: hexagonal"
-        )
+        mend = "state array: hexagonal"
+        raise BadInput(f"the spots lie on a hexagonal array, and array is square; {mend}")
 
 
-def array_steps(grid: np.ndarray, pixels: np.ndarray, where: str) -> np.ndarray:
+def array_steps(grid: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """Fit the step along each direction of the array by least squares.
 
     Returns
@@ -310,30 +260,20 @@ def array_steps(grid: np.ndarray, pixels: np.ndarray, where: str) -> np.ndarray:
     design = np.column_stack([grid, np.ones(len(grid))]).astype(float)
     steps = np.linalg.lstsq(design, pixels.astype(float), rcond=None)[0][:2]
     if not abs(np.linalg.det(steps)) > 1:
-        raise BadInput(f"{where}: {_off_the_array(steps)}")
+        raise _off_the_array(steps)
     if np.linalg.det(steps) < 0:
-        raise BadInput(
-            f"{where}: the spots lie mirrored in the image: x and y of the array or of the pixels "
-            "are swapped, or the image is mirrored; correct the positions"
-        )
+        mend = "x and y of array or pixels are swapped, or the image is; correct the positions"
+        raise BadInput(f"the spots lie mirrored in the image: {mend}")
     return steps
 
 
-def check_upright(grid: np.ndarray, pixels: np.ndarray, where: str) -> None:
-    """Refuse swapped or mirrored positions wherever the spots span the array."""
-    if np.linalg.matrix_rank(grid - grid[0]) == 2:
-        array_steps(grid, pixels, where)
-
-
-def _off_the_array(steps: np.ndarray) -> str:
+def _off_the_array(steps: np.ndarray) -> BadInput:
     lengths = " and ".join(f"{length:.1f}" for length in np.linalg.norm(steps, axis=1))
-    return (
-        f"the spots do not lie on the array: its steps would be {lengths} px along x and y, "
-        "so µm per px cannot be measured; correct their positions"
-    )
+    wrong = f"its steps would be {lengths} px along x and y, so µm per px cannot be measured"
+    return BadInput(f"the spots do not lie on the array: {wrong}; correct their positions")
 
 
-def um_per_px(pitch_um: float, grid: np.ndarray, pixels: np.ndarray, where: str) -> float:
+def measured(pitch_um: float, grid: np.ndarray, pixels: np.ndarray) -> float:
     """Measure µm per px on spots of a square array, or of one made square (see STEPS).
 
     Parameters
@@ -343,8 +283,20 @@ def um_per_px(pitch_um: float, grid: np.ndarray, pixels: np.ndarray, where: str)
     grid, pixels
         Places in pitches, and positions in px [spot 2].
     """
-    steps = array_steps(grid, pixels, where)
+    steps = array_steps(grid, pixels)
     pitch = float(np.sqrt(np.linalg.det(steps)))
     if np.linalg.norm(steps, axis=1).max() > 1.1 * pitch:
-        raise BadInput(f"{where}: {_off_the_array(steps)}")
+        raise _off_the_array(steps)
     return pitch_um / pitch
+
+
+def um_per_px(stated: float, pitch_um: float, grid: np.ndarray, pixels: np.ndarray) -> float:
+    """Return µm per px as stated, or else measured; 0 is not stated. See `measured`."""
+    if stated:
+        if np.linalg.matrix_rank(grid - grid[0]) == 2:  # else swapped positions cannot be told
+            array_steps(grid, pixels)
+        return stated
+    if pitch_um:
+        return measured(pitch_um, grid, pixels)
+    mend = "give um_per_px, or pitch_um (spot_pitch_um) from one array position to the next"
+    raise BadInput(f"the scale of its image is not stated; {mend}")

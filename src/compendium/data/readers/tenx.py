@@ -4,7 +4,7 @@ from pathlib import Path
 
 from compendium.data.readers import visium
 from compendium.data.section import Section
-from compendium.data.sources import cohort
+from compendium.data.sources import SectionSource, cohort
 from compendium.errors import BadInput
 
 
@@ -23,17 +23,11 @@ def read(root: Path, name: str, px: int) -> Section:
     source = cohort("tenx").section(name)
     folder = root / Path(next(iter(source.files))).parent
     if not visium.is_output(folder):
-        raise BadInput(
-            f"{source.where}: there is no {folder / 'spatial'}; run compendium fetch tenx "
-            f"--sections {name}, which unpacks it there"
-        )
+        mend = f"run compendium fetch tenx --sections {name}, which unpacks it there"
+        raise BadInput(f"there is no {folder / 'spatial'}; {mend}")
     return visium.read(folder, source, px)
 
 
-def counted(root: Path) -> list[str]:
-    """Return the names of the sections whose counts lie under `root`."""
-    return [
-        name
-        for name, source in cohort("tenx").sections.items()
-        if any(path.endswith(".h5") and (root / path).exists() for path in source.files)
-    ]
+def has_counts(root: Path, source: SectionSource) -> bool:
+    """Test whether counts of a section lie under `root`."""
+    return any(path.endswith(".h5") and (root / path).exists() for path in source.files)

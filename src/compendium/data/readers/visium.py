@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,36 +13,17 @@ from scipy.io import mmread
 from scipy.sparse import csr_matrix
 
 from compendium.data.download.checksums import blob_id
-from compendium.data.readers import slides
-from compendium.data.readers.tables import (
-    STEPS,
-    Counts,
-    annotated_counts,
-    array_positions,
-    at_most_one,
-    check_numbers,
-    in_order,
-    one_line,
-    open_annotated,
-    um_per_px,
-)
+from compendium.data.readers import slides, tables
 from compendium.data.section import ARRAYS, SPACE_RANGER, Section
 from compendium.data.sources import SectionSource
-from compendium.errors import BadInput
+from compendium.errors import BadInput, refusing
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 PITCH_UM = ARRAYS["hexagonal"][1]
-POSITIONS = SPACE_RANGER  # of Space Ranger 2 and later; of earlier versions, without a header
-COLUMNS = (
-    "barcode",
-    "in_tissue",
-    "array_row",
-    "array_col",
-    "pxl_row_in_fullres",
-    "pxl_col_in_fullres",
-)
+GRID, PIXELS = ["array_col", "array_row"], ["pxl_col_in_fullres", "pxl_row_in_fullres"]  # x, y
+COLUMNS = ("barcode", "in_tissue", *GRID[::-1], *PIXELS[::-1])
 COUNTS = tuple(
     f"*{kind}_feature_bc_matrix{end}" for kind in ("filtered", "raw") for end in (".h5", "")
 )  # the first that is there
@@ -52,19 +33,6 @@ GENES = "Gene Expression"
 IMAGES = (".tif", ".tiff", ".jpg", ".jpeg", ".png")
 SCANS = (*IMAGES, ".svs", ".ndpi")  # that somebody may take for the image of the section
 COPY_AGAIN = "copy spatial/ from the Space Ranger output again"
-
-
-@dataclass(frozen=True)
-class Files:
-    """Where the files of one output lie, all below `root`.
-
-    counts is the matrix (.h5 or an mtx folder), spatial the folder of positions; image may be None.
-    """
-
-    root: Path
-    counts: Path
-    spatial: Path
-    image: Path | None
 
 
 def is_output(folder: Path) -> bool:
@@ -82,19 +50,21 @@ def read(folder: Path, source: SectionSource, px: int) -> Section:
     The image lies beside spatial/ or beside outs/; without one the section is counts-only.
     """
     base = _outs(folder)
-    images = (path for each in {folder, base} for path in each.iterdir())
-    image = find_image(images, source.where)
-    files = Files(folder, _counts(base, source.where), base / "spatial", image)
-    return read_files(files, source, px)
+    image = find_image(path for each in {folder, base} for path in each.iterdir())
+    return read_files(folder, _counts(base), base / "spatial", image, source, px)
 
 
-def read_files(files: Files, source: SectionSource, px: int) -> Section:
+def read_files(
+    root: Path, counts_at: Path, spatial: Path, image: Path | None, source: SectionSource, px: int
+) -> Section:
     """Read the section of the files of a Space Ranger output.
 
     Parameters
     ----------
-    files
-        Where they lie.
+    root
+        Folder above all files.
+    counts_at, spatial, image
+        The matrix (.h5 or an mtx folder), the folder of positions, and the image or None.
     source
         Name, patient, laboratory and technology.
     px
@@ -110,77 +80,58 @@ def read_files(files: Files, source: SectionSource, px: int) -> Section:
     BadInput
         Where a file is missing, damaged or of another section.
     """
-    where = source.where
-    path = _positions(files.spatial, where)
-    positions = read_positions(path, where)
-    barcodes, genes, counts = read_counts(files.counts, where)
-    table = in_order(positions, barcodes, path, where)
+    path = _positions(spatial)
+    positions = read_positions(path)
+    barcodes, genes, counts = read_counts(counts_at)
+    table = tables.in_order(positions, barcodes, path)
     inside = table["in_tissue"].to_numpy() == 1
     if not inside.any():
-        raise BadInput(
-            f"{where}: {path} puts none of the {len(barcodes)} spots of {files.counts.name} "
-            "in tissue; detect the tissue again in Space Ranger or Loupe"
-        )
-    table, image = table[inside], {}
-    scale = read_hires_scale(files.spatial / FACTORS, where)
-    read = [*_files(files.counts), path, files.spatial / FACTORS]
-    if files.image:
-        image = _image(files.image, files.spatial / HIRES, scale, _pixels(table), px, where)
-        read.append(files.image)
-    steps = STEPS["hexagonal"]
+        wrong = f"{path} puts none of the {len(barcodes)} spots of {counts_at.name} in tissue"
+        raise BadInput(f"{wrong}; detect the tissue again in Space Ranger or Loupe")
+    pixels = table.loc[inside, PIXELS].to_numpy(np.float32)
+    scale = read_hires_scale(spatial / FACTORS)
+    fields = _image(image, spatial / HIRES, scale, pixels, px) if image else {}
+    read = [*_files(counts_at), path, spatial / FACTORS, *([image] if image else [])]
+    steps = positions[GRID].to_numpy(np.int32) * tables.STEPS["hexagonal"]
     return Section(
         **replace(source, array="hexagonal").section_facts(),
         genes=genes,
         spots=barcodes[inside],
-        grid=_grid(table),
-        pixels=_pixels(table),
-        um_per_px=um_per_px(PITCH_UM, _grid(positions) * steps, _pixels(positions), where),
+        grid=table.loc[inside, GRID].to_numpy(np.int32),
+        pixels=pixels,
         counts=counts[inside],
-        sources={str(path.relative_to(files.root)): blob_id(path) for path in read},
-        **image,
+        um_per_px=tables.measured(PITCH_UM, steps, positions[PIXELS].to_numpy(np.float32)),
+        sources={str(path.relative_to(root)): blob_id(path) for path in read},
+        **fields,
     )
 
 
-def _grid(positions: pd.DataFrame) -> np.ndarray:
-    return positions[["array_col", "array_row"]].to_numpy(np.int32)
-
-
-def _pixels(positions: pd.DataFrame) -> np.ndarray:
-    return positions[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy(np.float32)
-
-
-def _counts(base: Path, where: str) -> Path:
+def _counts(base: Path) -> Path:
     """Return the matrix: of the spots in tissue before that of all, .h5 before the mtx folder."""
     for pattern in COUNTS:
         found = [path for path in base.glob(pattern) if path.is_dir() != pattern.endswith(".h5")]
-        if matrix := at_most_one(found, where):
+        if matrix := tables.at_most_one(found):
             return matrix
-    raise BadInput(
-        f"{where}: no counts under {base}; put filtered_feature_bc_matrix.h5, "
-        "or the unpacked folder filtered_feature_bc_matrix, beside spatial/"
-    )
+    mend = "put filtered_feature_bc_matrix.h5, or its folder unpacked, beside spatial/"
+    raise BadInput(f"no counts under {base}; {mend}")
 
 
 def _files(path: Path) -> list[Path]:
     return sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
 
 
-def _positions(spatial: Path, where: str) -> Path:
-    found = [spatial / name for name in POSITIONS if (spatial / name).is_file()]
-    if path := at_most_one(found, where):
+def _positions(spatial: Path) -> Path:
+    found = [spatial / name for name in SPACE_RANGER if (spatial / name).is_file()]
+    if path := tables.at_most_one(found):
         return path
     if (spatial / HD).is_file():
-        raise BadInput(
-            f"{where}: {spatial / HD} is of Visium HD, which has bins and no spots, and is not "
-            "read; give the output of a Visium slide with spots"
-        )
-    raise BadInput(
-        f"{where}: no spot positions under {spatial}; "
-        f"put Space Ranger's {' or '.join(POSITIONS)} there"
-    )
+        wrong = f"{spatial / HD} is of Visium HD, which has bins and no spots, and is not read"
+        raise BadInput(f"{wrong}; give the output of a Visium slide with spots")
+    mend = f"put Space Ranger's {' or '.join(SPACE_RANGER)} there"
+    raise BadInput(f"no spot positions under {spatial}; {mend}")
 
 
-def find_image(paths: Iterable[Path], where: str, name: str = "image") -> Path | None:
+def find_image(paths: Iterable[Path], name: str = "image") -> Path | None:
     """Return the slide image among the paths, or None where nothing could be one.
 
     Parameters
@@ -196,74 +147,53 @@ def find_image(paths: Iterable[Path], where: str, name: str = "image") -> Path |
     listed = sorted(path for path in {*paths} if path.suffix.lower() in SCANS)
     ending = f"_{name}".lower()
     named = [path for path in listed if f"_{path.stem}".lower().endswith(ending)]
-    found = at_most_one([path for path in named if path.suffix.lower() in IMAGES], where)
+    found = tables.at_most_one([path for path in named if path.suffix.lower() in IMAGES])
     if listed and not found:
-        raise BadInput(
-            f"{where}: {listed[0]} would be left out; give the slide as {name}.tif, {name}.jpg "
-            f"or {name}.png (export other formats), and put other pictures elsewhere"
-        )
-    if found and not found.is_file():
-        raise BadInput(f"{where}: {found} is no file; put the image itself there")
+        mend = f"give the slide as {name}.tif, .jpg or .png, and put other pictures elsewhere"
+        raise BadInput(f"{listed[0]} would be left out; {mend}")
     return found
 
 
-def read_hires_scale(path: Path, where: str) -> float:
+def read_hires_scale(path: Path) -> float:
     """Return tissue_hires_scalef: pixels of the hires copy per pixel of the full image."""
-    try:
+    kinds = (OSError, ValueError, TypeError, KeyError)
+    with refusing(kinds, f"{path} holds no scale factors in JSON", COPY_AGAIN):
         scale = float(json.loads(path.read_text(encoding="utf-8"))["tissue_hires_scalef"])
-    except FileNotFoundError as error:
-        raise BadInput(f"{where}: there is no {path}; {COPY_AGAIN}") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise BadInput(
-            f"{where}: {path} holds no scale factors in JSON ({type(error).__name__}: {error}); "
-            f"{COPY_AGAIN}"
-        ) from error
     if not 0 < scale <= 1:
-        raise BadInput(
-            f"{where}: {path} gives {scale:g} as tissue_hires_scalef, hires pixels per pixel of "
-            f"the full image, which is above 0 and at most 1; {COPY_AGAIN}"
-        )
+        mend = f"it is above 0 and at most 1; {COPY_AGAIN}"
+        raise BadInput(f"{path} gives {scale:g} as tissue_hires_scalef; {mend}")
     return scale
 
 
-def read_positions(path: Path, where: str) -> pd.DataFrame:
+def read_positions(path: Path) -> pd.DataFrame:
     """Read the position of every spot of the slide, in tissue or not, by barcode.
 
     The columns are Space Ranger's, which older versions do not write down.
     """
-    try:
+    form = {"dtype": {0: str, "barcode": str}, "encoding": "utf-8-sig", "keep_default_na": False}
+    with refusing(tables.NO_TABLE, f"{path} is no table of positions", COPY_AGAIN):
         with path.open(encoding="utf-8-sig") as file:
-            header = 0 if file.readline().startswith("barcode") else None
-        form = {"dtype": {0: str, "barcode": str}, "encoding": "utf-8-sig"}
-        table = pd.read_csv(path, header=header, keep_default_na=False, **form)
-    except (ValueError, OSError) as error:
-        raise BadInput(
-            f"{where}: {path} is no table of positions ({one_line(error)}); {COPY_AGAIN}"
-        ) from error
-    headed = header is not None
+            headed = file.readline().startswith("barcode")
+        table = pd.read_csv(path, header=0 if headed else None, **form)
     if table.shape[1] != len(COLUMNS) or (headed and tuple(table.columns) != COLUMNS):
         found = ", ".join(map(str, table.columns)) if headed else "without a header"
-        raise BadInput(
-            f"{where}: {path} has {table.shape[1]} columns ({found}), but positions have the "
-            f"{len(COLUMNS)} columns {', '.join(COLUMNS)}; copy it again"
-        )
+        right = f"positions have the {len(COLUMNS)} columns {', '.join(COLUMNS)}"
+        raise BadInput(f"{path} has {table.shape[1]} columns ({found}), but {right}; copy it again")
     table = table.set_axis(COLUMNS, axis=1).set_index("barcode")
-    check_numbers(table, path, where)
-    array_positions(table[["array_col", "array_row"]], path, where)
+    tables.check_numbers(table, path)
+    tables.array_positions(table[GRID], path)
     if len(odd := table.loc[~table["in_tissue"].isin((0, 1)), "in_tissue"]):
-        raise BadInput(
-            f"{where}: {path} holds {odd.iloc[0]} as in_tissue, which is 0 or 1; copy it again"
-        )
+        raise BadInput(f"{path} holds {odd.iloc[0]} as in_tissue, which is 0 or 1; copy it again")
     return table
 
 
-def read_counts(path: Path, where: str) -> Counts:
+def read_counts(path: Path) -> tables.Counts:
     """Read barcodes, gene names and counts [spot gene] of an .h5 matrix or an mtx folder.
 
     Features other than gene expression are left out. A name that several genes have stays with the
     first; the next are called NAME-1, NAME-2 …, as anndata's var_names_make_unique does.
     """
-    return annotated_counts(open_annotated(_matrix, path, where), f"{where}: {path}")
+    return tables.annotated_counts(tables.annotated_file(path, _matrix), str(path))
 
 
 def _matrix(path: Path) -> "AnnData":
@@ -287,15 +217,9 @@ def _mtx(folder: Path) -> "AnnData":
     listed, spots = (
         pd.read_csv(path, keep_default_na=False, **form) for path in (features, barcodes)
     )
-    counted = csr_matrix(mmread(matrix).T)
-    if counted.shape != (len(spots), len(listed)):
-        raise ValueError(
-            f"{matrix.name} counts {counted.shape[1]} features of {counted.shape[0]} barcodes, of "
-            f"which {features.name} and {barcodes.name} list {len(listed)} and {len(spots)}"
-        )
     names = (spots[0], listed[min(1, listed.shape[1] - 1)])
     obs, var = (pd.DataFrame(index=each.to_numpy(object)) for each in names)
-    table = AnnData(counted, obs=obs, var=var)
+    table = AnnData(csr_matrix(mmread(matrix).T), obs=obs, var=var)
     return table[:, (listed[2] == GENES).to_numpy()].copy() if 2 in listed else table
 
 
@@ -306,9 +230,7 @@ def _zipped_or_not(folder: Path, names: tuple[str, ...]) -> Path:
     raise FileNotFoundError(f"no {names[0]}.gz in it")
 
 
-def _image(
-    path: Path, hires: Path, scale: float, pixels: np.ndarray, px: int, where: str
-) -> dict[str, Any]:
+def _image(path: Path, hires: Path, scale: float, pixels: np.ndarray, px: int) -> dict[str, Any]:
     """Return the image fields of a Section.
 
     The size of the image is checked against Space Ranger's own small copy, as positions are pixels
@@ -319,9 +241,9 @@ def _image(
         size = np.array(slide.image.shape[1::-1])
         small = np.array(slides.read_slide(hires).image.shape[1::-1])
         if (abs(size * scale - small) > 2).any():  # the copy is rounded to whole pixels
-            was = " x ".join(f"{side / scale:.0f}" for side in small)
-            raise BadInput(
-                f"{where}: {path.name} has {size[0]} x {size[1]} px, but Space Ranger was run on "
-                f"about {was} px ({hires.name} by its scale factor); give that image"
+            has, ran = (
+                " x ".join(f"{side:.0f}" for side in each) for each in (size, small / scale)
             )
-    return slides.section_fields(slide, pixels, px, where)
+            run = f"Space Ranger was run on about {ran} px ({hires.name} by its scale factor)"
+            raise BadInput(f"{path.name} has {has} px, but {run}; give that image")
+    return slides.section_fields(slide, pixels, px)

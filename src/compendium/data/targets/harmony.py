@@ -22,16 +22,13 @@ def harmonised(
         Where there is one section, or harmonypy is not installed.
     """
     if len(sections) < 2:
-        raise BadInput(
-            "target=harmony takes out what differs between training sections, and there is one; "
-            "give two or more, or target=wide"
-        )
+        wrong = "target=harmony takes out what differs between training sections, and there is one"
+        raise BadInput(f"{wrong}; give two or more, or target=wide")
     try:
         from harmonypy import run_harmony
     except ImportError as error:
-        raise BadInput(
-            "target=harmony needs harmonypy: pip install 'compendium[harmony]', or give target=wide"
-        ) from error
+        mend = "pip install 'compendium[harmony]', or give target=wide"
+        raise BadInput(f"target=harmony needs harmonypy: {mend}") from error
     spots = [len(section) for section in sections]
     stacked = np.concatenate(sections).astype(np.float64)
     clusters = int(np.clip(round(len(stacked) / SPOTS_A_CLUSTER), 1, CLUSTERS))

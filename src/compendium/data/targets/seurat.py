@@ -6,25 +6,16 @@ Analytic Pearson residuals are no substitute for them.
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_matrix
 
-from compendium.data.section import Section
-from compendium.errors import BadInput
+from compendium.data.section import Section, check_once, no_counts
+from compendium.errors import BadInput, refusing
 from compendium.storage import home, sha256
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-
 WRITE_IT = "write it in R: write.csv(as.matrix(x[['SCT']]$counts), file)"
-
-
-def corrected(section: Section) -> Section:
-    """Return the section with its corrected counts, from the cohort's raw files."""
-    return with_corrected_counts(section, place(section))
 
 
 def place(section: Section) -> Path:
@@ -66,15 +57,9 @@ def with_corrected_counts(section: Section, path: Path) -> Section:
     )
 
 
-def _table(path: Path) -> "DataFrame":
-    import pandas as pd
-
-    try:
+def _table(path: Path) -> pd.DataFrame:
+    with refusing(ValueError, f"{path} cannot be read as a table", WRITE_IT):  # pandas' own are one
         table = pd.read_csv(_there(path), index_col=0, keep_default_na=False)
-    except (ValueError, OSError) as error:  # pandas' own errors are among the first
-        raise BadInput(
-            f"{path} cannot be read as a table ({' '.join(str(error).split())}); {WRITE_IT}"
-        ) from error
     table.index = table.index.astype(str)
     return table
 
@@ -85,45 +70,27 @@ def _there(path: Path) -> Path:
     return path
 
 
-def _oriented(table: "DataFrame", section: Section, path: Path) -> "DataFrame":
+def _oriented(table: pd.DataFrame, section: Section, path: Path) -> pd.DataFrame:
     """Return spots x genes, whichever way the file has it."""
-    rows, columns = (
-        int(np.isin(section.spots, names).sum()) for names in (table.index, table.columns)
-    )
+    both = (table.index, table.columns)
+    rows, columns = (np.isin(section.spots, names).sum() for names in both)
     if not rows and not columns:
-        raise BadInput(
-            f"{path}: neither rows nor columns are named after spots of {section.where}, e.g. "
-            f"{section.spots[0]}; keep R from renaming them (check.names = FALSE)"
-        )
+        wrong = f"named after spots of {section.where}, e.g. {section.spots[0]}"
+        raise BadInput(f"{path}: neither rows nor columns are {wrong}; give R check.names = FALSE")
     return table.T if columns > rows else table
 
 
-def _check(table: "DataFrame", section: Section, path: Path) -> None:
-    for what, names, known in (
-        ("spot", table.index, section.spots),
-        ("gene", table.columns, section.genes),
-    ):
-        if not names.is_unique:
-            raise BadInput(
-                f"{path}: {what} {names[names.duplicated()][0]} stands there twice; keep one of it"
-            )
+def _check(table: pd.DataFrame, section: Section, path: Path) -> None:
+    named = {"spot": (table.index, section.spots), "gene": (table.columns, section.genes)}
+    for what, (names, known) in named.items():
+        check_once(what, names, path)
         if len(strange := names.difference(known)):
-            raise BadInput(
-                f"{path}: {len(strange)} {what}s are not of {section.where}, first {strange[0]}; "
-                "give the file of this section, its names as they were"
-            )
-    if len(table) < len(section):
-        raise BadInput(
-            f"{path}: {len(section) - len(table)} of the {len(section)} spots of {section.where} "
-            "are missing; correct the counts of all spots"
-        )
+            wrong = f"{path}: {len(strange)} {what}s are not of {section.where}, first {strange[0]}"
+            raise BadInput(f"{wrong}; give the file of this section, its names as they were")
+    if missing := len(section) - len(table):
+        wrong = f"{path}: {missing} of the {len(section)} spots of {section.where} are missing"
+        raise BadInput(f"{wrong}; correct the counts of all spots")
     values = table.to_numpy()
-    numeric = values.dtype.kind in "iuf"
-    if (
-        not numeric
-        or not (np.isfinite(values) & (values >= 0) & (values == np.round(values))).all()
-    ):
-        raise BadInput(
-            f"{path}: values that are no integers of at least 0; "
-            "give the counts layer of the SCT assay, not data or scale.data"
-        )
+    if values.dtype.kind not in "iuf" or no_counts(values).any():
+        mend = "give the counts layer of the SCT assay, not data or scale.data"
+        raise BadInput(f"{path}: values that are no integers of at least 0; {mend}")

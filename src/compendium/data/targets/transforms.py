@@ -3,14 +3,15 @@
 A spot whose total is 0 has 0 expression in logcpm, scprep and wide.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from compendium.data.section import Section
-from compendium.data.targets.seurat import corrected
+from compendium.data.targets import seurat
 from compendium.errors import BadInput
 
 Transform = Literal[
@@ -19,117 +20,90 @@ Transform = Literal[
 TRANSFORMS = get_args(Transform)
 SCORING: Transform = "wide"  # every method is scored on this one target
 THETA = 100.0  # overdispersion of the analytic Pearson residuals (Lause et al. 2021)
+PEARSON = "(count - mu) / sqrt(mu + mu^2 / 100), clipped at sqrt(training spots)"
 Counts = Float32[np.ndarray, "spot gene"]
 Totals = Float32[np.ndarray, "spot"]
 PerGene = Float32[np.ndarray, "gene"]
 
 
-class Raw:
-    """Counts."""
-
-    formula: ClassVar[str] = "count"
-    fitted: ClassVar[bool] = False
-    """Whether it has parameters."""
-    signed: ClassVar[bool] = False
-    """Whether it can go below 0, if only in a section that is not trained on."""
-
-    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
-        """Transform counts of the panel; total is that of the shared genes, fit the target."""
-        return counts
+Apply = Callable[[Counts, Totals, "Target"], Counts]
 
 
-class Log1p(Raw):
-    """ST-Net and STimage as benchmarked."""
+@dataclass(frozen=True)
+class Kind:
+    """A transform of counts.
 
-    formula = "ln(1 + count)"
-
-    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
-        """Transform counts."""
-        return np.log1p(counts)
-
-
-class LogCPM(Raw):
-    """Logarithm of counts per million."""
-
-    formula = "ln(1 + 1e6 count / total of the shared genes)"
-    scale: ClassVar[float] = 1e6
-
-    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
-        """Transform counts."""
-        return np.log1p(_per(counts, total, self.scale))
-
-
-class Wide(LogCPM):
-    """The scoring target."""
-
-    formula = "ln(1 + 1e4 count / total of the shared genes)"
-    scale = 1e4
-
-
-class Harmony(Wide):
-    """BLEEP's original: wide, corrected by Harmony over the training sections.
-
-    A section that is not trained on keeps wide (see harmony.py).
+    Parameters
+    ----------
+    apply
+        Transforms counts of the panel, given the total of the shared genes and the fitted target.
+    formula
+        As it is printed.
+    fitted
+        Whether it has parameters.
     """
 
-    formula = "wide, corrected by Harmony"
-    signed = True
+    apply: Apply
+    formula: str
+    fitted: bool = False
 
 
-class Scprep(Raw):
+def _raw(counts: Counts, total: Totals, fit: "Target") -> Counts:
+    return counts
+
+
+def _log1p(counts: Counts, total: Totals, fit: "Target") -> Counts:
+    """ST-Net and STimage as benchmarked."""
+    return np.log1p(counts)
+
+
+def _logcpm(counts: Counts, total: Totals, fit: "Target") -> Counts:
+    """Logarithm of counts per million."""
+    return np.log1p(_per(counts, total, 1e6))
+
+
+def _wide(counts: Counts, total: Totals, fit: "Target") -> Counts:
+    """The scoring target.
+
+    Of BLEEP's original, corrected by Harmony over the training sections, it is what a section that
+    is not trained on keeps (see harmony.py).
+    """
+    return np.log1p(_per(counts, total, 1e4))
+
+
+def _scprep(counts: Counts, total: Totals, fit: "Target") -> Counts:
     """HisToGene and Hist2ST as published."""
-
-    formula = "log10(1 + 1e4 count / total of the panel)"
-
-    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
-        """Transform counts."""
-        return np.log10(1 + _per(counts, counts.sum(axis=1), 1e4))
+    return np.log10(1 + _per(counts, counts.sum(axis=1), 1e4))
 
 
-class MinMax(Raw):
+def _minmax(counts: Counts, total: Totals, fit: "Target") -> Counts:
     """Each gene between its extremes in the training spots; a constant gene is 0."""
-
-    formula = "(count - low) / (high - low)"
-    fitted = signed = True
-
-    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
-        """Transform counts."""
-        return _spanned(counts, fit.low, fit.high)
+    return _spanned(counts, fit.low, fit.high)
 
 
-class SCT(MinMax):
+def _sct(counts: Counts, total: Totals, fit: "Target") -> Counts:
     """DeepSpaCE as published, but for the scale of the test sections."""
-
-    formula = "log10(1 + count that Seurat corrected), then as minmax"
-
-    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
-        """Transform counts."""
-        return _spanned(*(np.log10(1 + values) for values in (counts, fit.low, fit.high)))
+    return _spanned(*(np.log10(1 + values) for values in (counts, fit.low, fit.high)))
 
 
-class Pearson(MinMax):
+def _pearson(counts: Counts, total: Totals, fit: "Target") -> Counts:
     """Analytic Pearson residuals, with the gene shares of the training spots."""
-
-    formula = "(count - mu) / sqrt(mu + mu^2 / 100), clipped at sqrt(training spots)"
-
-    def apply(self, counts: Counts, total: Totals, fit: "Target") -> Counts:
-        """Transform counts."""
-        return pearson_residuals(counts, total, fit.share, fit.spots)
+    return pearson_residuals(counts, total, fit.share, fit.spots)
 
 
-REGISTRY: dict[Transform, Raw] = {
-    "harmony": Harmony(),
-    "log1p": Log1p(),
-    "logcpm": LogCPM(),
-    "minmax": MinMax(),
-    "pearson": Pearson(),
-    "raw": Raw(),
-    "scprep": Scprep(),
-    "sct": SCT(),
-    "wide": Wide(),
+REGISTRY: dict[Transform, Kind] = {
+    "harmony": Kind(_wide, "wide, corrected by Harmony"),
+    "log1p": Kind(_log1p, "ln(1 + count)"),
+    "logcpm": Kind(_logcpm, "ln(1 + 1e6 count / total of the shared genes)"),
+    "minmax": Kind(_minmax, "(count - low) / (high - low)", fitted=True),
+    "pearson": Kind(_pearson, PEARSON, fitted=True),
+    "raw": Kind(_raw, "count"),
+    "scprep": Kind(_scprep, "log10(1 + 1e4 count / total of the panel)"),
+    "sct": Kind(_sct, "log10(1 + count that Seurat corrected), then as minmax", fitted=True),
+    "wide": Kind(_wide, "ln(1 + 1e4 count / total of the shared genes)"),
 }
-FITTED = tuple(name for name, transform in REGISTRY.items() if transform.fitted)
-SIGNED = tuple(name for name, transform in REGISTRY.items() if transform.signed)
+FITTED = tuple(name for name in TRANSFORMS if REGISTRY[name].fitted)
+SIGNED = ("harmony", *FITTED)  # can go below 0, if only in a section that is not trained on
 
 
 @dataclass(frozen=True)
@@ -191,7 +165,9 @@ def fit_target(transform: str, genes: list[str], train: list[Section], shared: l
 
 def counted(section: Section, transform: str) -> Section:
     """Return the section with the counts that a target is made of: for sct those of Seurat."""
-    return corrected(section) if transform == "sct" else section
+    if transform != "sct":
+        return section
+    return seurat.with_corrected_counts(section, seurat.place(section))
 
 
 def _per(counts: np.ndarray, total: np.ndarray, scale: float) -> Counts:

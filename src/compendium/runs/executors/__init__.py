@@ -9,25 +9,23 @@ All workers must see the same COMPENDIUM_HOME, on a file system on which flock w
 handed over in the store, and a run that two workers want is computed once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 from compendium.errors import BadInput
+from compendium.runs.executors.dask import client
+from compendium.runs.executors.local import Serial, pool
+from compendium.runs.executors.slurm import JobArray
 
 EXECUTORS = ("serial", "local", "dask", "slurm")
 OPTIONS = {"address": ("dask",), "slurm": ("slurm",), "workers": ("local", "slurm")}
 """Options of the command line, and the executors that take them."""
 
 
-@contextmanager
 def executor(
-    name: str = "serial",
-    *,
-    workers: int = 0,
-    address: str = "",
-    slurm: Mapping[str, object] | None = None,
-) -> Iterator[tuple[Executor, int]]:
+    name: str = "serial", *, workers: int = 0, address: str = "", slurm: Mapping | None = None
+) -> AbstractContextManager[tuple[Executor, int]]:
     """Start an executor for the length of the block.
 
     Parameters
@@ -42,9 +40,9 @@ def executor(
     slurm
         Parameters of submitit, e.g. slurm_partition, timeout_min.
 
-    Yields
-    ------
-    The executor, and how many runs it computes at once (0 where that is not known).
+    Returns
+    -------
+    Context of the executor and how many runs it computes at once (0 where that is not known).
 
     Raises
     ------
@@ -53,24 +51,13 @@ def executor(
     """
     _check(name, {"workers": workers, "address": address, "slurm": slurm})
     match name:
-        case "serial":
-            from compendium.runs.executors.local import Serial
-
-            yield Serial(), 1
         case "local":
-            from compendium.runs.executors.local import pool
-
-            with pool(workers) as started:
-                yield started
+            return pool(workers)
         case "dask":
-            from compendium.runs.executors.dask import client
-
-            with client(address) as started:
-                yield started
-        case _:
-            from compendium.runs.executors.slurm import JobArray
-
-            yield JobArray(workers, slurm or {}), workers
+            return client(address)
+        case "slurm":
+            return nullcontext((JobArray(workers, slurm or {}), workers))
+    return nullcontext((Serial(), 1))
 
 
 def _check(name: str, options: Mapping[str, object]) -> None:

@@ -43,8 +43,7 @@ def client(address: str) -> Iterator[tuple[Executor, int]]:
             " start one with: dask scheduler"
         ) from error
     with connected:
-        workers = connected.nthreads()
-        if not workers:
+        if not (workers := connected.nthreads()):
             raise BadInput(
                 f"the Dask scheduler at {address} has no workers; start some with:"
                 f" dask worker --nthreads 1 {address}"

@@ -2,8 +2,8 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
@@ -16,16 +16,11 @@ from compendium.machine import cores
 
 
 class Serial(Executor):
-    """Computes each call where and when it is submitted."""
+    """Computes in this process, one call after the other."""
 
-    def submit(self, fn, /, *args, **kwargs) -> Future:
-        """Call, and return a future that is done."""
-        future = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001  what a future is for
-            future.set_exception(error)
-        return future
+    def map(self, fn: Callable, *iterables, **settings) -> Iterator:
+        """Return the results, in order, each computed when it is asked for."""
+        return map(fn, *iterables)
 
 
 @contextmanager

@@ -62,22 +62,18 @@ class JobArray(Executor):
         # Not named after the job, which may start before a folder of its name is there.
         folder = home() / "slurm" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         own = {"name": "compendium", "timeout_min": TIMEOUT_MIN}
-        if workers:
-            own["slurm_array_parallelism"] = workers
+        own |= {"slurm_array_parallelism": workers} if workers else {}
+        where = {"folder": folder, "cluster": "slurm", "slurm_max_num_timeout": REQUEUES}
         try:
-            self.executor = AutoExecutor(
-                folder=folder, cluster="slurm", slurm_max_num_timeout=REQUEUES
-            )
-            self.executor.update_parameters(**(own | dict(parameters)))
+            self.executor = AutoExecutor(**where)
+            self.executor.update_parameters(**own | dict(parameters))
         except (RuntimeError, NameError, TypeError, ValueError, AssertionError) as error:
             raise BadInput(
                 f"no Slurm job can be made here ({' '.join(str(error).split())[:200]});"
                 " run on a login node, and see submitit for the parameters of --slurm"
             ) from error
 
-    def map(
-        self, fn: Callable, *iterables, timeout: float | None = None, chunksize: int = 1
-    ) -> Iterator:
+    def map(self, fn: Callable, *iterables, **settings) -> Iterator:
         """Return the results, in order, when all jobs have ended."""
         return _results(self.executor.map_array(Requeued(fn), *iterables))
 
@@ -132,11 +128,8 @@ def queue() -> dict[str, str] | None:
     By job ID "" for a job that goes on, or the word for its end (a job that could not be launched
     is requeued and held until somebody looks after it); None while Slurm does not answer.
     """
-    asked = subprocess.run(
-        ["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i %T %r"],
-        capture_output=True,
-        text=True,
-    )
+    command = ["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i %T %r"]
+    asked = subprocess.run(command, capture_output=True, text=True)
     if asked.returncode:
         return None
     rows = [line.split(maxsplit=2) for line in asked.stdout.splitlines()]

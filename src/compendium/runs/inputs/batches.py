@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float32, Int32, Int64, Shaped
 
@@ -16,12 +17,13 @@ from compendium.images.augment.families import FAMILIES
 from compendium.images.augment.views import view_names
 from compendium.images.features import features
 from compendium.methods import recipe
-from compendium.methods.layers import Batch, no_image
+from compendium.methods.layers import Batch
 from compendium.methods.registry import NONE, OWN
 from compendium.runs.inputs.matching import TrainingSubset, subset
 from compendium.runs.run import Run
 from compendium.runs.seeds import seed_of
 
+Rows = Int64[np.ndarray, "row"]
 PREDICT_SPOTS = 256
 UNDETERMINED = "undetermined"
 
@@ -53,6 +55,13 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.grid)
 
+    def at(self, rows: Rows) -> "Inputs":
+        """Select spots by their rows."""
+        arrays = {name: array for name, array in vars(self).items() if array is not None}
+        parts = {name: array[rows] for name, array in arrays.items() if name != "augmented"}
+        views = None if self.augmented is None else self.augmented[:, rows]
+        return Inputs(**parts, augmented=views)
+
 
 def inputs(
     run: Run,
@@ -79,24 +88,23 @@ def inputs(
     classes
         Classes of the labels, in order.
     """
-    section = spots.full_section
-    image = image_input(run, section, device)
-    augmented = _augmented_features(run, section, device) if training else None
-    if spots.rows is not None or (run.permute and training):
-        rows = _image_rows(run, spots, training)
-        image, augmented = image[rows], None if augmented is None else augmented[:, rows]
-    counted = spots.section
+    section, counted, rows = spots.full_section, spots.section, spots.rows
     _check_positions(run, counted)
+    image = image_input(run, section, device)
+    views = [image_input(run, section, device, view) for view in augmented_views(run) if training]
+    augmented = np.stack(views) if views else None
+    if run.permute and training:
+        rng = np.random.default_rng(seed_of("permute", run.seed, section.name))
+        rows = np.arange(len(section)) if rows is None else rows
+        rows = rows[rng.permutation(len(rows))]
+    if rows is not None:
+        image, augmented = image[rows], None if augmented is None else augmented[:, rows]
     seen = Inputs(image, counted.grid, augmented=augmented)
     if target is None:
         return seen
-    return replace(
-        seen,
-        target=target(counted),
-        counts=counted.matrix(target.genes),
-        size=size_factors(counted, target),
-        labels=class_numbers(counted, classes),
-    )
+    learned = {"target": target(counted), "counts": counted.matrix(target.genes)}
+    learned |= {"size": size_factors(counted, target), "labels": class_numbers(counted, classes)}
+    return replace(seen, **learned)
 
 
 def windowed(
@@ -105,27 +113,15 @@ def windowed(
     """Cut the inputs of sections into the windows of the run; a method sees each as a section."""
     if run.windows == WHOLE:
         return list(whole)
-    return [
-        _window(section, seen, rows, target)
-        for section, seen in zip((each.section for each in spots), whole, strict=True)
-        for rows in windows(section, run.windows)
-    ]
+    cut = []
+    for section, seen in zip((each.section for each in spots), whole, strict=True):
+        for rows in windows(section, run.windows):
+            size = None if target is None else size_factors(subset(section, rows), target)
+            cut.append(replace(seen.at(rows), size=size))
+    return cut
 
 
-def _window(
-    section: Section, whole: Inputs, rows: Int64[np.ndarray, "some"], target: Target | None
-) -> Inputs:
-    cut = {
-        each.name: value[:, rows] if each.name == "augmented" else value[rows]
-        for each in fields(Inputs)
-        if (value := getattr(whole, each.name)) is not None
-    }
-    if target is not None:
-        cut["size"] = size_factors(subset(section, rows), target)
-    return Inputs(**cut)
-
-
-def rows_predicted(run: Run, section: Section) -> Int64[np.ndarray, "row"] | None:
+def rows_predicted(run: Run, section: Section) -> Rows | None:
     """Return the spot of each row of a prediction; None where all are there once, in order."""
     return np.concatenate(windows(section, run.windows)) if run.windows == PUBLISHED else None
 
@@ -143,12 +139,11 @@ def image_input(
         Augmented copy whose features are wanted (see compendium.images.augment.views).
     """
     if run.encoder == NONE:
-        return no_image(len(section)).numpy()
+        return np.zeros((len(section), 0), np.float32)
     if run.encoder == OWN:
         return section.tiles(run.tile_px, run.tile_um)
-    return features(
-        section, run.encoder, run.tile_px, run.weights, device, run.scale, view, run.tile_um
-    )
+    how = (run.encoder, run.tile_px, run.weights, device, run.scale, view, run.tile_um)
+    return features(section, *how)
 
 
 def augmented_views(run: Run) -> tuple[str, ...]:
@@ -164,37 +159,20 @@ def augmented_views(run: Run) -> tuple[str, ...]:
     return view_names(str(model["view"]), whole=True) if model.get("distill") else ()
 
 
-def _augmented_features(
-    run: Run, section: Section, device: str
-) -> Float32[np.ndarray, "view spot feature"] | None:
-    views = [image_input(run, section, device, view) for view in augmented_views(run)]
-    return np.stack(views) if views else None
-
-
-def _image_rows(run: Run, spots: TrainingSubset, training: bool) -> Int64[np.ndarray, "spot"]:
-    """Rows of the full section whose images the spots are shown, permuted if the run says so."""
-    rows = np.arange(len(spots.full_section)) if spots.rows is None else spots.rows
-    if not (run.permute and training):
-        return rows
-    rng = np.random.default_rng(seed_of("permute", run.seed, spots.full_section.name))
-    return rows[rng.permutation(len(rows))]
-
-
 def _check_positions(run: Run, section: Section) -> None:
     """Refuse positions beyond a method's tables, and sections with too few spots for a graph."""
-    model, where = dict(run.model), f"{section.cohort} section {section.name}"
-    furthest = int(section.grid.max())
+    model, furthest = dict(run.model), int(section.grid.max())
     if furthest >= (positions := model.get("positions", furthest + 1)):
         raise BadInput(
-            f"{where}: array position {furthest} is beyond the {positions} of method {run.method};"
-            f" set positions={furthest + 1}"
+            f"{section.where}: array position {furthest} is beyond the {positions} of method"
+            f" {run.method}; set positions={furthest + 1}"
         )
     needed = 1 + model.get("k", 1)
     if recipe(run.method).unit == "section" and len(section) < needed:
         neighbours = f" (k={needed - 1} and the spot itself)" if "k" in model else ""
         raise BadInput(
-            f"{where}: method {run.method} needs a section of {needed} spots or more{neighbours},"
-            f" this one has {len(section)}; leave it out"
+            f"{section.where}: method {run.method} needs a section of {needed} spots or more"
+            f"{neighbours}, this one has {len(section)}; leave it out"
         )
 
 
@@ -215,20 +193,18 @@ def size_factors(section: Section, target: Target) -> Float32[np.ndarray, "spot"
 
 def class_names(spots: Sequence[TrainingSubset]) -> list[str]:
     """List the classes of labelled spots in alphabetical order, without undetermined ones."""
-    labels = {
-        str(label)
-        for each in spots
-        if each.section.labels is not None
-        for label in each.section.labels
-    }
-    return sorted(labels - {NO_LABEL, UNDETERMINED})
+    labels = np.unique(np.concatenate([labels_of(each.section) for each in spots]))
+    return [str(label) for label in labels if label not in (NO_LABEL, UNDETERMINED)]
 
 
 def class_numbers(section: Section, classes: Sequence[str]) -> Int64[np.ndarray, "spot"]:
     """Number each spot's label by the order of the classes; -1 where it is none of them."""
-    number = {name: i for i, name in enumerate(classes)}
-    labels = [""] * len(section) if section.labels is None else section.labels
-    return np.array([number.get(str(label), -1) for label in labels])
+    return pd.Categorical(labels_of(section), categories=list(classes)).codes.astype(np.int64)
+
+
+def labels_of(section: Section) -> Shaped[np.ndarray, "spot"]:
+    """Return the label of each spot; all are NO_LABEL in a section without labels."""
+    return np.full(len(section), NO_LABEL) if section.labels is None else section.labels
 
 
 def training(run: Run, sections: list[Inputs], epoch: int, device: str = "cpu") -> Iterator[Batch]:
@@ -272,17 +248,12 @@ def in_order(run: Run, section: Inputs) -> Iterator[Batch]:
 def joined(pieces: Sequence[Batch]) -> Batch:
     """Join spots of several sections in one batch."""
     named = {each.name: [getattr(piece, each.name) for piece in pieces] for each in fields(Batch)}
-    return Batch(
-        **{name: torch.cat(parts) for name, parts in named.items() if parts[0] is not None}
-    )
+    joint = {name: torch.cat(parts) for name, parts in named.items() if parts[0] is not None}
+    return Batch(**joint)
 
 
 def batch(
-    run: Run,
-    section: Inputs,
-    rows: Int64[np.ndarray, "row"],
-    device: str = "cpu",
-    augment: bool = False,
+    run: Run, section: Inputs, rows: Rows, device: str = "cpu", augment: bool = False
 ) -> Batch:
     """Make a batch of some rows of a section.
 
@@ -295,20 +266,17 @@ def batch(
     augment
         Whether tiles are augmented, and features drawn from the augmented ones.
     """
-    image, views = torch.from_numpy(np.ascontiguousarray(section.image[rows])), None
-    if augment and section.augmented is not None:
-        views = torch.from_numpy(section.augmented[:, rows])
+    part = section.at(rows)
+    image, views = torch.from_numpy(np.ascontiguousarray(part.image)), None
+    if augment and part.augmented is not None:
+        views = torch.from_numpy(part.augmented)
     if image.dtype == torch.uint8:
         image = _scaled_tiles(run, image.to(device), augment)
     elif run.augment != "none" and views is not None:
         image, views = views[torch.randint(len(views), (len(rows),)), torch.arange(len(rows))], None
-    learned = (getattr(section, name) for name in ("target", "counts", "size", "labels"))
-    return Batch(
-        image,
-        torch.from_numpy(section.grid[rows]).long(),
-        *(None if values is None else torch.from_numpy(values[rows]) for values in learned),
-        views=views,
-    ).to(device)
+    learned = (part.target, part.counts, part.size, part.labels)
+    learned = (None if values is None else torch.from_numpy(values) for values in learned)
+    return Batch(image, torch.from_numpy(part.grid).long(), *learned, views=views).to(device)
 
 
 def _scaled_tiles(run: Run, tiles: torch.Tensor, augment: bool) -> torch.Tensor:

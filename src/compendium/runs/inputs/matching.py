@@ -1,12 +1,10 @@
 """Training subsets: whole sections, or spots of them matched in number and depth to another set."""
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int64
-from scipy.sparse import csr_matrix
 
 from compendium.data.section import Section
 from compendium.runs.seeds import seed_of
@@ -69,10 +67,8 @@ def matched(
     own_depth = size([each.section for each in subsets], shared)[1]
     if depth >= own_depth:
         return subsets
-    return [
-        dataclasses.replace(each, section=thinned(each.section, depth / own_depth, rng))
-        for each in subsets
-    ]
+    share = depth / own_depth
+    return [replace(each, section=thinned(each.section, share, rng)) for each in subsets]
 
 
 def size(sections: list[Section], shared: list[str]) -> tuple[int, float]:
@@ -84,33 +80,22 @@ def size(sections: list[Section], shared: list[str]) -> tuple[int, float]:
 def _some_spots(
     subsets: list[TrainingSubset], n_spots: int, rng: np.random.Generator
 ) -> list[TrainingSubset]:
-    lengths = [len(each.section) for each in subsets]
-    chosen = np.sort(rng.choice(sum(lengths), n_spots, replace=False))
-    starts = np.cumsum([0, *lengths])
-    rows = [
-        chosen[(chosen >= start) & (chosen < end)] - start
-        for start, end in zip(starts[:-1], starts[1:], strict=True)
-    ]
-    return [each.only(some) for each, some in zip(subsets, rows, strict=True) if len(some)]
+    *starts, total = np.cumsum([0, *(len(each.section) for each in subsets)])
+    chosen = np.sort(rng.choice(total, n_spots, replace=False))
+    rows = np.split(chosen, np.searchsorted(chosen, starts[1:]))
+    pieces = zip(subsets, starts, rows, strict=True)
+    return [each.only(rows - start) for each, start, rows in pieces if len(rows)]
 
 
 def subset(section: Section, rows: Int64[np.ndarray, "some"]) -> Section:
     """Select counts, positions and labels of some spots; the patches stay with the full section."""
-    return dataclasses.replace(
-        section,
-        spots=section.spots[rows],
-        grid=section.grid[rows],
-        pixels=section.pixels[rows],
-        counts=section.counts[rows],
-        patches=None,
-        labels=None if section.labels is None else section.labels[rows],
-    )
+    cut = {name: getattr(section, name)[rows] for name in ("spots", "grid", "pixels", "counts")}
+    labels = None if section.labels is None else section.labels[rows]
+    return replace(section, **cut, patches=None, labels=labels)
 
 
 def thinned(section: Section, share: float, rng: np.random.Generator) -> Section:
     """Keep each counted molecule with probability `share`."""
-    counts = csr_matrix(
-        (rng.binomial(section.counts.data, share), section.counts.indices, section.counts.indptr),
-        shape=section.counts.shape,
-    )
-    return dataclasses.replace(section, counts=counts)
+    counts = section.counts.copy()
+    counts.data = rng.binomial(counts.data, share)
+    return replace(section, counts=counts)

@@ -12,7 +12,7 @@ from compendium.data.targets.transforms import Target, counted, fit_target
 from compendium.images.stain.store import AS_IT_IS, NORMALISERS, restained
 from compendium.images.tissue_filter import spots_kept
 from compendium.runs.inputs.batches import Inputs, class_names, inputs, windowed
-from compendium.runs.inputs.matching import TrainingSubset, matched, uncut
+from compendium.runs.inputs.matching import TrainingSubset, matched
 from compendium.runs.run import Run
 
 
@@ -41,11 +41,6 @@ class RunInputs:
     target: Target
     classes: list[str]
 
-    @property
-    def genes(self) -> list[str]:
-        """Genes that are predicted, in order."""
-        return self.target.genes
-
 
 def prepare_inputs(
     run: Run, sections: Sequence[Section], device: str, *, smallest: bool = False
@@ -69,38 +64,23 @@ def prepare_inputs(
     The same inputs at every call.
     """
     spots, target = training_set(run, sections)
-    classes, corrected = class_names(spots), _corrected(run, spots, target)
-    chosen = list(range(len(spots)))
+    classes, valid, test = class_names(spots), run.split.valid, run.split.test
+    corrected, names = {}, [each.full_section.name for each in spots]
+    if run.target == "harmony":
+        values = harmonised([target(each.section) for each in spots])
+        corrected = dict(zip(names, values, strict=True))
     if smallest:
-        chosen = [min(chosen, key=lambda i: len(spots[i].full_section))]
-    valid, test = ((), ()) if smallest else (run.split.valid, run.split.test)
-    train = [spots[i].full_section.name for i in chosen]
+        spots, valid, test = [min(spots, key=lambda each: len(each.full_section))], (), ()
+    train = [each.full_section.name for each in spots]
     images = stained(run, used(run, sections), [*train, *valid, *test])
-    spots = [replace(spots[i], full_section=images[spots[i].full_section.name]) for i in chosen]
+    spots = [replace(each, full_section=images[each.full_section.name]) for each in spots]
     shown = [inputs(run, each, target, device, True, classes) for each in spots]
-    if corrected:
-        shown = [replace(shown[k], target=corrected[i]) for k, i in enumerate(chosen)]
-    return RunInputs(
-        train,
-        windowed(run, spots, shown, target),
-        _validation(run, [images[name] for name in valid], target, device, classes),
-        [images[name] for name in test],
-        target,
-        classes,
-    )
-
-
-def _validation(
-    run: Run, sections: list[Section], target: Target, device: str, classes: list[str]
-) -> list[Inputs]:
-    spots = [replace(each, section=counted(each.section, run.target)) for each in uncut(sections)]
-    shown = [inputs(run, each, target, device, classes=classes) for each in spots]
-    return windowed(run, spots, shown, target)
-
-
-def _corrected(run: Run, spots: list[TrainingSubset], target: Target) -> list[np.ndarray]:
-    """Targets of the training sections as Harmony corrects them; none for other targets."""
-    return harmonised([target(each.section) for each in spots]) if run.target == "harmony" else []
+    named = zip(train, shown, strict=True)
+    shown = [replace(seen, target=corrected.get(name, seen.target)) for name, seen in named]
+    checks = [TrainingSubset(images[name], counted(images[name], run.target)) for name in valid]
+    checked = [inputs(run, each, target, device, classes=classes) for each in checks]
+    shown, checked = windowed(run, spots, shown, target), windowed(run, checks, checked, target)
+    return RunInputs(train, shown, checked, [images[name] for name in test], target, classes)
 
 
 def training_set(run: Run, sections: Sequence[Section]) -> tuple[list[TrainingSubset], Target]:
@@ -111,15 +91,16 @@ def training_set(run: Run, sections: Sequence[Section]) -> tuple[list[TrainingSu
     The spots of each training section, filtered and matched as the run says, and the target; the
     same at every call.
     """
-    full = {
-        section.name: TrainingSubset(section, counted(section, run.target))
-        for section in used(run, sections)
-    }
+    chosen = used(run, sections)
+    full = {each.name: TrainingSubset(each, counted(each, run.target)) for each in chosen}
     shared = shared_genes([each.section for each in full.values()])
-    train, others = (
-        [_filtered(run, full[name]) for name in names]
-        for names in (run.split.train, run.split.match)
-    )
+
+    def filtered(spots: TrainingSubset) -> TrainingSubset:
+        kept = spots_kept(spots.full_section, run.spots, run.tile_px, run.tile_um)
+        return spots if kept.all() else spots.only(np.flatnonzero(kept))
+
+    train = [filtered(full[name]) for name in run.split.train]
+    others = [filtered(full[name]) for name in run.split.match]
     spots = matched(train, others, shared, run.seed) if others else train
     trained = [each.section for each in spots]
     return spots, fit_target(run.target, panel(run.panel, trained, shared), trained, shared)
@@ -152,17 +133,10 @@ def stained(
     """
     full = {section.name: section for section in sections}
     names = [name for name in full if name not in run.split.match] if names is None else names
+    given = {name: full[name] for name in names}
     if run.stain == AS_IT_IS:
-        return {name: full[name] for name in names}
+        return given
     train = [full[name] for name in run.split.train]
     mapped = full if run.stain_test and run.stain in NORMALISERS else run.split.train
-    return {
-        name: restained(full[name], train, run.stain) if name in mapped else full[name]
-        for name in names
-    }
-
-
-def _filtered(run: Run, spots: TrainingSubset) -> TrainingSubset:
-    """Leave out the spots that the run's filter takes for background."""
-    rows = spots_kept(spots.full_section, run.spots, run.tile_px, run.tile_um)
-    return spots if rows.all() else spots.only(np.flatnonzero(rows))
+    wanted = [name for name in names if name in mapped]
+    return given | {name: restained(full[name], train, run.stain) for name in wanted}

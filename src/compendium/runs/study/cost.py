@@ -42,29 +42,25 @@ def estimate(runs: Sequence[Run], sections: Sequence[Section], device: str = "au
     device = pick_device(device)
     known = stored_rates(device_line(device))
     for run in runs:
-        if kind(run) not in known:
-            known[kind(run)] = _measured(trial, run, sections, device)
-    return [known[kind(run)] * _work(run, sections) for run in runs]
+        if kind(vars(run)) not in known:
+            known[kind(vars(run))] = _measured(trial, run, sections, device)
+    spots = {section.name: len(section) for section in sections}
+
+    def work(run: Run) -> int:
+        return _passes(vars(run)) * sum(spots[name] for name in run.split.train)
+
+    return [known[kind(vars(run))] * work(run) for run in runs]
 
 
-def kind(run: Run) -> str:
-    """Return what decides how long a spot takes in an epoch."""
-    return _kind({name: getattr(run, name) for name in KIND})
+def kind(run: Mapping[str, object]) -> str:
+    """Return what decides how long a spot takes in an epoch, of the fields of a run."""
+    return json.dumps([run[name] for name in KIND])
 
 
-def _kind(parameters: Mapping[str, object]) -> str:
-    return json.dumps([parameters[name] for name in KIND])
-
-
-def _work(run: Run, sections: Sequence[Section]) -> int:
-    """Training spots times epochs times fits."""
-    spots = sum(len(section) for section in sections if section.name in run.split.train)
-    return spots * _passes(run.optimiser, run.epochs) * run.members
-
-
-def _passes(optimiser: str, epochs: int) -> int:
-    """How often a spot is seen: once by a method in closed form, whatever its epochs are."""
-    return 1 if optimiser == "closed form" else max(epochs, 1)
+def _passes(run: Mapping) -> int:
+    """How often the fits of a run see a spot: once in closed form, whatever the epochs are."""
+    passes = 1 if run["optimiser"] == "closed form" else max(run["epochs"], 1)
+    return passes * run.get("members", 1)
 
 
 def stored_rates(device: str) -> dict[str, float]:
@@ -79,22 +75,14 @@ def stored_rates(device: str) -> dict[str, float]:
     for path in (home() / "runs").glob("*/*/*/*/run.json"):
         try:
             facts = store.stated(path.parent)
-            if _unthreaded(facts["device"]) == _unthreaded(device):
-                rates.setdefault(_kind(facts["run"]), []).append(_rate(facts))
+            run = facts["run"]
+            # without its number of threads: workers that share the cores have fewer each
+            if facts["device"].split(",")[0] == device.split(",")[0]:
+                rate = facts["seconds"] / (facts["training_spots"] * _passes(run))
+                rates.setdefault(kind(run), []).append(rate)
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             continue  # a damaged record
     return {key: median(values) for key, values in rates.items()}
-
-
-def _rate(facts: dict) -> float:
-    run = facts["run"]
-    passes = _passes(run["optimiser"], run["epochs"]) * run.get("members", 1)
-    return facts["seconds"] / (facts["training_spots"] * passes)
-
-
-def _unthreaded(device: str) -> str:
-    """A device without its number of threads: workers that share the cores have fewer each."""
-    return device.split(",")[0]
 
 
 def trial(run: Run, sections: Sequence[Section], device: str) -> float:
@@ -103,15 +91,13 @@ def trial(run: Run, sections: Sequence[Section], device: str) -> float:
     The epoch is fitted twice on the inputs of the run, and the second one is measured.
     """
     prepared = prepare_inputs(run, sections, device, smallest=True)
-    name = prepared.train[0]
-    short = replace(
-        run, split=Split("trial", (name,), (), (name,), "nothing"), epochs=min(run.epochs, 1)
-    )
+    (name,) = prepared.train
+    split = Split("trial", (name,), (), (name,), "nothing")
+    short = replace(run, split=split, epochs=min(run.epochs, 1))
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):
             began = time.monotonic()
-            checkpoint = Path(folder) / "checkpoint"
-            fit(short, prepared.training, [], len(prepared.genes), device, checkpoint)
+            fit(short, prepared.training, [], device, Path(folder) / "checkpoint")
     seconds = time.monotonic() - began
     return seconds / next(len(section) for section in sections if section.name == name)
 
@@ -122,34 +108,29 @@ def features_left(runs: Sequence[Run], sections: Sequence[Section], device: str 
     The features of the smallest of them are computed, cached and timed.
     """
     device = pick_device(device)
-    left = {
-        path: (len(section), section, run, view)
-        for run in runs
-        for section, view in _images(run, sections)
-        if not (path := _path(run, section, device, view)).exists()
-    }
+    shown = {path: each for run in runs for path, *each in _images(run, sections, device)}
+    left = {path: each for path, each in shown.items() if not path.exists()}
     if not left:
         return 0.0
-    spots, smallest, run, view = left.pop(min(left, key=lambda path: left[path][0]))
+    run, smallest, view = left.pop(min(left, key=lambda path: len(left[path][1])))
     began = time.monotonic()
     _measured(image_input, run, smallest, device, view)
-    return (time.monotonic() - began) / spots * sum(size for size, *_ in left.values())
+    rest = sum(len(section) for _, section, _ in left.values())
+    return (time.monotonic() - began) / len(smallest) * rest
 
 
-def _images(run: Run, sections: Sequence[Section]) -> Iterator[tuple[Section, str]]:
-    """Sections and views whose features a run is shown."""
+def _images(
+    run: Run, sections: Sequence[Section], device: str
+) -> Iterator[tuple[Path, Run, Section, str]]:
+    """Sections and views whose features a run is shown, each with the path of these features."""
     if run.encoder in (OWN, NONE, COORDINATES):
         return
+    asked = Encoding(run.encoder, run.tile_px, run.weights, device, run.scale, tile_um=run.tile_um)
     for section in (_measured(stained, run, used(run, sections)) or {}).values():
         views = augmented_views(run) if section.name in run.split.train else ()
         for view in dict.fromkeys(["", *views]):
-            yield section, view
-
-
-def _path(run: Run, section: Section, device: str, view: str) -> Path:
-    tiles = {"tile_px": run.tile_px, "tile_um": run.tile_um, "view": view}
-    how = Encoding(run.encoder, **tiles, weights=run.weights, device=device, scale=run.scale)
-    return cache_path(section, how)
+            how = asked._replace(view=view)
+            yield cache_path(section, how), run, section, view
 
 
 def _measured(work: Callable, *arguments) -> object:

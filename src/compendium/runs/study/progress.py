@@ -1,21 +1,85 @@
-"""Compute a study: print what it will cost, then how many runs are done, running or failed."""
+"""Compute a study: print what it will cost, then how many runs are done, running or failed.
+
+How runs stand is read off the disk, so that any process may ask at any time.
+"""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 from compendium.data.section import Section
 from compendium.runs import store
 from compendium.runs.execution import RunsFailed, execute
+from compendium.runs.inputs.prepare import used
 from compendium.runs.run import Run
-from compendium.runs.store import Record
 from compendium.runs.study import cost
-from compendium.runs.study.status import STATUSES, RunStatus, folders, read_status, statuses
+from compendium.storage import is_locked
 
 EVERY_SECONDS = 2.0
 Print = Callable[[str], None]
+STATUSES = ("done", "damaged", "running", "failed", "interrupted", "waiting")
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """The status of one run.
+
+    Parameters
+    ----------
+    run, folder
+        The run, and the folder of its record.
+    status
+        done; damaged (the record cannot be read); running (a process holds its lock); failed;
+        interrupted (there is a checkpoint, and no process holds the lock); waiting.
+    reason
+        Why it failed or is damaged.
+    seconds
+        How long it took, or has run.
+    """
+
+    run: Run
+    folder: Path
+    status: str
+    reason: str = ""
+    seconds: float = 0.0
+
+
+def statuses(runs: Sequence[Run], sections: Sequence[Section]) -> list[RunStatus]:
+    """Read the status of every run, in order."""
+    return [read_status(*each) for each in zip(runs, folders(runs, sections), strict=True)]
+
+
+def folders(runs: Sequence[Run], sections: Sequence[Section]) -> list[Path]:
+    """Return the folder of the record of each run."""
+    return [store.folder(run, run.identity(used(run, sections))) for run in runs]
+
+
+def read_status(run: Run, folder: Path) -> RunStatus:
+    """Read the status of the run whose record is, or will be, in `folder`."""
+    work = store.workplace(folder)
+    if is_locked(work / store.LOCK):
+        return RunStatus(run, folder, "running", seconds=_since(work / store.LOCK))
+    with suppress(FileNotFoundError):  # the latest attempt, even if an earlier one left a record
+        return RunStatus(run, folder, "failed", reason=store.failure(folder).read_text())
+    try:
+        if record := store.read(folder):
+            return RunStatus(run, folder, "done", seconds=record.facts["seconds"])
+    except store.Damaged as error:
+        return RunStatus(run, folder, "damaged", reason=str(error))
+    interrupted = (work / store.CHECKPOINT).exists()
+    return RunStatus(run, folder, "interrupted" if interrupted else "waiting")
+
+
+def _since(lock: Path) -> float:
+    """Seconds since the lock was taken."""
+    with suppress(FileNotFoundError):  # it has just ended
+        return max(0.0, time.time() - lock.stat().st_mtime)
+    return 0.0
 
 
 def run_study(
@@ -26,7 +90,7 @@ def run_study(
     *,
     workers: int = 1,
     device: str = "auto",
-) -> list[Record]:
+) -> list[store.Record]:
     """Compute the runs of a study and return their records.
 
     Parameters
@@ -95,9 +159,8 @@ class Progress:
         line = f"{len(self.runs)} runs: {stored} stored, {len(self.due)} to do"
         if not self.due:
             return line
-        at_once = {0: " of computing in all", 1: ""}.get(
-            self.workers, f" on {self.workers} workers"
-        )
+        few = {0: " of computing in all", 1: ""}
+        at_once = few.get(self.workers, f" on {self.workers} workers")
         total = duration(self.side_by_side(self.seconds, self.features))
         return f"{line}; about {total}{at_once} ({', '.join(self._parts())})"
 
@@ -121,8 +184,7 @@ class Progress:
         numbers = ", ".join(f"{count[status]} {status}" for status in STATUSES if count[status])
         if not going:
             return numbers
-        spent = [now[i].seconds if now[i].status == "running" else 0.0 for i in going]
-        left = [max(0.0, self.seconds[i] - s) for i, s in zip(going, spent, strict=True)]
+        left = [max(0.0, self.seconds[i] - now[i].seconds) for i in going]
         features = self.features * len(going) / len(self.due)
         return f"{numbers}; about {duration(self.side_by_side(left, features))} left"
 
@@ -167,22 +229,13 @@ class Progress:
 
 def table(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:
     """Return one line a run: status, method, split, seed, seconds, and ID or reason."""
-    rows = [
-        (
-            each.status,
-            each.run.method,
-            each.run.split.name,
-            f"seed {each.run.seed}",
-            duration(each.seconds) if each.seconds else "-",
-            each.reason or each.folder.name,
-        )
-        for each in statuses(runs, sections)
-    ]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    return [
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[5]])
-        for row in rows
-    ]
+    rows = []
+    for each in statuses(runs, sections):
+        run, seconds = each.run, duration(each.seconds) if each.seconds else "-"
+        what = (run.method, run.split.name, f"seed {run.seed}")
+        rows.append((each.status, *what, seconds, each.reason or each.folder.name))
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    return ["  ".join([*map(str.ljust, row, widths), row[-1]]) for row in rows]
 
 
 def duration(seconds: float) -> str:

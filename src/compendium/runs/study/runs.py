@@ -6,17 +6,15 @@ from compendium.data.prepare import prepared_names
 from compendium.data.sources import cohort
 from compendium.data.splits import Placed, Split, folds
 from compendium.errors import BadInput
-from compendium.runs.run import Run, plan_run
+from compendium.runs.plan import plan_run
+from compendium.runs.run import Run
 
+Names = Sequence[str]
 SET_BY_A_STUDY = ("cohort", "method", "methods", "rules", "sections", "seed", "split")
 
 
 def plan_runs(
-    cohort: str,
-    sections: Sequence[Placed],
-    rules: Sequence[str],
-    methods: Sequence[str],
-    **parameters,
+    cohort: str, sections: Sequence[Placed], rules: Names, methods: Names, **parameters
 ) -> list[Run]:
     """Plan runs of every method on every distinct fold.
 
@@ -38,9 +36,9 @@ def plan_runs(
 
 def planned(
     cohort_name: str,
-    names: Sequence[str] | None,
-    rules: Sequence[str],
-    methods: Sequence[str],
+    names: Names | None,
+    rules: Names,
+    methods: Names,
     seeds: Sequence[int],
     parameters: Mapping[str, object],
 ) -> tuple[list[str], list[Run]]:
