@@ -98,9 +98,10 @@ def colours(shares: pd.DataFrame, groups: Sequence[str], kind: str = "") -> go.F
     parts |= {"facet_col": "channel", "facet_col_wrap": 1, "facet_row_spacing": 0.05}
     colours = dict(zip(labels.values(), colour_of(list(groups)).values(), strict=True))
     parts |= {"color_discrete_map": colours, "category_orders": {"channel": list(CHANNELS)}}
-    parts["hover_data"] = {"level": ":.0f", "share": ":.1%"}
     fig = px.line(rows, x="level", y="share", render_mode="svg", **parts)
-    fig.update_traces(line={"width": 1.8, "shape": "spline", "smoothing": 0.6})
+    hover = "section %{hovertext}, %{fullData.name}<br>level %{x:.0f}: %{y:.1%}<extra></extra>"
+    line = {"width": 1.8, "shape": "spline", "smoothing": 0.6}
+    fig.update_traces(line=line, hovertemplate=hover)
     axis = {"tickformat": ".0%", "rangemode": "tozero", "nticks": 4}
     fig.update_yaxes(title_text="", matches=None, **axis)
     fig.update_xaxes(range=[0, 255], tickvals=[0, 64, 128, 192, 255], zeroline=False)

@@ -8,6 +8,8 @@ from compendium.plots.style import ABOVE, COLOURS, ZERO_LINE, name_panels, plain
 
 CONTROL = "class means (control)"
 CONTROL_LINE = {"color": "#8B6FD0", "width": 2, "dash": "dash"}
+VALUE = "%{fullData.name}: %{y:.3f}<extra></extra>"
+"""What the pointer shows of a point."""
 KINDS = {"pcc": "all labelled spots", "within": "within classes"}
 
 
@@ -30,12 +32,14 @@ def within_class(rows: pd.DataFrame) -> go.Figure:
     level = rows[["title", "split"]].drop_duplicates().assign(of=CONTROL)
     level["pcc"] = level["split"].map(control.mean())
     panels = {"x": "title", "y": "pcc", "color": "of", "color_discrete_sequence": COLOURS}
-    panels |= {"facet_col": "split", "facet_col_wrap": 1, "hover_data": {"pcc": ":.3f"}}
-    fig = px.scatter(dots, hover_name="section", render_mode="svg", **panels)
+    panels |= {"facet_col": "split", "facet_col_wrap": 1, "render_mode": "svg"}
+    fig = px.scatter(dots, hover_name="section", **panels)
     fig.update_traces(marker={"size": 5, "opacity": 0.4}, showlegend=False)
-    diamonds = px.scatter(means, render_mode="svg", **panels)
-    diamonds.update_traces(marker={"size": 11, "symbol": "diamond"})
-    lines = px.line(level, render_mode="svg", **panels).update_traces(line=CONTROL_LINE)
+    fig.update_traces(hovertemplate=f"%{{x}}, section %{{hovertext}}, {VALUE}")
+    marker = {"size": 11, "symbol": "diamond"}
+    diamonds = px.scatter(means, **panels)
+    diamonds.update_traces(marker=marker, hovertemplate=f"%{{x}}, mean of sections, {VALUE}")
+    lines = px.line(level, **panels).update_traces(line=CONTROL_LINE, hovertemplate=VALUE)
     fig.add_traces([*diamonds.data, *lines.data])
     splits = level["split"].nunique()
     name_panels(fig).add_hline(y=0, **ZERO_LINE).update_yaxes(title_text="median PCC")

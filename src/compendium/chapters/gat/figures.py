@@ -43,7 +43,8 @@ def growth(times: pd.DataFrame) -> go.Figure:
         Table `layers` of the chapter.
     """
     rows = times.assign(row=times["layer"], ms=1000 * times["seconds"])
-    fig = px.line(rows, x="spots", y="ms", markers=True, hover_data={"ms": ":.1f"}, **BY_ROW)
+    fig = px.line(rows, x="spots", y="ms", markers=True, **BY_ROW)
+    fig.update_traces(hovertemplate="%{fullData.name}, %{x} spots: %{y:.1f} ms<extra></extra>")
     axes = {
         "xaxis": {"title": "spots", "type": "log", "tickvals": sorted(set(times["spots"]))},
         "yaxis": {"title": "ms forward and backward", "type": "log", "dtick": 1},

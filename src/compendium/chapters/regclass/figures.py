@@ -46,7 +46,8 @@ def gamma_sweep(rows: pd.DataFrame) -> go.Figure:
     parts |= {"category_orders": {"weight": list(dict.fromkeys(weights))}, "markers": True}
     fig = px.line(long.replace({"panel": PANELS}), x="weight", y="value", **parts)
     symbols = ["diamond-open", *["circle"] * (weights.nunique() - 1)]
-    fig.update_traces(line_width=1.8, marker={"size": 8, "symbol": symbols})
+    hover = "%{fullData.name}<br>γ %{x}: %{y:.3f}<extra></extra>"
+    fig.update_traces(line_width=1.8, marker={"size": 8, "symbol": symbols}, hovertemplate=hover)
     name_panels(fig).update_annotations(font_size=13).add_vline(x=0.5, **ZERO_LINE)
     fig.update_xaxes(type="category")
     fig.update_xaxes(title_text="weight γ of the classes in the loss", row=1)
@@ -78,8 +79,11 @@ def roc_curves(curves: pd.DataFrame) -> go.Figure:
     axes = {"x": "false positive rate", "y": "true positive rate"}
     rates = {"false_positive": axes["x"], "true_positive": axes["y"]}
     rows = curves.assign(panel=_test(curves)).rename(columns=rates)
-    fig = px.line(rows, **axes, **parts, hover_data=dict.fromkeys(rates.values(), ":.0%"))
-    fig.update_traces(line_width=1.6).update_traces(line=CANCER_LINE, selector={"name": "cancer"})
+    fig = px.line(rows, **axes, **parts)
+    hover = "%{fullData.name}<br>true positive %{y:.0%}, false positive %{x:.0%}<extra></extra>"
+    fig.update_traces(line_width=1.6, hovertemplate=hover).update_traces(
+        line=CANCER_LINE, selector={"name": "cancer"}
+    )
     name_panels(fig).update_annotations(font_size=13)
     fig.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line=CHANCE_LINE, row="all", col="all")
     fig.update_xaxes(**RATE).update_yaxes(**RATE)
