@@ -169,7 +169,7 @@ def tiny_section(
         pixels=(grid * 80 + 40).astype(np.float32),
         um_per_px=0.7,
         counts=csr_matrix(rng.poisson(mean).astype(np.int32)),
-        patches=patches,
+        stored_tiles=patches,
         labels=np.where(signal > 0.5, "red", "pale") if labelled else None,
         digest=f"{name}-{seed}-{spots}-{px}-{genes}",
     )

@@ -38,7 +38,7 @@ def pictured(name: str, image: np.ndarray, patient: str = "P1") -> Section:
     patches[0] = 255
     return dataclasses.replace(
         section,
-        patches=patches,
+        stored_tiles=patches,
         thumbnail=image,
         thumbnail_scale=0.1,
         digest=f"{section.digest}-pictured-{image.sum()}",

@@ -183,7 +183,7 @@ def test_fetch_and_prepare_a_real_section(her2st, home, capsys):
     assert "verified" in capsys.readouterr().out
     assert main(["prepare", "her2st", "--sections", "C2"]) == 0
     assert (
-        "<Section her2st/C2: patient C, 187 spots, 15706 genes, 224 px patches>"
+        "<Section her2st/C2: patient C, 187 spots, 15706 genes, 224 px tiles>"
         in capsys.readouterr().out
     )
     assert (folder("her2st", "C2") / "patches.npy").exists()

@@ -74,7 +74,7 @@ def fetch(options: Namespace) -> None:
 @takes("cohort", help="cohort of data/sources.yaml, or a name for the one in --from")
 @takes("--from", dest="folder", type=Path, help=RAW)
 @takes_names("--sections", help="only these sections (default: all whose counts are there)")
-@takes("--tile-px", type=int, default=224, help="side of the patches in pixels (default: 224)")
+@takes("--tile-px", type=int, default=224, help="side of the tiles in pixels (default: 224)")
 @takes("--spots", default="", help=SPOT_SETS)
 def prepare(options: Namespace) -> None:
     """Read, check and store sections, ready to train on."""
@@ -178,15 +178,15 @@ def book(options: Namespace) -> None:
 
 @takes("profile", help="e.g. her2st-subset")
 @takes_names("--chapters", help="only these (default: all that the profile names)")
-def keep(options: Namespace) -> None:
-    """Keep the tables of a profile's chapters in data/reference, for books without raw data."""
+def publish(options: Namespace) -> None:
+    """Copy the tables of a profile's chapters into data/reference, for books without raw data."""
     from compendium.book.notebook import profiles, tables
     from compendium.book.run import chapters
 
     named = profiles.load(options.profile).chapters
     names = options.chapters or [name for name in named if chapters.has_folder(name)]
     usual = {name: chapters.usual(name, options.profile) for name in names}
-    print(*tables.keep(options.profile, usual), sep="\n")
+    print(*tables.publish(options.profile, usual), sep="\n")
 
 
 def _to_stderr(line: str) -> None:

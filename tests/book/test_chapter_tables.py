@@ -45,7 +45,7 @@ def never():
 def test_tables_are_computed_kept_and_drawn_without_sections(checkout, monkeypatch):
     computed, line = drawn(made, True, monkeypatch)
     assert line == "" and computed["scores"]["pcc"].tolist() == [0.25]
-    assert [path.name for path in results.keep("real", USUAL)] == ["loocv"]
+    assert [path.name for path in results.publish("real", USUAL)] == ["loocv"]
     kept, line = drawn(never, False, monkeypatch, device="cuda")  # the device changes no number
     assert kept["scores"].equals(computed["scores"])
     assert "drawn from the tables of the reference run, made at commit 1234567" in line
@@ -56,7 +56,7 @@ def test_tables_are_computed_kept_and_drawn_without_sections(checkout, monkeypat
 )
 def test_what_is_computed_again_is_held_against_what_was_kept(checkout, monkeypatch, pcc, said):
     drawn(made, True, monkeypatch)
-    results.keep("real", USUAL)
+    results.publish("real", USUAL)
     assert said in drawn(lambda: made(pcc), True, monkeypatch)[1]
     assert drawn(lambda: made(pcc), True, monkeypatch, seed=1)[1] == "", (
         "another seed is another run"
@@ -65,7 +65,7 @@ def test_what_is_computed_again_is_held_against_what_was_kept(checkout, monkeypa
 
 def test_other_parameters_need_the_sections(checkout, monkeypatch):
     drawn(made, True, monkeypatch)
-    results.keep("real", USUAL)
+    results.publish("real", USUAL)
     with pytest.raises(
         BadInput,
         match=r"sections C2 of her2st are not prepared here, .* other values of seed; leave these out, or run compendium fetch her2st",
@@ -83,7 +83,7 @@ def test_only_what_was_computed_can_be_kept(checkout):
         BadInput,
         match="chapter loocv of profile real has not been computed here; run compendium book --profile real first",
     ):
-        results.keep("real", USUAL)
+        results.publish("real", USUAL)
 
 
 def test_a_run_with_other_parameters_is_not_the_profiles(checkout, monkeypatch):
@@ -91,13 +91,13 @@ def test_a_run_with_other_parameters_is_not_the_profiles(checkout, monkeypatch):
     with pytest.raises(
         BadInput, match="chapter loocv was last computed with other seed than profile real has"
     ):
-        results.keep("real", USUAL)
+        results.publish("real", USUAL)
 
 
 def test_nothing_is_kept_outside_a_checkout(tmp_path, monkeypatch):
     monkeypatch.setattr(disk, "CHECKOUT", tmp_path)
     with pytest.raises(BadInput, match="clone of the repository"):
-        results.keep("real", {})
+        results.publish("real", {})
     assert not any(tmp_path.iterdir())
 
 

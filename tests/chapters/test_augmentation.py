@@ -167,7 +167,7 @@ def test_differences_are_to_the_reference_of_the_group(found):
 def test_tile_colours_are_what_a_row_is_shown(found):
     shown = found["tile_colours"].set_index(["name", "section"])
     colour = {
-        section.name: lab(section.patches[:, ::8, ::8]).reshape(-1, 3).mean(axis=0)
+        section.name: lab(section.stored_tiles[:, ::8, ::8]).reshape(-1, 3).mean(axis=0)
         for section in SECTIONS
     }
     for name, section in shown.index:
@@ -353,7 +353,9 @@ def test_the_page_names_its_numbers_and_rows(found):
 
 def test_the_figure_of_tiles_holds_one_tile_in_every_form():
     sections = [
-        dataclasses.replace(each, patches=np.repeat(np.repeat(each.patches, 2, axis=1), 2, axis=2))
+        dataclasses.replace(
+            each, stored_tiles=np.repeat(np.repeat(each.stored_tiles, 2, axis=1), 2, axis=2)
+        )
         for each in SECTIONS[:1]
     ]
     shown = figures.variants(sections[0], sections)
@@ -384,7 +386,7 @@ def test_tiles_are_of_the_pages_sections_or_of_synthetic_ones_where_an_image_is_
     )
     for missing in (
         here | {"S1": None},
-        here | {"S3": dataclasses.replace(here["S3"], patches=None)},
+        here | {"S3": dataclasses.replace(here["S3"], stored_tiles=None)},
         dict.fromkeys(here),
     ):
         train, test, source = figures.shown_sections(missing, roles)
@@ -399,7 +401,7 @@ def test_tiles_are_of_the_pages_sections_or_of_synthetic_ones_where_an_image_is_
 def test_the_tile_with_the_most_contrast_is_shown():
     patches = np.full((24, 16, 16, 3), 200, dtype=np.uint8)
     patches[5, :8] = 20
-    section = dataclasses.replace(SECTIONS[0], patches=patches)
+    section = dataclasses.replace(SECTIONS[0], stored_tiles=patches)
     assert np.array_equal(figures.variants(section, SECTIONS[:1])[0][2], patches[5])
 
 

@@ -221,8 +221,10 @@ def test_depth_contrast_between_and_within_patients():
 
 def test_colour_shares_sum_to_one_and_leave_out_sections_without_image():
     plain, blue = tiny_section("S1", px=16), tiny_section("S2", px=16)
-    blue = replace(blue, patches=np.full_like(blue.patches, (0, 128, 255)))
-    shares = describe.channel_shares([plain, blue, replace(plain, name="S3", patches=None)], bins=4)
+    blue = replace(blue, stored_tiles=np.full_like(blue.stored_tiles, (0, 128, 255)))
+    shares = describe.channel_shares(
+        [plain, blue, replace(plain, name="S3", stored_tiles=None)], bins=4
+    )
     assert set(shares["section"]) == {"S1", "S2"}
     assert shares.groupby(["section", "channel"])["share"].sum().to_numpy() == pytest.approx(
         np.ones(6)
@@ -241,8 +243,10 @@ def test_bins_that_no_colour_fills_are_refused(bins):
 
 def test_overlap_is_one_for_equal_colours_and_zero_for_disjoint_ones():
     dark = tiny_section("S1", "P1", px=16)
-    dark = replace(dark, patches=np.zeros_like(dark.patches))
-    bright = replace(dark, name="S3", patient="P2", patches=np.full_like(dark.patches, 255))
+    dark = replace(dark, stored_tiles=np.zeros_like(dark.stored_tiles))
+    bright = replace(
+        dark, name="S3", patient="P2", stored_tiles=np.full_like(dark.stored_tiles, 255)
+    )
     found = sections_.channel_overlap(
         describe.channel_shares([dark, replace(dark, name="S2"), bright])
     ).set_index(["one", "other"])
@@ -254,8 +258,11 @@ def test_overlap_is_one_for_equal_colours_and_zero_for_disjoint_ones():
 def test_darker_tiles_with_more_counts_correlate():
     rows = [[i] for i in range(1, 11)]
     patches = np.stack([np.full((16, 16, 3), 200 - 10 * i, np.uint8) for i in range(10)])
-    up, down = counted(rows, patches=patches), counted(rows, "S2", patches=patches[::-1].copy())
-    found = sections_.depth_and_darkness([up, down, replace(up, name="S3", patches=None)])
+    up, down = (
+        counted(rows, stored_tiles=patches),
+        counted(rows, "S2", stored_tiles=patches[::-1].copy()),
+    )
+    found = sections_.depth_and_darkness([up, down, replace(up, name="S3", stored_tiles=None)])
     assert found.to_dict("list") == {"section": ["S1", "S2"], "spearman": pytest.approx([1, -1])}
 
 
@@ -309,7 +316,9 @@ def brightness(**levels: int) -> Results:
     """Colours of sections with this level in every channel; the first letter is the patient."""
     tiny = tiny_section(px=16)
     shown = [
-        replace(tiny, name=name, patient=name[0], patches=np.full_like(tiny.patches, level))
+        replace(
+            tiny, name=name, patient=name[0], stored_tiles=np.full_like(tiny.stored_tiles, level)
+        )
         for name, level in levels.items()
     ]
     return Results({"colours": describe.channel_shares(shown)}, {})

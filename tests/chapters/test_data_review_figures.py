@@ -40,7 +40,7 @@ def sections() -> list[Section]:
         slide("A1", "A"),
         slide("A2", "A"),
         slide("B1", "B", ("adipose tissue", "", "undetermined")),
-        replace(slide("B2", "B"), thumbnail=None, patches=None),
+        replace(slide("B2", "B"), thumbnail=None, stored_tiles=None),
         slide("C1", "C"),
     ]
 

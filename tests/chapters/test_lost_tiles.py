@@ -8,7 +8,7 @@ from compendium.images.stain.augment import HED
 from compendium.images.stain.store import STAINS
 from stained_slides import demo
 
-TILE = demo("P1a").patches[3, ::4, ::4]
+TILE = demo("P1a").stored_tiles[3, ::4, ::4]
 
 
 def halves(one: list[int], other: list[int], part: float) -> np.ndarray:

@@ -81,10 +81,10 @@ def test_a_partition_that_is_none_is_one_line(names, says):
 
 
 def test_brightness_that_is_moved_by_a_level_is_that_far_away():
-    plain = replace(tiny_section("S1"), patches=np.full((24, 32, 32, 3), 100, np.uint8))
+    plain = replace(tiny_section("S1"), stored_tiles=np.full((24, 32, 32, 3), 100, np.uint8))
     moved = replace(
         tiny_section("T1", patient="Q1", lab="L2"),
-        patches=np.full((24, 32, 32, 3), (164, 100, 36), np.uint8),
+        stored_tiles=np.full((24, 32, 32, 3), (164, 100, 36), np.uint8),
     )
     sections = [
         plain,

@@ -77,7 +77,7 @@ def test_the_command_line_prepares_every_counted_section(prepared):
     assert [section.name for section in sections] == list(cohort("her2st").sections)
     assert prepared[:-1] == [repr(section) for section in sections]
     assert cohort("her2st").licence in prepared[-1] and cohort("her2st").attribution in prepared[-1]
-    assert [section.name for section in sections if section.patches is not None] == IMAGED
+    assert [section.name for section in sections if section.stored_tiles is not None] == IMAGED
     numbers = review.section_numbers(sections)
     assert (len(numbers), numbers["patient"].nunique(), numbers["spots"].sum()) == (36, 8, 13_620)
 

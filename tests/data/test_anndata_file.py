@@ -61,8 +61,8 @@ def test_what_comes_back_is_the_section(slide, stored, tmp_path):
         if stored:
             adata = anndata.read_h5ad(write_h5ad(adata, tmp_path / f"{one.name}.h5ad"))
         back = Section.from_anndata(adata)
-        assert differing(one, back, ("patches",)) == []
-        assert back.patches is None
+        assert differing(one, back, ("stored_tiles",)) == []
+        assert back.stored_tiles is None
 
 
 def test_the_digest_comes_back_with_the_image(slide, output, tmp_path):
@@ -101,7 +101,7 @@ def test_a_foreign_object_needs_positions_only(slide):
     assert (back.array, back.spot_um, back.spot_pitch_um) == ("hexagonal", 55, 100)
     assert back.um_per_px == pytest.approx(slide.um_per_px, rel=1e-3)
     assert back.labels.tolist() == ["a", ""] * (len(slide) // 2)
-    np.testing.assert_array_equal(back.patches, slide.patches)
+    np.testing.assert_array_equal(back.stored_tiles, slide.stored_tiles)
     np.testing.assert_array_equal(back.counts.toarray(), slide.counts.toarray())
     shift = slide.grid - back.grid
     assert (shift == shift[0]).all() and shift[0].sum() % 2 == 0
@@ -165,9 +165,9 @@ def test_a_folder_with_an_h5ad_is_prepared_as_it_is(slide, tmp_path, home):
     prepare("mine", None, 32, raw=mine)
     one, two = open_sections("mine")
     assert (one.patient, one.array, one.labels[0]) == ("A", "hexagonal", "a")
-    np.testing.assert_array_equal(one.patches, slide.patches)
+    np.testing.assert_array_equal(one.stored_tiles, slide.stored_tiles)
     assert set(one.sources) == {"adata.h5ad", "image.png"}
-    assert (two.patient, two.array, two.um_per_px, two.patches) == ("B", "square", 0.7, None)
+    assert (two.patient, two.array, two.um_per_px, two.stored_tiles) == ("B", "square", 0.7, None)
 
 
 def test_a_hexagonal_array_must_be_stated(slide, tmp_path, home):

@@ -52,7 +52,7 @@ def test_wu_is_prepared_from_the_folders_of_its_archives(pristine, home):
     assert list(found.genes) == [*GENES[:11], "TBCE-1", "CD3"], (
         "features by name alone are all taken for genes"
     )
-    assert np.array_equal(found.patches[3, 16, 16, :2], (found.pixels[3] // 4).astype(int))
+    assert np.array_equal(found.stored_tiles[3, 16, 16, :2], (found.pixels[3] // 4).astype(int))
     assert {*found.sources} == {
         *(f"{MATRIX}/{part}.gz" for part in ("barcodes.tsv", "features.tsv", "matrix.mtx")), METADATA, "images/CID4290.tif",
         "spatial/CID4290_spatial/tissue_positions_list.csv", "spatial/CID4290_spatial/scalefactors_json.json",
@@ -113,7 +113,7 @@ def test_a_section_may_lie_in_a_folder_of_its_own(pristine, tmp_path, home):
     shutil.copyfile(pristine / METADATA, mine / "metadata.csv")
     shutil.copyfile(pristine / "images" / "CID4290.tif", mine / "image.tif")
     one, other = section(pristine), section(tmp_path)
-    for part in ("spots", "genes", "grid", "pixels", "labels", "patches", "thumbnail"):
+    for part in ("spots", "genes", "grid", "pixels", "labels", "stored_tiles", "thumbnail"):
         assert np.array_equal(getattr(one, part), getattr(other, part)), part
     assert np.array_equal(one.counts.toarray(), other.counts.toarray())
 
@@ -121,7 +121,7 @@ def test_a_section_may_lie_in_a_folder_of_its_own(pristine, tmp_path, home):
 def test_without_image_or_metadata_it_is_counts_only_and_without_labels(raw, home):
     shutil.rmtree(raw / "images")
     shutil.rmtree(raw / "metadata")
-    assert section(raw).patches is None
+    assert section(raw).stored_tiles is None
     assert section(raw).labels is None
 
 
@@ -140,7 +140,7 @@ def test_tenx_is_prepared_as_it_is_fetched(tmp_path, home):
     ]
     assert found[1].technology == "10x Visium, 55 µm spots, FFPE"
     assert list(found[0].spots) == INSIDE[::-1]
-    assert found[0].patches.shape == (len(INSIDE), 32, 32, 3)
+    assert found[0].stored_tiles.shape == (len(INSIDE), 32, 32, 3)
     assert any(path.endswith("_filtered_feature_bc_matrix.h5") for path in found[0].sources)
 
 

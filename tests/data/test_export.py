@@ -126,9 +126,9 @@ def test_spots_are_drawn_on_their_tissue(which, demo, request, squidpy, tmp_path
     np.testing.assert_allclose(
         diameters, 100 / section.um_per_px * section.thumbnail_scale, rtol=1e-3
     )
-    patches = section.patches.mean(axis=(1, 2))
+    patches = section.stored_tiles.mean(axis=(1, 2))
     drawn = colours_below(
-        section.thumbnail, centres, section.patches.shape[1] * section.thumbnail_scale
+        section.thumbnail, centres, section.stored_tiles.shape[1] * section.thumbnail_scale
     )
     assert np.abs(drawn - patches).mean() < 2  # of 255: each spot lies where its patch was cut
     assert (
@@ -171,7 +171,7 @@ def test_sections_put_together_keep_their_images(demo, squidpy):
 
 
 def test_without_an_image_spots_are_drawn_in_px_of_the_full_image(demo, squidpy, tmp_path):
-    counted = dataclasses.replace(demo, patches=None, thumbnail=None, thumbnail_scale=0.0)
+    counted = dataclasses.replace(demo, stored_tiles=None, thumbnail=None, thumbnail_scale=0.0)
     read = reopened(to_anndata(counted), tmp_path)
     assert read.uns["spatial"]["P1a"]["images"] == {}
     ax = squidpy.pl.spatial_scatter(read, color="label", img=False, return_ax=True)

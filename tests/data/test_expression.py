@@ -123,7 +123,7 @@ def test_pearson_residuals_of_real_counts_are_scanpys(her2st):
         whole,
         genes=np.array(genes),
         counts=csr_matrix(whole.matrix(genes).astype(np.int32)),
-        patches=None,
+        stored_tiles=None,
     )
     counts = section.counts.toarray()
     seen = counts.sum(axis=1) > 0  # one spot has none of these genes

@@ -77,9 +77,11 @@ def test_patches_are_cut_from_the_image_around_the_spots(made_up):
     with Image.open(raw_path(made_up, "C2", "image")) as image:
         whole = np.asarray(image)
     x, y = np.floor(section.pixels).astype(int).T
-    assert section.patches.shape == (25, 64, 64, 3)
-    assert np.array_equal(section.patches[:, 32, 32], whole[y, x])
-    assert np.array_equal(section.patches[7], whole[y[7] - 32 : y[7] + 32, x[7] - 32 : x[7] + 32])
+    assert section.stored_tiles.shape == (25, 64, 64, 3)
+    assert np.array_equal(section.stored_tiles[:, 32, 32], whole[y, x])
+    assert np.array_equal(
+        section.stored_tiles[7], whole[y[7] - 32 : y[7] + 32, x[7] - 32 : x[7] + 32]
+    )
     assert section.thumbnail.shape == (560, 640, 3)
     assert section.thumbnail_scale == pytest.approx(640 / 1200)
 
@@ -88,7 +90,7 @@ def test_a_section_without_image_is_counts_only(raw):
     with_image = read(raw, "B1", 64)
     raw_path(raw, "B1", "image").unlink()
     section = read(raw, "B1", 64)
-    assert section.patches is None
+    assert section.stored_tiles is None
     assert section.thumbnail is None
     assert (section.counts != with_image.counts).nnz == 0
     assert not any("ST-imgs" in path for path in section.sources)
@@ -107,7 +109,7 @@ def test_a_written_section_is_the_one_that_was_read(made_up, tmp_path):
     section = read(made_up, "B1", 64)
     section.save(tmp_path / "B1")
     stored = load(tmp_path / "B1")
-    assert np.array_equal(stored.patches, section.patches)
+    assert np.array_equal(stored.stored_tiles, section.stored_tiles)
     assert np.array_equal(stored.labels, section.labels)
     assert (stored.counts != section.counts).nnz == 0
 

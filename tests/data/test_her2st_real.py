@@ -108,10 +108,10 @@ def test_real_patches_show_the_image_at_the_spots(her2st, monkeypatch):
         assert (width, height) == pytest.approx((9270, 9910), rel=0.02)
         whole = np.asarray(image)
     x, y = np.floor(section.pixels).astype(int).T
-    assert section.patches.shape == (187, 224, 224, 3)
-    assert np.array_equal(section.patches[:, 112, 112], whole[y, x])
+    assert section.stored_tiles.shape == (187, 224, 224, 3)
+    assert np.array_equal(section.stored_tiles[:, 112, 112], whole[y, x])
     assert np.array_equal(
-        section.patches[100], whole[y[100] - 112 : y[100] + 112, x[100] - 112 : x[100] + 112]
+        section.stored_tiles[100], whole[y[100] - 112 : y[100] + 112, x[100] - 112 : x[100] + 112]
     )
     assert section.thumbnail.shape == (
         round(height * section.thumbnail_scale),
@@ -121,7 +121,7 @@ def test_real_patches_show_the_image_at_the_spots(her2st, monkeypatch):
     centres = section.thumbnail[
         (y * section.thumbnail_scale).astype(int), (x * section.thumbnail_scale).astype(int)
     ].astype(float)
-    mean_colour = section.patches[:, 96:128, 96:128].mean(axis=(1, 2))
+    mean_colour = section.stored_tiles[:, 96:128, 96:128].mean(axis=(1, 2))
     assert np.corrcoef(centres.ravel(), mean_colour.ravel())[0, 1] > 0.8
 
 
@@ -138,4 +138,4 @@ def test_real_counts_are_the_numbers_in_the_file(her2st):
 def test_a_real_section_without_image_is_counts_only(her2st):
     assert not raw_path(her2st, "C6", "image").exists()
     section = read(her2st, "C6", 224)
-    assert (len(section), section.patches, section.thumbnail) == (178, None, None)
+    assert (len(section), section.stored_tiles, section.thumbnail) == (178, None, None)

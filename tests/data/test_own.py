@@ -24,7 +24,7 @@ def test_an_exported_section_comes_back_as_it_was(page_slides):
     )
     assert other.counts.toarray().tolist() == one.counts.toarray().tolist()
     assert np.array_equal(other.grid, one.grid) and np.array_equal(other.pixels, one.pixels)
-    assert np.array_equal(other.patches, one.patches)
+    assert np.array_equal(other.stored_tiles, one.stored_tiles)
     assert list(other.genes) == list(one.genes)
     assert other.um_per_px == 1.67 and other.technology == "10x Visium, 55 µm spots, fresh frozen"
 
@@ -69,13 +69,13 @@ def test_quoted_tables_and_tabbed_spots_in_another_order(page_slides, mine):
     )
     assert list(found.genes) == list(first.genes) and list(found.spots) == list(first.spots)
     assert np.array_equal(found.pixels, first.pixels) and np.array_equal(found.labels, first.labels)
-    assert np.array_equal(found.patches, first.patches)
+    assert np.array_equal(found.stored_tiles, first.stored_tiles)
 
 
 def test_without_an_image_it_is_counts_only(mine):
     (mine / "S1/image.tif").unlink()
     found = own.read(mine, own.facts("mine", mine), "S1", 32)
-    assert found.patches is None and found.um_per_px == pytest.approx(1)
+    assert found.stored_tiles is None and found.um_per_px == pytest.approx(1)
 
 
 def test_a_real_section_in_a_folder_of_ones_own_is_the_one_that_is_published(her2st, tmp_path):
@@ -94,7 +94,7 @@ def test_a_real_section_in_a_folder_of_ones_own_is_the_one_that_is_published(her
         own.read(tmp_path, own.facts("mine", tmp_path), "S", 224),
         real_section(her2st, "C2"),
     )
-    for what in ("spots", "genes", "grid", "pixels", "patches", "thumbnail"):
+    for what in ("spots", "genes", "grid", "pixels", "stored_tiles", "thumbnail"):
         assert np.array_equal(getattr(ours, what), getattr(theirs, what)), what
     assert (ours.counts != theirs.counts).nnz == 0 and ours.counts.sum() > 1_000_000
     assert ours.um_per_px == theirs.um_per_px

@@ -25,7 +25,7 @@ def scanned(um_per_px: float, px: int = 80) -> Section:
     ).astype(np.uint8)
     patches = np.broadcast_to(wave[None, :, :, None], (24, px, px, 3)).copy()
     return replace(
-        tiny_section(), patches=patches, um_per_px=um_per_px, digest=f"scanned {um_per_px}"
+        tiny_section(), stored_tiles=patches, um_per_px=um_per_px, digest=f"scanned {um_per_px}"
     )
 
 
@@ -45,7 +45,7 @@ def test_a_tile_is_the_centre_crop_of_as_many_pixels_resampled(um, side):
     section = replace(tiny_section(), um_per_px=0.5)
     assert section.side(24, um) == side
     cut = 32 - side // 2
-    crop = section.patches[5, cut : cut + side, cut : cut + side]
+    crop = section.stored_tiles[5, cut : cut + side, cut : cut + side]
     expected = (
         crop
         if side == 24
@@ -60,7 +60,7 @@ def test_shrinking_is_antialiased():
     board = np.indices((64, 64)).sum(axis=0) % 2 * 255
     section = replace(
         tiny_section(),
-        patches=np.broadcast_to(board[None, :, :, None], (24, 64, 64, 3)).astype(np.uint8),
+        stored_tiles=np.broadcast_to(board[None, :, :, None], (24, 64, 64, 3)).astype(np.uint8),
         um_per_px=1.0,
     )
     assert np.ptp(section.tiles(16, 64.0)[:, 2:-2, 2:-2]) < 10
@@ -68,7 +68,7 @@ def test_shrinking_is_antialiased():
 
 def test_as_many_pixels_as_stored_are_a_view():
     section = replace(tiny_section(), um_per_px=0.5)
-    assert np.shares_memory(section.tiles(32, 16.0), section.patches)
+    assert np.shares_memory(section.tiles(32, 16.0), section.stored_tiles)
     assert np.array_equal(section.tiles(32, 16.0), section.tiles(32))
 
 
@@ -127,11 +127,11 @@ def test_features_of_other_tiles_are_other_features(home):
 
 
 def test_filters_look_at_the_tiles_of_the_run():
-    patches = SECTIONS[1].patches.copy()
+    patches = SECTIONS[1].stored_tiles.copy()
     patches[:4, 24:40, 24:40] = (
         255  # white where a tile of 16 µm is, which a tile of 64 px hardly notices
     )
-    section = replace(SECTIONS[1], patches=patches)
+    section = replace(SECTIONS[1], stored_tiles=patches)
     assert not spots_kept(section, "deepspace", 32, 16.0)[:4].any()
     assert np.array_equal(spots_kept(section, "deepspace", 64), not_white(section.tiles(64)))
     assert (

@@ -46,7 +46,7 @@ def test_sections_are_written_and_opened(pristine, home):
     assert [section.digest for section in opened] == [
         section.digest for section in reversed(written)
     ]
-    assert all(isinstance(section.patches, np.memmap) for section in written + opened)
+    assert all(isinstance(section.stored_tiles, np.memmap) for section in written + opened)
 
 
 def test_raw_files_are_looked_for_where_fetch_puts_them(pristine, home):
@@ -58,10 +58,10 @@ def test_raw_files_are_looked_for_where_fetch_puts_them(pristine, home):
 def test_the_tile_size_asked_for_is_stored(pristine, home, tile_px):
     prepare("her2st", ["C2"], tile_px=tile_px, raw=pristine)
     section = load(folder("her2st", "C2"))
-    assert section.patches.shape == (25, tile_px, tile_px, 3)
+    assert section.stored_tiles.shape == (25, tile_px, tile_px, 3)
     x, y = np.floor(section.pixels).astype(int).T
     assert np.array_equal(
-        section.patches[:, tile_px // 2, tile_px // 2],
+        section.stored_tiles[:, tile_px // 2, tile_px // 2],
         read_slide(raw_path(pristine, "C2", "image")).image[y, x],
     )
 
@@ -88,7 +88,7 @@ def test_without_its_image_the_new_section_has_no_patches_of_the_old_one(raw, ho
     prepare("her2st", ["C2"], tile_px=32, raw=raw)
     raw_path(raw, "C2", "image").unlink()
     (section,) = prepare("her2st", ["C2"], tile_px=32, raw=raw)
-    assert section.patches is None
+    assert section.stored_tiles is None
     assert files_below(home) == {"sections/her2st/C2/arrays.npz", "sections/her2st/C2/section.json"}
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from compendium.data import section as section_file
-from compendium.data.readers.slides import cut_patches
+from compendium.data.readers.slides import cut_tiles
 from compendium.data.section import ARRAYS, FACTS, Section, array_facts, load
 from compendium.errors import BadInput
 from conftest import tiny_section
@@ -37,7 +37,7 @@ def full() -> Section:
 
 def bare() -> Section:
     """Counts only."""
-    return dataclasses.replace(tiny_section(), patches=None)
+    return dataclasses.replace(tiny_section(), stored_tiles=None)
 
 
 def equal(left, right) -> bool:
@@ -62,15 +62,15 @@ def test_what_is_saved_is_what_is_loaded_in_every_field(full, tmp_path):
 
 def test_save_returns_the_stored_section_with_patches_on_disk(full, tmp_path):
     stored = full.save(tmp_path / "S1")
-    assert isinstance(stored.patches, np.memmap)
-    assert not stored.patches.flags.writeable
+    assert isinstance(stored.stored_tiles, np.memmap)
+    assert not stored.stored_tiles.flags.writeable
     assert files_below(tmp_path) == {"S1/arrays.npz", "S1/patches.npy", "S1/section.json"}
 
 
 def test_saving_again_replaces_the_section_and_leaves_nothing_beside(full, tmp_path):
     full.save(tmp_path / "S1")
     stored = bare().save(tmp_path / "S1")
-    assert stored.patches is None
+    assert stored.stored_tiles is None
     assert files_below(tmp_path) == {"S1/arrays.npz", "S1/section.json"}
 
 
@@ -121,7 +121,7 @@ def test_every_fact_is_stored():
         "grid",
         "pixels",
         "counts",
-        "patches",
+        "stored_tiles",
         "thumbnail",
         "labels",
         "digest",
@@ -152,7 +152,7 @@ def test_counts_come_in_the_order_of_the_genes_asked_for():
 
 
 def test_repr_is_one_short_line(full):
-    assert repr(full) == "<Section tiny/S1: patient P1, 24 spots, 12 genes, 64 px patches>"
+    assert repr(full) == "<Section tiny/S1: patient P1, 24 spots, 12 genes, 64 px tiles>"
     assert "no image" in repr(bare())
 
 
@@ -167,13 +167,13 @@ def test_tiles_are_the_patches_that_would_have_been_cut_at_that_size(stored, px)
         grid=np.ones((2, 2), np.int32),
         pixels=pixels,
         counts=None,
-        patches=cut_patches(image, pixels, stored),
+        stored_tiles=cut_tiles(image, pixels, stored),
     )
     if px > stored:
         with pytest.raises(BadInput):
             section.tiles(px)
     else:
-        assert np.array_equal(section.tiles(px), cut_patches(image, pixels, px))
+        assert np.array_equal(section.tiles(px), cut_tiles(image, pixels, px))
         assert section.tiles(px).base is not None
 
 
@@ -207,7 +207,10 @@ def test_a_gene_that_was_not_measured_is_named():
         ({"grid": np.zeros((23, 2), np.int32)}, ("23 rows of grid for 24 spots",)),
         ({"pixels": np.zeros((25, 2), np.float32)}, ("25 rows of pixels for 24 spots",)),
         ({"labels": np.array(["a"])}, ("1 rows of labels for 24 spots",)),
-        ({"patches": np.zeros((2, 8, 8, 3), np.uint8)}, ("2 rows of patches for 24 spots",)),
+        (
+            {"stored_tiles": np.zeros((2, 8, 8, 3), np.uint8)},
+            ("2 rows of stored_tiles for 24 spots",),
+        ),
         ({"counts": csr_matrix((24, 11), dtype=np.int32)}, ("(24, 11)", "24 spots", "12 genes")),
         ({"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, -4, 1))}, ("negative value -4",)),
         (

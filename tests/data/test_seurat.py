@@ -33,7 +33,7 @@ def test_counts_and_genes_are_the_files_whichever_way_it_lies(table, tmp_path, t
     assert list(section.genes) == list(table.index)
     assert list(section.spots) == list(SECTION.spots)
     np.testing.assert_array_equal(section.counts.toarray(), table[SECTION.spots].to_numpy().T)
-    assert section.patches is SECTION.patches
+    assert section.stored_tiles is SECTION.stored_tiles
     assert section.digest not in ("", SECTION.digest)
     assert name in section.sources
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from compendium.data.readers import slides
-from compendium.data.readers.slides import THUMBNAIL_PX, cut_patches, read_slide
+from compendium.data.readers.slides import THUMBNAIL_PX, cut_tiles, read_slide
 from compendium.errors import BadInput
 from raw_files import raw_path, refusal, write_raw
 
@@ -51,7 +51,7 @@ def test_the_thumbnail_is_the_whole_image_at_the_stated_scale(tmp_path, width, h
 def test_patches_lie_where_the_convention_says():
     image = noise(50, 70)
     pixels = np.array([[20.99, 30.0], [35.0, 18.5]], dtype=np.float32)
-    patches = cut_patches(image, pixels, 8)
+    patches = cut_tiles(image, pixels, 8)
     assert np.array_equal(patches[0], image[26:34, 16:24])
     assert np.array_equal(patches[1], image[14:22, 31:39])
     assert np.array_equal(patches[:, 4, 4], image[[30, 18], [20, 35]])
@@ -61,7 +61,7 @@ def test_patches_lie_where_the_convention_says():
 @given(x=st.floats(0, 69.875, width=32), y=st.floats(0, 49.875, width=32), px=st.integers(1, 40))
 def test_a_patch_is_a_window_of_the_image_on_white(x, y, px):
     image = noise(50, 70) // 2
-    patch = cut_patches(image, np.array([[x, y]], dtype=np.float32), px)[0]
+    patch = cut_tiles(image, np.array([[x, y]], dtype=np.float32), px)[0]
     padded = np.pad(image, ((px, px), (px, px), (0, 0)), constant_values=255)
     top, left = int(y) - px // 2 + px, int(x) - px // 2 + px
     assert np.array_equal(patch, padded[top : top + px, left : left + px])
@@ -73,7 +73,7 @@ def test_a_patch_is_a_window_of_the_image_on_white(x, y, px):
 )
 def test_a_spot_outside_the_image_is_refused(spot):
     pixels = np.array([[5.0, 5.0], spot, [69.9, 49.9]], dtype=np.float32)
-    message = refusal(lambda: cut_patches(noise(50, 70), pixels, 8))
+    message = refusal(lambda: cut_tiles(noise(50, 70), pixels, 8))
     assert message.startswith("1 spots lie outside the image of 70 x 50 px")
     assert f"({pixels[1, 0]:.0f}, {pixels[1, 1]:.0f})" in message
 

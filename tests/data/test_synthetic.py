@@ -59,8 +59,8 @@ def test_a_section_is_complete(made):
     for name, demo in made.items():
         n = len(demo)
         assert 90 <= n <= 140
-        assert demo.patches.shape == (n, 224, 224, 3)
-        assert demo.patches.dtype == np.uint8
+        assert demo.stored_tiles.shape == (n, 224, 224, 3)
+        assert demo.stored_tiles.dtype == np.uint8
         assert demo.counts.shape == (n, len(GENES)) == (n, 120)
         assert demo.counts.dtype == np.int32
         assert np.array_equal(demo.counts.toarray(), synthetic.counts(name))
@@ -110,8 +110,8 @@ def test_the_same_bytes_whoever_makes_them(made, other):
 
 
 def test_larger_tiles_show_the_same_image_and_more(made, other):
-    assert other.patches.shape[1:3] == (376, 376)
-    assert np.array_equal(other.tiles(224), made["Q1a"].patches)
+    assert other.stored_tiles.shape[1:3] == (376, 376)
+    assert np.array_equal(other.tiles(224), made["Q1a"].stored_tiles)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,10 @@ def test_siblings_share_their_slopes_and_strangers_do_not():
 
 def test_six_colour_numbers_learn_what_is_learnable_and_nothing_else(made, truth):
     x, y = (
-        [np.c_[colours(made[name].patches), np.ones(len(made[name]))] for name in ("P2a", "P2b")],
+        [
+            np.c_[colours(made[name].stored_tiles), np.ones(len(made[name]))]
+            for name in ("P2a", "P2b")
+        ],
         wide(synthetic.counts("P2a")),
     )
     mean, spread = x[0].mean(axis=0), x[0].std(axis=0) + (x[0].std(axis=0) == 0)
@@ -219,7 +222,7 @@ def test_six_colour_numbers_learn_what_is_learnable_and_nothing_else(made, truth
 
 def test_the_labs_stain_differently(made):
     def blueness(demo):
-        nuclei = demo.patches.reshape(-1, 3)[::50].astype(float)
+        nuclei = demo.stored_tiles.reshape(-1, 3)[::50].astype(float)
         nuclei = nuclei[nuclei.sum(axis=1) < 300] + 1
         return np.median(np.log(240 / nuclei[:, 0]) / np.log(240 / nuclei[:, 1]))
 
@@ -241,6 +244,6 @@ def test_colours_overlap_those_of_real_sections(made, her2st, monkeypatch, real)
         for channel in range(3):
             shares = [
                 np.histogram(some[..., channel], 32, (0, 256))[0] / some[..., channel].size
-                for some in (tiles, made[name].patches)
+                for some in (tiles, made[name].stored_tiles)
             ]
             assert np.minimum(*shares).sum() >= 0.5, (name, channel)

@@ -50,9 +50,11 @@ def test_column_is_x_and_row_is_y(made_up):
 def test_a_patch_is_what_lies_there_in_the_image(made_up):
     found = section(made_up)
     x, y = found.pixels.astype(int).T
-    assert np.array_equal(found.patches[:, 16, 16], picture()[y, x])
-    assert np.array_equal(found.patches[3], picture()[y[3] - 16 : y[3] + 16, x[3] - 16 : x[3] + 16])
-    assert np.abs(found.patches[:, 16, 16, :2] * 4.0 - found.pixels).max() < 4, (
+    assert np.array_equal(found.stored_tiles[:, 16, 16], picture()[y, x])
+    assert np.array_equal(
+        found.stored_tiles[3], picture()[y[3] - 16 : y[3] + 16, x[3] - 16 : x[3] + 16]
+    )
+    assert np.abs(found.stored_tiles[:, 16, 16, :2] * 4.0 - found.pixels).max() < 4, (
         "red tells x, green tells y"
     )
     assert found.thumbnail.shape == (600, 520, 3)
@@ -69,7 +71,7 @@ def test_one_planted_spot(tmp_path):
     (spot,) = np.flatnonzero(found.spots == table.loc[planted, "barcode"])
     assert found.grid[spot].tolist() == [3, 5]
     assert found.pixels[spot].tolist() == [200, 400]
-    assert found.patches[spot, 16, 16].tolist() == [50, 100, 128]
+    assert found.stored_tiles[spot, 16, 16].tolist() == [50, 100, 128]
 
 
 def test_the_scale_is_that_of_the_whole_hexagonal_array(made_up, tmp_path):
@@ -152,13 +154,14 @@ def test_images_of_every_kind(made_up, tmp_path, name):
     assert name in found.sources
     tolerance = 12 if "jp" in name else 0
     assert (
-        np.abs(found.patches.astype(int) - section(made_up).patches.astype(int)).max() <= tolerance
+        np.abs(found.stored_tiles.astype(int) - section(made_up).stored_tiles.astype(int)).max()
+        <= tolerance
     )
 
 
 def test_without_an_image_it_is_counts_only(made_up, tmp_path):
     found = section(write(tmp_path, image=""))
-    assert found.patches is None and found.thumbnail is None
+    assert found.stored_tiles is None and found.thumbnail is None
     assert np.array_equal(found.pixels, section(made_up).pixels)
     assert not any("hires" in path for path in found.sources)
 
@@ -173,7 +176,7 @@ def test_the_folder_above_outs_is_taken_too(made_up, tmp_path, image_at):
         and not is_output(tmp_path / "outs" / "spatial")
     )
     found = section(tmp_path)
-    assert np.array_equal(found.patches, section(made_up).patches)
+    assert np.array_equal(found.stored_tiles, section(made_up).stored_tiles)
     assert "outs/spatial/tissue_positions.csv" in found.sources
 
 

@@ -41,7 +41,7 @@ def test_a_line_for_every_step(said):
     ]  # fmt: skip
     assert all(line.endswith("30 spots, 40 genes") for line in said[3:5] + said[6:])
     one, other = open_sections("whole-slides")
-    assert np.array_equal(one.patches, other.patches) and np.array_equal(
+    assert np.array_equal(one.stored_tiles, other.stored_tiles) and np.array_equal(
         one.pixels, other.pixels
     ), "both forms of positions are one slide"
 

@@ -180,7 +180,7 @@ def _drawn(name: str, tiles: torch.Tensor) -> np.ndarray:
 def _stains() -> dict[str, Callable[[], np.ndarray]]:
     return {
         f"stain/{word}": lambda word=word: np.asarray(
-            restained(SLIDES[0], SLIDES[1:], word).patches
+            restained(SLIDES[0], SLIDES[1:], word).stored_tiles
         )[:6, ::4, ::4]
         for word in STAINS
     }

@@ -18,7 +18,7 @@ def test_lite0_has_the_packaged_networks_logits_on_real_patches(her2st):
     image = slides.read_slide(next(her2st.glob("data/ST-imgs/C/C2/*.jpg"))).image
     centres = np.array([[4000, 4000], [5000, 5500], [6000, 4500]], dtype=np.float32)
     tiles = encoders.normalise(
-        torch.from_numpy(slides.cut_patches(image, centres, 224)), encoders.FROZEN
+        torch.from_numpy(slides.cut_tiles(image, centres, 224)), encoders.FROZEN
     )
     packaged = EfficientNet.from_pretrained(
         "efficientnet-lite0", weights_path=str(encoders.lite0_file())
@@ -140,7 +140,7 @@ def test_features_are_computed_once(home, monkeypatch):
 
 def test_colours_and_coordinates():
     section = tiny_section()
-    tile = section.patches[3].astype(float)
+    tile = section.stored_tiles[3].astype(float)
     np.testing.assert_allclose(
         six_colours(section, 64)[3], [*tile.mean((0, 1)), *tile.std((0, 1))], rtol=1e-5
     )
@@ -151,5 +151,5 @@ def test_colours_and_coordinates():
 @pytest.mark.parametrize("scale", encoders.SCALES)
 @pytest.mark.parametrize("name", ["", encoders.FROZEN])
 def test_scaled_tiles_can_be_had_back(scale, name):
-    tiles = torch.from_numpy(tiny_section(spots=3).patches.copy())
+    tiles = torch.from_numpy(tiny_section(spots=3).stored_tiles.copy())
     assert torch.equal(encoders.unscaled(encoders.scaled(tiles, scale, name), scale, name), tiles)

@@ -172,7 +172,9 @@ def test_the_bank_of_stnet_and_bleep_is_the_eight_symmetries():
 
 
 def test_a_view_is_the_family_with_one_draw_a_tile_or_one_a_section():
-    alike = dataclasses.replace(SECTION, patches=np.repeat(SECTION.patches[:1], 6, axis=0))
+    alike = dataclasses.replace(
+        SECTION, stored_tiles=np.repeat(SECTION.stored_tiles[:1], 6, axis=0)
+    )
     assert all(
         len({tile.tobytes() for tile in kept(view, section=alike)}) == 1
         for view in view_names("histogene", whole=True)

@@ -42,9 +42,9 @@ def test_a_normalised_section_looks_like_the_first_training_section(word, home):
     method = NORMALISERS[word]
     found = restained(ONE, [TWO, ONE], word)
     np.testing.assert_array_equal(
-        found.patches, method.apply(ONE.patches, measure(ONE, word), measure(TWO, word))
+        found.stored_tiles, method.apply(ONE.stored_tiles, measure(ONE, word), measure(TWO, word))
     )
-    assert np.abs(found.patches.astype(int) - ONE.patches).mean() > 3
+    assert np.abs(found.stored_tiles.astype(int) - ONE.stored_tiles).mean() > 3
     assert (
         restained(ONE, [TWO], word).digest == found.digest
     )  # other training sections do not matter
@@ -54,10 +54,12 @@ def test_a_normalised_section_looks_like_the_first_training_section(word, home):
 @pytest.mark.parametrize("word", AUGMENTERS)
 def test_every_tile_gets_one_draw_that_follows_from_section_word_and_spot(word, home):
     found = restained(ONE, [ONE, TWO], word)
-    assert (found.patches[0] == 255).all()  # which was white
+    assert (found.stored_tiles[0] == 255).all()  # which was white
     draw = changes(ONE, [ONE, TWO], word)
-    np.testing.assert_array_equal(draw(slice(5, 7)), found.patches[5:7])
-    same = dataclasses.replace(ONE, patches=np.repeat(ONE.patches[1:2], 24, axis=0), thumbnail=None)
+    np.testing.assert_array_equal(draw(slice(5, 7)), found.stored_tiles[5:7])
+    same = dataclasses.replace(
+        ONE, stored_tiles=np.repeat(ONE.stored_tiles[1:2], 24, axis=0), thumbnail=None
+    )
     drawn = changes(same, [ONE, TWO], word)(slice(None))
     assert len(np.unique(drawn.reshape(24, -1), axis=0)) > (
         12 if word == "hed-strong" else 23
@@ -86,16 +88,18 @@ def test_a_restained_section_is_another_section_with_its_own_features_computed_o
     assert cache_path(first, COLOUR) != cache_path(ONE, COLOUR)
     assert not list(home.rglob("*.lock"))
     monkeypatch.setattr(stain, "_write", lambda *given: pytest.fail("mapped again"))
-    np.testing.assert_array_equal(restained(ONE, [TWO], "vahadane").patches, first.patches)
+    np.testing.assert_array_equal(
+        restained(ONE, [TWO], "vahadane").stored_tiles, first.stored_tiles
+    )
 
 
 def test_damaged_patches_are_reported_and_made_again(home, caplog):
-    first = np.array(restained(ONE, [TWO], "vahadane").patches)
+    first = np.array(restained(ONE, [TWO], "vahadane").stored_tiles)
     (path,) = home.rglob("*.npy")
     for content in (b"", path.read_bytes()[:-100]):
         path.write_bytes(content)
         with caplog.at_level(logging.WARNING):
-            np.testing.assert_array_equal(restained(ONE, [TWO], "vahadane").patches, first)
+            np.testing.assert_array_equal(restained(ONE, [TWO], "vahadane").stored_tiles, first)
         assert caplog.text.count("are damaged") == 1
         caplog.clear()
 
@@ -122,7 +126,7 @@ def test_a_slide_without_stains_is_refused_in_one_line(word, image, says, home):
 
 
 def test_white_training_tiles_are_refused_in_one_line(home):
-    white = dataclasses.replace(ONE, patches=np.full_like(ONE.patches, 255))
+    white = dataclasses.replace(ONE, stored_tiles=np.full_like(ONE.stored_tiles, 255))
     message = refusal(lambda: restained(white, [white], "randstainna"))
     assert message.startswith("stain=randstainna cannot be fitted on tiny training sections S1:")
     assert "no tile shows tissue" in message and "\n" not in message
@@ -131,7 +135,7 @@ def test_white_training_tiles_are_refused_in_one_line(home):
 
 @pytest.mark.parametrize("word", STAINS)
 def test_a_section_without_image_is_refused(word, home):
-    bare = dataclasses.replace(tiny_section("S3"), patches=None)
+    bare = dataclasses.replace(tiny_section("S3"), stored_tiles=None)
     assert f"tiny section S3 has no image, and stain={word} changes images" in refusal(
         lambda: restained(bare, [ONE], word)
     )

@@ -32,7 +32,7 @@ class Drawn(np.random.Generator):
 @pytest.mark.parametrize("word", AUGMENTERS)
 def test_white_stays_white(word):
     drawing = AUGMENTERS[word].fitted([ONE, TWO])
-    half = demo("P1a").patches[3, ::4, ::4].copy()
+    half = demo("P1a").stored_tiles[3, ::4, ::4].copy()
     half[:, :28] = 255
     for seed in range(5):
         assert (drawing.apply(WHITE[0], np.random.default_rng(seed)) == 255).all()
@@ -43,7 +43,7 @@ def test_white_stays_white(word):
 
 def tinted() -> np.ndarray:
     """A tile whose first columns are background that is darker than the guards."""
-    tile = demo("P1a").patches[3, ::4, ::4].copy()
+    tile = demo("P1a").stored_tiles[3, ::4, ::4].copy()
     tile[:, :28] = [222, 211, 226]
     return tile
 
@@ -64,11 +64,11 @@ def agrees_with_scikit_image(tile: np.ndarray) -> None:
 
 
 def test_a_demo_tile_takes_scikit_images_stains():
-    agrees_with_scikit_image(demo("P1a").patches[3])
+    agrees_with_scikit_image(demo("P1a").stored_tiles[3])
 
 
 def test_a_real_tile_takes_scikit_images_stains(her2st):
-    agrees_with_scikit_image(real_section(her2st, "B4").patches[50])
+    agrees_with_scikit_image(real_section(her2st, "B4").stored_tiles[50])
 
 
 def test_tinted_background_takes_part_of_the_offset():
@@ -82,7 +82,7 @@ def test_tinted_background_takes_part_of_the_offset():
 
 
 def test_the_stronger_word_draws_farther():
-    tile = demo("P1a").patches[3, ::4, ::4]
+    tile = demo("P1a").stored_tiles[3, ::4, ::4]
     moved = [
         np.mean(
             [
@@ -111,7 +111,7 @@ def test_tiles_that_are_nearly_white_or_black_stay_as_they_are():
 
 
 def test_a_tile_takes_the_moments_that_were_drawn():
-    tile, wanted = demo("P1a").patches[3], np.array([[170.0, 150.0, 118.0], [20.0, 5.0, 4.0]])
+    tile, wanted = demo("P1a").stored_tiles[3], np.array([[170.0, 150.0, 118.0], [20.0, 5.0, 4.0]])
     rng = Drawn(wanted)
     found = RandStainNA(spread=VISIUM, background=0).apply(tile, rng)
     assert rng.asked == [(VISIUM.location, VISIUM.scale)]
@@ -144,7 +144,7 @@ def test_the_two_laws_draw_from_location_and_scale():
         )
         np.testing.assert_allclose(drawn.mean(axis=0), VISIUM.location, rtol=0.05)
         np.testing.assert_allclose(drawn.std(axis=0), spread * np.array(VISIUM.scale), rtol=0.1)
-    tile = demo("P1a").patches[3]
+    tile = demo("P1a").stored_tiles[3]
     normal, laplace = (
         RandStainNA(law, VISIUM).apply(tile, np.random.default_rng(0))
         for law in ("normal", "laplace")
@@ -154,7 +154,7 @@ def test_the_two_laws_draw_from_location_and_scale():
 
 def test_the_spread_is_that_of_the_training_tiles_that_show_tissue():
     tissue = [
-        tile[::4, ::4] for section in (ONE, TWO) for tile in section.patches[1:]
+        tile[::4, ::4] for section in (ONE, TWO) for tile in section.stored_tiles[1:]
     ]  # the first is white
     found = np.array([moments(eight_bit(rgb2lab(tile))) for tile in tissue])
     normal, laplace = (RandStainNA(law).fitted([ONE, TWO]).spread for law in ("normal", "laplace"))
@@ -169,5 +169,5 @@ def test_the_spread_is_that_of_the_training_tiles_that_show_tissue():
 
 
 def test_white_tiles_alone_are_no_fit():
-    white = dataclasses.replace(ONE, patches=np.full_like(ONE.patches, 255))
+    white = dataclasses.replace(ONE, stored_tiles=np.full_like(ONE.stored_tiles, 255))
     assert refusal(lambda: RandStainNA().fitted([white, white])) == "no tile shows tissue"

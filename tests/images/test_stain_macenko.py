@@ -27,12 +27,12 @@ def agrees_with_torchstain(image: np.ndarray, template: np.ndarray) -> None:
 
 
 def test_a_demo_tile_becomes_torchstains():
-    agrees_with_torchstain(demo("P1a").patches[3], demo("Q1a").patches[7])
+    agrees_with_torchstain(demo("P1a").stored_tiles[3], demo("Q1a").stored_tiles[7])
 
 
 def test_a_real_tile_becomes_torchstains(her2st):
     agrees_with_torchstain(
-        real_section(her2st, "B4").patches[50], real_section(her2st, "C2").patches[60]
+        real_section(her2st, "B4").stored_tiles[50], real_section(her2st, "C2").stored_tiles[60]
     )
 
 

@@ -155,7 +155,7 @@ def test_a_section_without_image_or_without_tissue_says_so_in_one_line():
     section = tiny_section()
     assert "tiny section S1 has no image" in refusal(lambda: spots_kept(section, "stimage", 32))
     assert "tiny section S1 has no image" in refusal(
-        lambda: spots_kept(dataclasses.replace(section, patches=None), "deepspace", 32)
+        lambda: spots_kept(dataclasses.replace(section, stored_tiles=None), "deepspace", 32)
     )
     white = dataclasses.replace(
         section, thumbnail=np.full((40, 40, 3), 255, dtype=np.uint8), thumbnail_scale=0.1
@@ -170,4 +170,4 @@ def test_both_filters_on_a_real_slide(her2st):
     section, path = real_section(her2st, "C2"), next(her2st.glob("data/ST-imgs/C/C2/*.jpg"))
     slide = slides.read_slide(path)
     assert on_tissue(slide.thumbnail, slide.scale, section.pixels, 299).sum() == len(section) == 187
-    assert not_white(slides.cut_patches(slide.image, section.pixels, 224)).sum() == 169
+    assert not_white(slides.cut_tiles(slide.image, section.pixels, 224)).sum() == 169

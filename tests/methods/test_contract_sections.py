@@ -39,11 +39,15 @@ POOR = {
 
 def odd(section: Section) -> Section:
     """The section with a spot far from all others, and one without counts on a black patch."""
-    grid, counts, patches = section.grid.copy(), section.counts.tolil(), section.patches.copy()
+    grid, counts, patches = section.grid.copy(), section.counts.tolil(), section.stored_tiles.copy()
     grid[ALONE] += 9
     counts[EMPTY], patches[EMPTY] = 0, 0
     return replace(
-        section, grid=grid, counts=counts.tocsr(), patches=patches, digest=f"{section.digest} odd"
+        section,
+        grid=grid,
+        counts=counts.tocsr(),
+        stored_tiles=patches,
+        digest=f"{section.digest} odd",
     )
 
 

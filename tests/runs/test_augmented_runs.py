@@ -17,7 +17,9 @@ from conftest import tiny_section
 pytestmark = pytest.mark.slow
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
-ALIKE = dataclasses.replace(SECTIONS[0], patches=np.repeat(SECTIONS[0].patches[:1], 24, axis=0))
+ALIKE = dataclasses.replace(
+    SECTIONS[0], stored_tiles=np.repeat(SECTIONS[0].stored_tiles[:1], 24, axis=0)
+)
 SPLIT = Split("section-out", ("S1", "S2"), (), ("S3",), "section S3")
 TINY = {"width": 32, "channels": 16, "patch": 8, "tile_px": 32, "epochs": 1, "encoder": "own"}
 

@@ -265,12 +265,12 @@ def test_a_section_travels_as_its_folder_and_a_changed_one_whole(home):
     section = saved()[0]
     changed = dataclasses.replace(section, counts=section.counts * 2)
     assert len(pickle.dumps(section)) < 1000
-    assert len(pickle.dumps(changed)) > section.patches.nbytes
+    assert len(pickle.dumps(changed)) > section.stored_tiles.nbytes
     for sent in (section, changed):
         (arrived,) = pickle.loads(pickle.dumps(PackedSections([sent]))).open()
         assert arrived.digest == sent.digest
         assert (arrived.counts != sent.counts).nnz == 0
-        np.testing.assert_array_equal(arrived.patches, sent.patches)
+        np.testing.assert_array_equal(arrived.stored_tiles, sent.stored_tiles)
 
 
 def test_a_home_named_from_here_is_the_same_place_for_a_worker_elsewhere(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ def test_stnet_trains_its_own_encoder_and_averages_eight_views(protocol, target,
     sections = [
         *FEW,
         dataclasses.replace(
-            FEW[2], name="S4", patches=np.rot90(FEW[2].patches, axes=(1, 2)).copy()
+            FEW[2], name="S4", stored_tiles=np.rot90(FEW[2].stored_tiles, axes=(1, 2)).copy()
         ),
     ]  # S4 is S3 with its tiles turned
     words = {
@@ -119,9 +119,9 @@ def learning(split: Split, epochs: int = EPOCHS) -> tuple[Run, list[Section]]:
     Two of its reddest patches are swapped for the darkest: too strong an answer is wrong there.
     """
     swapped = tiny_section("S2", patient="P2")
-    order = swapped.patches[..., 0].mean(axis=(1, 2)).argsort()
+    order = swapped.stored_tiles[..., 0].mean(axis=(1, 2)).argsort()
     ends = np.concatenate([order[:2], order[-2:]])
-    swapped.patches[ends] = swapped.patches[ends[::-1]]
+    swapped.stored_tiles[ends] = swapped.stored_tiles[ends[::-1]]
     sections = [tiny_section("S1"), swapped, tiny_section("S3", patient="P3")]
     words = {
         "target": "log1p",

@@ -30,11 +30,11 @@ def pictured(name: str, patient: str, tint: float = 1.0) -> Section:
         255 * np.exp(-amount @ np.array([[0.65, 0.70, 0.29], [0.20 * tint, 0.95, 0.25]]))
     ).astype(np.uint8)
     slide[:20] = 255
-    patches = section.patches.copy()
+    patches = section.stored_tiles.copy()
     patches[::5] = 255
     return dataclasses.replace(
         section,
-        patches=patches,
+        stored_tiles=patches,
         thumbnail=slide,
         thumbnail_scale=0.1,
         digest=f"{section.digest}-pictured-{tint}",
@@ -99,13 +99,13 @@ def test_arms_are_filtered_before_they_are_matched():
 def test_all_sections_are_seen_in_the_stains_of_the_first_training_section(home):
     seen = stained(smoke(stain="vahadane"), SECTIONS)
     for name in ("S1", "S2", "S3", "S4"):
-        tissue = seen[name].patches[0].astype(int)
+        tissue = seen[name].stored_tiles[0].astype(int)
         assert seen[name].digest != next(s.digest for s in SECTIONS if s.name == name)
         assert (tissue == 255).all()  # a white tile stays white
     other = stained(
         smoke(stain="vahadane", split=dataclasses.replace(SPLIT, train=("S3", "S2"))), SECTIONS
     )
-    assert not np.array_equal(other["S1"].patches, seen["S1"].patches)
+    assert not np.array_equal(other["S1"].stored_tiles, seen["S1"].stored_tiles)
     assert stained(smoke(), SECTIONS)["S1"] is SECTIONS[0]
 
 
@@ -128,7 +128,7 @@ def test_who_is_seen_in_other_stains(home):
 
 def test_what_is_fitted_is_fitted_on_training_sections(home):
     """A test section of another colour changes no training tile."""
-    red = dataclasses.replace(SECTIONS[0], patches=SECTIONS[0].patches // 2, digest="red")
+    red = dataclasses.replace(SECTIONS[0], stored_tiles=SECTIONS[0].stored_tiles // 2, digest="red")
     for word in ("randstainna", "macenko"):
         before, after = (
             stained(smoke(stain=word), sections)["S2"].digest

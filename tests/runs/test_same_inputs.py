@@ -16,7 +16,7 @@ from compendium.runs.study import cost
 SMALLER = dataclasses.replace(
     SECTIONS[2],
     **{name: getattr(SECTIONS[2], name)[:20] for name in ("spots", "grid", "pixels", "counts")},
-    patches=SECTIONS[2].patches[:20],
+    stored_tiles=SECTIONS[2].stored_tiles[:20],
     digest="smaller",
 )
 COHORT = [

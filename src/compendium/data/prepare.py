@@ -38,7 +38,7 @@ def prepare(
     names
         By default all sections whose counts are there.
     tile_px
-        Side of the stored patches in px of the image, 16 to 1024.
+        Side of the stored tiles in px of the image, 16 to 1024.
     raw
         Folder of the raw files, by default where fetch puts them; a cohort of the user's own is
         the one that the cohort.yaml there states.
@@ -78,7 +78,7 @@ def _facts(name: str, raw: Path | None) -> Cohort:
 
 
 def reader(facts: Cohort, raw: Path | None, spots: str) -> Callable[[str, int], Section]:
-    """Return the function that reads a section from its name and the side of its patches in px."""
+    """Return the function that reads a section from its name and the side of its tiles in px."""
     if spots and facts.name != "wu":
         raise BadInput(f"cohort {facts.name} has one set of spots; leave out --spots")
     if facts.generator and raw:

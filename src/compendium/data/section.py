@@ -1,4 +1,4 @@
-"""The Section: one tissue section with its spots, counts and image patches."""
+"""The Section: one tissue section with its spots, counts and image tiles."""
 
 import dataclasses
 import hashlib
@@ -29,6 +29,7 @@ ARRAYS = {"square": (100.0, 200.0), "hexagonal": (55.0, 100.0)}
 # Tables of positions: of Space Ranger 2 and later; of earlier versions, without a header.
 SPACE_RANGER = ("tissue_positions.csv", "tissue_positions_list.csv")
 ARRAY_FACTS = ("array", "spot_um", "spot_pitch_um")
+TILES = "patches.npy"  # under this name since the first prepared sections
 PARTS = ("data", "indices", "indptr")  # of the counts, as they are stored
 
 
@@ -52,7 +53,7 @@ class Section:
         µm of tissue per pixel of the image.
     counts
         UMI counts [spot gene], or None where they are hidden from a method.
-    patches
+    stored_tiles
         RGB tiles centred on the spots, memory-mapped, or None without an image.
     thumbnail, thumbnail_scale
         RGB of the whole image, and thumbnail px per image px.
@@ -83,7 +84,7 @@ class Section:
     pixels: Float32[np.ndarray, "spot 2"]
     um_per_px: float
     counts: csr_matrix | None
-    patches: UInt8[np.ndarray, "spot px px 3"] | None = None
+    stored_tiles: UInt8[np.ndarray, "spot px px 3"] | None = None
     thumbnail: UInt8[np.ndarray, "height width 3"] | None = None
     thumbnail_scale: float = 0.0
     labels: np.ndarray | None = None
@@ -108,7 +109,7 @@ class Section:
                 mend = "give each a name without spaces around it"
                 raise BadInput(f"{str(wrong[0])!r} is no name of a {what}; {mend}")
             check_once(what, names, "the section")
-        for what in ("grid", "pixels", "patches", "labels"):
+        for what in ("grid", "pixels", "stored_tiles", "labels"):
             array = getattr(self, what)
             if array is not None and len(array) != len(self):
                 rows = f"{len(array)} rows of {what} for {len(self)} spots"
@@ -134,7 +135,9 @@ class Section:
         return len(self.spots)
 
     def __repr__(self) -> str:
-        image = "no image" if self.patches is None else f"{self.patches.shape[1]} px patches"
+        image = (
+            "no image" if self.stored_tiles is None else f"{self.stored_tiles.shape[1]} px tiles"
+        )
         size = f"{len(self)} spots, {len(self.genes)} genes, {image}"
         return f"<Section {self.cohort}/{self.name}: patient {self.patient}, {size}>"
 
@@ -166,7 +169,7 @@ class Section:
     ) -> "Section":
         """Make a section of an AnnData object laid out as scanpy and squidpy lay out Visium.
 
-        Inverse of `to_anndata` in all but the patches, which are cut from `image`.
+        Inverse of `to_anndata` in all but the tiles, which are cut from `image`.
 
         Parameters
         ----------
@@ -174,9 +177,9 @@ class Section:
             Counts in `layers["counts"]` or else in `X`, positions in px in `obsm["spatial"]`.
             Array positions in `obs` (`array_col`, `array_row`) are found from these if absent.
         image
-            The full-resolution image, or its file; without it the section has no patches.
+            The full-resolution image, or its file; without it the section has no tiles.
         tile_px
-            Side of the patches in px of the image.
+            Side of the tiles in px of the image.
         label_column
             Column of `obs` with the tissue classes; it may be absent.
         **stated
@@ -226,12 +229,12 @@ class Section:
     def tiles(
         self, px: int, um: float = 0.0, rows: slice = slice(None)
     ) -> UInt8[np.ndarray, "spot px px 3"]:
-        """Cut central tiles of the stored patches.
+        """Cut the centres of the stored tiles.
 
         Parameters
         ----------
         px
-            Side of a tile in px; without `um` the tile is a view of the patch.
+            Side of a tile in px; without `um` the tile is a view of the stored tile.
         um
             Side of a tile in µm of tissue, resampled to `px` x `px`.
         rows
@@ -240,9 +243,9 @@ class Section:
         Raises
         ------
         BadInput
-            Where there is no image, or the stored patches are smaller than the tile.
+            Where there is no image, or the stored tiles are smaller than the tile.
         """
-        stored, side = self._imaged(self.patches).shape[1], self.side(px, um)
+        stored, side = self._imaged(self.stored_tiles).shape[1], self.side(px, um)
         if not side:
             wrong = f"{um:g} µm asked for are less than half a pixel of {self.um_per_px:.3g} µm"
             raise BadInput(f"{self.where}: tiles of {wrong}; give a larger tile_um")
@@ -251,7 +254,7 @@ class Section:
             mend = f"run compendium prepare {self.cohort} --tile-px {side}"
             raise BadInput(f"{self.where}: tiles of {asked} asked for, {stored} px stored; {mend}")
         start = stored // 2 - side // 2  # row side // 2 of every tile is that of the spot's centre
-        tiles = self.patches[rows, start : start + side, start : start + side]
+        tiles = self.stored_tiles[rows, start : start + side, start : start + side]
         return tiles if side == px else _resampled(tiles, px)
 
     def _imaged(self, part: np.ndarray | None) -> np.ndarray:
@@ -270,9 +273,9 @@ class Section:
         facts = {key: value for key, value in facts.items() if unstated.get(key) != value}
         with atomic_folder(folder) as aside:
             np.savez(aside / "arrays.npz", **arrays)
-            if self.patches is not None:
-                np.save(aside / "patches.npy", self.patches)
-            facts["digest"] = content_digest(arrays, self.patches, facts)
+            if self.stored_tiles is not None:
+                np.save(aside / TILES, self.stored_tiles)
+            facts["digest"] = content_digest(arrays, self.stored_tiles, facts)
             (aside / "section.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
         return load(folder)
 
@@ -309,10 +312,10 @@ def usual_array(sources: Iterable[str]) -> dict[str, Any]:
     return array_facts("hexagonal" if visium else "square")
 
 
-def content_digest(arrays: dict[str, np.ndarray], patches: np.ndarray | None, facts: dict) -> str:
+def content_digest(arrays: dict[str, np.ndarray], tiles: np.ndarray | None, facts: dict) -> str:
     """Return the sha256 of the facts and of every array, the same on every machine."""
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for name, array in sorted(arrays.items()) + ([] if patches is None else [("patches", patches)]):
+    for name, array in sorted(arrays.items()) + ([] if tiles is None else [("patches", tiles)]):
         digest.update(f"{name}{array.shape}{array.dtype}".encode())
         digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
     return digest.hexdigest()
@@ -325,7 +328,7 @@ def digest(sections: Iterable[Section]) -> str:
 
 
 def load(folder: Path) -> Section:
-    """Open a prepared section; patches stay on disk until they are read.
+    """Open a prepared section; tiles stay on disk until they are read.
 
     Raises
     ------
@@ -349,12 +352,12 @@ def _read(folder: Path) -> Section:
     facts = json.loads((folder / "section.json").read_text())
     with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
         arrays = dict(stored)
-    path = folder / "patches.npy"
-    patches = np.load(path, mmap_mode="r") if path.exists() else None
+    path = folder / TILES
+    tiles = np.load(path, mmap_mode="r") if path.exists() else None
     parts = tuple(arrays.pop(f"counts_{part}") for part in PARTS)
     counts = csr_matrix(parts, shape=(len(arrays["spots"]), len(arrays["genes"])))
     facts = usual_array(facts["sources"]) | facts
-    return Section(counts=counts, patches=patches, **arrays, **facts)
+    return Section(counts=counts, stored_tiles=tiles, **arrays, **facts)
 
 
 def _reopen(folder: Path, digest: str) -> Section:

@@ -71,10 +71,12 @@ def channel_shares(sections: Iterable[Section], bins: int = 32, step: int = 8) -
         )
     tables = []
     for section in sections:
-        if section.patches is None:
+        if section.stored_tiles is None:
             continue
         facts = {"section": section.name, "patient": section.patient, "lab": section.lab}
-        pixels = np.asarray(section.patches[:, step // 2 :: step, step // 2 :: step]).reshape(-1, 3)
+        pixels = np.asarray(section.stored_tiles[:, step // 2 :: step, step // 2 :: step]).reshape(
+            -1, 3
+        )
         for channel, values in zip(CHANNELS, pixels.T, strict=True):
             counts, edges = np.histogram(values, bins=bins, range=(0, 256))
             levels, shares = (edges[:-1] + edges[1:] - 1) / 2, counts / counts.sum()

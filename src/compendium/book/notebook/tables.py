@@ -1,6 +1,6 @@
 """Where a chapter's tables come from: computed from prepared sections, or kept.
 
-Tables are kept by the reference run of a profile, and drawn where no sections are prepared.
+Tables are published by the reference run of a profile, and drawn where no sections are prepared.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +56,7 @@ def drawn(
             f"compendium fetch {one} and compendium prepare {one}" for one in cohorts
         )
         raise BadInput(
-            f"sections {', '.join(wanted)} of {cohort} are not prepared here, and the kept tables "
+            f"sections {', '.join(wanted)} of {cohort} are not prepared here, and the published tables "
             f"of chapter {chapter} were made with other values of {', '.join(other)}; "
             f"leave these out, or run {cure}"
         )
@@ -76,18 +76,18 @@ def superseded(made_by: Mapping[str, int]) -> list[str]:
 
 
 def _stored(folder: Path, made: Results, facts: Mapping[str, Any]) -> Results:
-    """Tables as they are read again, so that pages of made and of kept tables are alike."""
+    """Tables as they are read again, so that pages of made and of published tables are alike."""
     tables.write(folder, Results(made.tables, dict(made.facts) | facts))
     return tables.read(folder)
 
 
 def reference(profile: str, chapter: str) -> Results:
-    """The kept tables of a chapter; BadInput where there are none."""
+    """The published tables of a chapter; BadInput where there are none."""
     return tables.read(disk.resource(f"reference/{profile}") / chapter)
 
 
 def made_from(profile: str, kept: Results) -> str:
-    """The line under a figure that draws kept tables of another profile's run."""
+    """The line under a figure that draws published tables of another profile's run."""
     facts = " · ".join(f"{word} {kept.facts[word]}" for word in ("data", "protocol", "device"))
     return f"reference run {profile} · {facts} · computed at {kept.facts['commit']}"
 
@@ -98,16 +98,16 @@ def computed(profile: str) -> Path:
 
 
 def references() -> list[str]:
-    """Profiles of which tables are kept."""
+    """Profiles of which tables are published."""
     return sorted(path.name for path in disk.resource("reference").glob("*/"))
 
 
 def chapters_of(profile: str) -> list[str]:
-    """Chapters of which a profile's tables are kept; none where no run of it was."""
+    """Chapters of which a profile's tables are published; none where no run of it was."""
     return sorted(path.name for path in disk.resource("reference").glob(f"{profile}/*/"))
 
 
-def keep(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> list[Path]:
+def publish(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> list[Path]:
     """Copy the tables that were last computed here into data/reference of the checkout.
 
     Books without raw data draw them from there.

@@ -60,7 +60,7 @@ def shown_sections(
     """
     train = [slides[name] for name, role in roles.items() if role == TRAINING]
     test = next(slides[name] for name, role in roles.items() if role == OUTSIDE)
-    if all(section is not None and section.patches is not None for section in (*train, test)):
+    if all(section is not None and section.stored_tiles is not None for section in (*train, test)):
         return train, test, ""
     both = open_sections(SYNTHETIC, list(ONES))
     names = f"cohort {SYNTHETIC}, sections {' and '.join(ONES)}, not those of this page"
@@ -80,8 +80,8 @@ def variants(section: Section, train: Sequence[Section], seed: int = 0) -> list[
     seed
         Seed of the draw of each family.
     """
-    row = int(np.argmax([lab(tile[::4, ::4])[..., 0].std() for tile in section.patches]))
-    tile = np.asarray(section.patches[row])
+    row = int(np.argmax([lab(tile[::4, ::4])[..., 0].std() for tile in section.stored_tiles]))
+    tile = np.asarray(section.stored_tiles[row])
     image, forms = torch.tensor(tile).permute(2, 0, 1)[None], [Variant("", "as it is", tile)]
     with torch.random.fork_rng(devices=[]):
         for family in (family for name, family in FAMILIES.items() if name != PLAIN):

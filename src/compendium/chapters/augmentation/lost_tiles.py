@@ -34,10 +34,10 @@ def lost(tile: UInt8[np.ndarray, "px px 3"]) -> bool:
 
 
 def intact_tiles(
-    patches: UInt8[np.ndarray, "spot px px 3"], number: int
+    tiles: UInt8[np.ndarray, "spot px px 3"], number: int
 ) -> list[UInt8[np.ndarray, "side side 3"]]:
     """Return at most `number` tiles, evenly spaced among those that are not lost as they are."""
-    small = (np.asarray(each[::STEP, ::STEP]) for each in patches)
+    small = (np.asarray(each[::STEP, ::STEP]) for each in tiles)
     intact = [tile for tile in small if not lost(tile)]
     spaced = np.linspace(0, len(intact) - 1, min(number, len(intact)))
     return [intact[i] for i in np.unique(spaced.round().astype(int))]
@@ -58,7 +58,7 @@ def lost_shares(section: Section, seed: int) -> dict[str, object]:
     -------
     lost_tiles (their number), lost_section, and the share of the draws by strength.
     """
-    chosen = intact_tiles(section.patches, DRAWS)
+    chosen = intact_tiles(section.stored_tiles, DRAWS)
     shares = {
         f"lost_{name}": share_lost(STAINS[f"hed-{name}"], chosen, DRAWS, seed)
         for name in ("light", "strong")

@@ -115,7 +115,7 @@ def tile_colours(
 
 
 def _mean_colour(section: Section) -> np.ndarray:
-    pixels = lab(section.patches[:, ::STEP, ::STEP]).reshape(-1, 3)
+    pixels = lab(section.stored_tiles[:, ::STEP, ::STEP]).reshape(-1, 3)
     return pixels.mean(axis=0, dtype=np.float64)
 
 

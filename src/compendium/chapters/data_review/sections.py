@@ -47,7 +47,7 @@ def _numbers(section: Section) -> dict[str, object]:
         "genes": len(section.genes),
         **_quartiles("umi", depth),
         **_quartiles("genes", np.asarray((section.counts > 0).sum(axis=1)).ravel()),
-        "image": section.patches is not None,
+        "image": section.stored_tiles is not None,
         "um_per_px": section.um_per_px,
         "spot_px": section.spot_um / section.um_per_px,
     }
@@ -114,8 +114,8 @@ def depth_and_darkness(sections: Iterable[Section]) -> pd.DataFrame:
     the mean brightness of its tile).
     """
     rows = []
-    for section in (section for section in sections if section.patches is not None):
-        pixels = np.asarray(section.patches[:, STEP // 2 :: STEP, STEP // 2 :: STEP])
+    for section in (section for section in sections if section.stored_tiles is not None):
+        pixels = np.asarray(section.stored_tiles[:, STEP // 2 :: STEP, STEP // 2 :: STEP])
         darkness = 255 - pixels.reshape(len(section), -1).mean(axis=1)
         rows.append((section.name, float(spearmanr(umi_totals(section), darkness).statistic)))
     return pd.DataFrame(rows, columns=["section", "spearman"])

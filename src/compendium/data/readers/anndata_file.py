@@ -34,7 +34,7 @@ def read(path: Path, image: Path | None, source: SectionSource, tile_px: int) ->
     source
         Patient, lab, technology, array, scale and the column of labels.
     tile_px
-        Side of the stored patches in px of the image.
+        Side of the stored tiles in px of the image.
 
     Raises
     ------

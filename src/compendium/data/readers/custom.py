@@ -180,7 +180,7 @@ def read(root: Path, cohort: Cohort, name: str, px: int) -> Section:
     Parameters
     ----------
     px
-        Side of the stored patches in px of the image.
+        Side of the stored tiles in px of the image.
 
     Raises
     ------

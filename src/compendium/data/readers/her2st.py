@@ -23,7 +23,7 @@ def read(root: Path, name: str, px: int) -> Section:
     Parameters
     ----------
     px
-        Side of the stored patches in px of the full image.
+        Side of the stored tiles in px of the full image.
 
     Returns
     -------

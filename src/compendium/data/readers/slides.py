@@ -1,4 +1,4 @@
-"""Slide images: opened within bounds, cut into patches, shrunk to a thumbnail."""
+"""Slide images: opened within bounds, cut into tiles, shrunk to a thumbnail."""
 
 import struct
 import warnings
@@ -140,12 +140,12 @@ def _as_array(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
 
 
 def section_fields(slide: Slide, pixels: Float32[np.ndarray, "spot 2"], px: int) -> dict[str, Any]:
-    """Return what a Section holds of its slide: patches around the spots and the thumbnail."""
-    patches = cut_patches(slide.image, pixels, px)
-    return {"patches": patches, "thumbnail": slide.thumbnail, "thumbnail_scale": slide.scale}
+    """Return what a Section holds of its slide: tiles around the spots and the thumbnail."""
+    tiles = cut_tiles(slide.image, pixels, px)
+    return {"stored_tiles": tiles, "thumbnail": slide.thumbnail, "thumbnail_scale": slide.scale}
 
 
-def cut_patches(
+def cut_tiles(
     image: UInt8[np.ndarray, "height width 3"], pixels: Float32[np.ndarray, "spot 2"], px: int
 ) -> UInt8[np.ndarray, "spot {px} {px} 3"]:
     """Cut `px` x `px` tiles centred on the spots.
@@ -166,8 +166,8 @@ def cut_patches(
         first = f"first at ({x:.0f}, {y:.0f}); check that the spot table is of this image"
         size = f"{width} x {height} px"
         raise BadInput(f"{outside.sum()} spots lie outside the image of {size}, {first}")
-    patches = np.full((len(pixels), px, px, 3), 255, dtype=np.uint8)
-    for patch, (x, y) in zip(patches, centre.astype(int) - px // 2, strict=True):
+    tiles = np.full((len(pixels), px, px, 3), 255, dtype=np.uint8)
+    for tile, (x, y) in zip(tiles, centre.astype(int) - px // 2, strict=True):
         top, left, bottom, right = max(y, 0), max(x, 0), min(y + px, height), min(x + px, width)
-        patch[top - y : bottom - y, left - x : right - x] = image[top:bottom, left:right]
-    return patches
+        tile[top - y : bottom - y, left - x : right - x] = image[top:bottom, left:right]
+    return tiles

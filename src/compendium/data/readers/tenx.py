@@ -14,7 +14,7 @@ def read(root: Path, name: str, px: int) -> Section:
     Parameters
     ----------
     px
-        Side of the stored patches in px of the image.
+        Side of the stored tiles in px of the image.
 
     Returns
     -------

@@ -68,7 +68,7 @@ def read_files(
     source
         Name, patient, laboratory and technology.
     px
-        Side of the stored patches in px of the full-resolution image.
+        Side of the stored tiles in px of the full-resolution image.
 
     Returns
     -------

@@ -32,7 +32,7 @@ def read(root: Path, name: str, px: int, spots: str = FILTERED) -> Section:
     Parameters
     ----------
     px
-        Side of the stored patches in px of the full image.
+        Side of the stored tiles in px of the full image.
     spots
         `filtered`, or `unfiltered` as HisToGene and Hist2ST were benchmarked.
 

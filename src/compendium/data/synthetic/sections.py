@@ -50,7 +50,7 @@ def make(name: str, px: int = 224) -> Section:
         pixels=plan.pixels,
         um_per_px=200 / PITCH,
         counts=csr_matrix(counts(name)),
-        patches=np.stack([image[y : y + px, x : x + px] for x, y in corners]),
+        stored_tiles=np.stack([image[y : y + px, x : x + px] for x, y in corners]),
         thumbnail=thumbnail(image),
         thumbnail_scale=1 / SHRINK,
         labels=np.array(CLASSES)[plan.morphology[:, : len(CLASSES)].argmax(axis=1)],

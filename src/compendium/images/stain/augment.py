@@ -117,7 +117,7 @@ class RandStainNA:
         """
         if not self.measures:
             return self
-        tiles = (tile for section in sections for tile in section.patches)
+        tiles = (tile for section in sections for tile in section.stored_tiles)
         shown = (tile[::EVERY, ::EVERY] for tile in tiles if tile.mean() <= 255 * WHITE)
         measured = [moments(eight_bit(lab(tile))) for tile in shown]
         if not measured:

@@ -56,7 +56,7 @@ def restained(section: Section, train: Sequence[Section], name: str) -> Section:
     BadInput
         A section has no image, or its stains cannot be measured.
     """
-    if section.patches is None:
+    if section.stored_tiles is None:
         wrong = f"section {section.name} has no image, and stain={name} changes images"
         cure = f"fetch its image and prepare it again, or give stain={AS_IT_IS}"
         raise BadInput(f"{section.cohort} {wrong}: {cure}")
@@ -64,12 +64,12 @@ def restained(section: Section, train: Sequence[Section], name: str) -> Section:
     facts = f"{name} {section.digest} by {' '.join(s.digest for s in rests_on)} {versions.STAIN}"
     digest = hashlib.sha256(facts.encode()).hexdigest()
     path = home() / "stained" / name / f"{section.cohort}-{section.name}-{digest[:16]}.npy"
-    if (patches := _stored(path)) is None:
+    if (tiles := _stored(path)) is None:
         with alone(path):
-            if (patches := _stored(path)) is None:  # no other process wrote it meanwhile
+            if (tiles := _stored(path)) is None:  # no other process wrote it meanwhile
                 _write(path, section, changes(section, train, name))
-                patches = np.load(path, mmap_mode="r")
-    return dataclasses.replace(section, patches=patches, digest=digest)
+                tiles = np.load(path, mmap_mode="r")
+    return dataclasses.replace(section, stored_tiles=tiles, digest=digest)
 
 
 def changes(
@@ -81,14 +81,14 @@ def changes(
     """
     if method := NORMALISERS.get(name):
         own, template = measure(section, name), measure(train[0], name)
-        return lambda rows: method.apply(np.asarray(section.patches[rows]), own, template)
+        return lambda rows: method.apply(np.asarray(section.stored_tiles[rows]), own, template)
     augmenter = fitted(train, name)
 
     def drawn(tile: np.ndarray, spot: str) -> UInt8[np.ndarray, "px px 3"]:
         seed = hashlib.sha256(f"{section.digest} {name} {spot}".encode()).digest()
         return augmenter.apply(tile, np.random.default_rng(int.from_bytes(seed)))
 
-    return lambda rows: np.stack([*map(drawn, section.patches[rows], section.spots[rows])])
+    return lambda rows: np.stack([*map(drawn, section.stored_tiles[rows], section.spots[rows])])
 
 
 def measure(section: Section, name: str) -> StainPair | Colours:
@@ -162,7 +162,7 @@ def _stored(path: Path) -> np.ndarray | None:
 
 
 def _write(path: Path, section: Section, changed: Callable[[slice], np.ndarray]) -> None:
-    shape = section.patches.shape
+    shape = section.stored_tiles.shape
     with atomic_file(path) as aside:
         out = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
         for start in range(0, len(section), TILES):

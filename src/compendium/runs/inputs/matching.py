@@ -88,10 +88,10 @@ def _some_spots(
 
 
 def subset(section: Section, rows: Int64[np.ndarray, "some"]) -> Section:
-    """Select counts, positions and labels of some spots; the patches stay with the full section."""
+    """Select counts, positions and labels of some spots; the tiles stay with the full section."""
     cut = {name: getattr(section, name)[rows] for name in ("spots", "grid", "pixels", "counts")}
     labels = None if section.labels is None else section.labels[rows]
-    return replace(section, **cut, patches=None, labels=labels)
+    return replace(section, **cut, stored_tiles=None, labels=labels)
 
 
 def thinned(section: Section, share: float, rng: np.random.Generator) -> Section:
