@@ -1,4 +1,4 @@
-"""The whole book of the reference run, built on a machine that has no raw data: every page drawn from the tables in data/reference."""
+"""The whole book of the reference run on a machine without raw data, from published tables."""
 
 import os
 import shutil
@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from compendium.book.notebook import tables as results
+from compendium.book.notebook.show import PLOTLY
 from compendium.book.run.chapters import chapters
 from compendium.storage import CHECKOUT
 
@@ -18,8 +19,8 @@ SOURCES = ("book", "notebooks", "_config.yml", "CONTRIBUTING.md")
 
 
 @pytest.fixture(scope="module", params=results.references())
-def built(request, tmp_path_factory):
-    """Profile and root of a book that was built from its kept tables in a copy of the sources, with an empty home."""
+def drawn(request, tmp_path_factory):
+    """Profile and root of a book built from published tables in a copy of the sources; its home."""
     root, home = tmp_path_factory.mktemp("book"), tmp_path_factory.mktemp("home")
     for name in SOURCES:
         if (CHECKOUT / name).is_dir():
@@ -37,8 +38,8 @@ def built(request, tmp_path_factory):
     return request.param, root, home
 
 
-def test_every_page_is_drawn_from_kept_tables(built):
-    profile, root, home = built
+def test_every_page_is_drawn_from_published_tables(drawn):
+    profile, root, home = drawn
     for name, notebook in chapters(root).items():
         page = nbformat.read(root / "book" / "chapters" / notebook.name, as_version=4)
         shown = "".join(
@@ -51,7 +52,18 @@ def test_every_page_is_drawn_from_kept_tables(built):
     assert not (home / "runs").exists() and not (home / "tables").exists(), "nothing was computed"
 
 
-def test_every_page_became_html(built):
-    _, root, _ = built
+def test_the_pointer_shows_words_and_units_and_no_names_of_columns(drawn):
+    _, root, _ = drawn
+    for notebook in chapters(root).values():
+        page = nbformat.read(root / "book" / "chapters" / notebook.name, as_version=4)
+        for cell in page.cells:
+            for output in cell.get("outputs", []):
+                bundle = output.get("data", {}).get(PLOTLY, {"data": []})
+                hovers = [trace.get("hovertemplate") or "" for trace in bundle["data"]]
+                assert [hover for hover in hovers if "=%{" in str(hover)] == [], notebook.name
+
+
+def test_every_page_became_html(drawn):
+    _, root, _ = drawn
     made = {path.stem for path in (root / "_build" / "html" / "chapters").glob("*.html")}
     assert made >= {notebook.stem for notebook in chapters(root).values()}
