@@ -1,4 +1,7 @@
-"""The whole book of the reference run, built on a machine that has no raw data: every page drawn from the tables in data/reference."""
+"""The whole book of the reference run, built on a machine that has no raw data.
+
+Every page is drawn from the tables in data/reference.
+"""
 
 import os
 import shutil
@@ -19,7 +22,10 @@ SOURCES = ("book", "notebooks", "_config.yml", "CONTRIBUTING.md")
 
 @pytest.fixture(scope="module", params=results.references())
 def built(request, tmp_path_factory):
-    """Profile and root of a book that was built from its kept tables in a copy of the sources, with an empty home."""
+    """Profile and root of a book that was built from its kept tables.
+
+    It was built in a copy of the sources, with an empty home.
+    """
     root, home = tmp_path_factory.mktemp("book"), tmp_path_factory.mktemp("home")
     for name in SOURCES:
         if (CHECKOUT / name).is_dir():
