@@ -123,7 +123,7 @@ def test_a_ninth_chapter_is_three_places(tmp_path):
     assert "finding-colours" in names
     assert page.metadata["compendium"]["fingerprint"]["versions"]
     listed = subprocess.run(
-        [sys.executable, "-c", "from compendium.book.run.chapters import chapters; print(*chapters())"],
+        [sys.executable, "-c", "from compendium.book.notebook.chapter_files import chapters; print(*chapters())"],
         cwd=root, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert listed.stdout.split()[-1] == "neighbours"
