@@ -10,7 +10,10 @@ import pytest
 
 import compendium
 
-BLOCKED = "scanpy squidpy anndata plotly papermill kornia spatialdata jupyter_book torch_geometric harmonypy"
+BLOCKED = (
+    "scanpy squidpy anndata plotly papermill kornia spatialdata jupyter_book torch_geometric "
+    "harmonypy"
+)
 CODE = f"""
 import importlib, pkgutil, sys
 class Refuse:
@@ -72,7 +75,10 @@ def test_a_room_imports_no_later_one(room):
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys; from compendium.__main__ import parser; parser().format_help(); assert not {'torch', 'numpy', 'pandas', 'plotly'} & set(sys.modules)"
+    code = (
+        "import sys; from compendium.__main__ import parser; parser().format_help(); "
+        "assert not {'torch', 'numpy', 'pandas', 'plotly'} & set(sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 

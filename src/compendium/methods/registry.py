@@ -140,7 +140,6 @@ def recipe(name: str) -> Recipe:
         Where no method has this name; the message lists the known ones.
     """
     if not isinstance(name, str) or name not in METHODS:
-        raise BadInput(
-            f"unknown method {name!r}; {did_you_mean(str(name), METHODS)}known: {', '.join(names())}"
-        )
+        near = did_you_mean(str(name), METHODS)
+        raise BadInput(f"unknown method {name!r}; {near}known: {', '.join(names())}")
     return METHODS[name]

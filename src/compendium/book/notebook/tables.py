@@ -56,8 +56,8 @@ def drawn(
             f"compendium fetch {one} and compendium prepare {one}" for one in cohorts
         )
         raise BadInput(
-            f"sections {', '.join(wanted)} of {cohort} are not prepared here, and the published tables "
-            f"of chapter {chapter} were made with other values of {', '.join(other)}; "
+            f"sections {', '.join(wanted)} of {cohort} are not prepared here, and the "
+            f"published tables of chapter {chapter} were made with other values of {', '.join(other)}; "
             f"leave these out, or run {cure}"
         )
     line = (
