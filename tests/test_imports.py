@@ -1,10 +1,14 @@
 """The core runs where only its own dependencies are installed."""
 
+import ast
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import compendium
 
 BLOCKED = (
     "scanpy squidpy anndata plotly papermill kornia spatialdata jupyter_book torch_geometric "
@@ -31,6 +35,43 @@ print(late)
 def test_core_rooms_import_without_the_rim():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+PACKAGE = Path(compendium.__file__).parent
+ROOMS = (
+    "data images methods runs evaluation plots chapters book.notebook book.run book.site".split()
+)
+"""Parts of the package; each imports only itself and those before it."""
+
+
+def place(module: str) -> int | None:
+    """The place in ROOMS of a module by its full name; None where it lies in no room."""
+    names = [f"compendium.{room}" for room in ROOMS]
+    return next((i for i, name in enumerate(names) if f"{module}.".startswith(f"{name}.")), None)
+
+
+def imported(path: Path) -> set[str]:
+    """Names of the package that a file imports, in its functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{each.name}" for each in node.names}
+    return {name for name in found if name.startswith("compendium.")}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_no_later_one(room):
+    files = sorted((PACKAGE / room.replace(".", "/")).rglob("*.py"))
+    own = ROOMS.index(room)
+    later = {
+        f"{file.relative_to(PACKAGE)} imports {name}"
+        for file in files
+        for name in imported(file)
+        if (place(name) or 0) > own
+    }
+    assert files and not later
 
 
 def test_help_imports_nothing_heavy():

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from compendium.__main__ import main
+from compendium.book.notebook.chapter_files import chapters
 from compendium.book.notebook.parameters import declared
-from compendium.book.run.chapters import chapters, has_folder
+from compendium.book.run.chapters import has_folder
 
 pytestmark = pytest.mark.slow
 

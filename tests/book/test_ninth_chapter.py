@@ -129,7 +129,7 @@ def test_a_ninth_chapter_is_three_places(tmp_path):
         [
             sys.executable,
             "-c",
-            "from compendium.book.run.chapters import chapters; print(*chapters())",
+            "from compendium.book.notebook.chapter_files import chapters; print(*chapters())",
         ],
         cwd=root,
         env=environment,

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from compendium.book.notebook import tables
-from compendium.book.run.chapters import chapters
+from compendium.book.notebook.chapter_files import chapters
 from compendium.book.site.verdicts import COLUMNS, as_myst, findings_of, printed, verdicts
 from compendium.evaluation.verdict import Verdict
 from compendium.storage import CHECKOUT

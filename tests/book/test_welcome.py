@@ -5,8 +5,8 @@ import shlex
 import subprocess
 
 from compendium.__main__ import parser
+from compendium.book.notebook.chapter_files import chapters
 from compendium.book.notebook.parameters import declared, from_text
-from compendium.book.run.chapters import chapters
 from compendium.data.splits import RULES
 from compendium.methods import names
 from compendium.storage import CHECKOUT

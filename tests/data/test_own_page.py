@@ -15,7 +15,7 @@ from test_visium_refused import REFUSED as VISIUM
 
 from compendium.__main__ import main, parser
 from compendium.book.notebook import parameters, profiles
-from compendium.book.run.chapters import chapters
+from compendium.book.notebook.chapter_files import chapters
 from compendium.data.prepare import open_sections
 from compendium.data.readers import custom as own
 from compendium.data.readers import slides

@@ -10,8 +10,8 @@ import pytest
 
 from compendium.book.notebook import profiles
 from compendium.book.notebook import tables as results
+from compendium.book.notebook.chapter_files import chapters
 from compendium.book.notebook.show import PLOTLY
-from compendium.book.run.chapters import chapters
 from compendium.storage import CHECKOUT
 
 pytestmark = pytest.mark.slow

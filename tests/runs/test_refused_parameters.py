@@ -1,5 +1,8 @@
 """Parameters that cannot be are refused when a run is planned, and by the classes themselves."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -187,6 +190,46 @@ def test_all_mistakes_are_in_one_answer():
         "windows=clean is for methods that see all spots",
     ):
         assert mistake in line
+
+
+@pytest.mark.parametrize("name", ["protocol", "budget", "panel", "stain", "epochs"])
+@pytest.mark.parametrize("value", [["a"], {}, None], ids=str)
+def test_a_value_of_another_type_is_one_mistake_among_others(name, value):
+    with pytest.raises(BadInput) as refused:
+        plan_run("tiny", SPLIT, "stnet", sections=SECTIONS, **{name: value, "lr": 0.0})
+    line = str(refused.value)
+    assert f"{name} is {value!r}" in line and "lr is 0.0" in line and "\n" not in line
+
+
+NO_NAMES = """
+from compendium.errors import BadInput
+from compendium.runs import plan_run
+for method in (["stnet"], {}, None, 3):
+    try:
+        plan_run("tiny", None, method, sections=[])
+    except BadInput as refused:
+        print(repr(method) in str(refused), len(str(refused).splitlines()))
+"""
+
+
+def test_a_method_that_is_no_name_is_refused():
+    """In a process of its own, where no annotation is checked."""
+    done = subprocess.run([sys.executable, "-c", NO_NAMES], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["True 1"] * 4, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "refused"),
+    [("momentum", (0, 0.0, 0.99), (-0.1, 1, 1.5)), ("weight_decay", (0, 2.0), (-1e-4, -1))],
+)
+def test_bounds_of_the_optimiser(name, taken, refused):
+    def plan(value):
+        return plan_run("tiny", SPLIT, "stnet", sections=SECTIONS, panel="all", **{name: value})
+
+    assert [getattr(plan(value), name) for value in taken] == list(taken)
+    for value in refused:
+        with pytest.raises(BadInput, match=f"{name} is {value!r}"):
+            plan(value)
 
 
 def test_an_integer_is_a_float_where_one_is_wanted_and_nothing_else_is_converted():

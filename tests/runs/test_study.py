@@ -280,7 +280,7 @@ def test_a_run_whose_trial_fails_is_no_reason_to_leave_out_the_others(monkeypatc
     counts_only = tiny_section(
         "S4", patient="P4", spots=9
     )  # the smallest: the one that a trial takes
-    object.__setattr__(counts_only, "patches", None)
+    object.__setattr__(counts_only, "stored_tiles", None)
     sections = [*SECTIONS, counts_only]
     runs = plan_runs("tiny", sections, ["section-out"], ["mean", "ridge"], **WORDS)
     with pytest.raises(RunsFailed, match="4 of 8 runs failed"):

@@ -139,8 +139,7 @@ def recipe(name: str) -> Recipe:
     BadInput
         Where no method has this name; the message lists the known ones.
     """
-    if name not in METHODS:
-        raise BadInput(
-            f"unknown method {name!r}; {did_you_mean(name, METHODS)}known: {', '.join(names())}"
-        )
+    if not isinstance(name, str) or name not in METHODS:
+        near = did_you_mean(str(name), METHODS)
+        raise BadInput(f"unknown method {name!r}; {near}known: {', '.join(names())}")
     return METHODS[name]

@@ -194,11 +194,22 @@ def _computed(
     fitted = fit(run, prepared.training, prepared.validation, device, checkpoint)
     predicted = _predicted(run, fitted.method, prepared.test, device)
     seconds = round(fitted.earlier + time.monotonic() - began, 4)
-    facts = {"run": asdict(run), "line": run.line, "stages": run.versions(), "seconds": seconds}
-    facts |= {"data": {s.name: s.digest for s in used(run, sections)}}
-    facts |= _results(prepared, fitted) | _surroundings(device)
-    arrays = predicted | {"fitted_target": store.fitted_arrays(prepared.target)}
-    return store.write(target, facts, prepared.target.genes, **arrays)
+    facts = {
+        "run": asdict(run),
+        "line": run.line,
+        "stages": run.versions(),
+        "data": {s.name: s.digest for s in used(run, sections)},
+        "seconds": seconds,
+        **_training_facts(prepared, fitted),
+        **_machine_facts(device),
+    }
+    return store.write(
+        target,
+        facts,
+        prepared.target.genes,
+        **predicted,
+        fitted_target=store.fitted_arrays(prepared.target),
+    )
 
 
 def members(run: Run) -> list[Run]:
@@ -232,14 +243,18 @@ def average(run: Run, fits: Sequence[store.Record], target: Path) -> store.Recor
     curve = [
         {term: float(np.mean([row[term] for row in rows])) for term in rows[0]} for rows in curves
     ]
-    facts = first.facts | {"run": asdict(run), "line": run.line, "curve": curve}
-    facts |= {"members": [fit.id for fit in fits]}
-    facts |= {"finished": max(fit.facts["finished"] for fit in fits)}
-    facts |= {name: sum(fit.facts[name] for fit in fits) for name in SUMMED}
+    own = {
+        "run": asdict(run),
+        "line": run.line,
+        "curve": curve,
+        "members": [fit.id for fit in fits],
+        "finished": max(fit.facts["finished"] for fit in fits),
+    }
+    sums = {name: sum(fit.facts[name] for fit in fits) for name in SUMMED}
     predictions = [fit.predictions for fit in fits]
     return store.write(
         target,
-        facts,
+        first.facts | own | sums,
         first.genes,
         predictions=_over(predictions, np.mean),
         spread=_over(predictions, np.std, ddof=1),
@@ -258,29 +273,41 @@ def _predicted(
     run: Run, method: Method, test: Sequence[Section], device: str
 ) -> dict[str, store.Arrays]:
     """What a trained method says of each test section."""
-    rows = {section.name: rows_predicted(run, section) for section in test}
     values = {"predictions": {s.name: predict(run, method, s, device) for s in test}}
     if classify := getattr(method, "classify", None):
         values["probabilities"] = {s.name: predict(run, method, s, device, classify) for s in test}
-    return values | {"rows": {name: spots for name, spots in rows.items() if spots is not None}}
+    rows = {section.name: rows_predicted(run, section) for section in test}
+    values["rows"] = {name: spots for name, spots in rows.items() if spots is not None}
+    return values
 
 
-def _results(prepared: RunInputs, fitted: Fitted) -> dict:
+def _training_facts(prepared: RunInputs, fitted: Fitted) -> dict:
     """What a record states of training."""
-    target, spots = prepared.target, sum(len(each) for each in prepared.training)
-    facts = {"classes": prepared.classes, "curve": fitted.curve, "best_epoch": fitted.best_epoch}
-    facts |= {"target": {"transform": target.transform, "spots": target.spots}}
-    sizes = {"parameters": count(fitted.method), "trainable": count(fitted.method, trainable=True)}
-    return facts | sizes | {"training_spots": spots}
+    target = prepared.target
+    return {
+        "classes": prepared.classes,
+        "target": {"transform": target.transform, "spots": target.spots},
+        "training_spots": sum(len(each) for each in prepared.training),
+        "curve": fitted.curve,
+        "best_epoch": fitted.best_epoch,
+        "parameters": count(fitted.method),
+        "trainable": count(fitted.method, trainable=True),
+    }
 
 
-def _surroundings(device: str) -> dict:
+def _machine_facts(device: str) -> dict:
     """What a record states of the machine, the time and the packages."""
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    packages = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
-    facts = {"process_peak_memory_mb": peak_memory_mb(), "threads": torch.get_num_threads()}
-    facts |= {"device": device_line(device), "precision": "float32"}
-    return facts | {"finished": now, "versions": packages}
+    return {
+        "device": device_line(device),
+        "precision": "float32",
+        "threads": torch.get_num_threads(),
+        "process_peak_memory_mb": peak_memory_mb(),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
+    }
 
 
 def count(method: Method, trainable: bool = False) -> int:

@@ -63,13 +63,20 @@ def prediction(record: store.Record, section: Section) -> "AnnData":
 def provenance(record: store.Record) -> dict[str, str]:
     """Describe as text what made a prediction: run, method, training, code, device and time."""
     facts, run = record.facts, _run(record)
-    target = f"{run.target}: {REGISTRY[run.target].formula}"
-    stages = ", ".join(f"{stage} {number}" for stage, number in facts["stages"].items())
-    what = {"run": record.id, "line": facts["line"], "method": run.title, "target": target}
-    what |= {"panel": run.panel, "seed": str(run.seed), "train": " ".join(run.split.train)}
-    what |= {"left_out": run.split.left_out}
-    made = {"version": f"compendium {facts['versions']['compendium']}", "code": stages}
-    return what | made | {"device": facts["device"], "finished": facts["finished"]}
+    return {
+        "run": record.id,
+        "line": facts["line"],
+        "method": run.title,
+        "target": f"{run.target}: {REGISTRY[run.target].formula}",
+        "panel": run.panel,
+        "seed": str(run.seed),
+        "train": " ".join(run.split.train),
+        "left_out": run.split.left_out,
+        "version": f"compendium {facts['versions']['compendium']}",
+        "code": ", ".join(f"{stage} {number}" for stage, number in facts["stages"].items()),
+        "device": facts["device"],
+        "finished": facts["finished"],
+    }
 
 
 def _run(record: store.Record) -> Run:

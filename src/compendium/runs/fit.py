@@ -90,13 +90,21 @@ def build(run: Run, sections: list[Inputs]) -> Method:
     sections
         Training inputs.
     """
-    facts, targets = recipe(run.method), np.concatenate([each.target for each in sections])
-    image = {"tile_px": run.tile_px, "weights": run.weights, "scale": run.scale}
-    image |= {"features": 0 if run.encoder == OWN else sections[0].image.shape[1]}
-    counted = {"spots": len(targets), "rates": _rates(sections)}
-    counted |= {"classes": 1 + max(int(each.labels.max()) for each in sections)}
-    mean = torch.from_numpy(targets.mean(axis=0))
-    spec = ModelSpec(len(mean), mean, run.target, encoder=facts.encoder, **image, **counted)
+    facts = recipe(run.method)
+    targets = np.concatenate([each.target for each in sections])
+    spec = ModelSpec(
+        genes=targets.shape[1],
+        mean=torch.from_numpy(targets.mean(axis=0)),
+        target=run.target,
+        classes=1 + max(int(each.labels.max()) for each in sections),
+        spots=len(targets),
+        features=0 if run.encoder == OWN else sections[0].image.shape[1],
+        tile_px=run.tile_px,
+        encoder=facts.encoder,
+        weights=run.weights,
+        scale=run.scale,
+        rates=_rates(sections),
+    )
     torch.manual_seed(seed_of("build", run.seed))
     method = facts.build(spec, **dict(run.model))
     for part in method.modules():
@@ -167,11 +175,13 @@ class _Training:
     checkpoint: Path
 
     def __post_init__(self) -> None:
-        weights, run = [p for p in self.method.parameters() if p.requires_grad], self.run
+        run = self.run
+        weights = [p for p in self.method.parameters() if p.requires_grad]
         # Fused: on a CPU the loop over tensors took a fifth of a step.
         own = {"momentum": run.momentum} if run.optimiser == "sgd" else {"fused": True}
-        own |= {"lr": run.lr, "weight_decay": run.weight_decay}
-        self.optimiser = OPTIMISERS[run.optimiser](weights, **own)
+        self.optimiser = OPTIMISERS[run.optimiser](
+            weights, lr=run.lr, weight_decay=run.weight_decay, **own
+        )
         self.began = self.saved = time.monotonic()
 
     def to_the_end(self, after_epoch: Callable[[int], None] | None) -> dict:
@@ -201,7 +211,8 @@ class _Training:
     def epoch(self, epoch: int) -> dict[str, float]:
         """One pass over the training batches; mean of each loss term."""
         self.method.train()
-        sums, steps = Counter(), 0
+        sums: Counter[str] = Counter()
+        steps = 0
         for batch in training(self.run, self.sections, epoch, self.device):
             terms = self.method.losses(batch)
             loss = sum(terms.values())
@@ -227,8 +238,11 @@ class _Training:
 
     def save(self, state: dict, now: float) -> None:
         """Write the checkpoint."""
-        trained = {"method": self.method.state_dict(), "optimiser": self.optimiser.state_dict()}
-        trained |= {"seconds": state["seconds"] + now - self.began}
+        trained = {
+            "method": self.method.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "seconds": state["seconds"] + now - self.began,
+        }
         packed = io.BytesIO()  # torch hides the reason of a full disk, a file gives it
         torch.save(state | trained, packed)
         write_checksummed(self.checkpoint, packed.getbuffer())

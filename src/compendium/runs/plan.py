@@ -53,14 +53,17 @@ def plan_run(
     if protocol == "clean" and split.rule not in PATIENTS_MAY_BE_SHARED:
         with collected(mistakes):
             check_apart(split, sections)
-    if protocol in PROTOCOLS:
+    if isinstance(protocol, str) and protocol in PROTOCOLS:
         with collected(mistakes):
             encoder = encoder_of(facts, encoder, protocol)
     _refuse(method, mistakes)
     values = resolved(facts, protocol, asked["budget"], encoder, _visium(split, sections)) | given
-    values |= {"encoder": encoder, "panel": asked["panel"] or PROTOCOLS[protocol]["panel"]}
-    values |= {"members": 1, "augment": "none"} if facts.optimiser == "closed form" else {}
-    values |= {"stain": AS_IT_IS} if encoder in (NONE, COORDINATES) else {}
+    values["encoder"] = encoder
+    values["panel"] = asked["panel"] or PROTOCOLS[protocol]["panel"]
+    if facts.optimiser == "closed form":
+        values.update(members=1, augment="none")
+    if encoder in (NONE, COORDINATES):
+        values["stain"] = AS_IT_IS
     model = tuple(sorted((name, values.pop(name)) for name in facts.model))
     run = Run(cohort=cohort, split=split, method=method, model=model, **values)
     _refuse(method, _cannot_be_built(run))
@@ -100,10 +103,18 @@ def _cannot_be_built(run: Run) -> list[str]:
 def _build_without_numbers(method: str, target: str, tile_px: int, model: tuple) -> None:
     """Let the method refuse parameters that do not fit each other (tile_px=0: frozen features)."""
     facts = recipe(method)
-    seen = {"features": 0 if tile_px else 8, "tile_px": tile_px, "encoder": facts.encoder}
-    spec = {"target": target, "classes": 2, "weights": encoders.RANDOM} | seen
     with torch.device("meta"):
-        facts.build(ModelSpec(2, torch.zeros(2), **spec), **dict(model))
+        spec = ModelSpec(
+            genes=2,
+            mean=torch.zeros(2),
+            target=target,
+            classes=2,
+            features=0 if tile_px else 8,
+            tile_px=tile_px,
+            encoder=facts.encoder,
+            weights=encoders.RANDOM,
+        )
+        facts.build(spec, **dict(model))
 
 
 def _parse(facts: Recipe, split: Split, given: Mapping[str, object]) -> tuple[dict, list[str]]:

@@ -24,9 +24,22 @@ from compendium.methods import Recipe, describe, recipe
 from compendium.methods.registry import NONE, OWN, Config
 
 PROTOCOLS: dict[str, dict[str, str | bool]] = {
-    "published": {"split": "section-out", "panel": "hvg_769", "stain_test": False, "encoder": OWN},
-    "clean": {"split": "patient-out", "panel": "hvg(300)", "target": "wide", "scale": "normalised"}
-    | {"spots": EVERY, "stain": AS_IT_IS, "stain_test": True, "encoder": encoders.FROZEN},
+    "published": {
+        "split": "section-out",
+        "panel": "hvg_769",
+        "stain_test": False,
+        "encoder": OWN,
+    },
+    "clean": {
+        "split": "patient-out",
+        "panel": "hvg(300)",
+        "target": "wide",
+        "scale": "normalised",
+        "spots": EVERY,
+        "stain": AS_IT_IS,
+        "stain_test": True,
+        "encoder": encoders.FROZEN,
+    },
 }
 """Parameters that a protocol sets; it leaves others as the method's recipe says."""
 
@@ -44,7 +57,6 @@ IN_LINE = (*PROTOCOLS["clean"], "budget", "members", "tile_um", "windows")
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 AtLeastZero = Annotated[int, Field(ge=0)]
-Real = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -100,8 +112,8 @@ class Run:
     permute: bool
     optimiser: Literal["adam", "adamw", "sgd", "closed form"]
     lr: AboveZero
-    momentum: Real
-    weight_decay: Real
+    momentum: Share
+    weight_decay: NotNegative
     batch: AtLeastOne
     epochs: AtLeastZero
     model: tuple[tuple[str, int | float | bool | str], ...]
@@ -118,20 +130,25 @@ class Run:
     @property
     def title(self) -> str:
         """Title of a row; a published method on frozen features is called a head on them."""
-        facts, title, suffix = recipe(self.method), describe(self.method).title, ""
-        tuned = dict(self.model).get("tuned")
-        title = title.replace("frozen", "tuned") if tuned else title
+        facts = recipe(self.method)
+        title = describe(self.method).title
+        if dict(self.model).get("tuned"):
+            title = title.replace("frozen", "tuned")
         if not facts.control and self.encoder != OWN:
-            suffix = " head on frozen features" if facts.unit == "spot" else " on frozen features"
-        return title + suffix + (f", mean of {self.members} fits" if self.members > 1 else "")
+            title += " head on frozen features" if facts.unit == "spot" else " on frozen features"
+        if self.members > 1:
+            title += f", mean of {self.members} fits"
+        return title
 
     @property
     def line(self) -> str:
         """Protocol with its exceptions, e.g. `clean, except split = section-out`."""
         facts = recipe(self.method)
-        preset = defaults(facts) | facts.published | PROTOCOLS[self.protocol] | {"budget": "full"}
-        preset |= {"encoder": encoder_of(facts, "", self.protocol)}
-        preset |= {"windows": PUBLISHED} if self.protocol == self.windows == PUBLISHED else {}
+        preset = defaults(facts) | facts.published | PROTOCOLS[self.protocol]
+        preset["budget"] = "full"
+        preset["encoder"] = encoder_of(facts, "", self.protocol)
+        if self.protocol == "published" and self.windows == PUBLISHED:
+            preset["windows"] = PUBLISHED  # as published, hence no exception
         now = vars(self) | {"split": self.split.rule}
         changed = [f"{name} = {now[name]}" for name in IN_LINE if now[name] != preset[name]]
         return f"{self.protocol}, except {', '.join(changed)}" if changed else self.protocol
@@ -147,9 +164,11 @@ class Run:
 
     def versions(self) -> dict[str, int]:
         """Return the version of the method and of every stage that the run passes through."""
-        passed = {"inputs", "fit"}
-        passed |= {"features"} if self.encoder not in (OWN, NONE, COORDINATES) else set()
-        passed |= {"stain"} if self.stain != AS_IT_IS else set()
+        passed = ["inputs", "fit"]
+        if self.encoder not in (OWN, NONE, COORDINATES):
+            passed.append("features")
+        if self.stain != AS_IT_IS:
+            passed.append("stain")
         known = versions.stages().items()
         stages = {stage: version for stage, version in known if stage in passed}
         return {"method": recipe(self.method).version} | stages
@@ -163,9 +182,9 @@ class Run:
         encoder's weights, and the content of the sections (of corrected counts too for sct).
         """
         default = {each.name: each.default for each in fields(self)}
-        stated = {"data": {s.name: s.digest for s in sections}, "stages": self.versions()}
-        own = asdict(self).items()
-        facts = {name: value for name, value in own if value != default[name]} | stated
+        facts = {name: value for name, value in asdict(self).items() if value != default[name]}
+        facts["data"] = {s.name: s.digest for s in sections}
+        facts["stages"] = self.versions()
         if self.encoder not in (NONE, COLOUR, COORDINATES):
             name = recipe(self.method).encoder if self.encoder == OWN else self.encoder
             facts["weights"] = encoders.weights_id(name, self.weights) if name else ""
@@ -174,8 +193,14 @@ class Run:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-UNSTATED = {"panel": "", "seed": 0, "protocol": "clean", "budget": "laptop"}
-UNSTATED |= {"encoder": "", "weights": ""}
+UNSTATED = {
+    "panel": "",
+    "seed": 0,
+    "protocol": "clean",
+    "budget": "laptop",
+    "encoder": "",
+    "weights": "",
+}
 """Parameters of runs of every method where none is given; see `encoder_of` for the encoder."""
 
 PARAMETERS = {
@@ -193,22 +218,42 @@ def defaults(facts: Recipe) -> dict[str, Any]:
 
 
 def resolved(facts: Recipe, protocol: str, budget: str, encoder: str, visium: bool) -> dict:
-    """Return parameters before any is given: those of recipe, budget, protocol and array."""
-    values = defaults(facts) | {"laptop": facts.laptop, "smoke": facts.smoke, "full": {}}[budget]
-    values |= facts.published if protocol == "published" else {}
-    presets = PROTOCOLS[protocol] | (VISIUM[protocol] if visium and facts.unit == "section" else {})
-    values |= {name: value for name, value in presets.items() if name in values}
-    return values | ({} if encoder == OWN else {"tile_px": FROZEN_TILE_PX, "augment": "none"})
+    """Return parameters before any is given: those of recipe, budget, protocol and array.
+
+    Parameters
+    ----------
+    facts
+        Recipe of the method.
+    protocol, budget
+        What the parameters start from.
+    encoder
+        Encoder of the run; frozen ones see tiles of one size, which are not augmented.
+    visium
+        Whether all sections are Visium slides.
+    """
+    budgets = {"smoke": facts.smoke, "laptop": facts.laptop, "full": {}}
+    values = defaults(facts) | budgets[budget]
+    if protocol == "published":
+        values.update(facts.published)
+    presets = PROTOCOLS[protocol]
+    if visium and facts.unit == "section":
+        presets = presets | VISIUM[protocol]
+    values.update({name: value for name, value in presets.items() if name in values})
+    if encoder != OWN:
+        values.update(tile_px=FROZEN_TILE_PX, augment="none")
+    return values
 
 
 @cache
 def parameters_of(config: Config, closed_form: bool) -> type[BaseModel]:
     """Return the model of the parameters of a method's runs, architecture among them."""
     bounded = {int: AtLeastOne, float: NotNegative}
-    own = {name: type(value) for name, value in vars(config).items()}
-    types = PARAMETERS | {name: bounded.get(kind, kind) for name, kind in own.items()}
-    types |= {name: Literal[known] for name, known in config.choices().items()}
-    types |= {"dropout": Share} if "dropout" in types else {}
+    kinds = {name: type(value) for name, value in vars(config).items()}
+    numbers = {name: bounded.get(kind, kind) for name, kind in kinds.items()}
+    choices = {name: Literal[known] for name, known in config.choices().items()}
+    types = PARAMETERS | numbers | choices
+    if "dropout" in types:
+        types["dropout"] = Share
     types["optimiser"] = Literal["closed form"] if closed_form else Literal["adam", "adamw", "sgd"]
     strict = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
     given = {name: (kind, None) for name, kind in types.items()}

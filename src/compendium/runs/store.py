@@ -28,8 +28,13 @@ from compendium.runs.run import Run
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 CHECKSUM = "facts_sha256"
 FITTED = ("low", "high", "share")  # arrays of a fitted target
-GROUPS = {"section": "predictions", "spread": "spread", "class": "probabilities"}
-GROUPS |= {"rows": "rows", "target": "fitted_target"}
+GROUPS = {
+    "section": "predictions",
+    "spread": "spread",
+    "class": "probabilities",
+    "rows": "rows",
+    "target": "fitted_target",
+}
 """First word of the arrays in predictions.npz, and the field of Record that they make up."""
 
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]

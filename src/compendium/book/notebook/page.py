@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compendium import __version__
-from compendium.book.notebook import profiles, rerun
+from compendium.book.notebook import chapter_files, profiles, rerun
 from compendium.book.notebook.commit import commit
 from compendium.book.notebook.parameters import check, declared, given
 from compendium.book.notebook.show import NOTED, publish, show, show_table
 from compendium.book.notebook.tables import drawn
-from compendium.book.run import chapters
 from compendium.data.partition import ROLES
 from compendium.data.sources import cohort as listed
 from compendium.machine import cores
@@ -55,7 +54,7 @@ def start(name: str, namespace: dict[str, Any]) -> "Page":
     BadInput
         There is no such chapter or profile, or a parameter is unknown or of another type.
     """
-    notebook = chapters.find(name)
+    notebook = chapter_files.find(name)
     known = declared(notebook)
     values = check(known, given(namespace))
     profile = profiles.load(values["profile"])
@@ -87,9 +86,13 @@ class Page:
         self.profile, self.parameters = profile, parameters
         self.cohort: str = parameters.get("cohort") or profile.cohort
         self.sections: list[str] | None = parameters.get("sections") or profile.sections
-        self.device = self.protocol = self.data_digest = ""
+        self.device = ""
+        self.protocol = ""
+        self.data_digest = ""
         self.overrides: dict[str, Any] = {}
-        self._commit, self._began, self._fits = commit(notebook.parent), time.monotonic(), 0
+        self._commit = commit(notebook.parent)
+        self._began = time.monotonic()
+        self._fits = 0.0  # seconds
 
     def results(self, make: "Callable[[], Results]") -> "Results":
         """The tables and facts that the page is drawn from.

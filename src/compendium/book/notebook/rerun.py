@@ -6,8 +6,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from compendium.book.notebook.markup import filled
 from compendium.book.notebook.parameters import Parameter
-from compendium.book.site.markup import filled
+
+TEMPLATE = Path(__file__).with_name("templates") / "rerun.html"
 
 
 def banner(text: str) -> str:
@@ -43,7 +45,7 @@ def box(chapter: str, notebook: Path, known: list[Parameter], values: dict[str, 
         ours.append(f"-p {shlex.quote(f'{name}={text}')}")
         plain.append(f"-y {shlex.quote(f'{name}: {text}')}")
     rows = [(p, as_text(p.default), as_text(values[p.name])) for p in known]
-    return filled("rerun.html", parameters=rows, ours=" ".join(ours), plain=" ".join(plain))
+    return filled(TEMPLATE, parameters=rows, ours=" ".join(ours), plain=" ".join(plain))
 
 
 def as_text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Run chapters: find them, check their parameters, run them aside.
+"""Run chapters: check their parameters, run them aside.
 
 Only a notebook that ran to its end becomes a page.
 """
@@ -14,6 +14,7 @@ from typing import Any
 from compendium import __version__
 from compendium import storage as disk
 from compendium.book.notebook import parameters, profiles
+from compendium.book.notebook.chapter_files import chapters, find
 from compendium.book.notebook.commit import commit, versions
 from compendium.book.run import executed
 from compendium.book.run.execution import ChapterFailed, execute
@@ -26,20 +27,6 @@ from compendium.processes import workers
 def to_stderr(line: str) -> None:
     """Where progress goes unless the caller says otherwise."""
     print(line, file=sys.stderr, flush=True)
-
-
-def chapters(root: Path | None = None) -> dict[str, Path]:
-    """Name -> notebook of every chapter, in their order: 02_id_loocv.ipynb is id-loocv."""
-    found = sorted(((root or profiles.root()) / "notebooks").glob("[0-9]*_*.ipynb"))
-    return {path.stem.split("_", 1)[1].replace("_", "-"): path for path in found}
-
-
-def find(name: str, root: Path | None = None) -> Path:
-    """The notebook of a chapter."""
-    known = chapters(root)
-    if name not in known:
-        raise BadInput(f"unknown chapter {name} (known: {', '.join(known) or 'none'})")
-    return known[name]
 
 
 def has_folder(name: str) -> bool:
@@ -85,16 +72,24 @@ def run_chapter(
     root = root or profiles.root()
     notebook = find(name, root)
     chosen, resolved, stated = _resolve(name, profile, overrides or {}, root)
-    facts = {"chapter": name, "notebook": notebook.name, "parameters": resolved}
-    facts |= {"profile": stated.name, "banner": stated.banner, "cohort": stated.cohort}
-    facts |= {"commit": commit(root), "version": __version__, "versions": versions()}
-    facts["date"] = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    facts["fingerprint"] = fingerprint(notebook, stated, resolved, root)
+    facts = {
+        "chapter": name,
+        "notebook": notebook.name,
+        "parameters": resolved,
+        "profile": stated.name,
+        "banner": stated.banner,
+        "cohort": stated.cohort,
+        "commit": commit(root),
+        "version": __version__,
+        "versions": versions(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "fingerprint": fingerprint(notebook, stated, resolved, root),
+    }
     began = time.monotonic()
     done = execute(notebook, name, chosen, root)
     facts["seconds"] = round(time.monotonic() - began, 1)
     # a chapter may have prepared its cohort itself
-    facts["fingerprint"] |= prepared_sections(stated)
+    facts["fingerprint"].update(prepared_sections(stated))
     try:
         done = executed.clean(done, facts, executed.machine_paths(root))
     except BadInput as error:
@@ -129,7 +124,8 @@ def outdated(name: str, profile: str = "demo", root: Path | None = None) -> str:
         return str(error)
     if facts.get("profile") != profile:
         return f"it was run with profile {facts.get('profile')}"
-    was, now = facts.get("fingerprint", {}), fingerprint(find(name, root), stated, resolved, root)
+    was = facts.get("fingerprint", {})
+    now = fingerprint(find(name, root), stated, resolved, root)
     changed = [part for part, value in now.items() if was.get(part) != value]
     return f"changed: {', '.join(changed)}" if changed else ""
 

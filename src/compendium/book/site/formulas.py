@@ -9,12 +9,15 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
-from compendium.book.site.markup import scrolled
+from compendium.book.notebook.markup import scrolled
 
 LOGGER = logging.getLogger(__name__)
 SPACE = "{http://www.w3.org/1998/Math/MathML}"
-CHILDREN = dict.fromkeys(("mfrac", "mroot", "msub", "msup", "munder", "mover"), 2)
-CHILDREN |= {"msubsup": 3, "munderover": 3}
+CHILDREN = {
+    **dict.fromkeys(("mfrac", "mroot", "msub", "msup", "munder", "mover"), 2),
+    "msubsup": 3,
+    "munderover": 3,
+}
 LIMITS = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
 # Environments whose rows are aligned at &: the translator knows split; Sphinx sets numbers.
 ALIGNED = re.compile(

@@ -52,7 +52,8 @@ FORMS = (Form("wide", 680, 330, 400, 165), Form("narrow", 340, 340, 48, 22))
 
 def boxes(name: str) -> list[Step]:
     """List the boxes of a method, from the tile to the expression and the loss."""
-    facts, loss = recipe(name), Step("loss", "loss", describe(name).loss, side="out")
+    facts = recipe(name)
+    loss = Step("loss", "loss", describe(name).loss, side="out")
     inner = [loss if step.part == "loss" else step for step in steps(name)]
     return [
         Step("tile", f"tile of {facts.tile_px} px", EXAMPLE[facts.unit]),
@@ -127,7 +128,9 @@ def to_svg(title: str, drawn: Sequence[Step], form: Form) -> str:
 
 
 def _body(drawn: Sequence[Step], form: Form) -> tuple[str, int]:
-    parts, y, rows = [], 0, list(_rows(drawn))
+    rows = list(_rows(drawn))
+    parts: list[str] = []
+    y = 0
     for row in rows:
         if row is not rows[0]:
             parts.append(_arrow(form.way, y, form.way, y + GAP))
@@ -150,7 +153,8 @@ def _beside(main: Step, sides: list[Step], y: int, form: Form) -> tuple[str, int
     heights = [_height(side, width) for side in sides]
     total = sum(heights) + PAD * max(0, len(sides) - 1)
     height = max(_height(main, form.main), total)
-    parts, at = [_box(main, 0, y, form.main, height)], y + (height - total) // 2
+    parts = [_box(main, 0, y, form.main, height)]
+    at = y + (height - total) // 2
     for side, tall in zip(sides, heights, strict=True):
         ends = (form.main, form.branch) if side.side == "out" else (form.branch, form.main)
         parts += [
@@ -163,7 +167,8 @@ def _beside(main: Step, sides: list[Step], y: int, form: Form) -> tuple[str, int
 
 def _below(main: Step, sides: list[Step], y: int, form: Form, last: bool) -> tuple[str, int]:
     """What feeds a step stands above it, what it feeds below; the main way passes on the left."""
-    parts, start = [], y
+    parts: list[str] = []
+    start = y
     order = sorted([main, *sides], key=lambda step: ("in", "", "out").index(step.side))
     for step in order:
         gap, draw = (PAD, _line) if step.side else (GAP, _arrow)

@@ -7,9 +7,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from compendium import __version__
 from compendium.book.notebook.commit import commit
+from compendium.book.notebook.markup import scrolled
 from compendium.book.notebook.show import to_csv, to_html
 from compendium.book.site import method_drawings, method_tables
-from compendium.book.site.markup import scrolled
 from compendium.book.site.plates import TableFigure, plate
 from compendium.methods import Step, describe, names
 

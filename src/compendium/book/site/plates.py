@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 
+from compendium.book.notebook.markup import scrolled
 from compendium.book.notebook.show import PLOTLY, TABLE
-from compendium.book.site.markup import scrolled
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -49,11 +49,13 @@ class PlotlyRenderer:
         page = renderer.renderer
         docname = page.sphinx_env.docname
         if data.mime_type == TABLE:
-            kind, facts, figure = "table", data.content, TableFigure()
-            files, label = {}, f"Table {facts['name'].replace('-', ' ')}"
-            body = scrolled(facts["html"], label)
+            kind, figure = "table", TableFigure()
+            facts = data.content
+            label = f"Table {facts['name'].replace('-', ' ')}"
+            body, files = scrolled(facts["html"], label), {}
         else:
-            kind, facts, figure = "figure", data.content["layout"].get("meta"), nodes.figure()
+            kind, figure = "figure", nodes.figure()
+            facts = data.content["layout"].get("meta")
             if not isinstance(facts, dict) or "caption" not in facts:
                 renderer.logger.warning(UNCAPTIONED, subtype="figure", line=data.line)
                 return []

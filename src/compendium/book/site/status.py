@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+from compendium.book.notebook import chapter_files
 from compendium.book.notebook.commit import commit
+from compendium.book.notebook.markup import filled
 from compendium.book.notebook.rerun import as_text, duration
 from compendium.book.run import chapters, executed
-from compendium.book.site.markup import filled
 from compendium.errors import BadInput
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+TEMPLATE = Path(__file__).with_name("templates") / "status.html"
 COLUMNS = ("fits", "run", "took", "profile", "device", "commit")
 FACTS = {"fits": "records", "run": "date"}
 """Column -> fact, of those that have other names."""
@@ -75,7 +77,7 @@ class StatusDirective(SphinxDirective):
 
 def statuses(root: Path) -> list[Status]:
     """Every chapter of the repository at `root`, in order, run or not."""
-    return [_status(name, root) for name in chapters.chapters(root)]
+    return [_status(name, root) for name in chapter_files.chapters(root)]
 
 
 def _status(name: str, root: Path) -> Status:
@@ -125,7 +127,7 @@ def to_html(found: list[Status], titles: dict[str, str], links: dict[str, str], 
         The commit that the chapters are compared with.
     """
     rows = [(status, titles[status.page], links.get(status.page)) for status in found]
-    return filled("status.html", columns=COLUMNS, rows=rows, today=today)
+    return filled(TEMPLATE, columns=COLUMNS, rows=rows, today=today)
 
 
 def took(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
 from compendium.book.notebook import profiles, tables
-from compendium.book.run import chapters
+from compendium.book.notebook.chapter_files import chapters
 from compendium.evaluation.findings import Finding, decide_all, verdict_table
 from compendium.evaluation.results import Results
 
@@ -35,7 +35,7 @@ def findings_of(chapter: str) -> tuple[Finding, ...]:
 def published(profile: str, root: Path) -> Iterator[tuple[str, Results]]:
     """Yield the name and the published tables of each chapter of a profile, in the book's order."""
     there = tables.chapters_of(profile)
-    for chapter in chapters.chapters(root):
+    for chapter in chapters(root):
         if chapter in there:
             yield chapter, tables.reference(profile, chapter)
 
@@ -82,7 +82,7 @@ class VerdictsDirective(SphinxDirective):
 
 def printed(table: pd.DataFrame, root: Path) -> pd.DataFrame:
     """Return verdicts in fewer columns: numbers of chapters as links, values with intervals."""
-    stems = {name: notebook.stem for name, notebook in chapters.chapters(root).items()}
+    stems = {name: notebook.stem for name, notebook in chapters(root).items()}
     links = {name: f"{{doc}}`{int(stem[:2])} </chapters/{stem}>`" for name, stem in stems.items()}
     number, low, high = (table[name].map(_cell).astype(str) for name in ("value", "low", "high"))
     interval = (" (" + low + " to " + high + ")").where(table["low"].notna(), "")

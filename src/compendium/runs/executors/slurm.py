@@ -62,10 +62,12 @@ class JobArray(Executor):
         # Not named after the job, which may start before a folder of its name is there.
         folder = home() / "slurm" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         own = {"name": "compendium", "timeout_min": TIMEOUT_MIN}
-        own |= {"slurm_array_parallelism": workers} if workers else {}
-        where = {"folder": folder, "cluster": "slurm", "slurm_max_num_timeout": REQUEUES}
+        if workers:
+            own["slurm_array_parallelism"] = workers
         try:
-            self.executor = AutoExecutor(**where)
+            self.executor = AutoExecutor(
+                folder=folder, cluster="slurm", slurm_max_num_timeout=REQUEUES
+            )
             self.executor.update_parameters(**own | dict(parameters))
         except (RuntimeError, NameError, TypeError, ValueError, AssertionError) as error:
             raise BadInput(
@@ -109,7 +111,8 @@ def wait(jobs: Sequence["Job"]) -> dict[str, str]:
     """
     before: dict[str, str] = {}
     while True:
-        states, files = queue(), {path.name for path in jobs[0].paths.folder.iterdir()}
+        states = queue()
+        files = {path.name for path in jobs[0].paths.folder.iterdir()}
         left = [job.job_id for job in jobs if job.paths.result_pickle.name not in files]
         lost = {}
         if states is not None:

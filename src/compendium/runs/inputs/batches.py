@@ -88,7 +88,8 @@ def inputs(
     classes
         Classes of the labels, in order.
     """
-    section, counted, rows = spots.full_section, spots.section, spots.rows
+    section = spots.full_section
+    counted, rows = spots.section, spots.rows
     _check_positions(run, counted)
     image = image_input(run, section, device)
     views = [image_input(run, section, device, view) for view in augmented_views(run) if training]
@@ -98,19 +99,36 @@ def inputs(
         rows = np.arange(len(section)) if rows is None else rows
         rows = rows[rng.permutation(len(rows))]
     if rows is not None:
-        image, augmented = image[rows], None if augmented is None else augmented[:, rows]
+        image = image[rows]
+        augmented = None if augmented is None else augmented[:, rows]
     seen = Inputs(image, counted.grid, augmented=augmented)
     if target is None:
         return seen
-    learned = {"target": target(counted), "counts": counted.matrix(target.genes)}
-    learned |= {"size": size_factors(counted, target), "labels": class_numbers(counted, classes)}
-    return replace(seen, **learned)
+    return replace(
+        seen,
+        target=target(counted),
+        counts=counted.matrix(target.genes),
+        size=size_factors(counted, target),
+        labels=class_numbers(counted, classes),
+    )
 
 
 def windowed(
     run: Run, spots: Sequence[TrainingSubset], whole: Sequence[Inputs], target: Target | None
 ) -> list[Inputs]:
-    """Cut the inputs of sections into the windows of the run; a method sees each as a section."""
+    """Cut the inputs of sections into the windows of the run; a method sees each as a section.
+
+    Parameters
+    ----------
+    run
+        The run.
+    spots
+        The spots of each section.
+    whole
+        Their inputs.
+    target
+        Fitted target; None for sections that are predicted, whose counts are not looked at.
+    """
     if run.windows == WHOLE:
         return list(whole)
     cut = []
@@ -267,15 +285,18 @@ def batch(
         Whether tiles are augmented, and features drawn from the augmented ones.
     """
     part = section.at(rows)
-    image, views = torch.from_numpy(np.ascontiguousarray(part.image)), None
+    image = torch.from_numpy(np.ascontiguousarray(part.image))
+    views = None
     if augment and part.augmented is not None:
         views = torch.from_numpy(part.augmented)
     if image.dtype == torch.uint8:
         image = _scaled_tiles(run, image.to(device), augment)
     elif run.augment != "none" and views is not None:
-        image, views = views[torch.randint(len(views), (len(rows),)), torch.arange(len(rows))], None
-    learned = (part.target, part.counts, part.size, part.labels)
-    learned = (None if values is None else torch.from_numpy(values) for values in learned)
+        drawn = torch.randint(len(views), (len(rows),))  # one view for each spot
+        image = views[drawn, torch.arange(len(rows))]
+        views = None
+    arrays = (part.target, part.counts, part.size, part.labels)
+    learned = [None if array is None else torch.from_numpy(array) for array in arrays]
     return Batch(image, torch.from_numpy(part.grid).long(), *learned, views=views).to(device)
 
 

@@ -1,9 +1,10 @@
 """The inputs of a run: spots, stains, matching, targets, classes, images and windows together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float32
 
 from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
@@ -64,23 +65,63 @@ def prepare_inputs(
     The same inputs at every call.
     """
     spots, target = training_set(run, sections)
-    classes, valid, test = class_names(spots), run.split.valid, run.split.test
-    corrected, names = {}, [each.full_section.name for each in spots]
-    if run.target == "harmony":
-        values = harmonised([target(each.section) for each in spots])
-        corrected = dict(zip(names, values, strict=True))
+    classes = class_names(spots)
+    corrected = _corrected(spots, target) if run.target == "harmony" else {}
+    valid, test = run.split.valid, run.split.test
     if smallest:
-        spots, valid, test = [min(spots, key=lambda each: len(each.full_section))], (), ()
-    train = [each.full_section.name for each in spots]
+        spots = [min(spots, key=lambda each: len(each.full_section))]
+        valid = test = ()
+    train = _names(spots)
     images = stained(run, used(run, sections), [*train, *valid, *test])
     spots = [replace(each, full_section=images[each.full_section.name]) for each in spots]
-    shown = [inputs(run, each, target, device, True, classes) for each in spots]
-    named = zip(train, shown, strict=True)
-    shown = [replace(seen, target=corrected.get(name, seen.target)) for name, seen in named]
-    checks = [TrainingSubset(images[name], counted(images[name], run.target)) for name in valid]
-    checked = [inputs(run, each, target, device, classes=classes) for each in checks]
-    shown, checked = windowed(run, spots, shown, target), windowed(run, checks, checked, target)
-    return RunInputs(train, shown, checked, [images[name] for name in test], target, classes)
+    return RunInputs(
+        train=train,
+        training=_training(run, spots, target, device, classes, corrected),
+        validation=_validation(run, [images[name] for name in valid], target, device, classes),
+        test=[images[name] for name in test],
+        target=target,
+        classes=classes,
+    )
+
+
+def _names(spots: Sequence[TrainingSubset]) -> list[str]:
+    return [each.full_section.name for each in spots]
+
+
+def _corrected(
+    spots: Sequence[TrainingSubset], target: Target
+) -> dict[str, Float32[np.ndarray, "spot gene"]]:
+    """Targets of the training sections without what tells sections apart, by Harmony."""
+    values = harmonised([target(each.section) for each in spots])
+    return dict(zip(_names(spots), values, strict=True))
+
+
+def _training(
+    run: Run,
+    spots: Sequence[TrainingSubset],
+    target: Target,
+    device: str,
+    classes: Sequence[str],
+    corrected: Mapping[str, np.ndarray],
+) -> list[Inputs]:
+    """Inputs of the training sections; `corrected` replaces the targets of those it names."""
+    own = [inputs(run, each, target, device, training=True, classes=classes) for each in spots]
+    named = zip(_names(spots), own, strict=True)
+    seen = [replace(each, target=corrected.get(name, each.target)) for name, each in named]
+    return windowed(run, spots, seen, target)
+
+
+def _validation(
+    run: Run,
+    sections: Sequence[Section],
+    target: Target,
+    device: str,
+    classes: Sequence[str],
+) -> list[Inputs]:
+    """Inputs of the validation sections, of which every spot is seen and none is augmented."""
+    spots = [TrainingSubset(each, counted(each, run.target)) for each in sections]
+    seen = [inputs(run, each, target, device, classes=classes) for each in spots]
+    return windowed(run, spots, seen, target)
 
 
 def training_set(run: Run, sections: Sequence[Section]) -> tuple[list[TrainingSubset], Target]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from compendium.data.section import Section
 from compendium.data.splits import Split
@@ -108,21 +109,30 @@ def features_left(runs: Sequence[Run], sections: Sequence[Section], device: str 
     The features of the smallest of them are computed, cached and timed.
     """
     device = pick_device(device)
-    shown = {path: each for run in runs for path, *each in _images(run, sections, device)}
-    left = {path: each for path, each in shown.items() if not path.exists()}
+    needed = [each for run in runs for each in _needed(run, sections, device)]
+    once = {each.path: each for each in needed}.values()  # runs share features
+    left = [each for each in once if not each.path.exists()]
     if not left:
         return 0.0
-    run, smallest, view = left.pop(min(left, key=lambda path: len(left[path][1])))
+    smallest = min(left, key=lambda each: len(each.section))
     began = time.monotonic()
-    _measured(image_input, run, smallest, device, view)
-    rest = sum(len(section) for _, section, _ in left.values())
-    return (time.monotonic() - began) / len(smallest) * rest
+    _measured(image_input, smallest.run, smallest.section, device, smallest.view)
+    seconds = time.monotonic() - began
+    rest = sum(len(each.section) for each in left) - len(smallest.section)
+    return seconds / len(smallest.section) * rest
 
 
-def _images(
-    run: Run, sections: Sequence[Section], device: str
-) -> Iterator[tuple[Path, Run, Section, str]]:
-    """Sections and views whose features a run is shown, each with the path of these features."""
+class _Features(NamedTuple):
+    """Features that a run is shown, of a section or of one of its augmented views."""
+
+    path: Path
+    run: Run
+    section: Section
+    view: str
+
+
+def _needed(run: Run, sections: Sequence[Section], device: str) -> Iterator[_Features]:
+    """The features of frozen encoders that a run is shown."""
     if run.encoder in (OWN, NONE, COORDINATES):
         return
     asked = Encoding(run.encoder, run.tile_px, run.weights, device, run.scale, tile_um=run.tile_um)
@@ -130,7 +140,7 @@ def _images(
         views = augmented_views(run) if section.name in run.split.train else ()
         for view in dict.fromkeys(["", *views]):
             how = asked._replace(view=view)
-            yield cache_path(section, how), run, section, view
+            yield _Features(cache_path(section, how), run, section, view)
 
 
 def _measured(work: Callable, *arguments) -> object:

@@ -159,10 +159,14 @@ class Progress:
         line = f"{len(self.runs)} runs: {stored} stored, {len(self.due)} to do"
         if not self.due:
             return line
-        few = {0: " of computing in all", 1: ""}
-        at_once = few.get(self.workers, f" on {self.workers} workers")
         total = duration(self.side_by_side(self.seconds, self.features))
-        return f"{line}; about {total}{at_once} ({', '.join(self._parts())})"
+        return f"{line}; about {total}{self._on_workers()} ({', '.join(self._parts())})"
+
+    def _on_workers(self) -> str:
+        """What the estimated time is of: one worker needs no word, an unknown number is none."""
+        if self.workers == 0:
+            return " of computing in all"
+        return f" on {self.workers} workers" if self.workers > 1 else ""
 
     def _parts(self) -> Iterator[str]:
         """Number and mean seconds of the runs of each method, and the encoders' seconds."""
@@ -208,7 +212,8 @@ class Progress:
     @contextmanager
     def shown(self, show: Print) -> Iterator[None]:
         """Show every change of status as long as the block runs, and at its end."""
-        ended, numbers = threading.Event(), ""
+        ended = threading.Event()
+        numbers = ""
 
         def watch() -> None:
             nonlocal numbers
@@ -234,8 +239,9 @@ def table(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:
         run, seconds = each.run, duration(each.seconds) if each.seconds else "-"
         what = (run.method, run.split.name, f"seed {run.seed}")
         rows.append((each.status, *what, seconds, each.reason or each.folder.name))
-    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
-    return ["  ".join([*map(str.ljust, row, widths), row[-1]]) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = [map(str.ljust, row, widths) for row in rows]
+    return ["  ".join(cells).rstrip() for cells in padded]
 
 
 def duration(seconds: float) -> str:

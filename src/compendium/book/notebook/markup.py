@@ -4,10 +4,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment
 
-FILES = FileSystemLoader(Path(__file__).with_name("templates"))
-TEMPLATES = Environment(loader=FILES, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+TEMPLATES = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
 def scrolled(body: str, label: str, also: str = "") -> str:
@@ -19,6 +18,6 @@ def scrolled(body: str, label: str, also: str = "") -> str:
     return f'<div {box} aria-label="{escape(label)}" tabindex="0">{body}</div>'
 
 
-def filled(template: str, **facts: Any) -> str:
-    """A file of templates/ with facts filled in; their special characters are escaped."""
-    return TEMPLATES.get_template(template).render(**facts)
+def filled(template: Path, **facts: Any) -> str:
+    """A template with facts filled in; their special characters are escaped."""
+    return TEMPLATES.from_string(template.read_text(encoding="utf-8")).render(**facts)
