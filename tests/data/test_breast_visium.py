@@ -177,7 +177,7 @@ REFUSED = {
     "a scan in another format": (lambda raw: (raw / "images/CID4290.tif").rename(raw / "images/CID4290.svs"), ("CID4290.svs would be left out", "CID4290.tif")),
     "two images": (lambda raw: shutil.copyfile(raw / "images/CID4290.tif", raw / "images/CID4290.png"), ("found CID4290.png and CID4290.tif; keep the one that belongs",)),
     "an image smaller than the spots' extent": (smaller, ("spots lie outside the image of 260 x 300 px",)),
-    "too few features": (features(9), ("matrix cannot be read", "13", "9")),
+    "too few features": (features(9), ("counts 13 features of 25 barcodes, of which features.tsv.gz and barcodes.tsv.gz list 9 and 25",)),
 }  # fmt: skip
 
 
