@@ -1,5 +1,7 @@
-# make book: install, run the chapters on the demo cohort, build the pages. make test: install, run the quick tests. make test-all: every test.
-# The newest supported interpreter that is found and runs. Another environment: make test VENV=.venv-3.11 PYTHON=python3.11
+# make book: install, run the chapters on the demo cohort, build the pages. make test: install, run
+# the quick tests. make test-all: every test.
+# The newest supported interpreter that is found and runs. Another environment:
+# make test VENV=.venv-3.11 PYTHON=python3.11
 PYTHON ?= $(eval PYTHON := $(shell .ci/pythons | head -n 1))$(PYTHON)
 VENV ?= .venv
 PROFILE ?= demo
@@ -24,12 +26,14 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 -
 test: $(READY)
 	$(PYTEST) -m "not (slow or browser or cluster or real_data)" $(ARGS)
 
-# Every test; needs chromium, and Debian's slurm-wlm and munge for the cluster. The cluster's tests run alone.
+# Every test; needs chromium, and Debian's slurm-wlm and munge for the cluster. The cluster's tests
+# run alone.
 test-all: $(READY) _build/html/index.html
 	$(PYTEST) -m "not cluster" $(ARGS)
 	$(BIN)/pytest -m cluster tests/cluster
 
-# The arrays of tests/golden whose stage or method has a raised version, and new ones; refuses where others moved.
+# The arrays of tests/golden whose stage or method has a raised version, and new ones; refuses where
+# others moved.
 golden: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/golden/renew.py
 

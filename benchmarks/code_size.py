@@ -1,4 +1,6 @@
-"""Count code lines of the package: no blank lines, comments or docstrings, as `ruff format` lays them out.
+"""Count code lines of the package, as `ruff format` lays them out.
+
+Blank lines, comments and docstrings do not count.
 
 Prints the total, the median length of a function, the longest functions, and lines and files of
 each folder. Run: `python benchmarks/code_size.py [FOLDER]`.

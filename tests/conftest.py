@@ -69,7 +69,8 @@ def her2st() -> Path:
     """Folder with real HER2+ files in the layout of the public repository."""
     if not (folder := SHARED / "data" / "her2st").exists():
         skip_or_fail(
-            f"no real HER2+ files in {folder}; set COMPENDIUM_SHARED to the folder that has data/her2st"
+            f"no real HER2+ files in {folder}; "
+            "set COMPENDIUM_SHARED to the folder that has data/her2st"
         )
     return folder
 
@@ -149,7 +150,10 @@ def tiny_section(
     seed: int = 0,
     labelled: bool = False,
 ) -> Section:
-    """A section whose first genes, and labels if asked for, follow the redness of its patches: a planted signal that every method can learn."""
+    """A section whose first genes follow the redness of its patches.
+
+    So do labels, if asked for: a planted signal that every method can learn.
+    """
     rng = np.random.default_rng([seed, sum(map(ord, name))])
     signal = rng.uniform(0, 1, spots)
     patches = rng.integers(0, 60, (spots, px, px, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The folder that the page "Your own data" shows, made from what stands on the page, and ways to change it."""
+"""The folder that the page "Your own data" shows, from what stands there, and changes to it."""
 
 import re
 import shutil
@@ -25,7 +25,10 @@ _, SNIPPET = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def write_slides(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that the page shows: its own files, with an image and more spots where the page shows a few."""
+    """The folder that the page shows: its own files, and an image.
+
+    There are more spots where the page shows a few.
+    """
     for name, text in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")

@@ -1,4 +1,7 @@
-"""Raw HER2+ files for tests: a small made-up cohort folder, ways to damage it, what is then said, and the real sections read once a session."""
+"""Raw HER2+ files for tests: a small made-up cohort folder, and ways to damage it.
+
+Also what is then said, and the real sections, read once a session.
+"""
 
 import gzip
 from collections.abc import Callable
@@ -21,9 +24,12 @@ UNCOUNTED = "30x30"  # in the spot table of every made-up section, not in its co
 
 
 def write_raw(root: Path, names: tuple[str, ...] = ("B4", "C2"), side: int = 5) -> Path:
-    """Files of catalogued sections in the layout of the public repository: side x side spots, 30 panel genes, an image of 1,200 x 1,050 px.
+    """Files of catalogued sections in the layout of the public repository.
 
-    The spot table is in another order than the counts and has one spot more, as in the published tables.
+    Each has side x side spots, 30 panel genes and an image of 1,200 x 1,050 px.
+
+    The spot table is in another order than the counts and has one spot more, as in the published
+    tables.
     """
     for seed, name in enumerate(names):
         rng = np.random.default_rng(seed)
@@ -69,20 +75,25 @@ def write_raw(root: Path, names: tuple[str, ...] = ("B4", "C2"), side: int = 5) 
 def spot_table(xy: list[tuple[int, int]]) -> str:
     """A selection table as published: array position, refined position, pixel, selected."""
     rows = [
-        f"{x}\t{y}\t{x + 0.04:.3f}\t{y - 0.03:.3f}\t{(x - 1) * PITCH + 0.7:.2f}\t{(y - 1) * PITCH + 0.3:.2f}\t1"
+        f"{x}\t{y}\t{x + 0.04:.3f}\t{y - 0.03:.3f}\t"
+        f"{(x - 1) * PITCH + 0.7:.2f}\t{(y - 1) * PITCH + 0.3:.2f}\t1"
         for x, y in xy
     ]
     return "\n".join(["x\ty\tnew_x\tnew_y\tpixel_x\tpixel_y\tselected", *rows, ""])
 
 
 def write_alignment(root: Path, name: str, moved: float = 0.0, spots: int = 25) -> None:
-    """The published alignment of a made-up section: its first spots, `moved` px to the right in the annotated section's image, in clusters 0, 1, 2, 0, ..."""
+    """The published alignment of a made-up section: its first spots.
+
+    They lie `moved` px to the right in the annotated section's image; clusters 0, 1, 2, 0, ...
+    """
     path, xy = (
         raw_path(root, name, "alignment"),
         [(x, y) for y in range(2, 7) for x in range(2, 7)][:spots],
     )
     rows = [
-        f"s{i}\t{name[0]}\t{name}\t{i % 3}\t{x}\t{y}\t1\t1\t{(x - 1) * PITCH + 0.7 + moved:.2f}\t{(y - 1) * PITCH + 0.3:.2f}"
+        f"s{i}\t{name[0]}\t{name}\t{i % 3}\t{x}\t{y}\t1\t1\t"
+        f"{(x - 1) * PITCH + 0.7 + moved:.2f}\t{(y - 1) * PITCH + 0.3:.2f}"
         for i, (x, y) in enumerate(xy)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +157,10 @@ def change_cell(path: Path, line: int, column: int, value: str) -> None:
 
 
 def files_below(folder: Path) -> set[str]:
-    """Relative paths of every file under a folder, hidden and left-over ones too; nothing where there is no folder."""
+    """Relative paths of every file under a folder, hidden and left-over ones too.
+
+    Empty where there is no folder.
+    """
     return (
         {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
         if folder.exists()

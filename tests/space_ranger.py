@@ -42,7 +42,7 @@ def section(folder: Path) -> Section:
 
 
 def positions() -> pd.DataFrame:
-    """Every spot of the made-up slide: barcode, in_tissue, array row and column, pixel row and column."""
+    """Every spot of the made-up slide: barcode, in_tissue, array and pixel row and column."""
     places = [(row, col) for row in range(ROWS) for col in range(row % 2, COLS, 2)]
     um = np.array([(col / 2, row * np.sqrt(3) / 2) for row, col in places])  # (x, y) in pitches
     turn = np.array([[np.cos(TURN), np.sin(TURN)], [-np.sin(TURN), np.cos(TURN)]])
@@ -76,7 +76,11 @@ def write(
     kind: str = "filtered",
     seed: int = 0,
 ) -> Path:
-    """A Space Ranger output. counts: h5, mtx (zipped), plain (unzipped) or genes (as old as genes.tsv); kind: filtered, of the spots in tissue, or raw."""
+    """A Space Ranger output.
+
+    counts: h5, mtx (zipped), plain (unzipped) or genes (as old as genes.tsv). kind: filtered,
+    of the spots in tissue, or raw.
+    """
     spatial = folder / "spatial"
     spatial.mkdir(parents=True, exist_ok=True)
     table = positions()
@@ -109,7 +113,10 @@ def write(
 
 
 def write_tenx(root: Path, name: str = "block1") -> Path:
-    """The files of a 10x section as they lie once fetched and unpacked: a prefix before each name, spatial/ among them."""
+    """The files of a 10x section as they lie once fetched and unpacked.
+
+    There is a prefix before each name, spatial/ among them.
+    """
     (matrix, _, image) = (root / path for path in cohort("tenx").section(name).files)
     write(matrix.parent, image=image.name, version=1)
     (matrix.parent / "filtered_feature_bc_matrix.h5").rename(matrix)
@@ -117,7 +124,10 @@ def write_tenx(root: Path, name: str = "block1") -> Path:
 
 
 def write_wu(root: Path, name: str = "CID4290", lacking: int = 5, image: str = "tif") -> Path:
-    """The files of a section of Wu et al. as their archives are unpacked: features by name alone, filtered counts without the `lacking` last spots in tissue."""
+    """The files of a section of Wu et al. as their archives are unpacked.
+
+    Features have names alone; the filtered counts lack the `lacking` last spots in tissue.
+    """
     made = write(root / "made", "mtx", 1, f"{name}.{image}" if image else "", "raw")
     raw, filtered = (
         root / "raw_count_matrices" / f"{name}_raw_feature_bc_matrix",

@@ -1,4 +1,7 @@
-"""Slides for tests of stains: made of two known stains, of the demo cohort, and real ones; and sections that hold them."""
+"""Slides for tests of stains: of two known stains, of the demo cohort, and real ones.
+
+Also sections that hold them.
+"""
 
 import dataclasses
 from functools import cache
@@ -19,7 +22,7 @@ WHITE = np.full((2, 16, 16, 3), 255, dtype=np.uint8)
 
 
 def slide(stains: np.ndarray, seed: int = 0, side: int = 60, strength: float = 1.0) -> np.ndarray:
-    """White glass on the left third, then tissue: each pixel mostly of one stain, little of the other."""
+    """White glass on the left third, then tissue: a pixel is mostly of one stain."""
     rng = np.random.default_rng(seed)
     amount = (
         rng.gamma(2, 0.4, (side, side, 2))

@@ -24,7 +24,10 @@ LOCK = (ROOT / "requirements.lock").read_text()
 
 
 def pinned(python: str) -> dict[str, Version]:
-    """Name -> version of every line of the lock that holds on Linux with this Python; a name that is pinned twice is an error."""
+    """Name -> version of every line of the lock that holds on Linux with this Python.
+
+    A name that is pinned twice is an error.
+    """
     environment = default_environment() | {
         "sys_platform": "linux",
         "python_version": python,
@@ -104,7 +107,10 @@ def test_torch_and_torchvision_are_plain_versions():
 
 @pytest.fixture
 def interpreters(tmp_path):
-    """A folder for PATH and one of pyenv's with interpreters that tell their version; of 3.13 there is only the shim of one that is not active."""
+    """A folder for PATH and one of pyenv's with interpreters that tell their version.
+
+    Of 3.13 there is only the shim of one that is not active.
+    """
 
     def put(path: Path, says: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
-BLOCKED = "scanpy squidpy anndata plotly papermill kornia spatialdata jupyter_book torch_geometric harmonypy"
+BLOCKED = (
+    "scanpy squidpy anndata plotly papermill kornia spatialdata jupyter_book torch_geometric "
+    "harmonypy"
+)
 CODE = f"""
 import importlib, pkgutil, sys
 class Refuse:
@@ -31,7 +34,10 @@ def test_core_rooms_import_without_the_rim():
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys; from compendium.__main__ import parser; parser().format_help(); assert not {'torch', 'numpy', 'pandas', 'plotly'} & set(sys.modules)"
+    code = (
+        "import sys; from compendium.__main__ import parser; parser().format_help(); "
+        "assert not {'torch', 'numpy', 'pandas', 'plotly'} & set(sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 

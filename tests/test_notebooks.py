@@ -1,4 +1,4 @@
-"""The chapters' own notebooks: clean sources, and as strict under plain papermill as under the command line."""
+"""The chapters' own notebooks: clean sources, as strict under papermill as on the command line."""
 
 import json
 import re

@@ -1,4 +1,7 @@
-"""The workflows pass their linters and keep the rules of the house: foreign code reaches no runner of one's own, nobody may more than he needs."""
+"""The workflows pass their linters and keep the rules of the house.
+
+Foreign code reaches no runner of one's own, nobody may more than he needs.
+"""
 
 import re
 import shlex

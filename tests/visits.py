@@ -1,4 +1,7 @@
-"""The built book (_build/html, or the folder that COMPENDIUM_HTML names), and a browser on one of its pages, which lets nothing in from elsewhere."""
+"""The built book, and a browser on one of its pages, which lets nothing in from elsewhere.
+
+The book is in _build/html, or in the folder that COMPENDIUM_HTML names.
+"""
 
 import functools
 import http.server
@@ -75,7 +78,8 @@ class Visit:
         for i in range(plots.count()):
             plots.nth(i).scroll_into_view_if_needed()
             self.tab.wait_for_function(
-                "([i, theme]) => document.querySelectorAll('.compendium-plot')[i].dataset.drawn === theme",
+                "([i, theme]) => "
+                "document.querySelectorAll('.compendium-plot')[i].dataset.drawn === theme",
                 arg=[i, theme],
                 timeout=30_000,
             )
@@ -131,7 +135,8 @@ def chromium(address):
     )
     if not path:
         skip_or_fail(
-            "no chromium: install Debian's package chromium, or name a browser in COMPENDIUM_CHROMIUM"
+            "no chromium: install Debian's package chromium, "
+            "or name a browser in COMPENDIUM_CHROMIUM"
         )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)

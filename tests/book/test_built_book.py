@@ -16,13 +16,20 @@ DRAWN = """plot => [
   plot._fullData.filter(trace => trace.visible === true).length,
   plot.querySelectorAll(".point, .trace path, .hm image, .imagelayer image").length,
 ]"""
-# Words that the edge of a figure cuts off, and names below an axis that lie over the name before them.
+# Words that the edge of a figure cuts off, and names below an axis that lie over the one before.
 UNREADABLE = """plots => plots.flatMap(plot => {
   const box = plot.getBoundingClientRect()
-  const places = texts => [...texts].filter(text => text.textContent.trim() && text.checkVisibility()).map(text => [text.textContent, text.getBoundingClientRect()])
-  const cut = places(plot.querySelectorAll("svg.main-svg text")).filter(([, at]) => at.width && (at.left < box.left - 1 || at.right > box.right + 1))
-  const over = ([, a], [, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1
-  const piled = [...plot.querySelectorAll(".xaxislayer-above")].flatMap(axis => places(axis.querySelectorAll("text")).filter((name, i, all) => i && over(all[i - 1], name)))
+  const places = texts => [...texts]
+    .filter(text => text.textContent.trim() && text.checkVisibility())
+    .map(text => [text.textContent, text.getBoundingClientRect()])
+  const cut = places(plot.querySelectorAll("svg.main-svg text"))
+    .filter(([, at]) => at.width && (at.left < box.left - 1 || at.right > box.right + 1))
+  const over = ([, a], [, b]) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1
+  const piled = [...plot.querySelectorAll(".xaxislayer-above")]
+    .flatMap(axis => places(axis.querySelectorAll("text"))
+      .filter((name, i, all) => i && over(all[i - 1], name)))
   return [...cut, ...piled].map(([words]) => `${plot.closest("figure").id}: ${words}`)
 })"""
 BUTTONS = {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}
@@ -123,7 +130,7 @@ def test_pages_are_light_and_plain():
 
 @functools.cache
 def packed(path: str) -> int:
-    """Bytes that a file of the site takes on its way; what is packed already is not packed again."""
+    """Bytes that a file of the site takes on its way; what is packed is not packed again."""
     content = (HTML / unquote(path).lstrip("/")).read_bytes()
     return len(
         content if path.endswith((".woff2", ".jpg", ".png", ".webp")) else gzip.compress(content, 6)
@@ -202,7 +209,9 @@ def test_drawings_hold_their_words_and_one_form_is_shown(visit):
             ".compendium-drawing g",
             """all => all.filter(group => group.checkVisibility()).flatMap(group => {
             const right = group.querySelector("rect").getBoundingClientRect().right
-            return [...group.querySelectorAll("text")].filter(text => text.getBoundingClientRect().right > right - 2).map(text => text.textContent)
+            return [...group.querySelectorAll("text")]
+                .filter(text => text.getBoundingClientRect().right > right - 2)
+                .map(text => text.textContent)
         })""",
         )
         assert beyond == []
@@ -213,13 +222,15 @@ def test_the_welcome_page_leads_three_ways(visit):
     there = visit("intro.html")
     ways = there.tab.eval_on_selector_all(
         ".sd-card",
-        "all => all.map(card => [card.querySelector('.sd-card-title').innerText, card.querySelector('a').hash])",
+        "all => all.map(card => "
+        "[card.querySelector('.sd-card-title').innerText, card.querySelector('a').hash])",
     )
     assert [name for name, _ in ways] == ["Read", "Rerun", "Join the lab"]
     for name, place in ways:
         there.tab.locator(f".sd-card:has-text('{name}')").click()
         there.tab.wait_for_function(
-            "place => location.hash === place && Math.abs(document.querySelector(place).getBoundingClientRect().top) < 200",
+            "place => location.hash === place && "
+            "Math.abs(document.querySelector(place).getBoundingClientRect().top) < 200",
             arg=place,
         )
         assert (

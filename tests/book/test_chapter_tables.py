@@ -1,4 +1,4 @@
-"""A page is drawn from tables that are computed where the sections are, and from kept ones where they are not."""
+"""A page is drawn from tables: computed where the sections are, kept ones where they are not."""
 
 import pandas as pd
 import pytest
@@ -68,7 +68,8 @@ def test_other_parameters_need_the_sections(checkout, monkeypatch):
     results.publish("real", USUAL)
     with pytest.raises(
         BadInput,
-        match=r"sections C2 of her2st are not prepared here, .* other values of seed; leave these out, or run compendium fetch her2st",
+        match=r"sections C2 of her2st are not prepared here, .* other values of seed; "
+        r"leave these out, or run compendium fetch her2st",
     ):
         drawn(never, False, monkeypatch, seed=1)
 
@@ -81,7 +82,8 @@ def test_where_nothing_was_kept_the_sections_are_asked_for(checkout, monkeypatch
 def test_only_what_was_computed_can_be_kept(checkout):
     with pytest.raises(
         BadInput,
-        match="chapter loocv of profile real has not been computed here; run compendium book --profile real first",
+        match="chapter loocv of profile real has not been computed here; "
+        "run compendium book --profile real first",
     ):
         results.publish("real", USUAL)
 

@@ -293,7 +293,8 @@ def test_the_shipped_profiles_fit_the_shipped_chapters():
         profile = profiles.load(file.stem, CHECKOUT)
         known = book.chapters(CHECKOUT)
         assert set(profile.chapters) == set(known), (
-            f"{file.name} names other chapters than there are; what a profile does not name is not run"
+            f"{file.name} names other chapters than there are; "
+            "what a profile does not name is not run"
         )
         sections = cohort(profile.cohort).sections
         assert set(profile.sections or ()) <= set(sections)

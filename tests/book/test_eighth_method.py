@@ -1,6 +1,7 @@
-"""An eighth method, k nearest neighbours on frozen features, is two files, one import line and one BibTeX entry.
+"""An eighth method is two files, one import line and one BibTeX entry.
 
-Added here in a copy of the checkout, and used from there.
+It is k nearest neighbours on frozen features, added here in a copy of the checkout and used from
+there.
 """
 
 import json
@@ -21,7 +22,8 @@ from compendium.storage import CHECKOUT
 
 pytestmark = pytest.mark.slow
 
-FILE = '''"""k nearest neighbours (One 2031): the mean expression of the most similar training tiles."""
+FILE = '''\
+"""k nearest neighbours (One 2031): the mean expression of the most similar training tiles."""
 
 from dataclasses import dataclass
 
@@ -63,7 +65,15 @@ class KNN(Method):
 
 register(
     KNN,
-    Recipe(name="knn", unit="spot", tile_px=48, target="log1p", optimiser="closed form", epochs=0, config=KNNConfig()),
+    Recipe(
+        name="knn",
+        unit="spot",
+        tile_px=48,
+        target="log1p",
+        optimiser="closed form",
+        epochs=0,
+        config=KNNConfig(),
+    ),
 )
 '''
 DESCRIPTION = """title: Nearest tiles
@@ -76,9 +86,14 @@ deviations:
     reason: ten are smoother
 """
 IMPORT = "from compendium.methods import knn  # noqa: E402, F401\n"
-ENTRY = "\n@article{one2031knn, author={One, An}, title={Nearest tiles of all}, journal={J}, year={2031}}\n"
+ENTRY = (
+    "\n@article{one2031knn, author={One, An}, title={Nearest tiles of all}, "
+    "journal={J}, year={2031}}\n"
+)
 PAGE = (
-    "# Methods\n\n```{methods-table} methods\nEvery method. {sources}\n```\n\nSee {numref}`methods:stnet`.\n\n```{method-drawing} stnet\n```\n\n```{method-drawing}\n```\n\n"
+    "# Methods\n\n```{methods-table} methods\nEvery method. {sources}\n```\n\n"
+    "See {numref}`methods:stnet`.\n\n"
+    "```{method-drawing} stnet\n```\n\n```{method-drawing}\n```\n\n"
     "```{method-drawing} structure\nWhat they share.\n```\n\n```{bibliography}\n:cited:\n```\n"
 )
 TOC = "format: jb-book\nroot: intro\nchapters:\n  - file: methods\n"
@@ -98,16 +113,21 @@ from compendium.book.site.render import render
 
 for name in ("methods", "inputs", "deviations"):
     assert main(["table", name]) == 0
-words = ["-p", "sections=[P1a, P1b, P2a]", "-p", "methods=[mean, knn]", "-p", "encoder=colour", "-p", "matched=[]", "-p", "panel=hvg(20)"]
+small = ["-p", "encoder=colour", "-p", "panel=hvg(20)"]
+words = ["-p", "sections=[P1a, P1b, P2a]", "-p", "methods=[mean, knn]", "-p", "matched=[]", *small]
 assert main(["chapter", "id-loocv", "--profile", "demo", *words, "--out", "page.ipynb"]) == 0
-assert main(["study", "demo", "--methods", "knn", "--show", "--sections", "P1a", "P1b", "P2a", "-p", "encoder=colour", "-p", "panel=hvg(20)"]) == 0
+words = ["--methods", "knn", "--show", "--sections", "P1a", "P1b", "P2a", *small]
+assert main(["study", "demo", *words]) == 0
 render(Path.cwd())
 """
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """A copy of the checkout with an eighth method, in which tables were printed, a chapter was run and a page was built."""
+    """A copy of the checkout with an eighth method.
+
+    Tables were printed in it, a chapter was run and a page was built.
+    """
     root = tmp_path_factory.mktemp("eighth")
     for room in ROOMS:
         (root / room).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,7 @@
-"""A chapter or a build that is interrupted or killed leaves the page and the site as they were, and no process behind."""
+"""A chapter or a build that is interrupted or killed changes nothing.
+
+The page and the site stay as they were, and no process is left behind.
+"""
 
 import json
 import signal
@@ -19,8 +22,12 @@ while pathlib.Path("wait").exists():
     pathlib.Path("started").write_text(str(os.getpid()))
     time.sleep(0.02)
 """
-NOTHING_TO_MAKE = "import compendium.data.prepare as prepare; prepare.generate = lambda *given: None"  # the tiny chapter needs no sections
-# In place of the real builder, which test_sphinx.py tries: it writes half a site, waits, and writes the rest.
+# The tiny chapter needs no sections.
+NOTHING_TO_MAKE = (
+    "import compendium.data.prepare as prepare; prepare.generate = lambda *given: None"
+)
+# In place of the real builder, which test_sphinx.py tries: it writes half a site, waits, and
+# writes the rest.
 BUILDER = '''
 import compendium.book.site.render as render
 render.BUILDER = """
@@ -38,7 +45,7 @@ while pathlib.Path("wait").exists():
 
 @pytest.fixture
 def root(tmp_path) -> Path:
-    """A checkout whose one chapter lasts until a file is gone, with its page of before and a site of before."""
+    """A checkout whose one chapter lasts until a file is gone, with a page and a site of before."""
     root = make_root(tmp_path / "checkout", FIGURE, WAIT)
     for path, text in (
         ("book/chapters/01_tiny.ipynb", "the old page"),
@@ -53,7 +60,7 @@ def root(tmp_path) -> Path:
 def interrupt(
     commands, what: signal.Signals, *command: str, root: Path, home: Path, first: str = ""
 ):
-    """Start a command, send it a signal once it is half done, and wait until what it started has ended too."""
+    """Start a command, signal it once it is half done, and wait until what it started has ended."""
     (root / "wait").touch()
     (root / "started").unlink(missing_ok=True)
     ended = (

@@ -1,4 +1,7 @@
-"""Every method is drawn, in both forms, from what its registration says; the drawing can be read without being seen."""
+"""Every method is drawn, in both forms, from what its registration says.
+
+The drawing can be read without being seen.
+"""
 
 import xml.etree.ElementTree as ET
 from dataclasses import replace

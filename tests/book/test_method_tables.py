@@ -1,4 +1,7 @@
-"""The tables of the methods are what is registered, and the published numbers where the networks are the published ones."""
+"""The tables of the methods are what is registered.
+
+They hold the published numbers where the networks are the published ones.
+"""
 
 import re
 from dataclasses import astuple
@@ -13,7 +16,9 @@ from compendium.errors import BadInput
 from compendium.methods import METHODS, describe, names, recipe
 from compendium.storage import CHECKOUT
 
-COUNTS = {  # total and trained at 785 genes, total and trained at 12; of Regclass, which has 128 positions, only the published total at 12 genes is known
+# Total and trained at 785 genes, total and trained at 12; of Regclass, which has 128 positions,
+# only the published total at 12 genes is known.
+COUNTS = {
     "stnet": (7_758_481, 7_758_481, 6_966_156, 6_966_156),
     "histogene": (106_648_337, 106_648_337, 105_856_012, 105_856_012),
     "hist2st": (75_789_833, 75_789_833, 72_620_533, 72_620_533),
@@ -91,7 +96,10 @@ def test_the_overview_holds_every_method_and_the_others_no_control():
 
 
 def test_every_registration_says_what_the_tables_print():
-    """A method that is part of the book states its loss, its drawing and where it comes from; the defaults are for one that is being added."""
+    """A method that is part of the book states its loss, its drawing and where it comes from.
+
+    The defaults are for one that is being added.
+    """
     for name in reviewed():
         text = describe(name)
         assert text.loss and text.flow and text.evaluated and text.citation, name
@@ -105,7 +113,8 @@ def test_numbers_in_words_are_the_models_own():
     layers, graph = model["layers"], model["graph_layers"]
     assert (
         method_tables.part("hist2st", "context")
-        == f"{layers} transformer blocks, position tables, {graph} graph layers, LSTM over the {graph} outputs"
+        == f"{layers} transformer blocks, position tables, {graph} graph layers, "
+        f"LSTM over the {graph} outputs"
     )
     assert describe("hist2st").loss == "mean squared error + 0.25 ZINB + 0.5 distillation"
 

@@ -1,4 +1,7 @@
-"""A ninth chapter is a folder, a notebook and a line in _toc.yml: it is added in a copy of the checkout, run and built."""
+"""A ninth chapter is a folder, a notebook and a line in _toc.yml.
+
+It is added in a copy of the checkout, run and built.
+"""
 
 import os
 import shutil
@@ -123,7 +126,15 @@ def test_a_ninth_chapter_is_three_places(tmp_path):
     assert "finding-colours" in names
     assert page.metadata["compendium"]["fingerprint"]["versions"]
     listed = subprocess.run(
-        [sys.executable, "-c", "from compendium.book.run.chapters import chapters; print(*chapters())"],
-        cwd=root, env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "from compendium.book.run.chapters import chapters; print(*chapters())",
+        ],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert listed.stdout.split()[-1] == "neighbours"

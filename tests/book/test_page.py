@@ -103,7 +103,8 @@ def test_provenance_says_what_was_said(book, published, monkeypatch):
     page.made_from(device="cpu")
     assert published[-1][0][NOTED] == {"device": "cpu"}
     assert page.provenance.startswith(
-        "profile demo · data demo 0123456789 · protocol clean · device cpu · commit 1a2b3c4+changes · compendium "
+        "profile demo · data demo 0123456789 · protocol clean · device cpu · "
+        "commit 1a2b3c4+changes · compendium "
     )
     page.show(go.Figure(go.Bar(y=[1])), "bars", "one bar", "One bar.", pd.DataFrame({"y": [1]}))
     page.table(pd.DataFrame({"y": [1]}), "ones", "One row.")
@@ -158,7 +159,8 @@ def test_the_commit_is_told_with_its_changes(tmp_path, monkeypatch):
         (
             12.4,
             150,
-            "12 s of computing on 2 CPU cores for this page; the fits that it rests on took 2 min, whenever they were made",
+            "12 s of computing on 2 CPU cores for this page; "
+            "the fits that it rests on took 2 min, whenever they were made",
         ),
     ],
 )

@@ -1,4 +1,7 @@
-"""The page of the paper's figures and tables: each has a counterpart that some page publishes, or a reason."""
+"""The page of the paper's figures and tables.
+
+Each has a counterpart that some page publishes, or a reason.
+"""
 
 import ast
 import json
@@ -42,7 +45,10 @@ def source(name: str) -> str:
 
 
 def published(label: str, known: dict[str, str]) -> bool:
-    """Whether the page of a label publishes a figure or table of its name, stated as it is or with a word filled in: f"{group}-boxes"."""
+    """Whether the page of a label publishes a figure or table of its name.
+
+    The name is stated as it is or with a word filled in: f"{group}-boxes".
+    """
     page, _, name = label.partition(":")
     filled = [re.escape(end) for end in re.findall(r'f"\{\w+\}(-[a-z-]+)"', known.get(page, ""))]
     stated = re.search(
@@ -70,7 +76,7 @@ def test_each_counterpart_is_published_by_its_page():
 
 
 def maybe(node: ast.AST, under: bool = False) -> dict[str, bool]:
-    """Name of every figure and table that code publishes under a name of its own -> whether only where a condition holds."""
+    """Every figure and table with a name of its own in code -> whether only on a condition."""
     found = {}
     if (
         isinstance(node, ast.Call)
@@ -108,8 +114,8 @@ def test_numbers_are_links_with_their_page_where_chapters_do_not_tell_it():
     )
     ways = {"id-loocv": "chapters/02_id_loocv", "gat": "chapters/08_gat", "methods": "methods"}
     assert (
-        links(each, ways)
-        == "{numref}`id-loocv:boxes`, {doc}`/chapters/08_gat`, {doc}`/methods` {numref}`methods:inputs`, {numref}`methods:bleep`"
+        links(each, ways) == "{numref}`id-loocv:boxes`, {doc}`/chapters/08_gat`, "
+        "{doc}`/methods` {numref}`methods:inputs`, {numref}`methods:bleep`"
     )
     table = markdown([each, Item("Fig. 2", "more", (), "No data.")], ways).splitlines()
     assert table[2:] == [

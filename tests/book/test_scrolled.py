@@ -25,7 +25,10 @@ def test_whatever_scrolls_sideways_has_a_name_and_is_reached_by_the_keyboard():
 
 
 def shaded(box) -> tuple[bool, bool]:
-    """Whether the left and the right edge of a box of the page differ from the page's background; rows of text are few beside those of none."""
+    """Whether the left and the right edge of a box differ from the page's background.
+
+    Rows of text are few beside those of none.
+    """
     picture = np.asarray(Image.open(io.BytesIO(box.screenshot())).convert("RGB"), dtype=int)
     plain = [
         int(level)

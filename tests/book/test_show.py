@@ -135,8 +135,8 @@ def test_table_cells_are_for_the_eye():
     )
     assert '<th scope="col">section</th><th scope="col" class="number">spots</th>' in table
     assert (
-        '<th scope="row">&lt;A1&gt;</th><td class="number">13,620</td><td class="number">0.123</td><td class="number">12,346</td><td>yes</td>'
-        in table
+        '<th scope="row">&lt;A1&gt;</th><td class="number">13,620</td>'
+        '<td class="number">0.123</td><td class="number">12,346</td><td>yes</td>' in table
     )
     assert '<td class="number">–</td>' in table
 

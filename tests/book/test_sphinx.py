@@ -18,7 +18,10 @@ RECORD = "application/papermill.record/"
 
 DATA = pd.DataFrame({"gene": ["ERBB2", "GNAS"], "pcc": [0.5, 0.25]})
 PIXEL = "data:image/png;base64," + base64.b64encode(b"any bytes").decode()
-TEXT = "# A tiny chapter\n\nThe score $r_g$ is\n\n$$r = \\frac{a}{b}$$ (score)\n\nas in {eq}`score`.\n\n\\begin{align}a &= b \\\\ c &= \\sum_{i=1}^n d_i\\end{align}\n"
+TEXT = (
+    "# A tiny chapter\n\nThe score $r_g$ is\n\n$$r = \\frac{a}{b}$$ (score)\n\n"
+    "as in {eq}`score`.\n\n\\begin{align}a &= b \\\\ c &= \\sum_{i=1}^n d_i\\end{align}\n"
+)
 
 
 @pytest.fixture
@@ -130,7 +133,8 @@ def test_what_cannot_be_built_strictly_is_one_line_and_leaves_the_site(tmp_path,
     )
     with pytest.raises(
         BadInput,
-        match=r"the book was not built: 1 warnings, first .*formula cannot be set as MathML.*nosuchthing",
+        match=r"the book was not built: 1 warnings, first .*formula cannot be set as MathML"
+        r".*nosuchthing",
     ) as error:
         render(root)
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""The commands that the welcome page gives, and the page that answers which method to take, are taken as they stand."""
+"""The commands of the welcome page, and the page on which method to take, as they stand."""
 
 import re
 import shlex

@@ -394,7 +394,8 @@ def test_tiles_are_of_the_pages_sections_or_of_synthetic_ones_where_an_image_is_
             0
         ].lab != test.lab
         assert source.startswith(
-            f"cohort demo, sections {train[0].name} and {test.name}, not those of this page · data demo "
+            f"cohort demo, sections {train[0].name} and {test.name}, not those of this page · "
+            "data demo "
         )
 
 

@@ -100,9 +100,18 @@ def headers(her2st: Path) -> Iterator[Section]:
             spots = np.array([line.partition("\t")[0] for line in lines])
         n = len(spots)
         yield Section(
-            "her2st", name, facts.patient, facts.lab, facts.technology, genes, spots, np.zeros((n, 2), np.int32), np.zeros((n, 2), np.float32), 0.7,
+            "her2st",
+            name,
+            facts.patient,
+            facts.lab,
+            facts.technology,
+            genes,
+            spots,
+            np.zeros((n, 2), np.int32),
+            np.zeros((n, 2), np.float32),
+            0.7,
             csr_matrix((n, len(genes)), dtype=np.int32),
-        )  # fmt: skip
+        )
 
 
 def test_table_1_of_the_real_cohort_is_recomputed(her2st):

@@ -49,9 +49,12 @@ def test_every_figure_can_be_published(sections):
     numbers, shares = section_numbers(sections), channel_shares(sections)
     drawn = select(sections, 6)
     for figure in (
-        figures.depth(numbers, ["A1"]), figures.scale(numbers), slide_figures.gallery(drawn), figures.spots(drawn),
+        figures.depth(numbers, ["A1"]),
+        figures.scale(numbers),
+        slide_figures.gallery(drawn),
+        figures.spots(drawn),
         slide_figures.colours(shares, ["A", "B", "C"]),
-    ):  # fmt: skip
+    ):
         bundle = compact(figure.to_dict())
         check_bundle(bundle, "it")
         assert json.dumps(bundle, allow_nan=False) and bundle["data"]

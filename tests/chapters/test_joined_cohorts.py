@@ -1,4 +1,7 @@
-"""Studies over two cohorts at once, the benchmark's Visium sections, from small synthetic files that lie as the public ones do."""
+"""Studies over two cohorts at once, the benchmark's Visium sections.
+
+They are made from small synthetic files that lie as the public ones do.
+"""
 
 from dataclasses import replace
 

@@ -1,9 +1,12 @@
-"""The real cohort from raw files to scores: what the data hold, and the controls on the five sections with images.
+"""The real cohort from raw files to scores: what the data hold, and the controls.
 
-The expected numbers come from an independent check on the same five sections, the 769 published genes and ln(1 + 1e4 count / total), made
-apart from this code. As section medians of C2 to C5 it found about .14 to .18 for ridge on frozen EfficientNet-Lite0 features with sections of the patient
-in training and .09 to .11 with B4 alone, .17 to .20 for six colour numbers, .11 to .13 for array coordinates, and no gap left where both
-training sets were cut to equal spots and equal depth. The bounds leave room for details that the check does not fix, not for another result.
+The controls are on the five sections with images. The expected numbers come from an independent
+check on the same five sections, the 769 published genes and ln(1 + 1e4 count / total), made apart
+from this code. As section medians of C2 to C5 it found about .14 to .18 for ridge on frozen
+EfficientNet-Lite0 features with sections of the patient in training and .09 to .11 with B4 alone,
+.17 to .20 for six colour numbers, .11 to .13 for array coordinates, and no gap left where both
+training sets were cut to equal spots and equal depth. The bounds leave room for details that the
+check does not fix, not for another result.
 """
 
 import contextlib
@@ -35,7 +38,10 @@ MANY = [
 
 @pytest.fixture(scope="module")
 def prepared(her2st, tmp_path_factory):
-    """What `compendium prepare her2st` prints for all 36 sections; they lie in a home of this module's own."""
+    """What `compendium prepare her2st` prints for all 36 sections.
+
+    They lie in a home of this module's own.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("controls")))
         raw = raw_folder("her2st")
@@ -49,7 +55,10 @@ def prepared(her2st, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def controls(prepared) -> pd.DataFrame:
-    """Scores on C2 to C5 of ridge under every split, and of colour and position with one section left out; on B4 of ridge."""
+    """Scores on C2 to C5 of ridge under every split, and on B4 of ridge.
+
+    Of colour and position with one section left out.
+    """
     five = open_sections("her2st", IMAGED)
     words = {"panel": "hvg_769", "target": "wide"}
     section_out = plan_runs("her2st", five, ["section-out"], ["colour", "coordinates"], **words)

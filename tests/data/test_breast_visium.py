@@ -54,9 +54,12 @@ def test_wu_is_prepared_from_the_folders_of_its_archives(pristine, home):
     )
     assert np.array_equal(found.stored_tiles[3, 16, 16, :2], (found.pixels[3] // 4).astype(int))
     assert {*found.sources} == {
-        *(f"{MATRIX}/{part}.gz" for part in ("barcodes.tsv", "features.tsv", "matrix.mtx")), METADATA, "images/CID4290.tif",
-        "spatial/CID4290_spatial/tissue_positions_list.csv", "spatial/CID4290_spatial/scalefactors_json.json",
-    }  # fmt: skip
+        *(f"{MATRIX}/{part}.gz" for part in ("barcodes.tsv", "features.tsv", "matrix.mtx")),
+        METADATA,
+        "images/CID4290.tif",
+        "spatial/CID4290_spatial/tissue_positions_list.csv",
+        "spatial/CID4290_spatial/scalefactors_json.json",
+    }
 
 
 def test_labels_are_the_pathologists_in_classes_joined_by_barcode(raw, home):
@@ -166,19 +169,52 @@ def features(count: int):
 
 
 REFUSED = {
-    "no counts": (without("filtered_count_matrices"), ("one folder of filtered counts", "filtered_count_matrices/CID4290_*, is nothing; run compendium fetch wu")),
-    "no spatial": (without("spatial"), ("one folder of spatial positions", "spatial/CID4290_spatial, is nothing; run")),
-    "two matrices": (lambda raw: shutil.copytree(raw / MATRIX, raw / MATRIX / "again"), ("CID4290_*, is ", "CID4290_filtered_count_matrix and ", "/again;")),
+    "no counts": (
+        without("filtered_count_matrices"),
+        (
+            "one folder of filtered counts",
+            "filtered_count_matrices/CID4290_*, is nothing; run compendium fetch wu",
+        ),
+    ),
+    "no spatial": (
+        without("spatial"),
+        ("one folder of spatial positions", "spatial/CID4290_spatial, is nothing; run"),
+    ),
+    "two matrices": (
+        lambda raw: shutil.copytree(raw / MATRIX, raw / MATRIX / "again"),
+        ("CID4290_*, is ", "CID4290_filtered_count_matrix and ", "/again;"),
+    ),
     "no column": (rewritten("Classification", "Class"), ("lacks the column Classification",)),
-    "a gene in the metadata": (rewritten("patientid", GENES[2]), (f"{GENES[2]} is a column of", "and a gene of the counts", "take the column out")),
+    "a gene in the metadata": (
+        rewritten("patientid", GENES[2]),
+        (f"{GENES[2]} is a column of", "and a gene of the counts", "take the column out"),
+    ),
     "a spot twice": (twice, (f"spot {INSIDE[0]} stands 2 times",)),
     "metadata of another section": (rewritten("-1", "-2"), ("have no spot in common",)),
-    "metadata that is none": (lambda raw: (raw / METADATA).write_bytes(b""), ("is no comma-separated table",)),
-    "a scan in another format": (lambda raw: (raw / "images/CID4290.tif").rename(raw / "images/CID4290.svs"), ("CID4290.svs would be left out", "CID4290.tif")),
-    "two images": (lambda raw: shutil.copyfile(raw / "images/CID4290.tif", raw / "images/CID4290.png"), ("found CID4290.png and CID4290.tif; keep the one that belongs",)),
-    "an image smaller than the spots' extent": (smaller, ("spots lie outside the image of 260 x 300 px",)),
-    "too few features": (features(9), ("counts 13 features of 25 barcodes, of which features.tsv.gz and barcodes.tsv.gz list 9 and 25",)),
-}  # fmt: skip
+    "metadata that is none": (
+        lambda raw: (raw / METADATA).write_bytes(b""),
+        ("is no comma-separated table",),
+    ),
+    "a scan in another format": (
+        lambda raw: (raw / "images/CID4290.tif").rename(raw / "images/CID4290.svs"),
+        ("CID4290.svs would be left out", "CID4290.tif"),
+    ),
+    "two images": (
+        lambda raw: shutil.copyfile(raw / "images/CID4290.tif", raw / "images/CID4290.png"),
+        ("found CID4290.png and CID4290.tif; keep the one that belongs",),
+    ),
+    "an image smaller than the spots' extent": (
+        smaller,
+        ("spots lie outside the image of 260 x 300 px",),
+    ),
+    "too few features": (
+        features(9),
+        (
+            "counts 13 features of 25 barcodes",
+            "of which features.tsv.gz and barcodes.tsv.gz list 9 and 25",
+        ),
+    ),
+}
 
 
 @pytest.mark.parametrize("what", REFUSED)
@@ -191,12 +227,24 @@ def test_refused_in_one_line_and_nothing_is_written(raw, home, what):
     assert files_below(home) == set()
 
 
-@pytest.mark.parametrize(("ask", "words"), [
-    (lambda raw: section(raw, "all"), ("unknown --spots all; known: filtered, unfiltered",)),
-    (lambda raw: prepare("tenx", raw=raw, spots="unfiltered"), ("cohort tenx has one set of spots; leave out --spots",)),
-    (lambda raw: prepare("tenx", ["block2"], raw=raw), ("tenx section block2: there is no", "compendium fetch tenx --sections block2")),
-    (lambda raw: prepare("wu", raw=raw / "nowhere"), ("wu section 1142243F: where one folder of filtered counts", "is nothing")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda raw: section(raw, "all"), ("unknown --spots all; known: filtered, unfiltered",)),
+        (
+            lambda raw: prepare("tenx", raw=raw, spots="unfiltered"),
+            ("cohort tenx has one set of spots; leave out --spots",),
+        ),
+        (
+            lambda raw: prepare("tenx", ["block2"], raw=raw),
+            ("tenx section block2: there is no", "compendium fetch tenx --sections block2"),
+        ),
+        (
+            lambda raw: prepare("wu", raw=raw / "nowhere"),
+            ("wu section 1142243F: where one folder of filtered counts", "is nothing"),
+        ),
+    ],
+)
 def test_words_and_files_that_are_not_there(pristine, home, ask, words):
     message = refusal(lambda: ask(pristine))
     assert [word for word in words if word not in message] == []

@@ -1,4 +1,4 @@
-"""Export: what anndata and squidpy read is the section, and what squidpy draws lies where the tissue is."""
+"""Export: anndata and squidpy read the section, and squidpy draws it where the tissue is."""
 
 import dataclasses
 import warnings

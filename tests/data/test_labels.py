@@ -1,4 +1,7 @@
-"""Labels of HER2+ spots: read, carried over from the annotated section of the patient, and how well the alignment agrees."""
+"""Labels of HER2+ spots: read, and carried over from the annotated section of the patient.
+
+How well the alignment agrees is measured, too.
+"""
 
 from pathlib import Path
 
@@ -42,7 +45,12 @@ def table(tmp_path: Path, text: str) -> Path:
     return tmp_path / "t.tsv"
 
 
-LABEL_TABLE = "Row.names\tx\ty\tpixel_x\tpixel_y\tlabel\na\t2.03\t1.97\t1\t1\tadipose tissue\nb\t2.6\t2.4\t1\t1\tundetermined\nc\tNA\tNA\t1\t1\tundetermined\n"
+LABEL_TABLE = (
+    "Row.names\tx\ty\tpixel_x\tpixel_y\tlabel\n"
+    "a\t2.03\t1.97\t1\t1\tadipose tissue\n"
+    "b\t2.6\t2.4\t1\t1\tundetermined\n"
+    "c\tNA\tNA\t1\t1\tundetermined\n"
+)
 
 
 def test_labels_without_a_position_are_dropped(tmp_path):

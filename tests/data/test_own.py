@@ -103,7 +103,8 @@ def test_a_real_section_in_a_folder_of_ones_own_is_the_one_that_is_published(her
 
 def test_what_is_left_out_has_a_default(tmp_path):
     stating(
-        "title: Slides\ntechnology: Visium\nsections:\n  S1: {patient: 010}\n  2: {patient: ' NO ', lab: 'L  2 '}\n"
+        "title: Slides\ntechnology: Visium\nsections:\n"
+        "  S1: {patient: 010}\n  2: {patient: ' NO ', lab: 'L  2 '}\n"
     )(tmp_path)
     facts = own.facts("mine", tmp_path)
     assert (facts.licence, facts.attribution) == ("not stated", "H&E image: Slides, not published")
@@ -165,7 +166,8 @@ def test_a_refused_section_leaves_what_was_prepared(mine, home):
         (
             "S1: {patient: A}",
             "S1: {patient: A, technology: T}",
-            "technology Spatial Transcriptomics, 100 µm spots, fresh frozen, and is now stated to be of T",
+            "technology Spatial Transcriptomics, 100 µm spots, fresh frozen, "
+            "and is now stated to be of T",
         ),
         (
             "S1: {patient: A}",

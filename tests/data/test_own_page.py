@@ -1,4 +1,7 @@
-"""The page "Your own data": its files, its snippet and its commands work, and its table quotes lines that are said."""
+"""The page "Your own data": its files, its snippet and its commands work.
+
+Its table quotes lines that are said.
+"""
 
 import re
 import shlex
@@ -69,7 +72,10 @@ def test_the_commands_of_the_page_prepare_and_predict(tmp_path, home, monkeypatc
 
 
 def profile_of_the_page(root: Path) -> profiles.Profile:
-    """The profile as the page shows it, if it fits the second chapter, and the page's other commands if they are commands."""
+    """The profile as the page shows it, if it fits the second chapter.
+
+    Then the page's other commands, if they are commands.
+    """
     profile = profiles.load("mine", root)
     profiles.resolve(
         parameters.declared(chapters(CHECKOUT)["id-loocv"]),

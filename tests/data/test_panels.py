@@ -23,7 +23,8 @@ from compendium.storage import resource
 from conftest import tiny_section
 from raw_files import panel_genes, real_section, refusal
 
-MARKERS = "COX6C TTLL12 HSP90AB1 TFF3 ATP1A1 B2M FASN SPARC CD74 CD63 CD24 CD81"  # the benchmark's twelve cancer markers
+# The benchmark's twelve cancer markers.
+MARKERS = "COX6C TTLL12 HSP90AB1 TFF3 ATP1A1 B2M FASN SPARC CD74 CD63 CD24 CD81"
 
 
 def section_of(
@@ -156,7 +157,10 @@ def test_each_sections_choice_is_scanpys_on_its_median_depth(her2st):
 
 
 def test_two_patients_choose_different_genes_and_share_some(her2st):
-    """The union over all 36 sections of the cohort is 10,291 genes, the published number (measured; reading them takes most of a minute)."""
+    """The union over all 36 sections of the cohort is 10,291 genes, the published number.
+
+    It was measured; reading them takes most of a minute.
+    """
     sections = [real_section(her2st, name) for name in ("C2", "B4")]
     assert 1200 < len(panel("hvg_union(1000)", sections, shared_genes(sections))) < 2000
 
@@ -307,7 +311,7 @@ def test_choice_depends_on_composition_not_on_depth_or_spot_order(seed, n, facto
 
 
 def test_the_test_section_has_no_say_in_the_panel():
-    """As a run does it: shared genes over all sections at hand, genes chosen on the training sections."""
+    """As a run does it: genes shared by all sections at hand, chosen on the training sections."""
     train, test = varied(40, 60, 1, "train"), varied(40, 60, 2, "test")
     shuffled = np.random.default_rng(0).permuted(test.counts.toarray() * 50, axis=1)
     other = dataclasses.replace(test, counts=csr_matrix(shuffled))

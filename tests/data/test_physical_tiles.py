@@ -76,8 +76,8 @@ def test_too_large_or_too_small_a_tile_is_one_line():
     section = replace(tiny_section(), um_per_px=0.5)
     line = refusal(lambda: section.tiles(32, 100.0))
     assert (
-        "tiles of 100 µm, which are 200 px, asked for, 64 px stored; run compendium prepare tiny --tile-px 200"
-        in line
+        "tiles of 100 µm, which are 200 px, asked for, 64 px stored; "
+        "run compendium prepare tiny --tile-px 200" in line
     )
     assert "less than half a pixel of 0.5 µm; give a larger tile_um" in refusal(
         lambda: section.tiles(32, 0.2)

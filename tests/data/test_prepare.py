@@ -1,4 +1,7 @@
-"""From raw files to prepared sections: written whole or not at all, and refused in one line with nothing left behind."""
+"""From raw files to prepared sections, written whole or not at all.
+
+What is refused is refused in one line, with nothing left behind.
+"""
 
 import json
 import os
@@ -338,7 +341,10 @@ def test_the_generator_states_what_it_is_compared_with():
 
 
 def open_two(home: str, made: str, gate) -> None:
-    """What one of two processes does: wait for the other, then open two sections, noting on disk which it generates."""
+    """What one of two processes does: wait for the other, then open two sections.
+
+    It notes on disk which it generates.
+    """
 
     def make(name: str, px: int) -> Section:
         with Path(made).open("a") as lines:

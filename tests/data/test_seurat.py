@@ -1,4 +1,7 @@
-"""Seurat's corrected counts: either orientation, the section's order, and one line for every file that is something else."""
+"""Seurat's corrected counts: either orientation, the section's order.
+
+There is one line for every file that is something else.
+"""
 
 import dataclasses
 

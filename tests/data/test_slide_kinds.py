@@ -1,4 +1,7 @@
-"""Which images are slides: 8-bit colour, upright, on one page or a pyramid; everything else is refused, never turned into other colours."""
+"""Which images are slides: 8-bit colour, upright, on one page or a pyramid.
+
+Everything else is refused, never turned into other colours.
+"""
 
 from pathlib import Path
 
@@ -134,7 +137,10 @@ def test_a_palette_holds_colours(tmp_path):
 @pytest.mark.parametrize("kind", ["RGBA", "P", "RGB"])
 @pytest.mark.filterwarnings("error")
 def test_what_is_transparent_is_white(tmp_path, kind):
-    """Left half (7, 8, 9), right half transparent black: by an alpha channel, by a place of the palette, or by a colour that stands for it."""
+    """Left half (7, 8, 9), right half transparent black.
+
+    By an alpha channel, by a place of the palette, or by a colour that stands for it.
+    """
     solid = Image.new("RGB", (20, 10), (7, 8, 9))
     solid.paste((0, 0, 0), (10, 0, 20, 10))
     if kind == "RGBA":

@@ -159,7 +159,7 @@ def test_a_damaged_image_is_read_or_refused_and_nothing_else(tmp_path, kind, whe
 
 
 def png(side: int, rows: int = 0) -> bytes:
-    """A PNG file that declares `side` x `side` RGB pixels and holds that many black rows, deflated."""
+    """A PNG file that declares `side` x `side` RGB pixels and holds as many black rows."""
     parts = (
         (b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)),
         (b"IDAT", zlib.compress(bytes(rows * (3 * side + 1)))),
@@ -172,7 +172,7 @@ def png(side: int, rows: int = 0) -> bytes:
 
 
 def tiff(side: int) -> bytes:
-    """A TIFF file of a few bytes that declares `side` x `side` grey pixels in one deflated strip."""
+    """A TIFF file of few bytes that declares `side` x `side` grey pixels in a deflated strip."""
     data = zlib.compress(bytes(1000))
     tags = [
         (256, side),

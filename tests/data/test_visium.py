@@ -248,7 +248,7 @@ def test_positions_under_the_name_of_the_other_version_are_those_that_they_are(
 
 
 def test_the_scale_is_measured_whatever_resolution_the_image_states(made_up, tmp_path):
-    """A TIFF need not state a resolution, and what scanners and exports state is often that of a screen."""
+    """A TIFF need not state a resolution; scanners and exports often state a screen's."""
     write(tmp_path)
     with Image.open(made_up / "image.tif") as image:
         assert 282 not in image.tag_v2, "the made-up image states none"

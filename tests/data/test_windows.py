@@ -1,4 +1,4 @@
-"""Windows of a slide: as published, with spots twice and spots lost; half-open, with every spot once."""
+"""Windows of a slide: as published, some spots twice, some lost; half-open, every spot once."""
 
 from dataclasses import replace
 
@@ -131,15 +131,18 @@ def test_the_words():
     assert [rows.tolist() for rows in windows(section, WHOLE)] == [list(range(24))]
     line = refusal(lambda: windows(section, PUBLISHED))
     assert (
-        line
-        == "windows=published drops all 24 spots of tiny section S1; leave the section out, or give windows=clean"
+        line == "windows=published drops all 24 spots of tiny section S1; "
+        "leave the section out, or give windows=clean"
     )
     assert sorted(np.concatenate(windows(section, CLEAN)).tolist()) == list(range(24))
 
 
 @pytest.mark.parametrize("word", [PUBLISHED, CLEAN])
 def test_a_full_slide_of_either_resolution(word):
-    """55 µm spots, 100 µm apart: at 0.37 µm/px a slide of 6.5 mm is cut into 25 windows, at 0.74 into 9."""
+    """55 µm spots, 100 µm apart, on a slide of 6.5 mm.
+
+    At 0.37 µm/px it is cut into 25 windows, at 0.74 into 9.
+    """
     places = np.array(
         [(col / 2, row * np.sqrt(3) / 2) for row in range(78) for col in range(row % 2, 128, 2)]
     )

@@ -35,7 +35,8 @@ def made(truth: list[int], probability, unlearned: tuple[str, ...] = ()) -> Answ
 
 RANDOM = made(RNG.integers(0, 4, 60).tolist(), RNG.dirichlet(np.ones(4), 60))
 CERTAIN = np.eye(4)
-# Invasive cancer, twice connective tissue, glands that nobody has learned; adipose tissue and cancer in situ are not there.
+# Invasive cancer, twice connective tissue, glands that nobody has learned; adipose tissue and
+# cancer in situ are not there.
 SOME = made(
     [3, 2, 2, 4],
     [[0, 0.1, 0.3, 0.6], [0, 0.3, 0.5, 0.2], [0, 0.2, 0.3, 0.5], [1, 0, 0, 0]],

@@ -182,6 +182,7 @@ def test_folds_are_chosen_by_what_they_test():
     ] == [("S2",)]
     with pytest.raises(
         BadInput,
-        match="tested names S9, but the folds of patient-out test S1, S2; name one of these, or other splits",
+        match="tested names S9, but the folds of patient-out test S1, S2; "
+        "name one of these, or other splits",
     ):
         rows.testing(runs, ["S9"])

@@ -30,8 +30,8 @@ def test_sections_that_share_an_annotated_one_are_named_together():
         for name, other in (("C2", "C1"), ("B4", "B1"), ("C3", "C1"), ("C1", ""))
     ]
     assert (
-        transferred(sections)
-        == "C2, C3 transferred from the adjacent section C1; B4 transferred from the adjacent section B1"
+        transferred(sections) == "C2, C3 transferred from the adjacent section C1; "
+        "B4 transferred from the adjacent section B1"
     )
     assert transferred(sections[3:]) == ""
 

@@ -1,4 +1,7 @@
-"""Tables and facts of a chapter are kept together, read only together, and compared without what depends on the clock."""
+"""Tables and facts of a chapter are kept together and read only together.
+
+They are compared without what depends on the clock.
+"""
 
 import numpy as np
 import pandas as pd
@@ -64,7 +67,8 @@ def test_a_table_of_another_making_is_refused(tmp_path):
     (tmp_path / "two" / "scores.parquet").replace(tmp_path / "one" / "scores.parquet")
     with pytest.raises(
         BadInput,
-        match=r"scores.parquet is not the table that facts.json describes.*take the folder from one commit",
+        match=r"scores.parquet is not the table that facts.json describes"
+        r".*take the folder from one commit",
     ):
         read(tmp_path / "one")
 
@@ -77,10 +81,18 @@ def test_a_folder_without_facts_is_refused_in_one_line(tmp_path):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("columns", "largest", "share"), [
-    ({}, 0.0, 0.0), ({"seconds": [9.0, 9.0]}, 0.0, 0.0), ({"pcc": [0.5, np.nan]}, 0.25, 0.5), ({"pcc": [0.25, 0.1]}, np.inf, np.inf),
-    ({"method": ["ridge", "stnet"]}, np.inf, np.inf), ({"spots": [187, 189]}, 2.0, 1 / np.sqrt((187**2 + 189**2) / 2)), ({"more": [1, 2]}, np.inf, np.inf),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("columns", "largest", "share"),
+    [
+        ({}, 0.0, 0.0),
+        ({"seconds": [9.0, 9.0]}, 0.0, 0.0),
+        ({"pcc": [0.5, np.nan]}, 0.25, 0.5),
+        ({"pcc": [0.25, 0.1]}, np.inf, np.inf),
+        ({"method": ["ridge", "stnet"]}, np.inf, np.inf),
+        ({"spots": [187, 189]}, 2.0, 1 / np.sqrt((187**2 + 189**2) / 2)),
+        ({"more": [1, 2]}, np.inf, np.inf),
+    ],
+)
 def test_tables_are_compared_by_number_and_word(columns, largest, share):
     assert differences(found(), found(**columns)) == {
         "empty": (0.0, 0.0),
@@ -100,14 +112,30 @@ def test_a_table_that_one_lacks_is_another():
     assert differences(found(), Results({}, {})) == {"empty": OTHER, "scores": OTHER}
 
 
-@pytest.mark.parametrize(("apart", "exact", "said"), [
-    ((Difference(0.0, 0.0), Difference(0.0, 0.0)), "all", "times left out"),
-    ((Difference(0.0, 0.0), Difference(0.0125, 0.03)), "1 of 2", "b differs by up to 0.013, on average by 3% of its size, within"),
-    ((Difference(0.9, 0.1), Difference(0.5, 2 * TOLERANCE)), "0 of 2", f"b differs by up to 0.5, on average by {2 * TOLERANCE:.0%} of its size, beyond the tolerance of {TOLERANCE:.0%}"),
-    ((OTHER, Difference(0.1, TOLERANCE)), "0 of 2", f"b differs by up to 0.1, on average by {TOLERANCE:.0%} of its size, within the"),
-    ((OTHER, Difference(0.1, 0.1)), "0 of 2", "; other rows or texts: a"),
-    ((OTHER, OTHER), "0 of 2", "times left out; other rows or texts: a, b"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("apart", "exact", "said"),
+    [
+        ((Difference(0.0, 0.0), Difference(0.0, 0.0)), "all", "times left out"),
+        (
+            (Difference(0.0, 0.0), Difference(0.0125, 0.03)),
+            "1 of 2",
+            "b differs by up to 0.013, on average by 3% of its size, within",
+        ),
+        (
+            (Difference(0.9, 0.1), Difference(0.5, 2 * TOLERANCE)),
+            "0 of 2",
+            f"b differs by up to 0.5, on average by {2 * TOLERANCE:.0%} of its size, "
+            f"beyond the tolerance of {TOLERANCE:.0%}",
+        ),
+        (
+            (OTHER, Difference(0.1, TOLERANCE)),
+            "0 of 2",
+            f"b differs by up to 0.1, on average by {TOLERANCE:.0%} of its size, within the",
+        ),
+        ((OTHER, Difference(0.1, 0.1)), "0 of 2", "; other rows or texts: a"),
+        ((OTHER, OTHER), "0 of 2", "times left out; other rows or texts: a, b"),
+    ],
+)
 def test_the_comparison_is_told(apart, exact, said):
     line = summarise_differences(dict(zip("ab", apart, strict=True)))
     assert line.startswith(exact) and "equal, times left out" in line and said in line

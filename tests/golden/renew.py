@@ -1,4 +1,7 @@
-"""Compare today's arrays with the stored ones, and renew those whose version was raised; `make golden` calls it."""
+"""Compare today's arrays with the stored ones, and renew those whose version was raised.
+
+`make golden` calls it.
+"""
 
 import json
 import sys
@@ -11,7 +14,8 @@ from compendium.errors import BadInput
 from stages import Key, compute, current, keys
 
 HERE = Path(__file__).parent
-# Absolute and relative, above what Pythons, threads and instruction sets differ by; of a method where it is named, else of the stage.
+# Absolute and relative, above what Pythons, threads and instruction sets differ by; of a method
+# where it is named, else of the stage.
 TOLERANCE = {
     "features": 1e-4,
     "stain": 1e-4,
@@ -53,7 +57,10 @@ def alike(key: Key, old: np.ndarray, new: np.ndarray) -> bool:
 def moved(
     known: Mapping[str, Key], arrays: Arrays, made: Versions, found: Arrays
 ) -> dict[str, str]:
-    """Keys whose numbers moved although no version that decides them was raised, each with the line that says which to raise."""
+    """Keys whose numbers moved although no version that decides them was raised.
+
+    Each has the line that says which to raise.
+    """
     wrong = {
         name: known[name]
         for name in known
@@ -64,7 +71,8 @@ def moved(
     }
     owners = {key.owner for key in wrong.values()}
     return {
-        name: f"{name} moved: raise {_place(next(owner for owner in key.owners if owner in owners))}, then make golden"
+        name: f"{name} moved: raise "
+        f"{_place(next(owner for owner in key.owners if owner in owners))}, then make golden"
         for name, key in wrong.items()
     }
 
@@ -80,7 +88,9 @@ def _place(owner: str) -> str:
 
 
 def renew(folder: Path, known: Mapping[str, Key], found: Arrays) -> list[str]:
-    """Store today's arrays of keys that are new or whose version was raised, and forget keys that are gone; names of all these.
+    """Store today's arrays of keys that are new or whose version was raised.
+
+    Keys that are gone are forgotten; returned are the names of all these.
 
     Raises
     ------
@@ -102,7 +112,7 @@ def renew(folder: Path, known: Mapping[str, Key], found: Arrays) -> list[str]:
 
 
 def main() -> int:
-    """Renew the arrays beside this file; status 2 and one line where a key moved without its version."""
+    """Renew the arrays beside this file; status 2 and one line where one moved unannounced."""
     try:
         changed = renew(HERE, keys(), compute())
     except BadInput as error:

@@ -45,7 +45,8 @@ from stained_slides import OTHER, E, H, pictured, slide
 from tiny_fits import SECTIONS, fitted
 
 UPSTREAM = ("features", "stain", "inputs", "fit")  # of methods and scores; the first three of fit
-LINEAR = "linear"  # a method that is registered here alone: what the loop does to it is no published method's affair
+# A method that is registered here alone: what the loop does to it is no published method's affair.
+LINEAR = "linear"
 GENES = list(SECTIONS[0].genes)
 TISSUE = {
     "thumbnail": np.full((40, 40, 3), (200, 120, 160), dtype=np.uint8),
@@ -261,7 +262,10 @@ def _matched() -> np.ndarray:
 
 
 def _batch() -> np.ndarray:
-    """First batch of the second epoch of a run that permutes patches: image, place and target side by side."""
+    """First batch of the second epoch of a run that permutes patches.
+
+    Image, place and target side by side.
+    """
     run = _plan("coordinates", permute=True, batch=12)
     train, target = training_set(run, SECTIONS)
     batch = next(
@@ -341,7 +345,10 @@ def _fits() -> dict[str, Callable[[], np.ndarray]]:
 
 
 def _predicted(method: str) -> np.ndarray:
-    """Two epochs on the six colours of two sections: loss terms of each epoch, then predictions on a third section."""
+    """Two epochs on the six colours of two sections.
+
+    Loss terms of each epoch, then predictions on a third section.
+    """
     epochs = {} if recipe(method).optimiser == "closed form" else {"epochs": 2}
     with TemporaryDirectory() as folder:
         run, found, _ = fitted(method, Path(folder), **epochs)
@@ -349,7 +356,10 @@ def _predicted(method: str) -> np.ndarray:
 
 
 def _predicted_on_tiles(method: str) -> np.ndarray:
-    """The same on tiles under the published protocol, a small network with random weights in place of a pre-trained encoder."""
+    """The same on tiles under the published protocol.
+
+    A small network with random weights stands in place of a pre-trained encoder.
+    """
     words = {"protocol": "published", "encoder": "own", "weights": "random", "epochs": 2} | TILES[
         method
     ]

@@ -1,4 +1,7 @@
-"""Attention over a whole section stores no matrix of spots by spots, forward or backward; the textbook form, which does, is measured beside it."""
+"""Attention over a whole section stores no matrix of spots by spots, forward or backward.
+
+The textbook form, which does, is measured beside it.
+"""
 
 import runpy
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +32,10 @@ class Largest(TorchDispatchMode):
 
 
 def run(form, spots) -> tuple[int, int]:
-    """Bytes kept from the forward for the backward pass, each storage once, and values of the largest tensor of both passes."""
+    """Bytes kept from the forward for the backward pass, each storage once.
+
+    Then values of the largest tensor of both passes.
+    """
     torch.manual_seed(0)
     layer, x, kept = form(64, 2, 0.0), torch.randn(spots, 64, requires_grad=True), {}
 

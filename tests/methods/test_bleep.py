@@ -1,4 +1,7 @@
-"""BLEEP: the contrastive loss against a textbook computation, retrieval word by word, and a bank of training spots and no others."""
+"""BLEEP: the contrastive loss against a textbook computation, retrieval word by word.
+
+Its bank holds training spots and no others.
+"""
 
 import dataclasses
 

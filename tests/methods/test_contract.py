@@ -1,4 +1,7 @@
-"""What every registered method keeps to once it is fitted; each is fitted once, on tiny twins, and none of these tests changes it."""
+"""What every registered method keeps to once it is fitted.
+
+Each is fitted once, on tiny twins, and none of these tests changes it.
+"""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""What every registered method keeps to whatever its sections are: the counts of a test section, spots that stand alone or are empty, too few spots."""
+"""What every registered method keeps to whatever its sections are.
+
+The counts of a test section, spots that stand alone or are empty, too few spots.
+"""
 
 from dataclasses import replace
 
@@ -80,7 +83,8 @@ def test_a_section_of_too_few_spots_is_one_line(method, spots, tmp_path):
     run, result, _ = fitted(method, tmp_path, epochs=1)
     with pytest.raises(
         BadInput,
-        match=f"^tiny section S3: method {method} needs a section of .*, this one has {spots}; leave it out$",
+        match=f"^tiny section S3: method {method} needs a section of .*, "
+        f"this one has {spots}; leave it out$",
     ):
         predict(run, result.method, tiny_section("S3", patient="P3", spots=spots), "cpu")
     with pytest.raises(BadInput, match="section S1"):

@@ -1,4 +1,7 @@
-"""Count likelihoods against reference values, their gradients, and the places where the textbook form breaks."""
+"""Count likelihoods against reference values, and their gradients.
+
+Also the places where the textbook form breaks.
+"""
 
 import numpy as np
 import pytest
@@ -86,7 +89,10 @@ def test_stimage_form_is_scipys_negative_binomial():
 
 
 def test_a_large_dispersion_keeps_its_digits():
-    """At dispersion 10,000 and no extra zeros ZINB is nearly Poisson; in single precision ln Gamma alone is off by 0.01."""
+    """At dispersion 10,000 and no extra zeros ZINB is nearly Poisson.
+
+    In single precision ln Gamma alone is off by 0.01.
+    """
     x, theta = torch.arange(30.0)[:, None], torch.full((30, 1), 1e4)
     found = zinb(x, torch.full((30, 1), 10.0), theta, torch.zeros(30, 1), torch.ones(30))
     assert found.item() == pytest.approx(

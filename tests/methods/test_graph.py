@@ -95,7 +95,10 @@ def test_loops_are_off_unless_asked_for():
 
 
 def test_real_arrays_have_the_published_degrees(her2st):
-    """All 36 sections of HER2+: 13,620 spots, of which none is alone; mean degree 3.995 at k = 4 within two steps."""
+    """All 36 sections of HER2+: 13,620 spots, of which none is alone.
+
+    The mean degree is 3.995 at k = 4 within two steps.
+    """
     degrees = []
     for path in sorted((her2st / "data" / "ST-cnts").glob("*.tsv.gz")):
         with gzip.open(path, "rt") as table:

@@ -1,4 +1,7 @@
-"""Hist2ST: what its loss is made of, what its switches do, and the data on which the published network gave no numbers."""
+"""Hist2ST: what its loss is made of and what its switches do.
+
+Also the data on which the published network gave no numbers.
+"""
 
 from dataclasses import replace
 
@@ -54,7 +57,10 @@ def build(**words):
 
 
 def test_total_is_error_and_quarter_of_zinb_and_half_of_distillation(monkeypatch):
-    """Without dropout every forward pass of a section is the same, so that each term can be made again by hand."""
+    """Without dropout every forward pass of a section is the same.
+
+    So each term can be made again by hand.
+    """
     method, batch = build(dropout=0.0), section()
     views = [torch.rand_like(batch.image) for _ in range(3)]
     monkeypatch.setattr(method, "views_of", lambda image, batch: views)
@@ -318,7 +324,7 @@ def test_what_frozen_features_cannot_give_is_refused(words, says):
 
 
 def test_a_tuned_encoder_learns_and_its_gradient_is_that_of_its_pieces(monkeypatch):
-    """Activations are made again for the gradient, piece by piece; the result is that of keeping them."""
+    """Activations are made again for the gradient, piece by piece, as if they had been kept."""
     from compendium.methods import hist2st_layers as hist2st_parts
 
     monkeypatch.setattr(hist2st_parts, "TUNED_PIECE", 5)

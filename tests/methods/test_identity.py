@@ -1,4 +1,7 @@
-"""What a run, its features and its stain maps are called follows from their parameters, their data and integer versions, never from the text of the code."""
+"""What a run, its features and its stain maps are called.
+
+It follows from their parameters, their data and integer versions, never from the text of the code.
+"""
 
 import shutil
 import subprocess
@@ -26,13 +29,14 @@ from compendium.methods import names
 from compendium.runs.fit import _maker
 from pathlib import Path
 notebook = Path("notebooks/01_data_review.ipynb")
-print([smoke(name).identity(SECTIONS) for name in names()], cache_path(SECTIONS[0], Encoding("colour", 32)), _maker("cpu"))
+called = [smoke(name).identity(SECTIONS) for name in names()]
+print(called, cache_path(SECTIONS[0], Encoding("colour", 32)), _maker("cpu"))
 print(fingerprint.fingerprint(notebook, profiles.load("demo"), {}, Path.cwd()))
 """
 
 
 def identities(source: Path) -> str:
-    """What a process that imports the package from `source` calls runs, features, checkpoints and a chapter."""
+    """What a process that imports `source` calls runs, features, checkpoints and a chapter."""
     paths = f"{source}:{ROOT / 'tests'}:{ROOT / 'tests' / 'methods'}"
     environment = {
         "PYTHONPATH": paths,

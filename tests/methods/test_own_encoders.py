@@ -1,4 +1,7 @@
-"""The methods with an image encoder of their own, on tiles: words of the published protocol, and a run from tile to prediction."""
+"""The methods with an image encoder of their own, on tiles.
+
+Words of the published protocol, and a run from tile to prediction.
+"""
 
 import dataclasses
 

@@ -27,7 +27,10 @@ ATTENTION = {
 
 @pytest.fixture(autouse=True)
 def networks_without_weights(monkeypatch):
-    """On the meta device a tensor has a shape and nothing else; there, timm cannot work out drop rates, which count nothing."""
+    """On the meta device a tensor has a shape and nothing else.
+
+    There, timm cannot work out drop rates, which count nothing.
+    """
     import timm
 
     monkeypatch.setattr(

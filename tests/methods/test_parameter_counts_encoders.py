@@ -1,4 +1,7 @@
-"""Numbers of parameters of the methods with an image encoder, and where the published ones, counted in Keras, come from."""
+"""Numbers of parameters of the methods with an image encoder.
+
+Also where the published ones, counted in Keras, come from.
+"""
 
 import pytest
 import torch
@@ -32,7 +35,10 @@ def network(method: str, genes: int, **words) -> Method:
 
 
 def running(method: Method) -> int:
-    """Running means and variances of the batch normalisations, which Keras counts as parameters that are not trained."""
+    """Running means and variances of the batch normalisations.
+
+    Keras counts them as parameters that are not trained.
+    """
     return sum(buffer.numel() for name, buffer in method.image.named_buffers() if "running" in name)
 
 
@@ -52,7 +58,10 @@ def test_stnet_has_the_originals_number_all_of_them_trained(genes, parameters):
 
 @pytest.mark.parametrize(("genes", "trained"), [(785, 3_216_930), (12, 49_176)])
 def test_stimage_trains_the_published_number_and_lacks_what_keras_adds(genes, trained):
-    """Keras counts the running statistics of ResNet-50, and its convolutions have a bias before each batch normalisation, one a channel."""
+    """Keras counts the running statistics of ResNet-50.
+
+    Its convolutions have a bias before each batch normalisation, one a channel.
+    """
     method = network("stimage", genes)
     assert count(method, trainable=True) == trained == 4098 * genes
     assert (running(method), channels(method)) == (53_120, 26_560)

@@ -1,4 +1,7 @@
-"""Checkpoints of the authors' networks: every name and shape, and outputs equal to a forward pass that is written here straight from the facts."""
+"""Checkpoints of the authors' networks: every name and shape, and outputs.
+
+The outputs equal a forward pass that is written here straight from the facts.
+"""
 
 import json
 import re
@@ -106,7 +109,10 @@ def hist2st_shapes(side, channels, kernel, patch, heads, depths, genes, position
 
 
 def random_state(shapes, seed=0):
-    """Values of a size that keeps every layer awake; variances above 0, a count where a count belongs."""
+    """Values of a size that keeps every layer awake.
+
+    Variances are above 0, and a count stands where a count belongs.
+    """
     torch.manual_seed(seed)
     state = {}
     for name, shape in shapes.items():
@@ -134,7 +140,7 @@ def norm(state, name, x):
 
 
 def attend(state, name, x):
-    """Textbook attention: the N x N matrix in full, heads of 64, the output layer where there is one."""
+    """Textbook attention: the N x N matrix in full, heads of 64, any output layer there is."""
     q, k, v = linear(state, f"{name}.to_qkv", x).chunk(3, dim=1)
     heads = []
     for h in range(q.shape[1] // 64):

@@ -1,4 +1,4 @@
-"""Blocks that are computed again for the gradient: the same numbers as when all is kept, from less memory."""
+"""Blocks that are computed again for the gradient: the same numbers from less memory."""
 
 from dataclasses import replace
 
@@ -67,7 +67,10 @@ def mixer() -> PatchMixer:
 
 
 def test_batch_statistics_are_counted_once_and_dropout_is_replayed():
-    """The same two checks where nothing else could hide a fault: statistics after two steps, and a gradient that is wrong with any other mask."""
+    """The same two checks where nothing else could hide a fault.
+
+    Statistics after two steps, and a gradient that is wrong with any other mask.
+    """
     for _ in range(2):
         torch.manual_seed(0)
         plain, again = mixer(), mixer()
@@ -93,7 +96,7 @@ def test_batch_statistics_are_counted_once_and_dropout_is_replayed():
 
 
 def kept_bytes(stage: ActivationCheckpoint, x: torch.Tensor) -> int:
-    """Bytes that a forward pass keeps for the backward pass, each storage once, parameters apart."""
+    """Bytes that a forward pass keeps for the backward pass, each storage once, no parameters."""
     kept, own = {}, {value.untyped_storage().data_ptr() for value in stage.parameters()}
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
@@ -147,7 +150,10 @@ def test_a_run_that_recomputes_predicts_the_same(home):
 
 
 def test_a_whole_section_with_batch_statistics_is_predicted_in_pieces(monkeypatch, home):
-    """In prediction a frozen encoder goes by what it learned, so that a whole slide need not be in it at once."""
+    """In prediction a frozen encoder goes by what it learned.
+
+    So a whole slide need not be in it at once.
+    """
     import compendium.methods.hist2st_layers as parts_of
 
     monkeypatch.setattr(parts_of, "PIECE", 5)

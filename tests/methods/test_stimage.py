@@ -1,4 +1,7 @@
-"""STimage: the published values of its pieces, counts with size factors, a start at the training mean, a frozen encoder."""
+"""STimage: the published values of its pieces, and counts with size factors.
+
+Also a start at the training mean, and a frozen encoder.
+"""
 
 import dataclasses
 
@@ -177,7 +180,10 @@ def test_counts_that_are_none_never_reach_a_likelihood(value, says):
 
 
 def test_as_published_it_learns_and_averages_several_networks(home):
-    """log1p under the negative binomial, STimage's filter, raw tiles; pale tiles off tissue are not learned from."""
+    """log1p under the negative binomial, STimage's filter, raw tiles.
+
+    Pale tiles off tissue are not learned from.
+    """
     tissue = {
         "thumbnail": np.full((40, 40, 3), (200, 120, 160), dtype=np.uint8),
         "thumbnail_scale": 0.1,

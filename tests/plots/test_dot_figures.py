@@ -1,4 +1,4 @@
-"""Dots of sections on lines of rows: their order, colours, band, and the figures that are made of them."""
+"""Dots of sections on lines of rows: their order, colours, band, and the figures made of them."""
 
 import numpy as np
 import pandas as pd

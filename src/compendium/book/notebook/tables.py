@@ -56,9 +56,9 @@ def drawn(
             f"compendium fetch {one} and compendium prepare {one}" for one in cohorts
         )
         raise BadInput(
-            f"sections {', '.join(wanted)} of {cohort} are not prepared here, and the published tables "
-            f"of chapter {chapter} were made with other values of {', '.join(other)}; "
-            f"leave these out, or run {cure}"
+            f"sections {', '.join(wanted)} of {cohort} are not prepared here, and the "
+            f"published tables of chapter {chapter} were made with other values of "
+            f"{', '.join(other)}; leave these out, or run {cure}"
         )
     line = (
         "Raw data are not on this machine: this page is drawn from the tables of the reference "

@@ -29,9 +29,10 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     Returns
     -------
     Tables
-        labels and transfer (see `compendium.evaluation.classification`), panels (summary by part of the
-        panel, row and split), sweep (see `sweep`), by_class, roc and confusion (of the gamma that
-        is shown, with section and split), curves, cost (both with the permuted-image control).
+        labels and transfer (see `compendium.evaluation.classification`), panels (summary by part
+        of the panel, row and split), sweep (see `sweep`), by_class, roc and confusion (of the
+        gamma that is shown, with section and split), curves, cost (both with the permuted-image
+        control).
     """
     fits, permuted = groups["fits"], groups["permuted"]
     every = Fitted([*fits.jobs, *permuted.jobs], [*fits.records, *permuted.records])

@@ -1,4 +1,4 @@
-"""Views: augmented copies of a section's tiles, drawn once, whose frozen features are precomputed."""
+"""Views: augmented copies of a section's tiles, drawn once, with precomputed frozen features."""
 
 import hashlib
 
