@@ -220,3 +220,10 @@ def test_the_exit_status_reaches_the_shell():
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+def test_a_table_is_printed_where_python_removes_docstrings():
+    command = [sys.executable, "-OO", "-m", "compendium", "table", "methods"]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert printed.returncode == 0, printed.stderr
+    assert "Ridge on frozen features" in printed.stdout

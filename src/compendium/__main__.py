@@ -26,11 +26,10 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="compendium", description=DESCRIPTION)
     top.add_argument("--version", action="version", version=__version__)
     listed = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
-    for run, arguments in COMMANDS.items():
-        line = run.__doc__.rstrip(".")
-        added = listed.add_parser(run.__name__, help=line[0].lower() + line[1:])
-        added.set_defaults(run_command=run)
-        for names, settings in arguments:
+    for command in COMMANDS:
+        added = listed.add_parser(command.name, help=command.help)
+        added.set_defaults(run_command=command.run)
+        for names, settings in command.arguments:
             added.add_argument(*names, **settings)
     return top
 

@@ -5,24 +5,53 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from compendium.errors import BadInput
 
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 Run = Callable[[Namespace], None]
-COMMANDS: dict[Run, list[tuple[tuple[str, ...], dict]]] = {}
-"""Each command with its arguments, as `argparse.ArgumentParser.add_argument` takes them.
+Argument = tuple[tuple[str, ...], dict]
 
-Its name is that of the function, its line in the list of commands the first of the docstring.
-"""
+
+@dataclass(frozen=True)
+class Command:
+    """A command, and its arguments as `argparse.ArgumentParser.add_argument` takes them."""
+
+    name: str
+    help: str
+    run: Run
+    arguments: list[Argument]
+
+
+COMMANDS: list[Command] = []
+ARGUMENTS: dict[Run, list[Argument]] = {}
+"""Arguments of functions that `command` has not yet made commands of."""
+
+
+def command(name: str, help: str) -> Callable[[Run], Run]:
+    """Make a command of a function, with its line in the list of commands.
+
+    The line is no docstring, since Python removes these where it is told to (`python -OO`).
+    """
+
+    def added(run: Run) -> Run:
+        COMMANDS.append(Command(name, help, run, ARGUMENTS.pop(run, [])))
+        return run
+
+    return added
 
 
 def takes(*names: str, **settings) -> Callable[[Run], Run]:
-    """Give a command an argument of `argparse.ArgumentParser.add_argument`."""
+    """Give a command an argument of `argparse.ArgumentParser.add_argument`.
+
+    Python applies the lowest decorator first: each argument goes in front of those that stand below
+    it, so that the command takes them in the order in which they are read.
+    """
 
     def added(run: Run) -> Run:
-        COMMANDS.setdefault(run, []).insert(0, (names, settings))
+        ARGUMENTS.setdefault(run, []).insert(0, (names, settings))
         return run
 
     return added
@@ -48,6 +77,7 @@ ADDRESS = "of the Dask scheduler, e.g. tcp://127.0.0.1:8786"
 TABLES = "methods, inputs, architectures, training, parameters, origins, protocols or deviations"
 
 
+@command("fetch", help="check raw files against their published checksums and take them in")
 @takes("cohort", help="cohort of data/sources.yaml, e.g. her2st")
 @takes("--from", dest="source", help="folder or http(s) address with the files")
 @takes_names("--sections", help="only the files of these sections")
@@ -71,6 +101,7 @@ def fetch(options: Namespace) -> None:
         print(f"absent: {path}{cure}")
 
 
+@command("prepare", help="read, check and store sections, ready to train on")
 @takes("cohort", help="cohort of data/sources.yaml, or a name for the one in --from")
 @takes("--from", dest="folder", type=Path, help=RAW)
 @takes_names("--sections", help="only these sections (default: all whose counts are there)")
@@ -88,6 +119,10 @@ def prepare(options: Namespace) -> None:
     print(f"{facts.title}; licence: {facts.licence}; under every image: {facts.attribution}")
 
 
+@command(
+    "export",
+    help="write a prepared section, or what a run predicted for it, as h5ad for scanpy and squidpy",
+)
 @takes_cohort
 @takes("section", help="e.g. B4")
 @takes("out", type=Path, help="the file to write, e.g. B4.h5ad")
@@ -106,6 +141,10 @@ def export(options: Namespace) -> None:
     print(write_h5ad(prediction(find(options.cohort, options.run), section), options.out))
 
 
+@command(
+    "study",
+    help="fit methods on every fold of some splits: first what it will cost, then its progress",
+)
 @takes_cohort
 @takes_names("--methods", required=True, help="e.g. ridge stnet")
 @takes_names("--splits", default=["section-out", "patient-out"], help=RULES)
@@ -144,6 +183,7 @@ def study(options: Namespace) -> None:
         print(*progress.table(runs, sections), sep="\n")
 
 
+@command("table", help="print a table of what is registered about the methods")
 @takes("name", help=TABLES)
 def table(options: Namespace) -> None:
     """Print a table of what is registered about the methods."""
@@ -152,6 +192,7 @@ def table(options: Namespace) -> None:
     print(method_tables.as_text(method_tables.table(options.name)))
 
 
+@command("chapter", help="run one chapter with papermill and put it into the book")
 @takes("name", help="e.g. id-loocv")
 @takes_profile
 @takes_pairs("-p", dest="parameters", help="a parameter, in YAML, e.g. 'methods=[ridge,stnet]'")
@@ -163,6 +204,7 @@ def chapter(options: Namespace) -> None:
     print(run_chapter(options.name, options.profile, _pairs("-p", options.parameters), options.out))
 
 
+@command("book", help="run the chapters that are out of date and build the pages")
 @takes_profile
 @takes("--no-run", action="store_true", help="build the pages without running chapters")
 def book(options: Namespace) -> None:
@@ -176,6 +218,10 @@ def book(options: Namespace) -> None:
     print(site.render(profiles.root()))
 
 
+@command(
+    "publish",
+    help="copy the tables of a profile's chapters into data/reference, for books without raw data",
+)
 @takes("profile", help="e.g. her2st-subset")
 @takes_names("--chapters", help="only these (default: all that the profile names)")
 def publish(options: Namespace) -> None:

@@ -84,11 +84,12 @@ def test_a_profile_may_only_fill_what_a_chapter_leaves_open(book, published):
         "title: T\ncohort: demo\nsections: A1",
         "[",
         "- a",
+        "title: T\ncohort: demo\ncohort: her2st",
     ],
 )
 def test_a_profile_that_is_not_one_is_an_error_in_one_line(book, text):
     make_root(book, profile=text)
-    with pytest.raises(BadInput, match="profile demo") as error:
+    with pytest.raises(BadInput, match="profile demo|profiles/demo.yaml") as error:
         load("demo")
     assert "\n" not in str(error.value)
 

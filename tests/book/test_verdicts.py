@@ -7,7 +7,7 @@ import pytest
 
 from compendium.book.notebook import tables
 from compendium.book.run.chapters import chapters
-from compendium.book.site.verdicts import as_myst, findings_of, verdicts
+from compendium.book.site.verdicts import COLUMNS, as_myst, findings_of, printed, verdicts
 from compendium.evaluation.verdict import Verdict
 from compendium.storage import CHECKOUT
 
@@ -58,3 +58,11 @@ def test_all_chapters_with_published_tables_are_in_the_table():
 def test_missing_numbers_are_dashes_and_strokes_are_escaped():
     text = as_myst(pd.DataFrame({"a": ["x|y"], "b": [float("nan")], "c": [0.12345], "n": [3]}))
     assert text.splitlines()[-1] == "| x\\|y | – | 0.123 | 3 |"
+
+
+def test_where_nothing_is_published_the_table_has_no_line_and_every_column(monkeypatch):
+    full = verdicts("her2st-subset", CHECKOUT)
+    monkeypatch.setattr(tables, "chapters_of", lambda profile: [])
+    empty = verdicts("her2st-subset", CHECKOUT)
+    assert len(empty) == 0 and list(empty) == list(full)
+    assert list(printed(empty, CHECKOUT)[COLUMNS]) == COLUMNS

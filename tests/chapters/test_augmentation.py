@@ -1,6 +1,7 @@
 """The augmentation chapter: rows, differences, colours, and what another seed decides."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from compendium.chapters.augmentation.design import (
 )
 from compendium.chapters.augmentation.design import rows as compared
 from compendium.data.partition import partition
+from compendium.errors import BadInput
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import compute
 from compendium.evaluation.results import Results
@@ -95,6 +97,26 @@ def test_a_stain_map_has_one_name_in_rows_and_tables():
         name: family.title for name, family in FAMILIES.items() if family.operations
     }
     assert set(table.loc[table["compared"], "name"]) == {"bleep"}
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "where"),
+    [
+        ("  macenko: Macenko\n", "", "titles.macenko "),
+        ("  macenko: Macenko\n", "  macenko:\n", "titles.macenko "),
+        ("titles:", "titles:\n  macenco: Macenko", "titles.macenco "),
+        ("  Vahadane: nearly white\n", "", "tinted background.Vahadane "),
+        ("  Vahadane: nearly white\n", "  vahadane: white\n", "tinted background.vahadane "),
+        ("tinted background:", "background:", "tinted background "),
+    ],
+)
+def test_texts_that_do_not_cover_the_stain_maps_are_refused(tmp_path, was, now, where):
+    text = Path(catalogue.__file__).with_suffix(".yaml").read_text(encoding="utf-8")
+    assert text.count(was) == 1
+    (tmp_path / "catalogue.yaml").write_text(text.replace(was, now), encoding="utf-8")
+    with pytest.raises(BadInput) as refused:
+        catalogue.read_texts(tmp_path / "catalogue.yaml")
+    assert where in str(refused.value) and "\n" not in str(refused.value)
 
 
 def test_names_are_those_that_are_known_and_all_where_none_is_given():

@@ -135,11 +135,11 @@ FACTS = {
     ),
     "a patient twice": (
         restated("S1: {patient: A}", "S1: {patient: A, patient: B}"),
-        ("cohort.yaml is not YAML (patient stands twice",),
+        ("cohort.yaml is not YAML (line ", "patient stands twice"),
     ),
     "a section twice": (
         restated("  S1: {patient: A}", "  S1: {patient: A}\n  S1: {patient: B}"),
-        ("cohort.yaml is not YAML (S1 stands twice",),
+        ("cohort.yaml is not YAML (line ", "S1 stands twice"),
     ),
     "classes that are no list": (
         restated("pitch_um: 200", "pitch_um: 200\nclasses: tumour"),

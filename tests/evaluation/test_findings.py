@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from compendium.errors import BadInput
 from compendium.evaluation.findings import Finding, decide_all, read_findings, verdict_table
@@ -91,5 +92,60 @@ def test_a_finding_in_a_file_needs_its_sentences_and_its_rule(tmp_path):
     (found,) = read_findings(file, {"wet": rain})
     assert (found.id, found.text, found.claim) == ("wet", "It rains.", "")
     assert found.decide is rain and found.expected is Verdict.HOLDS
-    with pytest.raises(BadInput, match="finding cold has no sentence or no rule"):
+    with pytest.raises(BadInput, match="cold"):
         read_findings(file, {"wet": rain, "cold": rain})
+    with pytest.raises(BadInput, match="wet"):
+        read_findings(file, {})
+
+
+RIGHT = {"text": "It rains.", "negation": "It does not.", "expected": "holds"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [
+        ({"expected": "perhaps"}, "wet.expected"),
+        ({"text": None}, "wet.text"),
+        ({"text": ""}, "wet.text"),
+        ({"negation": ["No."]}, "wet.negation"),
+        ({"claim": 3}, "wet.claim"),
+        ({"clam": "Fig. 1"}, "wet.clam"),
+        ({"text": "It rains ({rain.real})."}, "wet.text {rain.real}"),
+        ({"text": "It rains ({rain!r})."}, "wet.text {rain}"),
+        ({"text": "It rains ({0})."}, "wet.text {0}"),
+        ({"text": "It rains ({})."}, "wet.text {}"),
+        ({"text": "It rains ({rain:{width}})."}, "wet.text {rain}"),
+        ({"text": "It rains ({rain)."}, "wet.text"),
+    ],
+)
+def test_a_wrong_findings_file_is_one_line_that_says_where(tmp_path, wrong, where):
+    file = tmp_path / "findings.yaml"
+    file.write_text(yaml.safe_dump({"wet": RIGHT | wrong}))
+    with pytest.raises(BadInput) as refused:
+        read_findings(file, {"wet": rain})
+    assert f"{file}: {where}" in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", ["", "3", "- wet", "wet:", "wet: It rains."])
+def test_a_findings_file_of_another_form_is_refused(tmp_path, content):
+    file = tmp_path / "findings.yaml"
+    file.write_text(content)
+    with pytest.raises(BadInput, match="findings.yaml: "):
+        read_findings(file, {"wet": rain})
+
+
+def test_all_mistakes_of_a_findings_file_are_in_one_answer(tmp_path):
+    file = tmp_path / "findings.yaml"
+    wet = {"text": "It rains ({rain[0]}).", "negation": "No.", "expected": "yes"}
+    file.write_text(yaml.safe_dump({"wet": wet, "dry": RIGHT}))
+    with pytest.raises(BadInput) as refused:
+        read_findings(file, {"wet": rain, "cold": rain})
+    for mistake in ("wet.text", "wet.expected", "dry", "cold"):
+        assert mistake in str(refused.value)
+
+
+def test_findings_stand_in_the_order_of_their_file(tmp_path):
+    file = tmp_path / "findings.yaml"
+    file.write_text(yaml.safe_dump({"wet": RIGHT, "cold": RIGHT}, sort_keys=False))
+    found = read_findings(file, {"cold": rain, "wet": rain})
+    assert [finding.id for finding in found] == ["wet", "cold"]

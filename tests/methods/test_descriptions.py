@@ -55,17 +55,22 @@ def wrong(tmp_path, monkeypatch):
     shared = (description.FOLDER / "shared.yaml").read_text(encoding="utf-8")
     (tmp_path / "shared.yaml").write_text(shared, encoding="utf-8")
     monkeypatch.setattr(description, "FOLDER", tmp_path)
-    description.stated.cache_clear()
+    _forget()
 
-    def refused(text: str) -> str:
-        (tmp_path / "hist2st.yaml").write_text(text, encoding="utf-8")
+    def refused(text: str, file: str = "hist2st") -> str:
+        (tmp_path / f"{file}.yaml").write_text(text, encoding="utf-8")
         with pytest.raises(BadInput) as error:
             describe("hist2st")
         assert "\n" not in str(error.value)
         return str(error.value)
 
     yield refused
+    _forget()
+
+
+def _forget() -> None:
     description.stated.cache_clear()
+    description._shared.cache_clear()
 
 
 def test_all_mistakes_are_in_one_answer(wrong):
@@ -93,7 +98,36 @@ def test_all_mistakes_are_in_one_answer(wrong):
         ("like: hist3st\n", "method hist3st has no description; write"),
         ("title: a\nsummary: b.\nloss: '{zimb} x'\n", "fills in 'zimb'; known: width"),
         ("title: a\nsummary: b.\nloss: '{zinb'\n", "fills in expected '}'"),
+        ("title: a\nsummary: b.\nloss: '{zinb.x}'\n", "fills in {zinb.x}"),
+        ("title: a\nsummary: b.\nloss: '{zinb[0]}'\n", "fills in {zinb[0]}"),
+        ("title: a\nsummary: b.\nloss: '{zinb!r}'\n", "fills in {zinb}"),
+        ("title: a\ntitle: b\nsummary: c.\n", "hist2st.yaml is not YAML (line 2: "),
+        ("like: hist2st\n", "hist2st is like hist2st"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(wrong, text, message):
     assert message in wrong(text)
+
+
+def test_a_circle_of_likenesses_is_told_with_the_names_in_it(wrong):
+    (description.FOLDER / "regclass.yaml").write_text("like: bleep\n")
+    (description.FOLDER / "bleep.yaml").write_text("like: regclass\n")
+    assert "hist2st is like regclass is like bleep is like regclass;" in wrong("like: regclass\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("flow: [loss]\n", "flow"),
+        ("flow: {loss: a loss}\n", "flow.loss"),
+        ("flow: {loss: {part: loss}}\n", "flow.loss.title"),
+        ("flow: {loss: {part: loss, title: loss, colour: red}}\n", "flow.loss.colour"),
+        ("deviations:\n", "deviations"),
+        ("deviations: {seeds: {what: a, here: [b], paper: c}}\n", "deviations.seeds.here"),
+        ("steps: {}\n", "steps"),
+    ],
+)
+def test_mistakes_of_the_shared_parts_are_told_as_theirs(wrong, text, where):
+    method = "title: a\nsummary: b.\nflow: [loss]\n"
+    (description.FOLDER / "hist2st.yaml").write_text(method)
+    assert f"{description.FOLDER / 'shared.yaml'}: {where} " in wrong(text, "shared")

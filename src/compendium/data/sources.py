@@ -11,6 +11,7 @@ import yaml
 from compendium.data.section import array_facts
 from compendium.errors import BadInput, did_you_mean, refusing
 from compendium.storage import home, resource
+from compendium.texts import read_yaml
 
 Entry = TypeVar("Entry")
 
@@ -138,7 +139,7 @@ class Cohort:
 @cache
 def published() -> dict[str, Cohort]:
     """Return every cohort of data/sources.yaml by name."""
-    listed = yaml.safe_load(resource("sources.yaml").read_text(encoding="utf-8"))
+    listed = read_yaml(resource("sources.yaml"))
     return {name: as_cohort(name, facts) for name, facts in listed.items()}
 
 

@@ -196,15 +196,21 @@ def labelling(sections: Sequence[Section]) -> pd.DataFrame:
     """
     rows = []
     for section in sections:
-        classes = pd.Series(labels_of(section)[known(section)], dtype=str)
+        labels = labels_of(section)
+        classes = pd.Series(labels[known(section)], dtype=str)
         own = "none" if section.labels is None else "its own"
-        share = classes.value_counts(normalize=True)
-        common, part = (share.index[0], share.iloc[0]) if len(share) else ("", np.nan)
-        row = {"section": section.name, "patient": section.patient}
-        row |= {"labels": section.labels_line or own, "spots": len(section)}
-        row |= {"with a class": len(classes)}
-        row |= {"undetermined": int((labels_of(section) == UNDETERMINED).sum())}
-        row |= {"commonest class": common, "its share": part, "cancer": classes.isin(CANCER).mean()}
+        shares = classes.value_counts(normalize=True)  # the commonest class comes first
+        row = {
+            "section": section.name,
+            "patient": section.patient,
+            "labels": section.labels_line or own,
+            "spots": len(section),
+            "with a class": len(classes),
+            "undetermined": int((labels == UNDETERMINED).sum()),
+            "commonest class": shares.index[0] if len(shares) else "",
+            "its share": shares.iloc[0] if len(shares) else np.nan,
+            "cancer": classes.isin(CANCER).mean(),
+        }
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -241,6 +247,12 @@ def _agreement(section: Section, root: Path) -> dict[str, float]:
     if not all(file.exists() for file in files):
         return {}
     reach = PITCH_UM / section.um_per_px / 2
-    every, near = (agreement(root, section.name, limit) for limit in (np.inf, reach))
-    reached = {"spots within reach": near["spots"], "agreement within reach": near["agreement"]}
-    return every | {"aligned spots": every["spots"]} | reached  # columns TRANSFER are kept
+    every = agreement(root, section.name, np.inf)
+    near = agreement(root, section.name, reach)
+    return {
+        "aligned spots": every["spots"],
+        "agreement": every["agreement"],
+        "chance": every["chance"],
+        "spots within reach": near["spots"],
+        "agreement within reach": near["agreement"],
+    }

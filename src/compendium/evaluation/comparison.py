@@ -21,7 +21,6 @@ from compendium.runs.store import Record
 
 Job = tuple[str, Run]  # the key of a row, and one of its runs
 SCORES = ("pcc", "spearman", "rmse", "pcc_native")
-TITLES = {"lr": "learning rate", "tile_px": "tile px"}
 KEPT = tuple("row method split fold section patient gene panels spots pcc".split())
 """Columns of the scores, where a chapter keeps those of every gene."""
 
@@ -67,15 +66,26 @@ class Design:
         Columns: group, row, split, folds, seeds, training sections (of the smallest fold), target,
         encoder, epochs, batch.
         """
-        by, of_first = ["group", "row", "split"], ("target", "encoder", "epochs", "batch")
+        by, of_first = ["group", "row", "split"], ["target", "encoder", "epochs", "batch"]
+        reduce = {
+            "folds": "nunique",
+            "seeds": "nunique",
+            "training sections": "min",
+            **dict.fromkeys(of_first, "first"),
+        }
         lines = [
-            (group, key, run.split.rule, run.split, run.seed, len(run.split.train))
-            + tuple(getattr(run, name) for name in of_first)
+            {
+                "group": group,
+                "row": key,
+                "split": run.split.rule,
+                "folds": run.split,
+                "seeds": run.seed,
+                "training sections": len(run.split.train),
+                **{name: getattr(run, name) for name in of_first},
+            }
             for group, jobs in self.groups.items()
             for key, run in jobs
         ]
-        reduce = {"folds": "nunique", "seeds": "nunique", "training sections": "min"}
-        reduce |= dict.fromkeys(of_first, "first")
         table = pd.DataFrame(lines, columns=[*by, *reduce])
         return table.groupby(by, sort=False).agg(reduce).reset_index()
 
@@ -155,14 +165,24 @@ class Fitted:
         """
         stated = ["trainable", "parameters", "training_spots", "seconds"]
         lines = [
-            (key, run.split.rule, run.epochs if record.facts["curve"] else 0)
-            + tuple(record.facts[name] for name in stated)
+            {
+                "row": key,
+                "split": run.split.rule,
+                "epochs": run.epochs if record.facts["curve"] else 0,
+                **{name: record.facts[name] for name in stated},
+            }
             for key, run, record in self
         ]
         fits = pd.DataFrame(lines, columns=["row", "split", "epochs", *stated])
-        reduce = {name: (name, "max") for name in ("trainable", "parameters", "epochs")}
-        reduce |= {"training spots": ("training_spots", "median"), "fits": ("seconds", "size")}
-        table = fits.groupby(list(by), sort=False).agg(**reduce, seconds=("seconds", "sum"))
+        reduce = {
+            "trainable": ("trainable", "max"),
+            "parameters": ("parameters", "max"),
+            "epochs": ("epochs", "max"),
+            "training spots": ("training_spots", "median"),
+            "fits": ("seconds", "size"),
+            "seconds": ("seconds", "sum"),
+        }
+        table = fits.groupby(list(by), sort=False).agg(**reduce)
         return table.reset_index().astype({"training spots": int})
 
 
@@ -185,9 +205,15 @@ def compute(design: Design, tables: Reduce, device: str) -> Results:
     sections = open_sections(design.cohort, [section.name for section in design.sections])
     groups = fitted(design.groups, sections, device)
     reduced, facts = tables(design, groups, sections)
-    made_from = {"data": f"{design.cohort} {digest(sections)}", "protocol": design.protocol}
-    made_from |= {"attribution": catalogued(design.cohort).attribution}
-    return Results(reduced, provenance(groups) | made_from | dict(design.facts) | dict(facts))
+    stated = {
+        **provenance(groups),
+        "data": f"{design.cohort} {digest(sections)}",
+        "protocol": design.protocol,
+        "attribution": catalogued(design.cohort).attribution,
+        **design.facts,
+        **facts,
+    }
+    return Results(reduced, stated)
 
 
 def placed(cohort: str, names: Sequence[str] | None = None) -> list[Placed]:
@@ -377,14 +403,19 @@ def changed(run: Run) -> dict[str, str]:
     -------
     Parameter -> "NOW instead of PUBLISHED".
     """
-    facts, names = recipe(run.method), ("lr", "epochs", "batch", "optimiser", "tile_px")
-    values = {name: (getattr(facts, name), getattr(run, name)) for name in names}
-    values = {TITLES.get(name, name): each for name, each in values.items()}
-    values |= {name: (facts.model[name], now) for name, now in run.model if name != "gamma"}
-    values["encoder"] = (facts.encoder or "raw tiles", run.encoder)
+    facts = recipe(run.method)
+    published_and_now = {
+        "learning rate": (facts.lr, run.lr),
+        "epochs": (facts.epochs, run.epochs),
+        "batch": (facts.batch, run.batch),
+        "optimiser": (facts.optimiser, run.optimiser),
+        "tile px": (facts.tile_px, run.tile_px),
+        **{name: (facts.model[name], now) for name, now in run.model if name != "gamma"},
+        "encoder": (facts.encoder or "raw tiles", run.encoder),
+    }
     return {
         name: f"{now} instead of {published}"
-        for name, (published, now) in values.items()
+        for name, (published, now) in published_and_now.items()
         if published != now
     }
 
@@ -392,7 +423,24 @@ def changed(run: Run) -> dict[str, str]:
 def one_patient_jobs(
     row: Row, cohort: str, sections: Sequence[Placed], patients: Sequence[str], **parameters
 ) -> list[Job]:
-    """Return the runs of a row, one for each patient that is trained on alone."""
+    """Return the runs of a row, one for each patient that is trained on alone.
+
+    Parameters
+    ----------
+    row
+        The row; its parameters go before `parameters`.
+    cohort, sections
+        The cohort, and its sections that are used.
+    patients
+        The patients to train on, of those that have sections here.
+    **parameters
+        Of every run, see `plan_run`.
+
+    Raises
+    ------
+    BadInput
+        Where a patient has no section, or a parameter cannot be used.
+    """
     of = {section.name: section.patient for section in sections}
     if unknown := sorted(set(patients) - set(of.values())):
         raise BadInput(
@@ -412,7 +460,26 @@ def split_jobs(
     tested: Sequence[str],
     **parameters,
 ) -> list[Job]:
-    """Return the runs of rows on every distinct fold, see `testing` for `tested`."""
+    """Return the runs of rows on every distinct fold.
+
+    Parameters
+    ----------
+    rows
+        The rows; their parameters, one of which is the method, go before `parameters`.
+    cohort, sections
+        The cohort, and its sections that are used.
+    rules
+        Rules of splits, such as section-out.
+    tested
+        Names of sections: only folds that test one of them are run; all where none is named.
+    **parameters
+        Of every run, see `plan_run`.
+
+    Raises
+    ------
+    BadInput
+        Where no fold tests one of `tested`, or a parameter cannot be used.
+    """
     jobs = []
     for row in rows:
         stated = parameters | dict(row.parameters)

@@ -4,17 +4,29 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
-import yaml
+from pydantic import AfterValidator, BaseModel, Field
 
-from compendium.errors import BadInput
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict
+from compendium.texts import checked, exactly, read_yaml, template
 
 NUMBERS = r" \([^()]*\{[^()]*\)"
 """A remark in brackets that names numbers; a table of statements leaves it out."""
+
+Sentence = Annotated[str, Field(min_length=1), AfterValidator(template)]
+
+
+class Stated(BaseModel, extra="forbid"):
+    """What a file states of one finding, see `Finding`."""
+
+    text: Sentence
+    negation: Sentence
+    expected: Verdict
+    claim: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,15 +80,12 @@ def read_findings(
     Raises
     ------
     BadInput
-        Where a finding has no sentence or no rule.
+        With all mistakes of the file; one is a finding without its sentences or without a rule.
     """
-    stated = yaml.safe_load(file.read_text(encoding="utf-8"))
-    if apart := sorted(stated.keys() ^ rules.keys()):
-        raise BadInput(f"{file}: finding {apart[0]} has no sentence or no rule; give it both")
-    return tuple(
-        Finding(name, decide=rules[name], **texts | {"expected": Verdict(texts["expected"])})
-        for name, texts in stated.items()
-    )
+    mend = "correct it; each rule has its text, negation and expected, and each text its rule"
+    facts = read_yaml(file)
+    stated = checked(exactly(dict.fromkeys(rules, Stated)), facts, file, mend)
+    return tuple(Finding(name, decide=rules[name], **dict(stated[name])) for name in facts)
 
 
 class _Missing:

@@ -65,14 +65,25 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
     for name, predicted in record.predictions.items():
         section = tested[name]
         rows = record.predicted_rows(section)
-        facts = {"cohort": run.cohort, "method": run.method, "protocol": run.line}
-        facts |= {"split": run.split.rule, "panel": run.panel, "encoder": run.encoder}
-        facts |= {"seed": run.seed, "permuted": run.permute, "section": name}
-        facts |= {"patient": section.patient, "gene": record.genes, "panels": panels}
-        facts["spots"] = len(rows)
-        facts |= agreement(predicted, wide(section)[rows])
-        facts["pcc_native"] = pcc(predicted, native(counted(section, run.target))[rows])
-        parts.append(pd.DataFrame(facts))
+        own_target = native(counted(section, run.target))
+        columns = {
+            "cohort": run.cohort,
+            "method": run.method,
+            "protocol": run.line,
+            "split": run.split.rule,
+            "panel": run.panel,
+            "encoder": run.encoder,
+            "seed": run.seed,
+            "permuted": run.permute,
+            "section": name,
+            "patient": section.patient,
+            "gene": record.genes,
+            "panels": panels,
+            "spots": len(rows),
+            **agreement(predicted, wide(section)[rows]),
+            "pcc_native": pcc(predicted, own_target[rows]),
+        }
+        parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -151,9 +162,13 @@ def summary(
     low, q25, median, q75, high (5th, 25th, 50th, 75th and 95th percentile), mean.
     """
     groups = table.groupby(list(by), sort=False)[value]
-    columns = {"values": groups.size(), "nan": groups.size() - groups.count()}
-    columns |= {name: groups.quantile(share) for name, share in SHARES.items()}
-    return pd.DataFrame(columns | {"mean": groups.mean()}).reset_index()
+    columns = {
+        "values": groups.size(),
+        "nan": groups.size() - groups.count(),
+        **{name: groups.quantile(share) for name, share in SHARES.items()},
+        "mean": groups.mean(),
+    }
+    return pd.DataFrame(columns).reset_index()
 
 
 def per_patient(

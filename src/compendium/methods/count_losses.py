@@ -50,8 +50,26 @@ def zinb(
 ) -> Loss:
     """Return -ln ZINB(counts; size x mean, dispersion, dropout) + ridge x dropout^2.
 
-    The result is the mean over spots and genes. A spot with size factor 0 has mean 0 and stays
-    finite.
+    Parameters
+    ----------
+    counts
+        Measured counts x.
+    mean, dispersion, dropout
+        Parameters m, theta and pi of each spot and gene, see `zinb_parameters`.
+    size
+        Size factor of each spot, by which its means are multiplied; a spot with 0 has mean 0 and
+        stays finite.
+    ridge
+        Weight of the squared dropout.
+
+    Returns
+    -------
+    The mean over spots and genes.
+
+    Raises
+    ------
+    BadInput
+        Where counts are negative or no integers.
 
     References
     ----------

@@ -6,15 +6,14 @@ stands for a step or deviation of descriptions/shared.yaml.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import yaml
-
 from compendium.errors import BadInput
 from compendium.methods.registry import recipe
+from compendium.texts import checked, read_yaml, template
 
 FOLDER = Path(__file__).with_name("descriptions")
 SHARED = "shared"
@@ -83,6 +82,14 @@ class Description(Checked):
     """Departures from the paper."""
 
 
+@dataclass(frozen=True)
+class Shared(Checked):
+    """Steps and deviations of several methods by the names that their files list them with."""
+
+    flow: dict[str, Step] = field(default_factory=dict)
+    deviations: dict[str, Deviation] = field(default_factory=dict)
+
+
 def describe(name: str) -> Description:
     """Return what pages print of a method; `{layers}` is filled in from its config.
 
@@ -96,61 +103,59 @@ def describe(name: str) -> Description:
     try:
         flow = tuple(_filled(step, ("title", "detail"), parameters) for step in text.flow)
         return replace(_filled(text, ("loss", "augmentation"), parameters), flow=flow)
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, TypeError) as error:
         raise BadInput(f"{_path(name)} fills in {error}; known: {', '.join(parameters)}") from error
 
 
 def _filled(text: Any, names: tuple[str, ...], parameters: Mapping[str, object]) -> Any:
-    return replace(text, **{name: getattr(text, name).format_map(parameters) for name in names})
+    texts = {name: template(getattr(text, name)) for name in names}
+    return replace(text, **{name: each.format_map(parameters) for name, each in texts.items()})
 
 
 @cache
 def stated(name: str) -> Description:
     """Read the file of a method; nothing is filled in."""
+    return _stated(name, ())
+
+
+def _stated(name: str, variants: tuple[str, ...]) -> Description:
+    """Read the file of a method that `variants` are like, the nearest last."""
+    if name in variants:
+        circle = " is like ".join([*variants, name])
+        raise BadInput(f"{_path(name)}: {circle}; give one of them texts of its own")
     own = _parsed(name)
-    like = vars(stated(str(own.pop("like")))) if "like" in own else {"deviations": ()}
-    text = _checked(name, like | {"deviations": ()} | own)
-    return replace(text, deviations=like["deviations"] + text.deviations)
+    if "like" not in own:
+        return _checked(name, own)
+    base = vars(_stated(str(own.pop("like")), (*variants, name)))
+    text = _checked(name, base | {"deviations": ()} | own)
+    return replace(text, deviations=base["deviations"] + text.deviations)
 
 
 def _checked(name: str, facts: Mapping[str, Any]) -> Description:
     """Put the shared parts in place of their names, and check all types."""
-    from pydantic import TypeAdapter, ValidationError
-
-    named = {kind: _with_shared(facts.get(kind, ()), parts) for kind, parts in _shared().items()}
-    try:
-        return TypeAdapter(Description).validate_python({**facts, **named})
-    except ValidationError as error:
-        mistakes = (
-            f"{'.'.join(map(str, each['loc']))} {each['msg'].lower()}" for each in error.errors()
-        )
-        raise BadInput(
-            f"{_path(name)}: {'; '.join(mistakes)}; correct it, with names of {SHARED}.yaml or "
-            "parts written out in lists"
-        ) from error
+    named = {
+        kind: _with_shared(facts.get(kind, ()), parts) for kind, parts in vars(_shared()).items()
+    }
+    mend = f"correct it, with names of {SHARED}.yaml or parts written out in lists"
+    return checked(Description, {**facts, **named}, _path(name), mend)
 
 
-def _with_shared(listed: Any, parts: Mapping[str, dict]) -> Any:
+def _with_shared(listed: Any, parts: Mapping[str, Any]) -> Any:
     if not isinstance(listed, list):
         return listed
     return [parts.get(each, each) if isinstance(each, str) else each for each in listed]
 
 
 @cache
-def _shared() -> dict[str, Any]:
-    return _parsed(SHARED)
+def _shared() -> Shared:
+    return checked(Shared, _parsed(SHARED), _path(SHARED))
 
 
 def _parsed(name: str) -> dict[str, Any]:
     path = _path(name)
     if not path.is_file():
         raise BadInput(f"method {name} has no description; write {path}")
-    try:
-        parsed = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise BadInput(
-            f"{path} is not YAML ({' '.join(str(error).split())}); correct it"
-        ) from error
+    parsed = read_yaml(path)
     if not isinstance(parsed, dict):
         raise BadInput(f"{path} states nothing; give at least title and summary")
     return parsed

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from compendium import storage as disk
 from compendium.book.notebook.parameters import Parameter, check
 from compendium.errors import BadInput
+from compendium.texts import read_yaml
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,7 @@ def load(name: str, folder: Path | None = None) -> Profile:
     """Read and check a profile."""
     from pydantic import TypeAdapter, ValidationError
 
-    try:
-        stated = yaml.safe_load(path(name, folder).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise BadInput(f"profile {name} is not YAML: {str(error).splitlines()[0]}") from error
+    stated = read_yaml(path(name, folder))
     known = {each.name for each in fields(Profile)} - {"name"}
     if not isinstance(stated, dict) or set(stated) - known:
         found = ", ".join(map(str, stated or ["nothing"]))

@@ -6,12 +6,12 @@ Where there is none, the reason stands there.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import yaml
 from sphinx.util.docutils import SphinxDirective
 
 from compendium.book.site.plates import chapter_of
 from compendium.errors import BadInput
 from compendium.storage import resource
+from compendium.texts import read_yaml
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -35,7 +35,7 @@ class Item:
 
 def items() -> list[Item]:
     """Every item of data/published/paper_items.yaml; one without a counterpart must say why."""
-    listed = yaml.safe_load(resource("published/paper_items.yaml").read_text(encoding="utf-8"))
+    listed = read_yaml(resource("published/paper_items.yaml"))
     found = [Item(**facts | {"here": tuple(facts["here"])}) for facts in listed]
     for each in found:
         if not each.here and not each.remark:

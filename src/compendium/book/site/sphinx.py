@@ -26,6 +26,7 @@ from compendium.book.site.verdicts import VerdictsDirective
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.config import Config
 
 __all__ = ["PlotlyRenderer", "setup"]
 
@@ -45,13 +46,18 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("verdicts", VerdictsDirective)
     drawn = HTML5Translator.visit_figure, HTML5Translator.depart_figure
     app.add_enumerable_node(TableFigure, "table", html=drawn)
-    app.connect("config-inited", lambda _, config: config.templates_path.insert(0, TEMPLATES))
+    app.connect("config-inited", put_templates_first)
     app.connect("doctree-resolved", write_files)
     app.connect("doctree-resolved", fill)
     app.connect("html-page-context", add_origin, priority=400)
     app.connect("html-page-context", add_buttons, priority=502)  # the theme makes its own at 501
     app.connect("build-finished", finish)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def put_templates_first(app: "Sphinx", config: "Config") -> None:
+    """Make Sphinx look for templates in this package before it looks in the theme."""
+    config.templates_path.insert(0, TEMPLATES)
 
 
 def write_files(app: "Sphinx", doctree: nodes.document, docname: str) -> None:

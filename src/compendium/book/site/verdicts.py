@@ -45,12 +45,13 @@ def verdicts(profile: str, root: Path) -> pd.DataFrame:
 
     Returns
     -------
-    The columns of `verdict_table` after `chapter`.
+    The columns of `verdict_table` after `chapter`, also where nothing is published.
     """
     parts = {}
     for chapter, results in published(profile, root):
         findings = findings_of(chapter)
         parts[chapter] = verdict_table(findings, decide_all(findings, results))
+    parts = parts or {"": verdict_table([], {})}
     return pd.concat(parts, names=["chapter"]).reset_index("chapter").reset_index(drop=True)
 
 
@@ -83,9 +84,9 @@ def printed(table: pd.DataFrame, root: Path) -> pd.DataFrame:
     """Return verdicts in fewer columns: numbers of chapters as links, values with intervals."""
     stems = {name: notebook.stem for name, notebook in chapters.chapters(root).items()}
     links = {name: f"{{doc}}`{int(stem[:2])} </chapters/{stem}>`" for name, stem in stems.items()}
-    number, low, high = (table[name].map(_cell) for name in ("value", "low", "high"))
+    number, low, high = (table[name].map(_cell).astype(str) for name in ("value", "low", "high"))
     interval = (" (" + low + " to " + high + ")").where(table["low"].notna(), "")
-    counted = table["sections"].map(str) + " (" + table["patients"].map(str) + ")"
+    counted = table["sections"].astype(str) + " (" + table["patients"].astype(str) + ")"
     shown = {"value (interval)": number + interval, "sections (patients)": counted}
     return table.assign(chapter=table["chapter"].map(links), **shown)
 

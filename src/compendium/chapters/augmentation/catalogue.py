@@ -4,13 +4,31 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from compendium.images.augment import families as augment
 from compendium.images.stain import store as stain
+from compendium.texts import checked, exactly, read_yaml
 
-TEXTS = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-TITLES: dict[str, str] = TEXTS["titles"]
+
+def read_texts(file: Path) -> dict[str, dict[str, str]]:
+    """Read the texts on stain maps.
+
+    Raises
+    ------
+    BadInput
+        Unless each map has a title, each method a background, and nothing else has one.
+    """
+    methods = (type(method).__name__ for method in stain.STAINS.values())
+    parts = {
+        "titles": exactly(dict.fromkeys(stain.STAINS, str)),
+        "tinted background": exactly(dict.fromkeys(methods, str)),
+    }
+    mend = "give each stain map a title, each of their methods a background, and no other"
+    return checked(exactly(parts), read_yaml(file), file, mend)
+
+
+TEXTS = read_texts(Path(__file__).with_suffix(".yaml"))
+TITLES = TEXTS["titles"]
 """Stain map -> its title."""
 
 

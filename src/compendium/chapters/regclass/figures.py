@@ -20,8 +20,14 @@ PANELS = {
     "f1": "classes (reference: the commonest)",
 }
 BELOW = {"orientation": "h", "x": 0, "yanchor": "top", "title": ""}
-BAR = {"orientation": "h", "yanchor": "top", "thickness": 10, "len": 0.6, "tickformat": ".0%"}
-BAR |= {"title": {"text": "share of the class", "side": "top"}}
+BAR = {
+    "orientation": "h",
+    "yanchor": "top",
+    "thickness": 10,
+    "len": 0.6,
+    "tickformat": ".0%",
+    "title": {"text": "share of the class", "side": "top"},
+}
 
 
 def gamma_sweep(rows: pd.DataFrame) -> go.Figure:
@@ -41,10 +47,19 @@ def gamma_sweep(rows: pd.DataFrame) -> go.Figure:
     commonest = rows.groupby(test)["majority_f1"].transform("mean")
     f1 = rows["f1"].where(rows["gamma"].notna(), commonest)
     long = rows.assign(f1=f1, weight=weights).melt([*test, "weight"], list(PANELS), "panel")
-    parts = {"color": "section", "line_dash": "split", "facet_col": "panel", "facet_col_wrap": 1}
-    parts |= {"color_discrete_sequence": COLOURS, "line_dash_sequence": DASHES}
-    parts |= {"category_orders": {"weight": list(dict.fromkeys(weights))}, "markers": True}
-    fig = px.line(long.replace({"panel": PANELS}), x="weight", y="value", **parts)
+    fig = px.line(
+        long.replace({"panel": PANELS}),
+        x="weight",
+        y="value",
+        color="section",
+        line_dash="split",
+        facet_col="panel",
+        facet_col_wrap=1,
+        color_discrete_sequence=COLOURS,
+        line_dash_sequence=DASHES,
+        category_orders={"weight": list(dict.fromkeys(weights))},
+        markers=True,
+    )
     symbols = ["diamond-open", *["circle"] * (weights.nunique() - 1)]
     hover = "%{fullData.name}<br>γ %{x}: %{y:.3f}<extra></extra>"
     fig.update_traces(line_width=1.8, marker={"size": 8, "symbol": symbols}, hovertemplate=hover)
@@ -72,14 +87,20 @@ def roc_curves(curves: pd.DataFrame) -> go.Figure:
         Table `roc` of the chapter.
     """
     classes, high = sorted(set(curves["class"]) - {"cancer"}), _height(curves)
-    parts = {"color": "class", "color_discrete_map": class_colours(classes)}
-    parts |= {"category_orders": {"class": [*classes, "cancer"]}}  # cancer on top of the others
-    parts |= {"facet_col": "panel", "facet_col_wrap": 2, "facet_col_spacing": 0.14}
-    parts |= {"facet_row_spacing": 60 / high, "render_mode": "svg"}
-    axes = {"x": "false positive rate", "y": "true positive rate"}
-    rates = {"false_positive": axes["x"], "true_positive": axes["y"]}
-    rows = curves.assign(panel=_test(curves)).rename(columns=rates)
-    fig = px.line(rows, **axes, **parts)
+    titles = {"false_positive": "false positive rate", "true_positive": "true positive rate"}
+    fig = px.line(
+        curves.assign(panel=_test(curves)).rename(columns=titles),
+        x=titles["false_positive"],
+        y=titles["true_positive"],
+        color="class",
+        color_discrete_map=class_colours(classes),
+        category_orders={"class": [*classes, "cancer"]},  # cancer on top of the others
+        facet_col="panel",
+        facet_col_wrap=2,
+        facet_col_spacing=0.14,
+        facet_row_spacing=60 / high,
+        render_mode="svg",
+    )
     hover = "%{fullData.name}<br>true positive %{y:.0%}, false positive %{x:.0%}<extra></extra>"
     fig.update_traces(line_width=1.6, hovertemplate=hover).update_traces(
         line=CANCER_LINE, selector={"name": "cancer"}
@@ -119,8 +140,12 @@ def confusions(cells: pd.DataFrame) -> go.Figure:
             col=i % 2 + 1,
         )
     fig.update_xaxes(tickangle=-45, showgrid=False).update_yaxes(showgrid=False)
-    scale = {"colorscale": [[0, "#EAF2F8"], [1, COLOURS[0]]], "cmin": 0, "cmax": 1}
-    axis = scale | {"colorbar": BAR | {"y": -75 / high}}
+    axis = {
+        "colorscale": [[0, "#EAF2F8"], [1, COLOURS[0]]],
+        "cmin": 0,
+        "cmax": 1,
+        "colorbar": {**BAR, "y": -75 / high},
+    }
     return plain(fig, 170 + high, coloraxis=axis).update_layout(margin_b=130)
 
 

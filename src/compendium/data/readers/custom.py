@@ -20,8 +20,9 @@ from compendium.data.download.checksums import blob_id
 from compendium.data.readers import anndata_file, slides, tables, visium
 from compendium.data.section import ARRAYS, NO_LABEL, SPACE_RANGER, Section
 from compendium.data.sources import Cohort, SectionSource, as_cohort, published
-from compendium.errors import BadInput, refusing
+from compendium.errors import BadInput
 from compendium.storage import atomic_file, home
+from compendium.texts import read_yaml
 
 COHORT = "cohort.yaml"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # becomes the name of a folder, as that of a section
@@ -89,9 +90,7 @@ def facts(name: str, folder: Path) -> Cohort:
     if not NAME.fullmatch(name):
         mend = "give small letters, digits, - and _, e.g. my-slides"
         raise BadInput(f"{name!r} cannot name a cohort; {mend}")
-    with refusing((yaml.YAMLError, UnicodeDecodeError), f"{path} is not YAML", "correct it"):
-        # every value is the text that stands there: a patient 010 stays 010
-        written = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    written = read_yaml(path, only_texts=True)  # a patient 010 stays 010
     try:
         stated = CohortFacts.model_validate(written)
     except pydantic.ValidationError as error:
@@ -155,17 +154,6 @@ def _mistake(error: ErrorDetails) -> str:
         return f"{where}states no text as {key}"
     must = " or ".join(ARRAYS) if key == "array" else "a number above 0 in micrometres"
     return f"{where}states {given!r} as {key}, which must be {must}"
-
-
-class _Loader(yaml.BaseLoader):
-    """Builds texts, lists and mappings only; a key that stands twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [key.value for key, _ in node.value]
-        if twice := [str(key) for key in keys if keys.count(key) > 1]:
-            problem = f"{twice[0]} stands twice"
-            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def save_facts(cohort: Cohort) -> None:
