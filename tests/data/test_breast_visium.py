@@ -207,7 +207,13 @@ REFUSED = {
         smaller,
         ("spots lie outside the image of 260 x 300 px",),
     ),
-    "too few features": (features(9), ("matrix cannot be read", "13", "9")),
+    "too few features": (
+        features(9),
+        (
+            "counts 13 features of 25 barcodes",
+            "of which features.tsv.gz and barcodes.tsv.gz list 9 and 25",
+        ),
+    ),
 }
 
 

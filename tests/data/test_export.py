@@ -216,11 +216,13 @@ def test_what_cannot_be_exported(tmp_path):
         lambda: to_anndata(tiny_section(), genes=["G1", "GX"])
     )
     annotated = to_anndata(tiny_section())
-    assert "does not end in .h5ad" in refusal(
+    assert "section.csv does not end in .h5ad" in refusal(
         lambda: write_h5ad(annotated, tmp_path / "section.csv")
     )
     (tmp_path / "full.h5ad").mkdir()
-    assert "is a folder" in refusal(lambda: write_h5ad(annotated, tmp_path / "full.h5ad"))
+    assert "full.h5ad is a folder; " in refusal(
+        lambda: write_h5ad(annotated, tmp_path / "full.h5ad")
+    )
     assert files_below(tmp_path) == set()
 
 

@@ -62,7 +62,7 @@ FACTS = {
     "a list": (stating("- S1\n- S2\n"), ("must state title, technology",)),
     "no title": (
         restated("title: ", "lab_title: "),
-        ("states the unknown lab_title", "does not state title"),
+        ("states the unknown key lab_title", "does not state title"),
     ),
     "no technology": (
         restated("technology: Spatial Transcriptomics, 100 µm spots, fresh frozen\n", ""),
@@ -94,7 +94,15 @@ FACTS = {
     ),
     "a misspelt word": (
         restated("S1: {patient: A}", "S1: {patient: A, pitch: 200}"),
-        ("section S1 states the unknown pitch", "pitch_um, label_column, patient"),
+        ("section S1 states the unknown key pitch", "pitch_um, label_column, patient"),
+    ),
+    "classes of one section": (
+        restated("S1: {patient: A}", "S1: {patient: A, classes: [tumour]}"),
+        ("section S1 states the unknown key classes",),
+    ),
+    "sections of a section": (
+        restated("S1: {patient: A}", "S1: {patient: A, sections: {S9: {patient: B}}}"),
+        ("section S1 states the unknown key sections",),
     ),
     "a section that is no folder name": (
         restated("S1: ", "../S1: "),
@@ -121,7 +129,7 @@ FACTS = {
         ),
         (
             "states no text as technology; states no list of words as classes",
-            "; section S1 states the unknown pitch",
+            "; section S1 states the unknown key pitch",
             "; section S2 does not state patient; section S3 states '-1' as um_per_px",
         ),
     ),
@@ -158,7 +166,7 @@ TABLES = {
     "no scale": (
         "S1",
         restated("pitch_um: 200\n", ""),
-        ("scale of its image is not stated", "um_per_px, or pitch_um"),
+        ("scale of its image is not stated", "in cohort.yaml um_per_px or pitch_um"),
     ),
     "the pitch of a hexagonal array": (
         "S2",
@@ -252,7 +260,7 @@ TABLES = {
     "an underscore in a count": (
         "S1",
         changed("S1/counts.csv", "4,0,2", "4,1_0,2"),
-        ("counts.csv line 2 holds what is no number", "1_0"),
+        ("counts.csv line 2 holds '1_0', which is no number (spot 10x13, gene TFF3)",),
     ),
     "h5ad of truths": ("S2", h5ad("bool", ["a", "b"]), ("counts.h5ad holds True and False",)),
     "h5ad of one spot twice": (
@@ -305,12 +313,27 @@ TABLES = {
     "counts that are no integers": (
         "S1",
         changed("S1/counts.csv", "4,0,2", "4,0.5,2"),
-        ("counts.csv line 2 holds 0.5", "must be non-negative integers"),
+        ("counts.csv line 2 holds '0.5'", "must be non-negative integers"),
+    ),
+    "a count beyond int32": (
+        "S1",
+        changed("S1/counts.csv", "4,0,2", "4,0,3000000000"),
+        ("counts.csv line 2 holds '3000000000', which is beyond int32 (spot 10x13, gene FASN)",),
+    ),
+    "a negative count": (
+        "S1",
+        changed("S1/counts.csv", "4,0,2", "4,-1,2"),
+        ("counts.csv line 2 holds '-1', which is negative",),
     ),
     "counts that are no numbers": (
         "S1",
-        changed("S1/counts.csv", "4,0,2", "4,NA,2x"),
-        ("counts.csv line 2 holds what is no number", "counts must be non-negative"),
+        changed("S1/counts.csv", "4,0,2", "4,0,2x"),
+        ("line 2 holds '2x', which is no number (spot 10x13, gene FASN)",),
+    ),
+    "counts that are missing": (
+        "S1",
+        changed("S1/counts.csv", "4,0,2", "4,NA,2"),
+        ("line 2 holds 'NA', which is no number (spot 10x13, gene TFF3)",),
     ),
     "no rows": (
         "S1",
@@ -342,7 +365,7 @@ TABLES = {
     "an image that is a folder": (
         "S1",
         image_folder,
-        ("image.tif cannot be read", "directory"),
+        ("S1/image.tif is no file",),
     ),
     "two images": (
         "S2",

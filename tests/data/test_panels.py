@@ -183,6 +183,18 @@ def test_a_number_of_genes_out_of_range_names_the_range(train, word, n):
     assert "give 1 to 32" in message
 
 
+def test_a_gene_that_one_section_lacks_is_refused_and_no_other_is_counted_for_it():
+    sections = [varied(30, 12, 0), varied(30, 12, 1, "S2")]
+    lacking = section_of(
+        sections[1].counts.toarray()[:, :9], [f"G{i}" for i in range(9)], name="S2"
+    )
+    shared = list(sections[0].genes)
+    assert len(panel("hvg(4)", sections, shared)) == 4
+    message = refusal(lambda: panel("hvg(4)", [sections[0], lacking], shared))
+    assert message.startswith("tiny section S2: ")
+    assert "3 genes" in message and "G9" in message
+
+
 def test_a_panel_without_overlap_is_refused():
     section = tiny_section()
     message = refusal(lambda: panel("markers_12+hvg_769", [section], list(section.genes)))

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from compendium.data import section as section_file
 from compendium.data.readers.slides import cut_tiles
-from compendium.data.section import ARRAYS, FACTS, Section, array_facts, load
+from compendium.data.section import ARRAY_FIELDS, ARRAYS, FACTS, Section, array_facts, load
 from compendium.errors import BadInput
 from conftest import tiny_section
 from raw_files import files_below, refusal
@@ -114,19 +114,9 @@ def test_moving_a_count_to_another_gene_changes_the_digest(tmp_path):
     assert swapped.save(tmp_path / "b").digest != section.save(tmp_path / "a").digest
 
 
-def test_every_fact_is_stored():
-    arrays = {
-        "genes",
-        "spots",
-        "grid",
-        "pixels",
-        "counts",
-        "stored_tiles",
-        "thumbnail",
-        "labels",
-        "digest",
-    }
-    assert arrays | set(FACTS) == set(FIELDS)
+def test_every_field_is_a_stored_fact_or_a_stored_array():
+    stored = [*FACTS, *ARRAY_FIELDS, "counts", "stored_tiles", "digest"]
+    assert sorted(stored) == sorted(FIELDS)
 
 
 def test_without_counts_the_answer_is_gone(full):
@@ -212,18 +202,25 @@ def test_a_gene_that_was_not_measured_is_named():
             ("2 rows of stored_tiles for 24 spots",),
         ),
         ({"counts": csr_matrix((24, 11), dtype=np.int32)}, ("(24, 11)", "24 spots", "12 genes")),
-        ({"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, -4, 1))}, ("negative value -4",)),
+        (
+            {"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, -4, 1))},
+            ("-4, which is negative",),
+        ),
         (
             {"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, 2.5, 1))},
-            ("non-integer value 2.5",),
+            ("2.5, which is no integer",),
         ),
         (
             {"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, np.nan, 1))},
-            ("non-integer value nan",),
+            ("nan, which is no number",),
         ),
         (
             {"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, np.inf, 1))},
-            ("non-integer value inf",),
+            ("inf, which is no integer",),
+        ),
+        (
+            {"counts": csr_matrix(np.where(np.eye(24, 12, 3) > 0, 3e9, 1))},
+            ("3e+09, which is beyond int32",),
         ),
     ],
 )

@@ -110,6 +110,20 @@ def cut_mtx(raw: Path) -> None:
     cut("filtered_feature_bc_matrix/matrix.mtx.gz", 300)(raw)
 
 
+def mtx_cut_to(name: str, count: int) -> Callable[[Path], None]:
+    def damage(raw: Path) -> None:
+        gone("filtered_feature_bc_matrix.h5")(raw)
+        counted(form="mtx")(raw)
+        change_lines(raw / "filtered_feature_bc_matrix" / name, lambda lines: lines[:count])
+
+    return damage
+
+
+def image_folder(raw: Path) -> None:
+    gone("image.tif")(raw)
+    (raw / "image.tif").mkdir()
+
+
 HALF = np.full((len(INSIDE), 13), 0.5)
 
 
@@ -200,14 +214,22 @@ REFUSED = {
     "pixel columns exchanged": (exchanged, ("spots lie mirrored in the image",)),
     "no scale factors": (
         gone("spatial/scalefactors_json.json"),
-        ("No such file", "scalefactors_json.json", "copy spatial/"),
+        ("there is no ", "scalefactors_json.json; copy spatial/"),
     ),
     "scale factors that are no JSON": (factors("{'tissue"), ("holds no scale factors in JSON",)),
     "scale factors without the one": (
         factors("{}"),
-        ("holds no scale factors in JSON", "tissue_hires_scalef"),
+        ("scalefactors_json.json lacks tissue_hires_scalef; copy spatial/",),
     ),
-    "scale factors in a list": (factors("[1]"), ("holds no scale factors in JSON",)),
+    "scale factors in a list": (factors("[1]"), ("lacks tissue_hires_scalef",)),
+    "a scale factor that is a word": (
+        factors('{"tissue_hires_scalef": "wide"}'),
+        ("gives no number as tissue_hires_scalef", "wide"),
+    ),
+    "a scale factor that is empty": (
+        factors('{"tissue_hires_scalef": null}'),
+        ("gives no number as tissue_hires_scalef",),
+    ),
     "a scale factor of nought": (
         factors(json.dumps({"tissue_hires_scalef": 0})),
         ("gives 0 as tissue_hires_scalef",),
@@ -234,6 +256,18 @@ REFUSED = {
     "mtx without features": (
         mtx_without_features,
         ("filtered_feature_bc_matrix cannot be read", "features.tsv.gz"),
+    ),
+    "mtx with too few features": (
+        mtx_cut_to("features.tsv.gz", 9),
+        ("matrix.mtx.gz counts 13 features of 30 barcodes", "list 9 and 30"),
+    ),
+    "mtx with too few barcodes": (
+        mtx_cut_to("barcodes.tsv.gz", 29),
+        ("of which features.tsv.gz and barcodes.tsv.gz list 13 and 29",),
+    ),
+    "an image that is a folder": (
+        image_folder,
+        ("image.tif is no file; put the image itself there",),
     ),
     "normalised counts": (counted(HALF), ("holds 0.5", "raw UMI counts")),
     "negative counts": (counted(np.full((len(INSIDE), 13), -3)), ("holds -3", "non-negative")),

@@ -287,6 +287,37 @@ def test_a_family_is_its_fields():
     ).any()
 
 
+def test_a_family_made_from_another_takes_its_source_and_exactness_and_states_its_title():
+    class Gentle(augment.HisToGene, title="gentle HisToGene"):
+        pass
+
+    class Moved(Gentle, title="moved", source="a test", exact=True):
+        pass
+
+    told = [(each.title, each.source, each.exact) for each in (Gentle, Moved)]
+    assert told == [
+        ("gentle HisToGene", augment.HisToGene.source, False),
+        ("moved", "a test", True),
+    ]
+    torch.manual_seed(3)
+    found = Gentle()(tiles())
+    torch.manual_seed(3)
+    assert torch.equal(found, augment.HisToGene()(tiles()))
+    with pytest.raises(TypeError, match="title"):
+
+        class _Nameless(augment.HisToGene):
+            pass
+
+
+def test_a_policy_must_say_what_it_builds():
+    with pytest.raises(TypeError, match="abstract"):
+        augment.Policy()
+    assert {type(each) for each in FAMILIES.values() if isinstance(each, augment.Policy)} == {
+        augment.RandAugment,
+        augment.AutoAugment,
+    }
+
+
 def test_the_table_lists_the_parameters():
     rows = table()
     assert {row["family"] for row in rows} == set(CHANGING)

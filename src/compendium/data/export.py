@@ -76,8 +76,8 @@ def to_anndata(
 def write_h5ad(annotated: "AnnData", path: Path) -> Path:
     """Write an AnnData object to a file that ends in .h5ad, whole or not at all."""
     if path.suffix != ".h5ad" or path.is_dir():
-        mend = "give a file name that ends in .h5ad"
-        raise BadInput(f"{path} is a folder, or does not end in .h5ad; {mend}")
+        wrong = "is a folder" if path.is_dir() else "does not end in .h5ad"
+        raise BadInput(f"{path} {wrong}; give a file name that ends in .h5ad")
     with atomic_file(path) as aside:
         annotated.write_h5ad(aside, compression="gzip")
     return path
@@ -89,9 +89,13 @@ def _spots(section: Section) -> pd.DataFrame:
     `section` equals the id of the library, so that library_key="section" draws several at once.
     """
     column, row = section.grid.T
-    columns = {"in_tissue": np.ones(len(section), np.int64), "array_row": row, "array_col": column}
     texts = {"patient": section.patient, "lab": section.lab, "section": section.name}
-    columns |= {what: pd.Categorical([text] * len(section)) for what, text in texts.items()}
+    columns = {
+        "in_tissue": np.ones(len(section), np.int64),
+        "array_row": row,
+        "array_col": column,
+        **{what: pd.Categorical([text] * len(section)) for what, text in texts.items()},
+    }
     if section.labels is not None:
         columns["label"] = pd.Categorical(
             np.where(section.labels == NO_LABEL, None, section.labels)

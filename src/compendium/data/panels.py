@@ -4,7 +4,6 @@ import re
 from functools import cache
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import vstack
 
 from compendium.data.section import Section
@@ -98,7 +97,7 @@ def highly_variable(
     Raises
     ------
     BadInput
-        Where `n` is out of range.
+        Where `n` is out of range, or a section lacks a gene.
 
     References
     ----------
@@ -110,8 +109,7 @@ def highly_variable(
     import scanpy
     from anndata import AnnData
 
-    columns = [pd.Index(section.genes).get_indexer(shared) for section in sections]
-    parts = [section.counts[:, at] for section, at in zip(sections, columns, strict=True)]
+    parts = [section.counts[:, section.columns(shared)] for section in sections]
     counts = vstack(parts).astype(np.float64).tocsr()
     adata = AnnData(counts[np.asarray(counts.sum(axis=1)).ravel() > 0])
     scanpy.pp.normalize_total(adata, target_sum=depth)

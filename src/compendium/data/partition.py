@@ -57,6 +57,13 @@ def partition(
 ) -> Partition:
     """Return the partition by names; without any that of the benchmark.
 
+    Parameters
+    ----------
+    sections
+        All sections that may be named.
+    training, validation, test
+        Names of the sections of each role.
+
     Raises
     ------
     BadInput

@@ -29,6 +29,21 @@ ARRAYS = {"square": (100.0, 200.0), "hexagonal": (55.0, 100.0)}
 # Tables of positions: of Space Ranger 2 and later; of earlier versions, without a header.
 SPACE_RANGER = ("tissue_positions.csv", "tissue_positions_list.csv")
 ARRAY_FACTS = ("array", "spot_um", "spot_pitch_um")
+# Fields that section.json holds; the digest is added when a section is saved.
+FACTS = (
+    "cohort",
+    "name",
+    "patient",
+    "lab",
+    "technology",
+    "um_per_px",
+    "thumbnail_scale",
+    "labels_from",
+    "spot_set",
+    "sources",
+    *ARRAY_FACTS,
+)
+ARRAY_FIELDS = ("genes", "spots", "grid", "pixels", "thumbnail", "labels")  # that arrays.npz holds
 TILES = "patches.npy"  # under this name since the first prepared sections
 PARTS = ("data", "indices", "indptr")  # of the counts, as they are stored
 
@@ -128,8 +143,8 @@ class Section:
             size = f"({expected[0]} spots, {expected[1]} genes)"
             raise BadInput(f"counts are {self.counts.shape}, expected {size}")
         if len(wrong := self.counts.data[no_counts(self.counts.data)]):
-            kind = "negative" if wrong[0] < 0 else "non-integer"
-            raise BadInput(f"counts contain the {kind} value {wrong[0]}; give raw UMI counts")
+            what = f"{wrong[0]:.8g}, which is {fault_of(wrong[0])}"
+            raise BadInput(f"counts contain {what}; give raw UMI counts")
 
     def __len__(self) -> int:
         return len(self.spots)
@@ -204,14 +219,17 @@ class Section:
         """Return the section as a method sees it at prediction: without counts and labels."""
         return dataclasses.replace(self, counts=None, labels=None)
 
-    def matrix(self, genes: list[str]) -> Float32[np.ndarray, "spot gene"]:
-        """Return dense counts of the named genes, in their order; BadInput where one is missing."""
-        where = {gene: i for i, gene in enumerate(self.genes)}
-        missing = [gene for gene in genes if gene not in where]
-        if missing:
+    def columns(self, genes: list[str]) -> list[int]:
+        """Return the columns of the counts of the named genes; BadInput where one is missing."""
+        column = {gene: i for i, gene in enumerate(self.genes)}
+        if missing := [gene for gene in genes if gene not in column]:
             wrong = f"no counts for {len(missing)} genes of the panel, first {missing[0]}"
             raise BadInput(f"{self.where}: {wrong}; choose genes that every section has")
-        return self.counts[:, [where[gene] for gene in genes]].toarray().astype(np.float32)
+        return [column[gene] for gene in genes]
+
+    def matrix(self, genes: list[str]) -> Float32[np.ndarray, "spot gene"]:
+        """Return dense counts of the named genes, in their order; BadInput where one is missing."""
+        return self.counts[:, self.columns(genes)].toarray().astype(np.float32)
 
     def totals(self, genes: list[str]) -> Float32[np.ndarray, "spot"]:
         """Return the UMI total of each spot over the named genes."""
@@ -265,8 +283,7 @@ class Section:
 
     def save(self, folder: Path) -> "Section":
         """Write the section to `folder`, whole or not at all, and open it from there."""
-        stored = ("genes", "spots", "grid", "pixels", "thumbnail", "labels")
-        arrays = {key: array for key in stored if (array := getattr(self, key)) is not None}
+        arrays = {key: array for key in ARRAY_FIELDS if (array := getattr(self, key)) is not None}
         arrays |= {f"counts_{part}": getattr(self.counts, part) for part in PARTS}
         unstated = {"spot_set": ""} | usual_array(self.sources)
         facts = {key: getattr(self, key) for key in FACTS}
@@ -278,13 +295,6 @@ class Section:
             facts["digest"] = content_digest(arrays, self.stored_tiles, facts)
             (aside / "section.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
         return load(folder)
-
-
-FACTS = [
-    each.name
-    for each in dataclasses.fields(Section)
-    if each.type in (str, float, dict[str, str]) and each.name != "digest"
-]
 
 
 def check_once(what: str, names: Iterable[str], place: str | Path) -> None:
@@ -299,6 +309,15 @@ def no_counts(values: np.ndarray) -> np.ndarray:
     """Return which values are no counts: not whole, negative, or beyond int32."""
     with np.errstate(invalid="ignore"):  # what no int32 can hold is found in the comparison
         return (values.astype(np.int32) != values) | (values < 0)
+
+
+def fault_of(value: np.number) -> str:
+    """Say why a value is no count."""
+    if np.isnan(value):
+        return "no number"
+    if value < 0:
+        return "negative"
+    return "beyond int32" if float(value).is_integer() else "no integer"
 
 
 def array_facts(array: str) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class SectionSource:
     def section_facts(self) -> dict[str, Any]:
         """Return the fields of a Section that its source states."""
         names = ("cohort", "name", "patient", "lab", "technology")
-        facts = {word: getattr(self, word) for word in names} | array_facts(self.array)
+        facts = {key: getattr(self, key) for key in names} | array_facts(self.array)
         if self.spot_um:
             facts["spot_um"] = self.spot_um
         if self.pitch_um and self.array == "square":
@@ -165,7 +165,7 @@ def cohort(name: str) -> Cohort:
     """Return the named cohort; for several joined by + (`wu+tenx`) one with the sections of all."""
     known = published()
     if "+" in name:
-        return _joined(name, [cohort(word) for word in name.split("+")])
+        return _joined(name, [cohort(part) for part in name.split("+")])
     return known[name] if name in known else _known(name, catalogue(), "cohort")
 
 
@@ -178,8 +178,8 @@ def _joined(name: str, parts: Sequence[Cohort]) -> Cohort:
             raise BadInput(f"cohorts {name} cannot be joined: {both}; name other cohorts")
         sections |= part.sections
     printed = {
-        word: "; ".join(dict.fromkeys(getattr(part, word).rstrip(".") for part in parts))
-        for word in ("title", "technology", "licence", "attribution")
+        key: "; ".join(dict.fromkeys(getattr(part, key).rstrip(".") for part in parts))
+        for key in ("title", "technology", "licence", "attribution")
     }
     generator = next((part.generator for part in parts if part.generator), "")
     return Cohort(name=name, generator=generator, sections=sections, **printed)
@@ -204,12 +204,12 @@ INHERITED = ("lab", "technology", "address", "url", "array")  # of a cohort, by 
 
 def as_cohort(name: str, facts: dict) -> Cohort:
     """Return the cohort of one entry of sources.yaml, or of a cohort.yaml in its form."""
-    inherited = {"cohort": name} | {word: facts[word] for word in INHERITED if word in facts}
+    inherited = {"cohort": name} | {key: facts[key] for key in INHERITED if key in facts}
     sections = {
         section: SectionSource(**(inherited | own | {"name": section}))
         for section, own in facts["sections"].items()
     }
-    own = {word: value for word, value in facts.items() if word not in ("lab", "array")}
+    own = {key: value for key, value in facts.items() if key not in ("lab", "array")}
     return Cohort(**(own | {"name": name, "sections": sections}))
 
 

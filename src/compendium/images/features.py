@@ -88,7 +88,17 @@ def features(
 def six_colours(
     section: Section, tile_px: int, view: str = "", tile_um: float = 0.0
 ) -> Float32[np.ndarray, "spot 6"]:
-    """Compute mean and standard deviation of red, green and blue over each tile (0-255)."""
+    """Compute mean and standard deviation of red, green and blue over each tile (0-255).
+
+    Parameters
+    ----------
+    section
+        Section with an image.
+    tile_px, tile_um
+        Side of a tile in pixels and in µm (see Section.tiles).
+    view
+        Augmented copy of the section, "" for the tiles as they are.
+    """
     size = CHUNK["cpu"]
     pieces = (
         view_tiles(section, tile_px, view, slice(i, i + size), tile_um=tile_um).numpy()

@@ -59,8 +59,13 @@ def quartile_boxes(
     rows = rows.assign(x=_places(rows, panel, group, groups, widest))
     colours, first = colour_of(names), rows.drop_duplicates(colour).set_index(colour)[panel]
     for (title, name), part in rows.groupby([panel, colour], sort=False):
-        look = {"name": name, "legendgroup": name, "row": panels.index(title) + 1, "col": 1}
-        look["showlegend"] = bool(first[name] == title)
+        look = {
+            "name": name,
+            "legendgroup": name,
+            "showlegend": bool(first[name] == title),
+            "row": panels.index(title) + 1,
+            "col": 1,
+        }
         _add_boxes(fig, part, WIDE / widest * 0.9, colours[name], look)
     fig.add_hline(y=0, **ZERO_LINE)
     _lay_groups(fig, rows, groups, len(panels))

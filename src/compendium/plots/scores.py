@@ -14,8 +14,9 @@ SPLIT_COLOUR = {split: COLOURS[i] for split, i in zip(SPLITS, (0, 1, 5, 4), stri
 BELOW = {"orientation": "h", "x": 0, "y": -0.25, "yanchor": "top", "title": ""}
 """Legend below the axis, for many names."""
 QUARTILES = {"q1": "q25", "median": "median", "q3": "q75"}
-FENCES = {"lowerfence": "low", "upperfence": "high"}
 """Argument of a box -> column of `compendium.evaluation.scores.summary`."""
+FENCES = {"lowerfence": "low", "upperfence": "high"}
+"""Argument of its whiskers -> column of the same table."""
 
 
 def boxes(
@@ -59,9 +60,16 @@ def panel_boxes(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) 
     splits, panels = (list(dict.fromkeys(rows[column])) for column in ("split", "panel"))
     fig, colours = stacked(splits), colour_of(panels)
     for (panel, split), group in rows.groupby(["panel", "split"], sort=False):
-        box = _box(group, methods, titles) | {"name": panel, "legendgroup": panel}
-        box |= {"showlegend": split == splits[0], "row": splits.index(split) + 1, "col": 1}
-        fig.add_box(**box, marker_color=colours[panel], line_width=1.2)
+        fig.add_box(
+            **_box(group, methods, titles),
+            name=panel,
+            legendgroup=panel,
+            showlegend=split == splits[0],
+            marker_color=colours[panel],
+            line_width=1.2,
+            row=splits.index(split) + 1,
+            col=1,
+        )
     fig.add_hline(y=0, **ZERO_LINE)
     fig.update_yaxes(title_text="PCC").update_xaxes(tickangle=-35, row=len(splits), col=1)
     legend = ABOVE | {"y": 1 + 35 / (250 * len(splits))}  # above the title of the first panel
@@ -110,17 +118,28 @@ def section_by_method(
         )
     fig.update_xaxes(tickangle=-35, showgrid=False).update_yaxes(type="category", showgrid=False)
     bound = float(drawn["median"].abs().max()) if len(drawn) else 1.0
-    scale = {"colorscale": DIVERGING, "cmin": -bound, "cmax": bound}
-    scale["colorbar"] = {"title": "median PCC", "thickness": 12}
+    scale = {
+        "colorscale": DIVERGING,
+        "cmin": -bound,
+        "cmax": bound,
+        "colorbar": {"title": "median PCC", "thickness": 12},
+    }
     return plain(fig, 100 + height, coloraxis=scale)
 
 
 def heat_cells(cells: pd.DataFrame, form: str) -> dict[str, object]:
     """Return the arguments of a heat map with its values written in; missing ones stay empty."""
     text = cells.map(form.format).where(cells.notna(), "").to_numpy()
-    axes = {"x": list(cells.columns), "y": list(cells.index), "xgap": 1, "ygap": 1}
-    written = {"z": cells.to_numpy(), "text": text, "texttemplate": "%{text}"}
-    return axes | written | {"coloraxis": "coloraxis"}
+    return {
+        "x": list(cells.columns),
+        "y": list(cells.index),
+        "z": cells.to_numpy(),
+        "text": text,
+        "texttemplate": "%{text}",
+        "xgap": 1,
+        "ygap": 1,
+        "coloraxis": "coloraxis",
+    }
 
 
 def curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:

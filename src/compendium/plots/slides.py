@@ -94,11 +94,21 @@ def colours(shares: pd.DataFrame, groups: Sequence[str], kind: str = "") -> go.F
     kind = kind or ("lab" if shares["lab"].nunique() > 1 else "patient")
     labels = {each: f"patient {each}" if kind == "patient" else each for each in groups}
     rows = shares.assign(of=shares[kind].map(labels))
-    parts = {"color": "of", "line_group": "section", "hover_name": "section"}
-    parts |= {"facet_col": "channel", "facet_col_wrap": 1, "facet_row_spacing": 0.05}
     colours = dict(zip(labels.values(), colour_of(list(groups)).values(), strict=True))
-    parts |= {"color_discrete_map": colours, "category_orders": {"channel": list(CHANNELS)}}
-    fig = px.line(rows, x="level", y="share", render_mode="svg", **parts)
+    fig = px.line(
+        rows,
+        x="level",
+        y="share",
+        color="of",
+        line_group="section",
+        hover_name="section",
+        facet_col="channel",
+        facet_col_wrap=1,
+        facet_row_spacing=0.05,
+        color_discrete_map=colours,
+        category_orders={"channel": list(CHANNELS)},
+        render_mode="svg",
+    )
     hover = "section %{hovertext}, %{fullData.name}<br>level %{x:.0f}: %{y:.1%}<extra></extra>"
     line = {"width": 1.8, "shape": "spline", "smoothing": 0.6}
     fig.update_traces(line=line, hovertemplate=hover)

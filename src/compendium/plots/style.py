@@ -41,21 +41,53 @@ def data_uri(image: UInt8[np.ndarray, "height width 3"], longest: int = SLIDE_PX
 def lay_slide(
     fig: go.Figure, section: Section, row: int = 1, col: int = 1, opacity: float = 1.0
 ) -> None:
-    """Put a section's thumbnail under a panel whose axes are pixels of the full image."""
+    """Put a section's thumbnail under a panel whose axes are pixels of the full image.
+
+    Parameters
+    ----------
+    fig
+        Figure with panels.
+    section
+        Section; without a thumbnail only the axes are set.
+    row, col
+        The panel.
+    opacity
+        Of the thumbnail, 0 to 1.
+    """
     margin = 1.5 * 200 / section.um_per_px if section.um_per_px else 0
     lay_axes(fig, section.pixels, margin, row, col)
     if section.thumbnail is not None:
         height, width = (side / section.thumbnail_scale for side in section.thumbnail.shape[:2])
-        source, place = data_uri(section.thumbnail, 520), {"row": row, "col": col}
-        size = {"x": 0, "y": 0, "sizex": float(width), "sizey": float(height)}
-        look = {"sizing": "stretch", "layer": "below", "opacity": opacity}
-        fig.add_layout_image(source=source, **size, **look, **place)
+        fig.add_layout_image(
+            source=data_uri(section.thumbnail, 520),
+            x=0,
+            y=0,
+            sizex=float(width),
+            sizey=float(height),
+            sizing="stretch",
+            layer="below",
+            opacity=opacity,
+            row=row,
+            col=col,
+        )
 
 
 def lay_axes(
     fig: go.Figure, pixels: Float[np.ndarray, "spot 2"], margin: float, row: int = 1, col: int = 1
 ) -> None:
-    """Set the axes of a panel to pixels of the full image, y down, around the spots."""
+    """Set the axes of a panel to pixels of the full image, y down, around the spots.
+
+    Parameters
+    ----------
+    fig
+        Figure with panels.
+    pixels
+        Positions of the spots.
+    margin
+        Distance of the ends of the axes from the outermost spots, in px.
+    row, col
+        The panel.
+    """
     x = fig.get_subplot(row, col)[0].plotly_name.replace("axis", "")
     low, high = pixels.min(axis=0) - margin, pixels.max(axis=0) + margin
     hidden = {"visible": False, "constrain": "domain", "row": row, "col": col}

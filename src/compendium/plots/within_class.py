@@ -31,8 +31,15 @@ def within_class(rows: pd.DataFrame) -> go.Figure:
     control = rows.drop_duplicates(["split", "section"]).groupby("split", sort=False)["control"]
     level = rows[["title", "split"]].drop_duplicates().assign(of=CONTROL)
     level["pcc"] = level["split"].map(control.mean())
-    panels = {"x": "title", "y": "pcc", "color": "of", "color_discrete_sequence": COLOURS}
-    panels |= {"facet_col": "split", "facet_col_wrap": 1, "render_mode": "svg"}
+    panels = {
+        "x": "title",
+        "y": "pcc",
+        "color": "of",
+        "color_discrete_sequence": COLOURS,
+        "facet_col": "split",
+        "facet_col_wrap": 1,
+        "render_mode": "svg",
+    }
     fig = px.scatter(dots, hover_name="section", **panels)
     fig.update_traces(marker={"size": 5, "opacity": 0.4}, showlegend=False)
     fig.update_traces(hovertemplate=f"%{{x}}, section %{{hovertext}}, {VALUE}")

@@ -164,13 +164,16 @@ def to_html(df: "pd.DataFrame") -> str:
     numeric = [is_numeric_dtype(kind) and not is_bool_dtype(kind) for kind in df.dtypes]
     digits = [places(df.iloc[:, i]) if number else None for i, number in enumerate(numeric)]
     scopes = ["" if i or number else "row" for i, number in enumerate(numeric)]
-    head = map(_cell, map(str, df.columns), numeric, ["col"] * len(numeric))
-    rows = (
-        "".join(map(_cell, map(cell_text, values, digits), numeric, scopes))
-        for values in df.itertuples(index=False, name=None)
-    )
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f"<table><thead><tr>{''.join(head)}</tr></thead><tbody>{body}</tbody></table>"
+    named = zip(df.columns, numeric, strict=True)
+    head = "".join(_cell(str(name), number, "col") for name, number in named)
+    body = ""
+    for values in df.itertuples(index=False, name=None):
+        cells = zip(values, digits, numeric, scopes, strict=True)
+        row = "".join(
+            _cell(cell_text(value, digit), number, scope) for value, digit, number, scope in cells
+        )
+        body += f"<tr>{row}</tr>"
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cell(text: str, number: bool, scope: str) -> str:

@@ -120,9 +120,9 @@ def framed(image: UInt8[np.ndarray, "px px 3"]) -> UInt8[np.ndarray, "side side 
 
 
 def mean_colours(shown: Sequence[Variant]) -> pd.DataFrame:
-    """Return the mean colour of each form: kind, tile, red, green, blue (0 to 255)."""
+    """Return the mean colour of each form: kind, form, red, green, blue (0 to 255)."""
     rows = [(each.kind, each.title, *each.image.mean(axis=(0, 1))) for each in shown]
-    return pd.DataFrame(rows, columns=["kind", "tile", *CHANNELS])
+    return pd.DataFrame(rows, columns=["kind", "form", *CHANNELS])
 
 
 def of_group(

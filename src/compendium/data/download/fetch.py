@@ -2,10 +2,10 @@
 
 import shutil
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from tqdm import tqdm
@@ -117,8 +117,11 @@ class _Intake:
                 with bar.get_lock():
                     bar.update(received)
 
-            how = (patience, advance, stop.wait)
-            jobs = {pool.submit(self.bring, path, addresses, *how): path for path in self.due}
+            jobs = {}
+            for path in self.due:
+                url = addresses.get(path)
+                job = pool.submit(self.bring, path, url, patience, advance, stop.wait)
+                jobs[job] = path
             try:
                 for job in as_completed(jobs):
                     self.settle(job, jobs[job])
@@ -129,21 +132,30 @@ class _Intake:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def bring(self, path: str, addresses: dict[str, str], *how: Any) -> bool | None:
+    def bring(
+        self,
+        path: str,
+        url: str | None,
+        patience: http.Patience,
+        advance: Callable[[int], None],
+        pause: Callable[[float], object],
+    ) -> bool | None:
         """Download a file if it is missing; return whether it is new, None if it has no address.
 
         Parameters
         ----------
-        how
-            patience, advance and pause of `http.download`.
+        path, url
+            The file, and its address or None.
+        patience, advance, pause
+            As in `http.download`.
         """
         if not self.is_missing(path):
             return False
-        if not (url := addresses.get(path)):
+        if not url:
             return None
         due = self.due[path]
         try:
-            http.download(url, self.target / path, due.check, *how)
+            http.download(url, self.target / path, due.check, patience, advance, pause)
         except http.WrongBytes as error:
             raise http.WrongBytes(f"what comes {due.describe(str(error))}") from error
         return True

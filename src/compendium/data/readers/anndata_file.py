@@ -19,7 +19,7 @@ from compendium.errors import BadInput, about
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Picture = Path | UInt8[np.ndarray, "height width 3"] | None
+SlideImage = Path | UInt8[np.ndarray, "height width 3"] | None
 GRID = ["array_col", "array_row"]
 OFF = 0.3  # pitches: how far a spot may lie from the place that is found for it
 
@@ -50,10 +50,24 @@ def read(path: Path, image: Path | None, source: SectionSource, tile_px: int) ->
 
 
 def to_section(
-    adata: "AnnData", image: Picture, tile_px: int, label_column: str, stated: dict[str, Any]
+    adata: "AnnData", image: SlideImage, tile_px: int, label_column: str, stated: dict[str, Any]
 ) -> Section:
-    """Make a section of an AnnData object; see `Section.from_anndata`."""
-    facts = _facts(adata) | {word: value for word, value in stated.items() if value}
+    """Make a section of an AnnData object; see `Section.from_anndata`.
+
+    Parameters
+    ----------
+    adata
+        Counts, positions, and what it states of itself.
+    image
+        The full-resolution image, its file, or None.
+    tile_px
+        Side of the stored tiles in px of the image.
+    label_column
+        Column of `obs` with the tissue classes; it may be absent.
+    stated
+        Fields of the section that take precedence where they are not empty.
+    """
+    facts = _facts(adata) | {key: value for key, value in stated.items() if value}
     with about(f"{facts['cohort']} section {facts['name']}"):
         if "in_tissue" in adata.obs:
             adata = adata[adata.obs["in_tissue"].to_numpy() == 1]
@@ -71,8 +85,15 @@ def to_section(
             facts |= slides.section_fields(slide, pixels, tile_px)
         if label_column in adata.obs:
             facts["labels"] = tables.text(adata.obs[label_column].astype(object))
-        facts |= {"genes": genes, "spots": spots, "counts": counts, "grid": grid, "pixels": pixels}
-        return Section(**(array_facts(array) | facts), um_per_px=scale)
+        facts |= {
+            "genes": genes,
+            "spots": spots,
+            "counts": counts,
+            "grid": grid,
+            "pixels": pixels,
+            "um_per_px": scale,
+        }
+        return Section(**(array_facts(array) | facts))
 
 
 def _facts(adata: "AnnData") -> dict[str, Any]:
@@ -85,12 +106,12 @@ def _facts(adata: "AnnData") -> dict[str, Any]:
     name, library = next(iter(libraries.items()), ("", {}))
     metadata = library.get("metadata", {})
     facts = {"cohort": "", "name": name, "patient": "", "lab": "", "technology": ""}
-    for word in ("patient", "lab"):
-        if word in adata.obs and adata.obs[word].nunique() == 1:
-            facts[word] = str(adata.obs[word].iloc[0])
-    stated = {word: metadata[word] for word in STATED if word in metadata}
-    for word, value in stated.items():
-        facts[word] = str(value) if isinstance(value, str) else float(value)
+    for key in ("patient", "lab"):
+        if key in adata.obs and adata.obs[key].nunique() == 1:
+            facts[key] = str(adata.obs[key].iloc[0])
+    stated = {key: metadata[key] for key in STATED if key in metadata}
+    for key, value in stated.items():
+        facts[key] = str(value) if isinstance(value, str) else float(value)
     facts["sources"] = json.loads(metadata.get("sources", "{}"))
     thumbnail = library.get("images", {}).get("hires")
     if thumbnail is not None:

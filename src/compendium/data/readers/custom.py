@@ -90,15 +90,21 @@ def facts(name: str, folder: Path) -> Cohort:
     if not NAME.fullmatch(name):
         mend = "give small letters, digits, - and _, e.g. my-slides"
         raise BadInput(f"{name!r} cannot name a cohort; {mend}")
-    entry = read_yaml(path, only_texts=True)  # a patient 010 stays 010
+    written = read_yaml(path, only_texts=True)  # a patient 010 stays 010
     try:
-        stated = CohortFacts.model_validate(entry)
+        stated = CohortFacts.model_validate(written)
     except pydantic.ValidationError as error:
         raise BadInput(f"{path} {'; '.join(map(_mistake, error.errors()))}; correct it") from error
-    entry = {word: getattr(stated, word) for word in ("title", "technology", "licence", "classes")}
-    entry["attribution"] = stated.attribution or f"H&E image: {stated.title}, not published"
-    entry["sections"] = {
+    sections = {
         section: _source(stated, own, folder / section) for section, own in stated.sections.items()
+    }
+    entry = {
+        "title": stated.title,
+        "technology": stated.technology,
+        "licence": stated.licence,
+        "classes": stated.classes,
+        "attribution": stated.attribution or f"H&E image: {stated.title}, not published",
+        "sections": sections,
     }
     return as_cohort(name, entry)
 
@@ -128,26 +134,26 @@ def _mistake(error: ErrorDetails) -> str:
     at, kind, given = error["loc"], error["type"], error["input"]
     section = at[1] if len(at) > 1 and at[0] == "sections" else ""
     where = f"section {section} " if section else ""
-    word = next(iter(at[2:] if section else at), "")
-    if word == "[key]":
+    key = next(iter(at[2:] if section else at), "")
+    if kind == "extra_forbidden":
+        known = (SectionFacts if section else CohortFacts).model_fields
+        return f"{where}states the unknown key {key} (known: {', '.join(known)})"
+    if key == "[key]":
         return f"{given!r} cannot name a section, a folder: give letters, digits, -, _ and ."
-    if word == "sections":
+    if key == "sections":
         return "lists no sections: name each with its patient, e.g. sections: {S1: {patient: A}}"
-    if word == "classes":
+    if key == "classes":
         return "states no list of words as classes: write e.g. classes: [tumour, stroma]"
     if kind == "both":
         return where + error["msg"]
     if kind == "model_type":
         return f"{where}must state {'patient' if section else 'title, technology, sections'}"
     if kind == "missing":
-        return f"{where}does not state {word}"
-    if kind == "extra_forbidden":
-        known = (SectionFacts if section else CohortFacts).model_fields
-        return f"{where}states the unknown {word} (known: {', '.join(known)})"
+        return f"{where}does not state {key}"
     if kind == "too_short" or kind.startswith("string"):
-        return f"{where}states no text as {word}"
-    must = " or ".join(ARRAYS) if word == "array" else "a number above 0 in micrometres"
-    return f"{where}states {given!r} as {word}, which must be {must}"
+        return f"{where}states no text as {key}"
+    must = " or ".join(ARRAYS) if key == "array" else "a number above 0 in micrometres"
+    return f"{where}states {given!r} as {key}, which must be {must}"
 
 
 def save_facts(cohort: Cohort) -> None:
@@ -233,12 +239,12 @@ def _file(folder: Path, names: tuple[str, ...]) -> Path:
 def check_stated(opened: Section, source: SectionSource) -> None:
     """Refuse a prepared section of which other facts are stated now."""
     stated = source.section_facts() | {"um_per_px": _stated_scale(opened, source)}
-    for word in ("patient", "lab", "technology", "array", "spot_um", "um_per_px"):
+    for key in ("patient", "lab", "technology", "array", "spot_um", "um_per_px"):
         # Of the scale the last digits are those of the machine that measured.
-        both = (getattr(opened, word), stated[word])
+        both = (getattr(opened, key), stated[key])
         was, now = (f"{value:.6g}" if isinstance(value, int | float) else value for value in both)
         if was != now:
-            wrong = f"was prepared as of {word} {was}, and is now stated to be of {now}"
+            wrong = f"was prepared as of {key} {was}, and is now stated to be of {now}"
             raise BadInput(f"{opened.where} {wrong}; prepare it again")
 
 

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
 from compendium.data.readers.slides import MAX_PIXELS
-from compendium.data.section import check_once, no_counts
+from compendium.data.section import check_once, fault_of, no_counts
 from compendium.errors import BadInput, refusing
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def read_counts(path: Path) -> Counts:
         genes = np.array(next(lines, [])[1:])
         for spot, *values in filter(None, lines):
             spots.append(spot)
-            rows.append(_counted(values, len(genes), f"{path.name} line {lines.line_num}"))
+            rows.append(_counted(values, f"{path.name} line {lines.line_num}", spot, genes))
     if not spots or not len(genes):
         mend = f"it should be a {kind}-separated table, {AGAIN}"
         raise BadInput(f"{path} holds no counts ({len(spots)} spots, {len(genes)} genes); {mend}")
@@ -83,17 +83,21 @@ def read_counts(path: Path) -> Counts:
     return np.array(spots), genes, csr_matrix(parts, shape=(len(spots), len(genes)))
 
 
-def _counted(values: list[str], expected: int, line: str) -> tuple[np.ndarray, np.ndarray]:
+def _counted(
+    values: list[str], line: str, spot: str, genes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return where one line of counts is not 0, and the counts there as int32."""
     # Most are 0, and reading a number takes time.
     at = np.array([i for i, value in enumerate(values) if value != "0"], dtype=np.int32)
-    with refusing(ValueError, f"{line} holds what is no number", INTEGERS):
-        counts = pd.to_numeric(np.array([values[i] for i in at], dtype=object)).astype(np.float64)
-    if len(values) != expected:
+    written = np.array([values[i] for i in at], dtype=object)
+    counts = pd.to_numeric(written, errors="coerce").astype(np.float64)
+    if len(values) != len(genes):
         mend = f"the file is truncated, or its header has no cell above the spots; {AGAIN}"
-        raise BadInput(f"{line} has {len(values)} counts for {expected} genes: {mend}")
-    if (wrong := no_counts(counts)).any():
-        raise BadInput(f"{line} holds {counts[wrong][0]:g}: {INTEGERS}")
+        raise BadInput(f"{line} has {len(values)} counts for {len(genes)} genes: {mend}")
+    if (wrong := np.flatnonzero(no_counts(counts))).size:
+        first = wrong[0]
+        what = f"{written[first]!r}, which is {fault_of(counts[first])}"
+        raise BadInput(f"{line} holds {what} (spot {spot}, gene {genes[at[first]]}): {INTEGERS}")
     return at[counts > 0], counts[counts > 0].astype(np.int32)
 
 
@@ -136,8 +140,9 @@ def annotated_counts(adata: "AnnData", what: str) -> Counts:
     if (wrong := np.flatnonzero(no_counts(counts.data))).size:
         at = wrong[0]
         spot = spots[np.searchsorted(counts.indptr, at, side="right") - 1]
+        value = f"{counts.data[at]:.8g} in {layer}, which is {fault_of(counts.data[at])}"
         place = f"spot {spot}, gene {genes[counts.indices[at]]}"
-        raise BadInput(f"{what} holds {counts.data[at]:.8g} in {layer} ({place}): {INTEGERS}")
+        raise BadInput(f"{what} holds {value} ({place}): {INTEGERS}")
     parts = (array.astype(np.int32) for array in (counts.data, counts.indices, counts.indptr))
     counts = csr_matrix(tuple(parts), shape=counts.shape)
     counts.eliminate_zeros()
@@ -291,12 +296,25 @@ def measured(pitch_um: float, grid: np.ndarray, pixels: np.ndarray) -> float:
 
 
 def um_per_px(stated: float, pitch_um: float, grid: np.ndarray, pixels: np.ndarray) -> float:
-    """Return µm per px as stated, or else measured; 0 is not stated. See `measured`."""
+    """Return µm per px as stated, or else measured.
+
+    Parameters
+    ----------
+    stated
+        µm per px, or 0 where it is not stated.
+    pitch_um, grid, pixels
+        As in `measured`; a pitch of 0 is not stated.
+
+    Raises
+    ------
+    BadInput
+        Where neither is stated, or the spots lie on no array, or mirrored.
+    """
     if stated:
         if np.linalg.matrix_rank(grid - grid[0]) == 2:  # else swapped positions cannot be told
             array_steps(grid, pixels)
         return stated
     if pitch_um:
         return measured(pitch_um, grid, pixels)
-    mend = "give um_per_px, or pitch_um (spot_pitch_um) from one array position to the next"
+    mend = "give um_per_px or spot_pitch_um, in cohort.yaml um_per_px or pitch_um"
     raise BadInput(f"the scale of its image is not stated; {mend}")

@@ -28,6 +28,7 @@ COUNTS = tuple(
     f"*{kind}_feature_bc_matrix{end}" for kind in ("filtered", "raw") for end in (".h5", "")
 )  # the first that is there
 FACTORS, HIRES, HD = "scalefactors_json.json", "tissue_hires_image.png", "tissue_positions.parquet"
+SCALE = "tissue_hires_scalef"  # a key of FACTORS
 MTX = (("matrix.mtx",), ("features.tsv", "genes.tsv"), ("barcodes.tsv",))  # each perhaps zipped
 GENES = "Gene Expression"
 IMAGES = (".tif", ".tiff", ".jpg", ".jpeg", ".png")
@@ -142,7 +143,7 @@ def find_image(paths: Iterable[Path], name: str = "image") -> Path | None:
     Raises
     ------
     BadInput
-        Where there are several, or only images under other names.
+        Where there are several, only images under other names, or a folder of the name.
     """
     listed = sorted(path for path in {*paths} if path.suffix.lower() in SCANS)
     ending = f"_{name}".lower()
@@ -151,17 +152,24 @@ def find_image(paths: Iterable[Path], name: str = "image") -> Path | None:
     if listed and not found:
         mend = f"give the slide as {name}.tif, .jpg or .png, and put other pictures elsewhere"
         raise BadInput(f"{listed[0]} would be left out; {mend}")
+    if found and not found.is_file():
+        raise BadInput(f"{found} is no file; put the image itself there")
     return found
 
 
 def read_hires_scale(path: Path) -> float:
     """Return tissue_hires_scalef: pixels of the hires copy per pixel of the full image."""
-    kinds = (OSError, ValueError, TypeError, KeyError)
-    with refusing(kinds, f"{path} holds no scale factors in JSON", COPY_AGAIN):
-        scale = float(json.loads(path.read_text(encoding="utf-8"))["tissue_hires_scalef"])
+    if not path.is_file():
+        raise BadInput(f"there is no {path}; {COPY_AGAIN}")
+    with refusing((OSError, ValueError), f"{path} holds no scale factors in JSON", COPY_AGAIN):
+        factors = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(factors, dict) or SCALE not in factors:
+        raise BadInput(f"{path} lacks {SCALE}; {COPY_AGAIN}")
+    with refusing((ValueError, TypeError), f"{path} gives no number as {SCALE}", COPY_AGAIN):
+        scale = float(factors[SCALE])
     if not 0 < scale <= 1:
         mend = f"it is above 0 and at most 1; {COPY_AGAIN}"
-        raise BadInput(f"{path} gives {scale:g} as tissue_hires_scalef; {mend}")
+        raise BadInput(f"{path} gives {scale:g} as {SCALE}; {mend}")
     return scale
 
 
@@ -217,9 +225,14 @@ def _mtx(folder: Path) -> "AnnData":
     listed, spots = (
         pd.read_csv(path, keep_default_na=False, **form) for path in (features, barcodes)
     )
+    counted = csr_matrix(mmread(matrix).T)
+    if counted.shape != (len(spots), len(listed)):
+        found = f"{matrix.name} counts {counted.shape[1]} features of {counted.shape[0]} barcodes"
+        named = f"{features.name} and {barcodes.name} list {len(listed)} and {len(spots)}"
+        raise ValueError(f"{found}, of which {named}")
     names = (spots[0], listed[min(1, listed.shape[1] - 1)])
     obs, var = (pd.DataFrame(index=each.to_numpy(object)) for each in names)
-    table = AnnData(csr_matrix(mmread(matrix).T), obs=obs, var=var)
+    table = AnnData(counted, obs=obs, var=var)
     return table[:, (listed[2] == GENES).to_numpy()].copy() if 2 in listed else table
 
 

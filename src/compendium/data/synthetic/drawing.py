@@ -153,7 +153,17 @@ def _draw_gland(layers: _Layers, x: float, y: float, size: float, rng: Generator
 def colour(
     haematoxylin: textures.Drawn, eosin: textures.Drawn, stain: Stain, rng: Generator
 ) -> Image:
-    """Turn the drawn amounts of dye into an image of twice the size, with blur and grain."""
+    """Turn the drawn amounts of dye into an image of twice the size, with blur and grain.
+
+    Parameters
+    ----------
+    haematoxylin, eosin
+        Amount of each dye.
+    stain
+        Colours of the laboratory and strength of the dyes.
+    rng
+        Random numbers.
+    """
     grain = spread("grain", rng)
     amounts = []
     for layer, rough, steps in zip((haematoxylin, eosin), (0.14, 0.08), STEPS, strict=True):

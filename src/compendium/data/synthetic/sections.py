@@ -42,7 +42,9 @@ def make(name: str, px: int = 224) -> Section:
     corners, grid = plan.pixels.astype(int) - px // 2, plan.grid + 2
     return Section(
         cohort=COHORT,
-        **vars(place),
+        name=place.name,
+        patient=place.patient,
+        lab=place.lab,
         technology="synthetic ST",
         genes=GENES,
         spots=np.array([f"{x}x{y}" for x, y in grid]),

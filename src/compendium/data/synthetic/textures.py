@@ -15,8 +15,13 @@ Drawn = Float32[np.ndarray, "drawn drawn"]
 Flow = tuple[np.ndarray, np.ndarray]
 """Index (across, along) into a texture for each drawn px."""
 
-WIDTHS = {"fine": (1.0, 14.0), "coarse": (3.6, 40.0), "nests": (9.0, 16.0)} | {
-    name: (width, width) for name, width in (("cloud", 14.0), ("ragged", 3.0), ("grain", 0.7))
+WIDTHS = {
+    "fine": (1.0, 14.0),
+    "coarse": (3.6, 40.0),
+    "nests": (9.0, 16.0),
+    "cloud": (14.0, 14.0),
+    "ragged": (3.0, 3.0),
+    "grain": (0.7, 0.7),
 }
 """Standard deviation of the smoothing along rows and columns, in drawn px."""
 

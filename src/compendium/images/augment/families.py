@@ -1,6 +1,7 @@
 """The augmentation families of the published methods, and two policies learned on photographs."""
 
 import dataclasses
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -54,9 +55,15 @@ class Family:
     exact: ClassVar[bool] = True
     """Pixels only move: `change` takes uint8. Else it takes numbers from 0 to 1."""
 
-    def __init_subclass__(cls, title: str = "", source: str = "", exact: bool = True) -> None:
-        """Take title, source of the parameters, and `exact` as keywords of a class."""
-        cls.title, cls.source, cls.exact = title, source, exact
+    def __init_subclass__(
+        cls, title: str, source: str | None = None, exact: bool | None = None
+    ) -> None:
+        """Take the keywords of a class; the source of its parameters and `exact` are inherited."""
+        cls.title = title
+        if source is not None:
+            cls.source = source
+        if exact is not None:
+            cls.exact = exact
 
     def __call__(self, images: Bytes, whole: bool = False) -> Bytes:
         """Augment tiles by one draw each, or with `whole` by one draw for all (Hist2ST's views)."""
@@ -323,8 +330,12 @@ class BLEEP(Family, title="BLEEP", source=AUTHORS):
 
 
 @dataclass(frozen=True)
-class Policy(Family):
-    """A `policy` of torchvision, which draws its operations itself, tile by tile from a seed."""
+class Policy(Family, ABC, title="policy", source=DEFAULTS):
+    """Base of the two automatic augmentations of torchvision.
+
+    Which operations are applied, and how strongly, torchvision draws itself: tile by tile, from the
+    seed that `draw` draws for each.
+    """
 
     def draw(self, spots: int) -> Draws:
         """Draw a seed from which all draws of a tile follow."""
@@ -338,9 +349,13 @@ class Policy(Family):
                 out[i] = policy(images[i])
         return out
 
+    @abstractmethod
+    def policy(self) -> torch.nn.Module:
+        """Build torchvision's transform with these parameters."""
+
 
 @dataclass(frozen=True)
-class RandAugment(Policy, title="RandAugment", source=DEFAULTS):
+class RandAugment(Policy, title="RandAugment"):
     """Apply two of 14 operations, all equally strong.
 
     References
@@ -360,7 +375,7 @@ class RandAugment(Policy, title="RandAugment", source=DEFAULTS):
 
 
 @dataclass(frozen=True)
-class AutoAugment(Policy, title="AutoAugment", source=DEFAULTS):
+class AutoAugment(Policy, title="AutoAugment"):
     """Apply one of 25 pairs of operations, learned on a data set of photographs.
 
     References

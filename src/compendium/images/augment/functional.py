@@ -36,7 +36,8 @@ def symmetry(images: Num[Tensor, "*spot 3 px px"], which: int) -> Num[Tensor, "*
 def symmetries(images: Tiles, which: Int[Tensor, "spot"]) -> Tiles:
     """Apply to each tile its own symmetry; on a CPU tile by tile, which is faster there."""
     if not images.is_cuda:
-        return torch.stack([*map(symmetry, images, which.tolist())])
+        pairs = zip(images, which.tolist(), strict=True)
+        return torch.stack([symmetry(image, one) for image, one in pairs])
     out = images.clone()
     for one in which.unique().tolist():
         if one:

@@ -30,7 +30,9 @@ def view_names(family: str, whole: bool = False) -> tuple[str, ...]:
         return ("",) * VIEWS
     if family in SYMMETRIC:
         return ("", *(f"symmetry-{i}" for i in range(1, SYMMETRIES)))
-    return tuple(f"{family}-{'section' if whole else 'patch'}-{i}" for i in range(VIEWS))
+    # Names decide the draws and name cached features: what is a tile stays "patch" in them.
+    each = "section" if whole else "patch"
+    return tuple(f"{family}-{each}-{i}" for i in range(VIEWS))
 
 
 def view_tiles(

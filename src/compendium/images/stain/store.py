@@ -88,7 +88,11 @@ def changes(
         seed = hashlib.sha256(f"{section.digest} {name} {spot}".encode()).digest()
         return augmenter.apply(tile, np.random.default_rng(int.from_bytes(seed)))
 
-    return lambda rows: np.stack([*map(drawn, section.stored_tiles[rows], section.spots[rows])])
+    def changed(rows: slice) -> UInt8[np.ndarray, "spot px px 3"]:
+        pairs = zip(section.stored_tiles[rows], section.spots[rows], strict=True)
+        return np.stack([drawn(tile, spot) for tile, spot in pairs])
+
+    return changed
 
 
 def measure(section: Section, name: str) -> StainPair | Colours:
