@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -140,12 +141,11 @@ class Fitted:
         One line a row, fold and epoch: method, split, fold, epoch, loss (the sum of its terms),
         relative (loss divided by that of the first epoch).
         """
-        lines = [
-            (key, run.split.rule, run.split.name, epoch)
-            + (sum(value for name, value in terms.items() if name != "validation"),)
-            for key, run, record in self
-            for epoch, terms in enumerate(record.facts["curve"])
-        ]
+        lines = []
+        for key, run, record in self:
+            for epoch, terms in enumerate(record.facts["curve"]):
+                loss = sum(value for name, value in terms.items() if name != "validation")
+                lines.append((key, run.split.rule, run.split.name, epoch, loss))
         table = pd.DataFrame(lines, columns=["method", "split", "fold", "epoch", "loss"])
         first = table.groupby(["method", "fold"])["loss"].transform("first")
         return table.assign(relative=table["loss"] / first)
@@ -231,7 +231,7 @@ def partitioned(cohort: str, roles: Mapping[str, Sequence[str]]) -> tuple[list[P
         Role (training, validation, test) -> names of its sections.
     """
     named = [list(roles.get(role, ())) for role in ROLES]
-    sections = placed(cohort, sum(named, []) or sum(map(list, PUBLISHED_OOD), []))
+    sections = placed(cohort, [*chain(*named)] or [*chain(*PUBLISHED_OOD)])
     return sections, partition(sections, *named)
 
 
