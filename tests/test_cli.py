@@ -44,8 +44,8 @@ BROKEN = {
         lambda p: change_lines(p, lambda rows: [*rows[:3], rows[3].rsplit("\t", 4)[0], *rows[4:]]),
         "has 26 counts for 30 genes",
     ),
-    "non-integer counts": ("counts", lambda p: change_cell(p, 2, 3, "1.5"), "holds 1.5"),
-    "negative counts": ("counts", lambda p: change_cell(p, 2, 3, "-4"), "holds -4"),
+    "non-integer counts": ("counts", lambda p: change_cell(p, 2, 3, "1.5"), "holds '1.5'"),
+    "negative counts": ("counts", lambda p: change_cell(p, 2, 3, "-4"), "holds '-4'"),
     "counts without spots": (
         "spots",
         lambda p: change_lines(p, lambda rows: rows[:-3]),

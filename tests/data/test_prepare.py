@@ -157,9 +157,9 @@ DAMAGE = {
     ),
     "non-integer counts": (
         cell("counts", 3, 4, "2.5"),
-        ("line 4 holds 2.5", "non-negative integers", "raw UMI counts"),
+        ("line 4 holds '2.5'", "non-negative integers", "raw UMI counts"),
     ),
-    "negative counts": (cell("counts", 3, 4, "-2"), ("line 4 holds -2", "non-negative integers")),
+    "negative counts": (cell("counts", 3, 4, "-2"), ("line 4 holds '-2'", "non-negative integers")),
     "counts without a spot": (
         drop("spots", 3),
         ("1 counted spots have no row", "B4_selection.tsv", "of one section"),

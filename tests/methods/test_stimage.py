@@ -167,9 +167,9 @@ def test_no_other_target_can_go_below_zero(target):
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        (-1.0, "negative value -1.0"),
-        (0.5, "non-integer value 0.5"),
-        (np.nan, "non-integer value nan"),
+        (-1.0, "-1, which is negative"),
+        (0.5, "0.5, which is no integer"),
+        (np.nan, "nan, which is no number"),
     ],
 )
 def test_counts_that_are_none_never_reach_a_likelihood(value, says):
