@@ -75,6 +75,23 @@ def her2st() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def catalogued_folder(tmp_path_factory) -> Path:
+    from catalogued_files import write_files
+
+    return write_files(tmp_path_factory.mktemp("catalogued"))
+
+
+@pytest.fixture
+def catalogued(catalogued_folder, monkeypatch) -> Path:
+    """Folder of files in their published places, whose checksums the HER2+ catalogue then has."""
+    from catalogued_files import catalogue_of
+    from compendium.data import sources
+
+    monkeypatch.setitem(sources.published(), "her2st", catalogue_of(catalogued_folder))
+    return catalogued_folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_in_the_checkout(tmp_path_factory) -> None:
     """What a test computes lands in a temporary home, whether it asks for one of its own or not."""

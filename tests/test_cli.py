@@ -165,8 +165,8 @@ def test_what_a_person_mistypes(arguments, says, home, capsys):
     assert files_below(home) == set()
 
 
-def test_a_wrong_byte_names_both_ids_and_copies_nothing(her2st, home, tmp_path, capsys):
-    source = her2st / "data/ST-spotfiles/B4_selection.tsv"
+def test_a_wrong_byte_names_both_ids_and_copies_nothing(catalogued, home, tmp_path, capsys):
+    source = catalogued / "data/ST-spotfiles/C2_selection.tsv"
     wrong = tmp_path / "from" / "data" / "ST-spotfiles" / source.name
     wrong.parent.mkdir(parents=True)
     shutil.copyfile(source, wrong)

@@ -138,18 +138,15 @@ def test_table_1_of_the_real_cohort_is_recomputed(her2st):
     }
 
 
-@pytest.mark.parametrize(
-    ("name", "genes"), [("B4", ["DKK1", "HOXB7"]), ("C2", []), ("A1", ["HLA-DRB5"])]
-)
-def test_real_genes_without_variance(her2st, name, genes):
-    panel = set(published("hvg_769"))
-    table = pd.read_csv(
-        her2st / "data" / "ST-cnts" / f"{name}.tsv.gz",
-        sep="\t",
-        usecols=lambda column: column in panel,
-    )
-    section = counted(table.to_numpy().tolist(), name, genes=table.columns.to_numpy(dtype=str))
-    assert sections_.constant_pairs([section], list(published("hvg_769")))["gene"].tolist() == genes
+def test_real_genes_without_variance(her2st):
+    panel = list(published("hvg_769"))
+    found = {}
+    for name in ("B4", "C2", "A1"):
+        path = her2st / "data" / "ST-cnts" / f"{name}.tsv.gz"
+        table = pd.read_csv(path, sep="\t", usecols=lambda column: column in set(panel))
+        section = counted(table.to_numpy().tolist(), name, genes=table.columns.to_numpy(dtype=str))
+        found[name] = sections_.constant_pairs([section], panel)["gene"].tolist()
+    assert found == {"B4": ["DKK1", "HOXB7"], "C2": [], "A1": ["HLA-DRB5"]}
 
 
 def test_a_part_of_a_cohort_is_called_a_part():

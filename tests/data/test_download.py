@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from catalogued_files import COUNTS, SPOTS  # large and small for these tests
 from compendium import __version__
 from compendium.data.download.checksums import blob_id, checksum
 from compendium.data.download.http import (
@@ -22,18 +23,16 @@ from compendium.storage import sha256
 from raw_files import files_below
 from rude_server import RudeServer, serving, unused_address
 
-COUNTS = "data/ST-cnts/C2.tsv.gz"  # 0.8 MB: large for these tests
-SPOTS = "data/ST-spotfiles/C2_selection.tsv"  # 10 kB: small
 AT_ONCE = Patience(backoff=0, attempts=3)
 RANGED = Patience(backoff=0, attempts=3, ranges_above=300_000)
 
 
 @pytest.fixture
-def server(her2st: Path, tmp_path: Path) -> Iterator[RudeServer]:
+def server(catalogued_folder: Path, tmp_path: Path) -> Iterator[RudeServer]:
     folder = tmp_path / "remote"
     for path in (COUNTS, SPOTS):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(her2st / path, folder / path)
+        shutil.copyfile(catalogued_folder / path, folder / path)
     with serving(folder) as running:
         yield running
 
@@ -226,7 +225,7 @@ def test_without_ranges_the_whole_file_comes_and_comes_again(large: Client):
 def test_ranges_without_bytes_end(large: Client):
     large.server.faults[COUNTS] = [None, "empty"]
     large.server.for_ever.add(COUNTS)
-    with pytest.raises(Passing, match="sends nothing after 300,000 of 821,408 bytes"):
+    with pytest.raises(Passing, match="sends nothing after 300,000 of 800,000 bytes"):
         large.get()
 
 
@@ -248,7 +247,7 @@ def test_wrong_bytes_twice_are_refused_and_nothing_stays(small: Client):
     small.server.for_ever.add(SPOTS)
     with pytest.raises(WrongBytes) as error:
         small.get(patience=Patience(backoff=0, attempts=5))
-    assert "expected git blob ae0147fd6fc7e81e3a1bc23e35a7c86274357f79, found " in str(error.value)
+    assert f"expected git blob {small.check}, found " in str(error.value)
     assert len(small.server.asked) == 2  # not five times
     assert files_below(small.folder) == set()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from archive_files import VISIUM, tar
+from catalogued_files import FEW, LABELS, README, SPOTS
 from compendium.data import sources
 from compendium.data.download.checksums import blob_id
 from compendium.data.download.fetch import fetch
@@ -18,10 +19,6 @@ from compendium.data.sources import raw_folder
 from raw_files import files_below, refusal
 from rude_server import RudeServer, serving
 
-SPOTS = "data/ST-spotfiles/C2_selection.tsv"
-LABELS = "data/ST-pat/lbl/C1_labeled_coordinates.tsv"
-README = "data/ST-pat/lbl/README"
-FEW = (SPOTS, LABELS, README)
 AT_ONCE = Patience(backoff=0, attempts=3)
 
 
@@ -34,12 +31,12 @@ def kept(raw: Path) -> set[str]:
 
 
 @pytest.fixture
-def few(her2st: Path, tmp_path: Path) -> Path:
-    """A folder with three real files of the cohort in their places, and one that is none of its."""
+def few(catalogued: Path, tmp_path: Path) -> Path:
+    """A folder with three files of the cohort in their places, and one that is none of its."""
     folder = tmp_path / "clone"
     for path in FEW:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(her2st / path, folder / path)
+        shutil.copyfile(catalogued / path, folder / path)
     (folder / "notes.txt").write_text("not catalogued")
     return folder
 
@@ -74,23 +71,19 @@ def test_fetch_of_named_sections_takes_only_their_files(few: Path, tmp_path: Pat
 
 
 def test_a_wrong_byte_names_both_ids_and_nothing_is_copied(few: Path, home: Path):
+    published = blob_id(few / LABELS)
     content = bytearray((few / LABELS).read_bytes())
     content[100] ^= 1
     (few / LABELS).write_bytes(content)
     message = refusal(lambda: fetch("her2st", few))
-    assert (
-        LABELS in message
-        and "9aee8bc660ae5f2ba6795625ff50d1cefafd4abc" in message
-        and blob_id(few / LABELS) in message
-    )
+    assert LABELS in message and published in message and blob_id(few / LABELS) in message
     assert not files_below(home)
 
 
 def test_a_truncated_file_is_a_wrong_file(few: Path, home: Path):
+    published = blob_id(few / SPOTS)
     (few / SPOTS).write_bytes((few / SPOTS).read_bytes()[:-1])
-    assert "expected git blob ae0147fd6fc7e81e3a1bc23e35a7c86274357f79, found" in refusal(
-        lambda: fetch("her2st", few)
-    )
+    assert f"expected git blob {published}, found" in refusal(lambda: fetch("her2st", few))
     assert not files_below(home)
 
 

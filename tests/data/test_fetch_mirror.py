@@ -1,5 +1,6 @@
 """The fetch of a cohort's files from a mirror that misbehaves."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from catalogued_files import C2
 from compendium.__main__ import main
 from compendium.data.download import fetch as module
 from compendium.data.download import http
@@ -18,12 +20,15 @@ from compendium.errors import BadInput
 from raw_files import files_below, refusal
 from rude_server import RudeServer, serving, unused_address
 
-C2 = (
-    "data/ST-cnts/C2.tsv.gz",
-    "data/ST-imgs/C/C2/5714_HE_BT_C2.jpg",
-    "data/ST-spotfiles/C2_selection.tsv",
-    "res/ST-cluster/lbl/C2-cluster-annotation.tsv.gz",
-)
+TESTS = Path(__file__).parents[1]
+FETCH = """
+import pathlib, sys
+from catalogued_files import catalogue_of
+from compendium.__main__ import main
+from compendium.data import sources
+sources.published()["her2st"] = catalogue_of(pathlib.Path(sys.argv[1]))
+main(["fetch", "her2st", "--sections", "C2", "--from", sys.argv[2]])
+"""
 AT_ONCE = Patience(backoff=0, attempts=3)
 
 
@@ -33,13 +38,13 @@ def kept(raw: Path) -> set[str]:
 
 
 @pytest.fixture
-def mirror(her2st: Path, tmp_path: Path) -> Iterator[RudeServer]:
-    with serving(her2st) as server:
+def mirror(catalogued: Path, tmp_path: Path) -> Iterator[RudeServer]:
+    with serving(catalogued) as server:
         yield server
 
 
 def test_a_mirror_gives_what_is_asked_for_and_a_second_fetch_transfers_nothing(
-    mirror: RudeServer, her2st: Path, home: Path
+    mirror: RudeServer, catalogued: Path, home: Path
 ):
     report = fetch("her2st", mirror.address, ["C2"], patience=AT_ONCE)
     assert report.verified == report.copied == tuple(cohort("her2st").catalogued(["C2"])) and set(
@@ -48,9 +53,10 @@ def test_a_mirror_gives_what_is_asked_for_and_a_second_fetch_transfers_nothing(
     assert report.absent == {}
     assert kept(raw_folder("her2st")) == set(C2)
     assert all(
-        (raw_folder("her2st") / path).read_bytes() == (her2st / path).read_bytes() for path in C2
+        (raw_folder("her2st") / path).read_bytes() == (catalogued / path).read_bytes()
+        for path in C2
     )
-    assert sum(mirror.sent.values()) == sum((her2st / path).stat().st_size for path in C2)
+    assert sum(mirror.sent.values()) == sum((catalogued / path).stat().st_size for path in C2)
     mirror.forget()
     again = fetch("her2st", mirror.address, ["C2"], patience=AT_ONCE)
     assert (again.verified, again.copied) == (report.verified, ())
@@ -71,13 +77,13 @@ def test_many_files_come_at_once(mirror: RudeServer, tmp_path: Path, monkeypatch
 
 
 def test_a_mirror_that_misbehaves_once_with_every_file_gives_them_all(
-    mirror: RudeServer, her2st: Path, tmp_path: Path
+    mirror: RudeServer, catalogued: Path, tmp_path: Path
 ):
     for path, fault in zip(C2, ("cut", "wrong", 500, "long"), strict=True):
         mirror.faults[path] = [fault]
     assert set(fetch("her2st", mirror.address, ["C2"], tmp_path / "raw", AT_ONCE).copied) == set(C2)
     assert all(
-        (tmp_path / "raw" / path).read_bytes() == (her2st / path).read_bytes() for path in C2
+        (tmp_path / "raw" / path).read_bytes() == (catalogued / path).read_bytes() for path in C2
     )
     assert len(mirror.asked) == 8
     assert kept(tmp_path / "raw") == set(C2)
@@ -92,9 +98,10 @@ def test_what_does_not_arrive_stops_nothing_and_is_told_in_one_line(
     message = refusal(lambda: fetch("her2st", mirror.address, ["C2"], tmp_path / "raw", AT_ONCE))
     assert "3 of 4 files of her2st failed" in message
     assert f"{image}: HTTP 404 Not Found at {mirror.address}{image}" in message
+    published = cohort("her2st").catalogued(["C2"])[spots]
     assert (
-        f"{spots}: what comes is not the published file: "
-        "expected git blob ae0147fd6fc7e81e3a1bc23e35a7c86274357f79, found" in message
+        f"{spots}: what comes is not the published file: expected git blob {published}, found"
+        in message
     )
     assert f"{counts}: HTTP 503" in message
     assert "run the same command to continue" in message and "github.com/almaan/her2st" in message
@@ -121,9 +128,11 @@ def test_of_many_failures_three_are_told(mirror: RudeServer, tmp_path: Path):
     )
 
 
-def test_a_large_file_continues_in_the_next_fetch(mirror: RudeServer, her2st: Path, tmp_path: Path):
+def test_a_large_file_continues_in_the_next_fetch(
+    mirror: RudeServer, catalogued: Path, tmp_path: Path
+):
     image = C2[1]
-    size = (her2st / image).stat().st_size
+    size = (catalogued / image).stat().st_size
     mirror.faults[image] = [None, None, "cut"]
     message = refusal(
         lambda: fetch(
@@ -151,23 +160,14 @@ def test_a_large_file_continues_in_the_next_fetch(mirror: RudeServer, her2st: Pa
     assert kept(tmp_path / "raw") == set(C2)
 
 
-def test_a_fetch_that_was_killed_continues(mirror: RudeServer, her2st: Path, home: Path):
+def test_a_fetch_that_was_killed_continues(mirror: RudeServer, catalogued: Path, home: Path):
     image = C2[1]
-    size = (her2st / image).stat().st_size
+    size = (catalogued / image).stat().st_size
     part = raw_folder("her2st") / f"{image}.part"
     mirror.faults[image] = ["slow"]
     fetching = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "compendium",
-            "fetch",
-            "her2st",
-            "--sections",
-            "C2",
-            "--from",
-            mirror.address,
-        ]
+        [sys.executable, "-c", FETCH, catalogued, mirror.address],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
     )
     while fetching.poll() is None and not (
         part.exists() and part.stat().st_size > size // 4 and len(mirror.asked) == len(C2)
