@@ -2,6 +2,10 @@
 
 import dataclasses
 import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -269,6 +273,19 @@ def test_chosen_genes_are_scanpys_best_first(seed):
     names, scores = scanpys(sections, 50, shared)
     assert set(chosen) == set(names)
     assert np.all(np.diff([scores[shared.index(gene)] for gene in chosen]) <= 1e-6)
+
+
+def test_the_choice_of_genes_leaves_the_number_of_threads_as_it_is():
+    """Threads decide the last digits of a fit, and a worker has its share of the cores only."""
+    code = (
+        "import torch; from compendium.data.panels import highly_variable; "
+        "from conftest import tiny_section; section = tiny_section(); "
+        "highly_variable([section], 5, list(section.genes)); print(torch.get_num_threads())"
+    )
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert done.stdout.split() == [b"1"], done.stderr.decode()
 
 
 def test_genes_never_seen_come_last_and_empty_spots_do_not_matter():

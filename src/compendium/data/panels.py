@@ -108,13 +108,16 @@ def highly_variable(
         raise BadInput(f"panel hvg({n}) asks for {n} of {len(shared)} shared genes; {mend}")
     import scanpy
     from anndata import AnnData
+    from threadpoolctl import threadpool_info, threadpool_limits
 
     parts = [section.counts[:, section.columns(shared)] for section in sections]
     counts = vstack(parts).astype(np.float64).tocsr()
     adata = AnnData(counts[np.asarray(counts.sum(axis=1)).ravel() > 0])
-    scanpy.pp.normalize_total(adata, target_sum=depth)
-    scanpy.pp.log1p(adata)
-    found = scanpy.pp.highly_variable_genes(adata, flavor="seurat", inplace=False)
+    # numba's loops in scanpy would leave OpenMP, and so torch, with as many threads as cores.
+    with threadpool_limits(threadpool_info()):
+        scanpy.pp.normalize_total(adata, target_sum=depth)
+        scanpy.pp.log1p(adata)
+        found = scanpy.pp.highly_variable_genes(adata, flavor="seurat", inplace=False)
     score = found["dispersions_norm"].fillna(-np.inf).to_numpy()
     order = np.argsort(-np.round(score, DECIMALS), kind="stable")
     return [shared[i] for i in order[:n]]
