@@ -26,7 +26,7 @@ from compendium.evaluation.comparison import compute
 from space_ranger import write_tenx, write_wu
 
 BOTH, NAMES = "wu+tenx", ["CID4465", "FFPE", "block1", "CID4290"]
-WORDS = {"panel": "all", "encoder": "colour", "weights": "", "budget": "smoke", "seed": 0}
+PARAMETERS = {"panel": "all", "encoder": "colour", "weights": "", "budget": "smoke", "seed": 0}
 SHARED = 12  # genes that the synthetic files of both cohorts name
 
 
@@ -83,7 +83,7 @@ def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them
 
 
 def test_chapter_2_leaves_out_sections_of_both():
-    design = plan_chapter(BOTH, NAMES, ["mean", "colour"], [], {}, section="FFPE", **WORDS)
+    design = plan_chapter(BOTH, NAMES, ["mean", "colour"], [], {}, section="FFPE", **PARAMETERS)
     found = compute(design, tables, "cpu")
     check_origin(found)
     assert found["scores"].groupby("section")["gene"].nunique().to_dict() == dict.fromkeys(
@@ -99,7 +99,7 @@ def test_chapter_2_leaves_out_sections_of_both():
 
 def test_transforms_are_learned_on_a_patient_of_one_and_tested_on_both():
     compared = (["ridge"], ["raw", "logcpm"], ["CID4290"])
-    design = transforms.design(BOTH, NAMES, *compared, **WORDS)
+    design = transforms.design(BOTH, NAMES, *compared, **PARAMETERS)
     found = compute(design, transform_tables, "cpu")
     check_origin(found)
     assert found["medians"].groupby("section")["scored_on"].nunique().to_dict() == dict.fromkeys(
@@ -109,7 +109,7 @@ def test_transforms_are_learned_on_a_patient_of_one_and_tested_on_both():
 
 @pytest.mark.parametrize(("tested", "labelled"), [("CID4465", True), ("FFPE", False)])
 def test_classes_are_learned_where_there_are_labels(tested, labelled):
-    design = regclass.design(BOTH, NAMES, ["section-out"], [tested], [1.0], 1.0, 1, **WORDS)
+    design = regclass.design(BOTH, NAMES, ["section-out"], [tested], [1.0], 1.0, 1, **PARAMETERS)
     found = compute(design, class_tables, "cpu")
     check_origin(found)
     assert found["labels"].set_index("section")["labels"].to_dict() == {
@@ -138,7 +138,7 @@ def test_encoders_are_compared_over_both(monkeypatch):
 
 def test_graph_attention_is_fitted_on_one_and_tested_on_the_other():
     sections = ["CID4290", "block1"]
-    design = attention.design(BOTH, sections, ["patient-out"], [], [8, 16], **WORDS)
+    design = attention.design(BOTH, sections, ["patient-out"], [], [8, 16], **PARAMETERS)
     found = compute(design, attention_tables, "cpu")
     check_origin(found)
     assert found["scores"].groupby("row")["section"].nunique().to_dict() == dict.fromkeys(

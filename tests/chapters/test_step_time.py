@@ -10,7 +10,7 @@ from compendium.runs.inputs.prepare import prepare_inputs
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2"), tiny_section("S3", patient="P3")]
-WORDS = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32}
+PARAMETERS = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32}
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def group(home):
     jobs = [
         (method, run)
         for method in ("ridge", "hist2st", "hist2st-gat")
-        for run in plan_runs("tiny", SECTIONS, ["patient-out"], [method], **WORDS)
+        for run in plan_runs("tiny", SECTIONS, ["patient-out"], [method], **PARAMETERS)
     ]
     return fitted({"fits": jobs}, SECTIONS, "cpu")["fits"]
 

@@ -23,14 +23,14 @@ from compendium.runs import plan_runs
 from conftest import tiny_section
 
 SECTIONS = [tiny_section("S1"), tiny_section("S2", patient="P2")]
-WORDS = {"panel": "all", "encoder": "colour", "tile_px": 32}
+PARAMETERS = {"panel": "all", "encoder": "colour", "tile_px": 32}
 ROW = Row("head", "ST-Net head", {"method": "stnet"})
 
 
 def planned(method: str = "stnet", **words):
     return [
         (ROW.key, run)
-        for run in plan_runs("tiny", SECTIONS, ["patient-out"], [method], **WORDS | words)
+        for run in plan_runs("tiny", SECTIONS, ["patient-out"], [method], **PARAMETERS | words)
     ]
 
 

@@ -35,7 +35,7 @@ def test_loss_is_finite_and_falls(method, tmp_path):
 # Words with which a method learns 48 spots of two tiny sections; one that is not listed learns
 # them as it comes.
 ALONE = {"loops": True, "prune": "Grid"}  # a spot sees itself, and nobody who is far
-WORDS = {
+PARAMETERS = {
     "bleep": {"epochs": 60},
     "deepspace": {"epochs": 60},
     "stnet": {"epochs": 60, "lr": 1e-2},
@@ -66,7 +66,7 @@ def test_planted_signal_is_found_and_lost_when_patches_are_permuted(method, tmp_
             tmp_path / str(permute),
             APART,
             permute=permute,
-            **WORDS.get(method, {}) | {"target": "log1p"},
+            **PARAMETERS.get(method, {}) | {"target": "log1p"},
         )  # the signal is planted in counts
         _, target = training_set(run, APART)
         predicted, measured = predict(run, result.method, APART[2], "cpu"), target(APART[2])
