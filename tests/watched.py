@@ -17,7 +17,13 @@ from conftest import tiny_section
 
 ATTEMPT, FIT = execution.attempt, fitting.fit
 EPOCHS, HELD = 6, 2
-WORDS = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 32, "epochs": EPOCHS}
+PARAMETERS = {
+    "panel": "all",
+    "encoder": "colour",
+    "budget": "smoke",
+    "tile_px": 32,
+    "epochs": EPOCHS,
+}
 
 
 def paths() -> str:
@@ -39,7 +45,7 @@ def saved() -> list[Section]:
 
 def planned(sections: list[Section], methods=("mean", "ridge", "histogene"), **words) -> list[Run]:
     """A study of the methods on three folds."""
-    return plan_runs("her2st", sections, ["section-out"], methods, **WORDS | words)
+    return plan_runs("her2st", sections, ["section-out"], methods, **PARAMETERS | words)
 
 
 def predictions(runs: list[Run], sections: list[Section], **words) -> dict[str, np.ndarray]:

@@ -32,7 +32,7 @@ def test_loss_is_finite_and_falls(method, tmp_path):
     assert losses[-1] < 0.9 * losses[0]
 
 
-# Words with which a method learns 48 spots of two tiny sections; one that is not listed learns
+# Parameters with which a method learns 48 spots of two tiny sections; one that is not listed learns
 # them as it comes.
 ALONE = {"loops": True, "prune": "Grid"}  # a spot sees itself, and nobody who is far
 PARAMETERS = {

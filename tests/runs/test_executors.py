@@ -25,7 +25,7 @@ from compendium.runs.execution import PackedSections, RunsFailed, attempt
 from compendium.runs.executors import executor as start
 from compendium.runs.executors.dask import check_address
 from compendium.runs.study.progress import statuses
-from watched import WORDS, planned, predictions, same, saved
+from watched import PARAMETERS, planned, predictions, same, saved
 
 pytestmark = pytest.mark.slow
 
@@ -213,7 +213,7 @@ def local_study(home: Path) -> Iterator[subprocess.Popen]:
         "local",
         "--workers",
         "1",
-        *(f"-p{key}={value}" for key, value in WORDS.items()),
+        *(f"-p{key}={value}" for key, value in PARAMETERS.items()),
     ]
     command, environment = (
         [sys.executable, "-c", "import watched; watched.main()", "study", "her2st", *words],

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 SEED, ROUNDS, KILLS = 20, 4, 4  # in each round the study is killed that often
 EPOCHS = 60
-WORDS = tuple(
+PARAMETERS = tuple(
     f"-p={word}"
     for word in ("panel=all", "encoder=colour", "tile_px=32", "budget=smoke", f"epochs={EPOCHS}")
 )
@@ -29,7 +29,7 @@ STUDY = (
     "histogene",
     "--splits",
     "section-out",
-    *WORDS,
+    *PARAMETERS,
 )
 
 

@@ -33,7 +33,7 @@ SECTIONS = [
     tiny_section("S2", patient="P2", spots=16),
     tiny_section("S3", patient="P3", spots=20),
 ]
-WORDS = {"panel": "all", "encoder": "colour", "tile_px": 32, "budget": "smoke"}
+PARAMETERS = {"panel": "all", "encoder": "colour", "tile_px": 32, "budget": "smoke"}
 # Holds a lock file until its standard input ends.
 HOLD = """
 import fcntl, sys
@@ -52,13 +52,17 @@ def quick(home, monkeypatch):
 
 def planned(method: str = "mean", fold: int = 0, **words) -> Run:
     return plan_run(
-        "tiny", folds("section-out", SECTIONS)[fold], method, sections=SECTIONS, **WORDS | words
+        "tiny",
+        folds("section-out", SECTIONS)[fold],
+        method,
+        sections=SECTIONS,
+        **PARAMETERS | words,
     )
 
 
 def means() -> list[Run]:
     """The training mean on each of three folds."""
-    return plan_runs("tiny", SECTIONS, ["section-out"], ["mean"], **WORDS)
+    return plan_runs("tiny", SECTIONS, ["section-out"], ["mean"], **PARAMETERS)
 
 
 def failing(fold: int = 0) -> Run:
@@ -282,7 +286,7 @@ def test_a_run_whose_trial_fails_is_no_reason_to_leave_out_the_others(monkeypatc
     )  # the smallest: the one that a trial takes
     object.__setattr__(counts_only, "stored_tiles", None)
     sections = [*SECTIONS, counts_only]
-    runs = plan_runs("tiny", sections, ["section-out"], ["mean", "ridge"], **WORDS)
+    runs = plan_runs("tiny", sections, ["section-out"], ["mean", "ridge"], **PARAMETERS)
     with pytest.raises(RunsFailed, match="4 of 8 runs failed"):
         run_study(runs, sections, Serial(), print, device="cpu")
     assert {(s.run.method, s.status) for s in statuses(runs, sections)} == {
