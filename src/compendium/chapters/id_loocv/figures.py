@@ -27,6 +27,7 @@ def matched_sets(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
         len(methods), 1, subplot_titles=named, shared_xaxes=True, vertical_spacing=0.08
     )
     colours, splits = style.colour_of(sections), list(COMPARED)
+    names = [split.replace("-", "<br>") for split in splits]  # beside each other on a phone
     for row, method in enumerate(methods, start=1):
         lines = rows[rows["method"] == method].set_index("section")[splits]
         for section, values in lines.iterrows():
@@ -34,7 +35,7 @@ def matched_sets(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
             hover = f"{section}, %{{x}}: %{{y:.3f}}<extra></extra>"
             look = {"mode": "lines+markers", "line": line, "hovertemplate": hover}
             entry = {"name": section, "legendgroup": section, "showlegend": row == 1}
-            fig.add_scatter(x=splits, y=values, **look, **entry, row=row, col=1)
+            fig.add_scatter(x=names, y=values, **look, **entry, row=row, col=1)
     fig.add_vline(x=1.5, **style.ZERO_LINE).update_yaxes(title_text="median PCC")
     return plain(fig, 120 + 190 * len(methods), legend={"orientation": "h", "y": 1.08, "x": 0})
 
