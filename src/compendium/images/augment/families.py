@@ -164,7 +164,9 @@ class HisToGene(Family, title="HisToGene", source=FOLLOWED, exact=False):
 
     def change(self, images: Tiles, drawn: Draws) -> Tiles:
         """Apply them in this order."""
-        images = changes.color_jitter(images, drawn["factors"], drawn["order"])
+        every = torch.ones(len(images), dtype=torch.bool)
+        jitter = (changes.color_jitter, drawn["factors"], drawn["order"])
+        images = changes.some(images, every, *jitter)
         return changes.rotate(changes.flip(images, drawn["left_right"]), drawn["degrees"])
 
 
@@ -293,7 +295,8 @@ class DeepSpaCE(Family, title="DeepSpaCE", source=WITH_DEFAULTS, exact=False):
         """Apply them in this order."""
         images = changes.symmetries(images, drawn["which"])
         images = changes.some(images, drawn["crop"], changes.resized_crop, drawn["box"])
-        images = changes.some(images, drawn["hsv"], changes.shift_hsv, drawn["moved"])
+        hsv = drawn["hsv"]
+        images[hsv] = changes.shift_hsv(images[hsv], drawn["moved"][hsv])
         images = changes.some(images, drawn["shuffle"], changes.permute_channels, drawn["order"])
         return changes.some(images, drawn["shift"], changes.shift_rgb, drawn["added"])
 

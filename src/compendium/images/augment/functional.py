@@ -1,27 +1,24 @@
-"""Change many tiles at once, each with parameters of its own.
+"""Change tiles, each by parameters of its own: operations of torchvision, symmetries, shifts.
 
-torchvision's functions of the same names change one image, or many by the same parameters. Tiles
-are numbers from 0 to 1; functions that only move pixels take any numbers.
+Tiles are numbers from 0 to 1; functions that only move pixels take any numbers.
 """
 
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
-
-from compendium.machine import double
 
 Tiles = Num[Tensor, "spot 3 px px"]
 """Tiles: numbers from 0 to 1, or uint8 where pixels only move."""
 
+Tile = Num[Tensor, "3 px px"]
+Number = Float[Tensor, ""]
 Chosen = Bool[Tensor, "spot"]
 PerTile = Float[Tensor, "spot"]
 Parameters = Num[Tensor, "spot ..."]
 SYMMETRIES = 8
 QUARTER, HALF, LEFT_RIGHT, UP_DOWN, TRANSPOSED = 1, 2, 4, 6, 7  # numbers of some symmetries
-LUMA = (0.2989, 0.587, 0.114)  # share of red, green and blue in grey
 
 
 def symmetry(images: Num[Tensor, "*spot 3 px px"], which: int) -> Num[Tensor, "*spot 3 px px"]:
@@ -54,7 +51,7 @@ def composed(first: Int[Tensor, "spot"], then: Int[Tensor, "spot"]) -> Int[Tenso
 def some(
     images: Tiles, chosen: Chosen, change: Callable[..., Tensor], *parameters: Parameters
 ) -> Tiles:
-    """Change the chosen tiles only, in place.
+    """Change the chosen tiles only, one by one and in place.
 
     Parameters
     ----------
@@ -63,100 +60,78 @@ def some(
     chosen
         Which tiles `change` receives.
     change, parameters
-        Function of tiles and parameters, and its parameters for all tiles.
+        Function of one tile and its parameters, and the parameters of all tiles.
     """
-    if chosen.any():
-        images[chosen] = change(images[chosen], *(each[chosen] for each in parameters))
+    for i in chosen.nonzero().flatten().tolist():
+        images[i] = change(images[i], *(each[i] for each in parameters))
     return images
 
 
 def flip(images: Tiles, left_right: Chosen, up_down: Chosen | None = None) -> Tiles:
     """Mirror the chosen tiles left to right, and up to down, in place."""
-    images = some(images, left_right, lambda tiles: tiles.flip(3))
-    return images if up_down is None else some(images, up_down, lambda tiles: tiles.flip(2))
+    images = some(images, left_right, lambda tile: tile.flip(2))
+    return images if up_down is None else some(images, up_down, lambda tile: tile.flip(1))
 
 
 def rotate(images: Tiles, degrees: PerTile) -> Tiles:
-    """Rotate anticlockwise about the centre; nearest pixel, corners 0."""
-    return affine(images, -degrees, torch.ones_like(degrees))
+    """Rotate anticlockwise about the centre, in place; nearest pixel, corners 0."""
+    from torchvision.transforms.v2 import functional
+
+    every = torch.ones_like(degrees, dtype=torch.bool)
+    return some(images, every, lambda tile, angle: functional.rotate(tile, angle.item()), degrees)
 
 
-def affine(images: Tiles, degrees: PerTile, scale: PerTile) -> Tiles:
+def affine(tile: Tile, degrees: Number, scale: Number) -> Tile:
     """Rotate clockwise about the centre and enlarge; nearest pixel, 0 outside the tile."""
-    angle, scale = double(degrees).deg2rad(), double(scale)
-    along, across, zero = angle.cos() / scale, angle.sin() / scale, torch.zeros_like(scale)
-    theta = torch.stack([along, across, zero, -across, along, zero], dim=1).view(-1, 2, 3)
-    grid = F.affine_grid(theta.to(images), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="nearest", align_corners=False)
+    from torchvision.transforms.v2 import functional
+
+    return functional.affine(tile, degrees.item(), [0, 0], scale.item(), [0.0, 0.0])
 
 
-def resized_crop(images: Tiles, box: Float[Tensor, "spot 4"]) -> Tiles:
-    """Cut out a part of each tile and enlarge it to the tile's size (bilinear).
+def resized_crop(tile: Tile, box: Float[Tensor, "4"]) -> Tile:
+    """Cut out a part of a square tile and enlarge it to the tile's size (bilinear).
 
     Parameters
     ----------
-    images
-        Square tiles.
+    tile
+        The tile.
     box
         Height and width as shares of the side, then the place from 0 (top, left) to 1.
     """
-    side = images.shape[-1]
-    size = (box[:, :2] * side).round().clamp(1, side).to(images)
-    start = (box[:, 2:].to(images) * (side - size + 1)).floor().clamp(max=side - size)
-    steps = (torch.arange(side, device=images.device) + 0.5) / side
-    size, start = size[..., None], start[..., None]
-    places = (steps * size - 0.5).clamp(min=0).minimum(size - 1) + start  # [spot, y and x, side]
-    y, x = ((2 * places + 1) / side - 1).unbind(1)
-    grid = torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=3)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    from torchvision.transforms.v2 import functional
+
+    side = tile.shape[-1]
+    height, width = (box[:2] * side).round().int().clamp(1, side).tolist()
+    top = min(int(box[2] * (side - height + 1)), side - height)
+    left = min(int(box[3] * (side - width + 1)), side - width)
+    return functional.resized_crop(tile, top, left, height, width, [side, side], antialias=False)
 
 
-def grey(images: Tiles) -> Tiles:
+def grey(tile: Tile) -> Tile:
     """Set all three channels to the luma."""
-    luma = torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)
-    return (images * luma).sum(1, keepdim=True).expand_as(images)
+    from torchvision.transforms.v2 import functional
+
+    return functional.rgb_to_grayscale(tile, 3)
 
 
-def adjust_brightness(images: Tiles, factor: PerTile) -> Tiles:
-    """Multiply by the factor, at most 1."""
-    return (images * _beside(factor, images)).clamp_(0, 1)
-
-
-def adjust_contrast(images: Tiles, factor: PerTile) -> Tiles:
-    """Multiply the distance from the tile's mean luma; 0 to 1."""
-    mean = grey(images)[:, :1].mean((2, 3), keepdim=True)
-    return torch.lerp(mean.expand_as(images), images, _beside(factor, images)).clamp_(0, 1)
-
-
-def adjust_saturation(images: Tiles, factor: PerTile) -> Tiles:
-    """Multiply the distance of each pixel from its luma; 0 to 1."""
-    return torch.lerp(grey(images), images, _beside(factor, images)).clamp_(0, 1)
-
-
-def adjust_hue(images: Tiles, turn: PerTile) -> Tiles:
-    """Shift the hue by a share of the colour circle."""
-    return shift_hsv(images, F.pad(turn[:, None], (0, 2)))
-
-
-def color_jitter(
-    images: Tiles, factors: Float[Tensor, "spot kind"], order: Int[Tensor, "spot kind"]
-) -> Tiles:
-    """Adjust brightness, contrast, saturation and hue in the order of each tile, in place.
+def color_jitter(tile: Tile, factors: Float[Tensor, "kind"], order: Int[Tensor, "kind"]) -> Tile:
+    """Adjust brightness, contrast, saturation and hue.
 
     Parameters
     ----------
-    images
-        Tiles; the result is written into them.
+    tile
+        The tile.
     factors
         Of brightness, contrast and saturation, and the shift of hue if there are four kinds.
     order
         Which kind comes first, second, …
     """
-    adjust = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
-    for now in order.unbind(1):
-        for kind, factor in enumerate(factors.unbind(1)):
-            images = some(images, now == kind, adjust[kind], factor)
-    return images
+    from torchvision.transforms.v2 import functional
+
+    kinds = ("brightness", "contrast", "saturation", "hue")
+    for kind in order.tolist():
+        tile = getattr(functional, f"adjust_{kinds[kind]}")(tile, factors[kind].item())
+    return tile
 
 
 def shift_hsv(images: Tiles, shift: Float[Tensor, "spot 3"]) -> Tiles:
@@ -180,15 +155,11 @@ def shift_hsv(images: Tiles, shift: Float[Tensor, "spot 3"]) -> Tiles:
     return value[:, None] * (1 - saturation[:, None] * chroma)
 
 
-def shift_rgb(images: Tiles, shift: Float[Tensor, "spot 3"]) -> Tiles:
+def shift_rgb(tile: Tile, shift: Float[Tensor, "3"]) -> Tile:
     """Add a number to each channel; 0 to 1."""
-    return (images + shift.to(images)[..., None, None]).clamp_(0, 1)
+    return (tile + shift.to(tile)[:, None, None]).clamp_(0, 1)
 
 
-def permute_channels(images: Tiles, order: Int[Tensor, "spot 3"]) -> Tiles:
-    """Reorder the channels of each tile."""
-    return images[torch.arange(len(images))[:, None], order]
-
-
-def _beside(factor: PerTile, images: Tensor) -> Float[Tensor, "spot 1 1 1"]:
-    return factor.to(images).view(-1, 1, 1, 1)
+def permute_channels(tile: Tile, order: Int[Tensor, "3"]) -> Tile:
+    """Reorder the channels."""
+    return tile[order]
