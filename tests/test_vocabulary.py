@@ -26,6 +26,7 @@ PRIVATE = {
     "material": "inputs",
     "parcel": "PackedSections",
     "patches": "tiles",
+    "recompute": "checkpoint activations",
     "remember": "fit_closed_form",
     "said": "summary",
     "sealed": "checksummed",

@@ -75,7 +75,7 @@ def test_batch_statistics_are_counted_once_and_dropout_is_replayed():
         torch.manual_seed(0)
         plain, again = mixer(), mixer()
         again.load_state_dict(plain.state_dict())
-        again.recompute = True
+        again.checkpoint_activations = True
         for part in (plain, again):
             torch.manual_seed(1)
             for _ in range(2):
@@ -87,7 +87,7 @@ def test_batch_statistics_are_counted_once_and_dropout_is_replayed():
     block, x = Block(64, 1, 64, 0.5).train(), torch.randn(7, 64, requires_grad=True)
     torch.manual_seed(5)
     expected = torch.autograd.grad(block(x).sum(), x)[0]
-    block.recompute = True
+    block.checkpoint_activations = True
     torch.manual_seed(5)
     found = torch.autograd.grad(block(x).sum(), x)[0]
     torch.manual_seed(6)
@@ -117,9 +117,9 @@ def kept_bytes(stage: ActivationCheckpoint, x: torch.Tensor) -> int:
 def test_no_more_than_the_input_of_a_stage_is_kept(stage, shape):
     x = torch.randn(shape, requires_grad=True)
     plain = kept_bytes(stage, x)
-    stage.recompute = True
+    stage.checkpoint_activations = True
     assert kept_bytes(stage, x) <= x.untyped_storage().nbytes() < plain / 2
-    stage.recompute = False
+    stage.checkpoint_activations = False
 
 
 def test_every_method_that_sees_a_section_has_stages_and_a_run_says_whether_they_recompute(home):
@@ -132,7 +132,7 @@ def test_every_method_that_sees_a_section_has_stages_and_a_run_says_whether_they
                 [inputs(run, part, target, "cpu", True, class_names(train)) for part in train],
             )
             stages = [part for part in network.modules() if isinstance(part, ActivationCheckpoint)]
-            assert stages and all(stage.recompute for stage in stages), method
+            assert stages and all(stage.checkpoint_activations for stage in stages), method
 
 
 def test_a_run_that_recomputes_predicts_the_same(home):

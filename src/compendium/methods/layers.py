@@ -135,14 +135,15 @@ def _frozen_statistics(module: nn.Module) -> Iterator[None]:
 class ActivationCheckpoint(nn.Module):
     """Module over all spots of a section, with activation checkpointing as an option.
 
-    With `recompute` only its input is kept in training: less memory, a third more time.
+    With `checkpoint_activations` only its input is kept in training: less memory, a third more
+    time.
     """
 
-    recompute = False
+    checkpoint_activations = False
 
     def __call__(self, *inputs) -> Tensor:
         """Apply the module."""
-        if self.recompute and torch.is_grad_enabled():
+        if self.checkpoint_activations and torch.is_grad_enabled():
             return checkpointed(self, *inputs)
         return super().__call__(*inputs)
 

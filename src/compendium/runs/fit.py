@@ -109,7 +109,7 @@ def build(run: Run, sections: list[Inputs]) -> Method:
     method = facts.build(spec, **dict(run.model))
     for part in method.modules():
         if isinstance(part, ActivationCheckpoint):
-            part.recompute = run.checkpoint_activations
+            part.checkpoint_activations = run.checkpoint_activations
     return method
 
 

@@ -128,9 +128,14 @@ def color_jitter(tile: Tile, factors: Float[Tensor, "kind"], order: Int[Tensor, 
     """
     from torchvision.transforms.v2 import functional
 
-    kinds = ("brightness", "contrast", "saturation", "hue")
+    adjust = (
+        functional.adjust_brightness,
+        functional.adjust_contrast,
+        functional.adjust_saturation,
+        functional.adjust_hue,
+    )
     for kind in order.tolist():
-        tile = getattr(functional, f"adjust_{kinds[kind]}")(tile, factors[kind].item())
+        tile = adjust[kind](tile, factors[kind].item())
     return tile
 
 
