@@ -19,7 +19,7 @@ import torch
 
 from compendium.data.section import Section
 from compendium.errors import BadInput, cause
-from compendium.machine import peak_memory_mb
+from compendium.machine import keep_freed_memory, peak_memory_mb
 from compendium.methods.layers import Method
 from compendium.runs import store
 from compendium.runs.executors.local import Serial
@@ -163,6 +163,7 @@ def run_once(run: Run, sections: Sequence[Section], device: str = "auto") -> sto
     run, sections, device
         What is computed.
     """
+    keep_freed_memory()
     device = pick_device(device)
     target = store.folder(run, run.identity(used(run, sections)))
     with suppress(store.Damaged):  # reported when the run is made again
