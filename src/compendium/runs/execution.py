@@ -202,7 +202,7 @@ def _computed(
         "data": {s.name: s.digest for s in used(run, sections)},
         "seconds": seconds,
         **_training_facts(prepared, fitted),
-        **_machine_facts(device),
+        **_machine_facts(run, device),
     }
     return store.write(
         target,
@@ -296,11 +296,11 @@ def _training_facts(prepared: RunInputs, fitted: Fitted) -> dict:
     }
 
 
-def _machine_facts(device: str) -> dict:
+def _machine_facts(run: Run, device: str) -> dict:
     """What a record states of the machine, the time and the packages."""
     return {
         "device": device_line(device),
-        "precision": "float32",
+        "precision": run.precision,
         "threads": torch.get_num_threads(),
         "process_peak_memory_mb": peak_memory_mb(),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
