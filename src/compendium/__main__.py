@@ -7,6 +7,7 @@ import sys
 from compendium import __version__
 from compendium.commands import COMMANDS
 from compendium.errors import BadInput, cause
+from compendium.machine import keep_freed_memory
 
 DESCRIPTION = (
     "Spatial gene expression from H&E images: prepare data, compute studies, run chapters, build"
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     -------
     0 when done, 2 for input that has to be mended, 130 when interrupted.
     """
+    keep_freed_memory()
     try:
         options = parser().parse_args(arguments)
         options.run_command(options)

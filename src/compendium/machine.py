@@ -1,8 +1,10 @@
 """Differences between Linux and macOS, and between kinds of GPU. Untested on macOS."""
 
+import ctypes
 import os
 import resource
 import sys
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +12,28 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 """Devices that a parameter or an option may name."""
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # options of glibc's mallopt
+NEVER = 2**31 - 1  # bytes of freed memory at which it would be given back
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Let the C library keep freed memory for the next allocation of this process.
+
+    By default glibc gives every freed block of a large array back to the system, which clears its
+    pages again at the next one. Same numbers, up to twice as fast (benchmarks/overheads.py).
+
+    Returns
+    -------
+    Whether the C library is glibc; others stay as they are.
+    """
+    try:
+        glibc = os.confstr("CS_GNU_LIBC_VERSION")
+    except (OSError, ValueError):  # musl, macOS
+        return False
+    option = ctypes.CDLL(None).mallopt if glibc else None
+    return bool(option and option(M_MMAP_MAX, 0) and option(M_TRIM_THRESHOLD, NEVER))
 
 
 def cores() -> int:

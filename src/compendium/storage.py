@@ -4,21 +4,28 @@ import ctypes
 import errno
 import fcntl
 import hashlib
+import io
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from glob import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compendium.errors import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REPLACED = "was"  # name of the old folder while the new one takes its place
 DIGEST_BYTES = hashlib.sha256().digest_size
 LOCK_ATTEMPTS = 100
+log = logging.getLogger(__name__)
 
 
 def project_root() -> Path:
@@ -203,6 +210,39 @@ def read_checksummed(path: Path) -> bytes:
     if hashlib.sha256(memoryview(stored)[:-DIGEST_BYTES]).digest() != stored[-DIGEST_BYTES:]:
         raise ValueError("its bytes are not those that were written")
     return stored[:-DIGEST_BYTES]
+
+
+def computed_once(path: Path, compute: Callable[[], "np.ndarray"]) -> "np.ndarray":
+    """Compute an array in the first process that asks, then read it; renew damaged files."""
+    with suppress(OSError, ValueError):
+        values = _read_array(path)
+        if lock_of(path).exists():
+            with suppress(OSError), alone(path):  # removes what a killed process left
+                pass
+        return values
+    with alone(path):
+        try:
+            return _read_array(path)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            log.warning("the values in %s are damaged (%s); they are computed again", path, error)
+        return _written_array(path, compute())
+
+
+def _read_array(path: Path) -> "np.ndarray":
+    import numpy as np
+
+    return np.load(io.BytesIO(read_checksummed(path)))
+
+
+def _written_array(path: Path, values: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    packed = io.BytesIO()
+    np.save(packed, values)
+    write_checksummed(path, packed.getbuffer())
+    return values
 
 
 @contextmanager

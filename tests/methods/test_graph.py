@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from compendium.errors import BadInput
+from compendium.methods import graph as graphs
 from compendium.methods.graph import Graph, nearest
 from tiny_fits import adjacency
 
@@ -41,6 +42,54 @@ def test_mean_over_neighbours_is_the_matrix_product(golden):
     torch.testing.assert_close(graph.mean(state), matrix @ state / matrix.sum(dim=1, keepdim=True))
     torch.testing.assert_close(graph.max(state)[3], state[matrix[3].bool()].amax(dim=0))
     torch.testing.assert_close(graph.with_loops().sum(state), (matrix + torch.eye(50)) @ state)
+
+
+def by_definition(grid, k, prune, metric):
+    """Every distance, sorted: what the tree has to find."""
+    places, count = grid.double(), len(grid)
+    scale = torch.tensor([1.0, 3.0 if metric == "hexagonal" else 1.0], dtype=torch.float64)
+    distance = ((places[:, None] - places).square() @ scale).sqrt()
+    distance[range(count), range(count)] = torch.inf
+    distance, order = (part[:, :k] for part in distance.sort(dim=1, stable=True))
+    limit = {"NA": torch.inf, "Grid": 2.0}.get(prune)
+    if limit is None:
+        limit = distance.mean(1, keepdim=True) + distance.std(1, keepdim=True, correction=0)
+    return Graph(order, distance <= limit * (1 + 1e-12))
+
+
+@pytest.mark.parametrize("metric", ["square", "hexagonal"])
+@pytest.mark.parametrize("prune", ["NA", "Grid", "STD"])
+def test_neighbours_are_those_of_all_distances(prune, metric):
+    """Dense, sparse and repeated integer positions, so that most distances are tied."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        side, count = int(rng.integers(1, 30)), int(rng.integers(3, 200))
+        k = int(rng.integers(1, min(count, 13)))
+        grid = torch.from_numpy(rng.integers(0, side + 1, (count, 2)))
+        if seed % 5 == 0:
+            grid = torch.from_numpy(rng.normal(size=(count, 2)) * 1e3)
+        found, expected = nearest(grid, k, prune, metric), by_definition(grid, k, prune, metric)
+        assert torch.equal(found.neighbours, expected.neighbours)
+        assert torch.equal(found.kept, expected.kept)
+
+
+def test_a_graph_is_made_once_and_can_be_trained_with_after_a_prediction(monkeypatch):
+    made, of = [], graphs.cKDTree
+    monkeypatch.setattr(graphs, "cKDTree", lambda *given: made.append(1) or of(*given))
+    grid = torch.from_numpy(np.random.default_rng(5).integers(0, 90, (40, 2)))
+    with torch.inference_mode():
+        nearest(grid, 3)
+    state = torch.randn(40, 2, requires_grad=True)
+    nearest(grid.clone(), 3).mean(state).square().sum().backward()
+    assert (state.grad != 0).any()
+    assert len(made) == 1
+
+
+def test_many_spots_need_no_matrix_of_distances():
+    """All distances of so many spots would take 80 GB."""
+    grid = torch.cartesian_prod(torch.arange(400), torch.arange(250))
+    inner = nearest(grid, 4).neighbours[250 * 200 + 100] - (250 * 200 + 100)
+    assert inner.tolist() == [-250, -1, 1, 250]
 
 
 def test_equal_distances_go_to_the_earlier_spot():

@@ -1,15 +1,19 @@
 """Gene panels: published lists, highly variable genes of training sections, and their unions."""
 
+import hashlib
 import re
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int32
 from scipy.sparse import vstack
 
+from compendium import versions
 from compendium.data.section import Section
 from compendium.data.sources import catalogue
 from compendium.errors import BadInput
-from compendium.storage import resource
+from compendium.storage import computed_once, home, resource
 
 PUBLISHED = ("markers_12", "hvg_769", "hvg_685", "hvg_785")
 CHOSEN = re.compile(r"hvg(_union)?\((\d+)\)")
@@ -72,13 +76,18 @@ def shared_genes(sections: list[Section]) -> list[str]:
     none.
     """
     known = catalogue().get(sections[0].cohort)
-    common = set.intersection(*(set(section.genes) for section in sections))
+    common = frozenset.intersection(*(section.gene_set for section in sections))
     if known is not None and known.shared_genes:
-        common &= set(resource(f"genes/{known.shared_genes}.txt").read_text().split())
+        common &= _listed(known.shared_genes)
     if not common:
         named = f"{', '.join(s.name for s in sections)} of {sections[0].cohort}"
         raise BadInput(f"sections {named} share no gene; check that they name genes alike")
-    return [gene for gene in sections[0].genes if gene in common]
+    return [gene for gene in sections[0].genes.tolist() if gene in common]
+
+
+@cache
+def _listed(name: str) -> frozenset[str]:
+    return frozenset(resource(f"genes/{name}.txt").read_text().split())
 
 
 def highly_variable(
@@ -106,6 +115,23 @@ def highly_variable(
     if not 0 < n <= len(shared):
         mend = f"give 1 to {len(shared)}"
         raise BadInput(f"panel hvg({n}) asks for {n} of {len(shared)} shared genes; {mend}")
+    order = computed_once(
+        _order_path(sections, shared, depth), lambda: _order(sections, shared, depth)
+    )
+    return [shared[i] for i in order[:n]]
+
+
+def _order_path(sections: list[Section], shared: list[str], depth: float | None) -> Path:
+    """Return the file of the order of genes; a checksum of what decides it names the file."""
+    facts = [*(section.counts_digest for section in sections), *shared, depth, versions.INPUTS]
+    digest = hashlib.sha256("\n".join(map(str, facts)).encode()).hexdigest()[:16]
+    return home() / "panels" / f"{sections[0].cohort}-{digest}.npy"
+
+
+def _order(
+    sections: list[Section], shared: list[str], depth: float | None
+) -> Int32[np.ndarray, "gene"]:
+    """Sort the shared genes, the most variable first."""
     import scanpy
     from anndata import AnnData
     from threadpoolctl import threadpool_info, threadpool_limits
@@ -119,5 +145,4 @@ def highly_variable(
         scanpy.pp.log1p(adata)
         found = scanpy.pp.highly_variable_genes(adata, flavor="seurat", inplace=False)
     score = found["dispersions_norm"].fillna(-np.inf).to_numpy()
-    order = np.argsort(-np.round(score, DECIMALS), kind="stable")
-    return [shared[i] for i in order[:n]]
+    return np.argsort(-np.round(score, DECIMALS), kind="stable").astype(np.int32)

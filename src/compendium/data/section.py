@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ FACTS = (
 )
 ARRAY_FIELDS = ("genes", "spots", "grid", "pixels", "thumbnail", "labels")  # that arrays.npz holds
 TILES = "patches.npy"  # under this name since the first prepared sections
+KEPT_TOTALS = 4  # lists of genes whose totals a section keeps
 PARTS = ("data", "indices", "indptr")  # of the counts, as they are stored
 
 
@@ -221,20 +223,49 @@ class Section:
 
     def columns(self, genes: list[str]) -> list[int]:
         """Return the columns of the counts of the named genes; BadInput where one is missing."""
-        column = {gene: i for i, gene in enumerate(self.genes)}
+        column = self._column
         if missing := [gene for gene in genes if gene not in column]:
             wrong = f"no counts for {len(missing)} genes of the panel, first {missing[0]}"
             raise BadInput(f"{self.where}: {wrong}; choose genes that every section has")
         return [column[gene] for gene in genes]
+
+    @cached_property
+    def _column(self) -> dict[str, int]:
+        return {gene: i for i, gene in enumerate(self.genes.tolist())}
+
+    @cached_property
+    def gene_set(self) -> frozenset[str]:
+        """Names of all genes."""
+        return frozenset(self._column)
+
+    @cached_property
+    def counts_digest(self) -> str:
+        """Checksum that tells counts apart, of a section with changed counts too."""
+        if getattr(self, "_folder", None):
+            return self.digest
+        stated = hashlib.sha256("\n".join(self._column).encode())
+        for part in PARTS:
+            stated.update(np.ascontiguousarray(getattr(self.counts, part)))
+        return stated.hexdigest()
+
+    @cached_property
+    def _totals(self) -> dict[tuple[str, ...], Float32[np.ndarray, "spot"]]:
+        return {}
 
     def matrix(self, genes: list[str]) -> Float32[np.ndarray, "spot gene"]:
         """Return dense counts of the named genes, in their order; BadInput where one is missing."""
         return self.counts[:, self.columns(genes)].toarray().astype(np.float32)
 
     def totals(self, genes: list[str]) -> Float32[np.ndarray, "spot"]:
-        """Return the UMI total of each spot over the named genes."""
-        chosen = np.isin(self.genes, genes).astype(np.float64)
-        return np.asarray(self.counts @ chosen, dtype=np.float32)
+        """Return the UMI total of each spot over the named genes; it must not be written to."""
+        known, key = self._totals, tuple(genes)
+        if key not in known:
+            if len(known) == KEPT_TOTALS:
+                del known[next(iter(known))]
+            chosen = np.isin(self.genes, genes).astype(np.float64)
+            known[key] = np.asarray(self.counts @ chosen, dtype=np.float32)
+            known[key].flags.writeable = False
+        return known[key]
 
     def slide(self) -> UInt8[np.ndarray, "height width 3"]:
         """Return the thumbnail; BadInput where there is none."""

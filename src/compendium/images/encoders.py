@@ -4,7 +4,7 @@ import logging
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import torch
@@ -206,8 +206,19 @@ def fixed_side(name: str) -> int:
 def weights_id(name: str, weights: str = "") -> str:
     """Identify the weights: checksum of a file, or the name and tag that timm downloads."""
     if weights and weights != RANDOM:
-        return sha256(_existing(weights, name))[:16]
-    return weights or (sha256(lite0_file())[:16] if name == FROZEN else name)
+        return _checksum(_existing(weights, name))
+    return weights or (_checksum(lite0_file()) if name == FROZEN else name)
+
+
+def _checksum(path: Path) -> str:
+    stated = path.stat()
+    return _checksum_of(path, stated.st_mtime_ns, stated.st_size)
+
+
+@lru_cache(maxsize=16)
+def _checksum_of(path: Path, changed: int, size: int) -> str:
+    """Read a file once a process; one with another time or size is read again."""
+    return sha256(path)[:16]
 
 
 def scaled(images: Tiles, scale: str, name: str = "") -> Inputs:

@@ -1,10 +1,6 @@
 """Features of spots: frozen encoders and six colours, cached for each section, and coordinates."""
 
 import hashlib
-import io
-import logging
-from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +16,7 @@ from compendium.data.section import Section
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment.views import view_tiles
-from compendium.storage import alone, home, lock_of, read_checksummed, write_checksummed
+from compendium.storage import computed_once, home
 
 Features = Float32[np.ndarray, "spot feature"]
 COLOUR = "colour"
@@ -29,7 +25,6 @@ CHUNK = {"cpu": 8, "cuda": 64, "mps": 64}
 """Device -> tiles encoded at once; on a CPU more wait for memory (benchmarks/features.py)."""
 
 RANDOM_SEED = 0  # a frozen random start is the same network in every process
-log = logging.getLogger(__name__)
 
 
 class Encoding(NamedTuple):
@@ -82,7 +77,7 @@ def features(
     if encoder == COORDINATES:
         return coordinates(section)
     how = Encoding(encoder, tile_px, weights, device, scale, view, tile_um)
-    return _cached(cache_path(section, how), lambda: encode(section, how))
+    return computed_once(cache_path(section, how), lambda: encode(section, how))
 
 
 def six_colours(
@@ -112,31 +107,6 @@ def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
     """Scale array positions x, y to the section's extent, -1 to 1."""
     low, high = section.grid.min(axis=0), section.grid.max(axis=0)
     return (2 * (section.grid - low) / np.maximum(high - low, 1) - 1).astype(np.float32)
-
-
-def _cached(path: Path, compute: Callable[[], Features]) -> Features:
-    """Compute features in the first process that asks, then read; renew damaged files."""
-    with suppress(OSError, ValueError):
-        values = _read(path)
-        if lock_of(path).exists():
-            with suppress(OSError), alone(path):  # removes what a killed process left
-                pass
-        return values
-    with alone(path):
-        try:
-            return _read(path)
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError) as error:
-            log.warning("the features in %s are damaged (%s); they are computed again", path, error)
-        packed, values = io.BytesIO(), compute()
-        np.save(packed, values)
-        write_checksummed(path, packed.getbuffer())
-    return values
-
-
-def _read(path: Path) -> Features:
-    return np.load(io.BytesIO(read_checksummed(path)))
 
 
 def cache_path(section: Section, how: Encoding) -> Path:

@@ -12,7 +12,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.methods.layers import Batch, Expression, ImageEncoder, Method, ModelSpec, State
+from compendium.methods.layers import (
+    Batch,
+    Expression,
+    ImageEncoder,
+    Method,
+    ModelSpec,
+    State,
+    full_precision,
+)
 from compendium.methods.registry import Config, Recipe, choice, register
 
 RETRIEVALS = ("simple", "average", "weighted")
@@ -88,7 +96,9 @@ class BLEEP(Method):
         """Return the contrastive loss of a batch of spots."""
         images = self.of_image(self.image(batch.image))
         expressions = self.of_expression(batch.target)
-        return {"contrastive": contrastive(images, expressions, self.temperature)}
+        with full_precision(images):
+            loss = contrastive(images.float(), expressions.float(), self.temperature)
+        return {"contrastive": loss}
 
     def fit_closed_form(self, batches: Iterable[Batch]) -> None:
         """Fill the reference bank: expression of every training spot, and its projection."""
@@ -104,8 +114,10 @@ class BLEEP(Method):
     def forward(self, batch: Batch) -> Expression:
         """Average the expression of the nearest reference spots."""
         query = self.of_image(self.image(batch.image))
-        near, weight = retrieve(query, self.keys, self.neighbours, self.metric, self.weighted)
-        return F.embedding_bag(near, self.measured, per_sample_weights=weight, mode="sum")
+        how = (self.neighbours, self.metric, self.weighted)
+        with full_precision(query):
+            near, weight = retrieve(query.float(), self.keys, *how)
+            return F.embedding_bag(near, self.measured, per_sample_weights=weight, mode="sum")
 
     def _check_bank(self, spots: int) -> None:
         if self.neighbours >= spots:

@@ -1,10 +1,13 @@
 """Neighbours on the array: which spots a spot is connected to, and means over them."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int, Num
+from jaxtyping import Bool, Float, Float64, Int, Int64, Num
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from compendium.errors import BadInput
@@ -13,7 +16,8 @@ from compendium.machine import double
 PRUNING = ("NA", "Grid", "STD")
 METRICS = ("square", "hexagonal")
 FARTHEST = 2.0  # array steps that pruning `Grid` keeps
-ROWS = 1024  # distances to all spots are held for so many spots at once
+MARGIN = 1 + 1e-6  # farther than this times the k-th neighbour no spot can be among the k
+GRAPHS = 128  # that are kept
 
 
 @dataclass(frozen=True)
@@ -105,27 +109,50 @@ def nearest(
             f"k={k} neighbours asked for in a section of {len(grid)} spots; set k to at least 1 "
             "and below the number of spots, or leave the section out"
         )
-    places = double(grid)
+    places = double(grid).cpu().numpy().tobytes()
+    return _connected(places, k, prune, metric, loops, grid.device)
+
+
+@lru_cache(maxsize=GRAPHS)
+@torch.inference_mode(False)  # the first to ask may predict, the next may train
+def _connected(
+    places: bytes, k: int, prune: str, metric: str, loops: bool, device: torch.device
+) -> Graph:
+    """Connect spots at these positions, once for all steps on a section."""
+    grid = np.frombuffer(places).reshape(-1, 2)
     # Of squares, so that integers stay exact.
     scale = torch.tensor([1.0, 3.0 if metric == "hexagonal" else 1.0], dtype=torch.float64)
-    parts = [
-        _nearest_of(rows, places, scale.to(places.device), k)
-        for rows in torch.arange(len(grid), device=places.device).split(ROWS)
-    ]
-    distance, neighbours = (torch.cat(part) for part in zip(*parts, strict=True))
+    candidates = torch.from_numpy(_candidates(grid * scale.sqrt().numpy(), k))
+    distance, neighbours = _nearest_of(candidates, torch.tensor(grid), scale, k)
     # Equal distances may differ in their last digit.
     within = distance <= _limit(distance, prune) * (1 + 1e-12)
-    graph = Graph(neighbours.to(grid.device), within.to(grid.device))
+    graph = Graph(neighbours.to(device), within.to(device))
     return graph.with_loops() if loops else graph
 
 
+def _candidates(
+    places: Float64[np.ndarray, "spot 2"], k: int
+) -> Int64[np.ndarray, "spot candidate"]:
+    """Find for each spot at least all spots as near as its k-th neighbour, in their order."""
+    tree, count = cKDTree(places), min(2 * k + 8, len(places))
+    distance, spots = tree.query(places, count)
+    while count < len(places) and (distance[:, -1] <= distance[:, k] * MARGIN).any():
+        count = min(2 * count, len(places))
+        distance, spots = tree.query(places, count)
+    return np.sort(spots, axis=1)
+
+
 def _nearest_of(
-    rows: Int[Tensor, "some"], places: Float[Tensor, "spot 2"], scale: Float[Tensor, "2"], k: int
-) -> tuple[Float[Tensor, "some k"], Int[Tensor, "some k"]]:
-    distance = ((places[rows, None] - places).square() @ scale).sqrt()
-    distance[torch.arange(len(rows)), rows] = torch.inf
+    candidates: Int[Tensor, "spot candidate"],
+    places: Float[Tensor, "spot 2"],
+    scale: Float[Tensor, "2"],
+    k: int,
+) -> tuple[Float[Tensor, "spot k"], Int[Tensor, "spot k"]]:
+    """Choose the k nearest candidates of each spot, ties in the order of the spots."""
+    distance = ((places[candidates] - places[:, None]).square() @ scale).sqrt()
+    distance[candidates == torch.arange(len(places))[:, None]] = torch.inf
     distance, order = distance.sort(dim=1, stable=True)
-    return distance[:, :k], order[:, :k]
+    return distance[:, :k], candidates.gather(1, order[:, :k])
 
 
 def _limit(distance: Float[Tensor, "spot k"], prune: str) -> Float[Tensor, "..."] | float:

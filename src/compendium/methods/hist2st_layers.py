@@ -23,6 +23,7 @@ from compendium.methods.layers import (
     ModelSpec,
     State,
     checkpointed,
+    full_precision,
 )
 from compendium.methods.registry import Config, choice
 
@@ -236,10 +237,11 @@ class CountHead(nn.Module):
 
     def loss(self, state: State, batch: Batch) -> Loss:
         """Return -log-likelihood of the batch's counts."""
-        values = [output(state) for output in self.outputs]
-        if self.nb:
-            return nb_log_odds(batch.counts, *values)
-        return zinb(batch.counts, *zinb_parameters(*values), batch.size)
+        with full_precision(state):
+            values = [output(state.float()) for output in self.outputs]
+            if self.nb:
+                return nb_log_odds(batch.counts, *values)
+            return zinb(batch.counts, *zinb_parameters(*values), batch.size)
 
 
 def start_at_mean(head: nn.Sequential, counts: CountHead | None, spec: ModelSpec) -> None:

@@ -102,6 +102,17 @@ class Method(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
+def full_precision(of: Tensor) -> torch.autocast:
+    """Compute in float32 within the block, whatever the precision of the run.
+
+    Parameters
+    ----------
+    of
+        A tensor of the device; what enters the block is to be converted by `float()`.
+    """
+    return torch.autocast(of.device.type, enabled=False)
+
+
 def checkpointed(module: nn.Module, *inputs) -> Tensor:
     """Apply a module, keep its inputs alone, and compute it again for the gradient.
 

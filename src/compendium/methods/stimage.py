@@ -11,7 +11,15 @@ from compendium.data.targets.transforms import SIGNED
 from compendium.errors import BadInput
 from compendium.machine import double
 from compendium.methods.count_losses import integer_counts, nb_total_probability
-from compendium.methods.layers import Batch, Expression, ImageEncoder, Loss, Method, ModelSpec
+from compendium.methods.layers import (
+    Batch,
+    Expression,
+    ImageEncoder,
+    Loss,
+    Method,
+    ModelSpec,
+    full_precision,
+)
 from compendium.methods.registry import Config, Recipe, register
 
 # Targets ln(1 + scale x rate), with the rate of a gene in counts per 10,000 molecules: there the
@@ -71,8 +79,10 @@ class STimage(Method):
 
     def nb_parameters(self, batch: Batch) -> tuple[Expression, Expression]:
         """Return n and the logit of p."""
-        number, logit = self.head(self.image(batch.image)).chunk(2, dim=1)
-        return F.softplus(number), logit
+        features = self.image(batch.image)
+        with full_precision(features):
+            number, logit = self.head(features.float()).chunk(2, dim=1)
+            return F.softplus(number), logit
 
     def losses(self, batch: Batch) -> dict[str, Loss]:
         """Return -log-likelihood, summed over genes, mean over spots."""

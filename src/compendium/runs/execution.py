@@ -19,7 +19,7 @@ import torch
 
 from compendium.data.section import Section
 from compendium.errors import BadInput, cause
-from compendium.machine import peak_memory_mb
+from compendium.machine import keep_freed_memory, peak_memory_mb
 from compendium.methods.layers import Method
 from compendium.runs import store
 from compendium.runs.executors.local import Serial
@@ -163,6 +163,7 @@ def run_once(run: Run, sections: Sequence[Section], device: str = "auto") -> sto
     run, sections, device
         What is computed.
     """
+    keep_freed_memory()
     device = pick_device(device)
     target = store.folder(run, run.identity(used(run, sections)))
     with suppress(store.Damaged):  # reported when the run is made again
@@ -201,7 +202,7 @@ def _computed(
         "data": {s.name: s.digest for s in used(run, sections)},
         "seconds": seconds,
         **_training_facts(prepared, fitted),
-        **_machine_facts(device),
+        **_machine_facts(run, device),
     }
     return store.write(
         target,
@@ -295,11 +296,11 @@ def _training_facts(prepared: RunInputs, fitted: Fitted) -> dict:
     }
 
 
-def _machine_facts(device: str) -> dict:
+def _machine_facts(run: Run, device: str) -> dict:
     """What a record states of the machine, the time and the packages."""
     return {
         "device": device_line(device),
-        "precision": "float32",
+        "precision": run.precision,
         "threads": torch.get_num_threads(),
         "process_peak_memory_mb": peak_memory_mb(),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -21,7 +21,7 @@ from compendium.machine import DEVICES, usable
 from compendium.methods import recipe
 from compendium.methods.layers import ActivationCheckpoint, Batch, Method, ModelSpec
 from compendium.methods.registry import OWN
-from compendium.runs.inputs.batches import Inputs, in_order, inputs, training, windowed
+from compendium.runs.inputs.batches import Inputs, in_order, inputs, pooled, training, windowed
 from compendium.runs.inputs.matching import TrainingSubset
 from compendium.runs.run import Run
 from compendium.runs.seeds import seed_of
@@ -163,6 +163,11 @@ def fit(
     return Fitted(method, curve, best, state["seconds"])
 
 
+def autocast(run: Run, device: str) -> torch.autocast:
+    """Compute in the precision of the run within the block."""
+    return torch.autocast(device, torch.bfloat16, enabled=run.precision == "bf16")
+
+
 @dataclass
 class _Training:
     """Training of a method by gradients, from its checkpoint if there is one."""
@@ -182,6 +187,7 @@ class _Training:
         self.optimiser = OPTIMISERS[run.optimiser](
             weights, lr=run.lr, weight_decay=run.weight_decay, **own
         )
+        self.pool = pooled(run, self.sections)
         self.began = self.saved = time.monotonic()
 
     def to_the_end(self, after_epoch: Callable[[int], None] | None) -> dict:
@@ -213,9 +219,10 @@ class _Training:
         self.method.train()
         sums: Counter[str] = Counter()
         steps = 0
-        for batch in training(self.run, self.sections, epoch, self.device):
-            terms = self.method.losses(batch)
-            loss = sum(terms.values())
+        for batch in training(self.run, self.sections, epoch, self.device, self.pool):
+            with autocast(self.run, self.device):
+                terms = self.method.losses(batch)
+                loss = sum(terms.values())
             if not torch.isfinite(loss):
                 raise BadInput(
                     f"method {self.run.method} on {self.run.split.name}: the loss is {loss.item()}"
@@ -233,8 +240,9 @@ class _Training:
         """Mean loss of the validation batches."""
         self.method.eval()
         batches = (batch for each in self.valid for batch in in_order(self.run, each))
-        terms = (self.method.losses(batch.to(self.device)) for batch in batches)
-        return float(np.mean([sum(each.values()).item() for each in terms]))
+        with autocast(self.run, self.device):
+            terms = (self.method.losses(batch.to(self.device)) for batch in batches)
+            return float(np.mean([sum(each.values()).item() for each in terms]))
 
     def save(self, state: dict, now: float) -> None:
         """Write the checkpoint."""
@@ -308,7 +316,8 @@ def predict(
     method.eval()
     batches = (batch.to(device) for each in pieces for batch in in_order(run, each))
     apply = apply or method.predict
-    values = torch.cat([apply(batch).float().cpu() for batch in batches]).numpy()
+    with autocast(run, device):
+        values = torch.cat([apply(batch).float().cpu() for batch in batches]).numpy()
     if not np.isfinite(values).all():
         raise BadInput(
             f"method {run.method} on {run.split.name}: {(~np.isfinite(values)).sum()} predictions"

@@ -29,7 +29,7 @@ def plan_run(
 
     Controls that define their own input keep it whatever `encoder` says. On frozen features all
     methods see the same tiles and do not augment them unless `augment` is given. A method in closed
-    form has one member.
+    form has one member, and full precision.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def plan_run(
     values["encoder"] = encoder
     values["panel"] = asked["panel"] or PROTOCOLS[protocol]["panel"]
     if facts.optimiser == "closed form":
-        values.update(members=1, augment="none")
+        values.update(members=1, augment="none", precision=Run.precision)
     if encoder in (NONE, COORDINATES):
         values["stain"] = AS_IT_IS
     model = tuple(sorted((name, values.pop(name)) for name in facts.model))

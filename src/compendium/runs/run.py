@@ -53,7 +53,8 @@ FROZEN_TILE_PX = 224
 """Side in pixels of the tiles behind frozen features, the same for every method."""
 
 RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is preliminary
-IN_LINE = (*PROTOCOLS["clean"], "budget", "members", "tile_um", "windows")
+IN_LINE = (*PROTOCOLS["clean"], "budget", "members", "tile_um", "windows", "precision")
+PRECISIONS = ("float32", "bf16")
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 AtLeastZero = Annotated[int, Field(ge=0)]
@@ -94,6 +95,9 @@ class Run:
         Pieces in which a section method is shown a section (see compendium.data.windows).
     checkpoint_activations
         Whether a section method computes activations again for the gradient, to save memory.
+    precision
+        Of training by gradient and prediction: "bf16" takes bfloat16 where torch.autocast does;
+        weights, likelihoods, closed forms, frozen features and stored predictions stay float32.
     """
 
     cohort: str
@@ -126,6 +130,7 @@ class Run:
     tile_um: NotNegative = 0.0
     windows: Literal[WINDOWS] = WHOLE
     checkpoint_activations: bool = False
+    precision: Literal[PRECISIONS] = "float32"
 
     @property
     def title(self) -> str:

@@ -15,7 +15,7 @@ from compendium.book.notebook.show import NOTED, publish, show, show_table
 from compendium.book.notebook.tables import drawn
 from compendium.data.partition import ROLES
 from compendium.data.sources import cohort as listed
-from compendium.machine import cores
+from compendium.machine import cores, keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,6 +54,7 @@ def start(name: str, namespace: dict[str, Any]) -> "Page":
     BadInput
         There is no such chapter or profile, or a parameter is unknown or of another type.
     """
+    keep_freed_memory()
     notebook = chapter_files.find(name)
     known = declared(notebook)
     values = check(known, given(namespace))

@@ -40,8 +40,7 @@ def pool(workers: int) -> Iterator[tuple[Executor, int]]:
     numbers = get_context("spawn").Queue()
     for number in range(count):
         numbers.put(number)
-    threads = max(1, cores() // count)
-    with processes.workers(count, _begin, (numbers, gpus(), threads)) as started:
+    with processes.workers(count, _begin, (numbers, gpus())) as started:
         yield started, count
 
 
@@ -51,10 +50,9 @@ def gpus() -> list[str]:
     return names if names != [""] else [str(i) for i in range(torch.cuda.device_count())]
 
 
-def _begin(numbers: "Queue[int]", gpus: list[str], threads: int) -> None:
-    """Give a new worker a GPU of its own, as far as there are any, and its share of the cores."""
+def _begin(numbers: "Queue[int]", gpus: list[str]) -> None:
+    """Give a new worker a GPU of its own, as far as there are any."""
     tqdm.set_lock(threading.RLock())  # its own would outlive a worker that is killed
     number = numbers.get()
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
-    torch.set_num_threads(threads)

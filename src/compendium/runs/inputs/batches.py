@@ -225,7 +225,28 @@ def labels_of(section: Section) -> Shaped[np.ndarray, "spot"]:
     return np.full(len(section), NO_LABEL) if section.labels is None else section.labels
 
 
-def training(run: Run, sections: list[Inputs], epoch: int, device: str = "cpu") -> Iterator[Batch]:
+def pooled(run: Run, sections: list[Inputs]) -> Inputs | None:
+    """Join the features of all sections, so that a batch of spots is gathered at once.
+
+    None for methods that see a section at a time, and for tiles, which stay on disk.
+    """
+    if recipe(run.method).unit == "section" or sections[0].image.dtype == np.uint8:
+        return None
+    if len(sections) == 1:
+        return sections[0]
+    named = {name: [getattr(each, name) for each in sections] for name in vars(sections[0])}
+    views = named.pop("augmented")
+    joint = {name: np.concatenate(parts) for name, parts in named.items() if parts[0] is not None}
+    return Inputs(**joint, augmented=None if views[0] is None else np.concatenate(views, axis=1))
+
+
+def training(
+    run: Run,
+    sections: list[Inputs],
+    epoch: int,
+    device: str = "cpu",
+    pool: Inputs | None = None,
+) -> Iterator[Batch]:
     """Yield the batches of one epoch, in an order that depends on seed and epoch only.
 
     Parameters
@@ -238,6 +259,8 @@ def training(run: Run, sections: list[Inputs], epoch: int, device: str = "cpu") 
         Number of the epoch, from 0.
     device
         Where tiles are augmented.
+    pool
+        The sections as `pooled` joins them: the same batches, sooner.
     """
     rng = np.random.default_rng(seed_of("order", run.seed, epoch))
     if recipe(run.method).unit == "section":
@@ -249,6 +272,10 @@ def training(run: Run, sections: list[Inputs], epoch: int, device: str = "cpu") 
     order = rng.permutation(len(owner))
     for start in range(0, len(order), run.batch):
         chosen = order[start : start + run.batch]
+        if pool:
+            by_section = chosen[np.argsort(owner[chosen], kind="stable")]
+            yield batch(run, pool, by_section, device, augment=True)
+            continue
         pieces = [
             batch(run, sections[i], row[chosen[owner[chosen] == i]], device, augment=True)
             for i in np.unique(owner[chosen])
@@ -284,20 +311,19 @@ def batch(
     augment
         Whether tiles are augmented, and features drawn from the augmented ones.
     """
-    part = section.at(rows)
+    views = section.augmented if augment else None
+    part = replace(section, augmented=None).at(rows)
     image = torch.from_numpy(np.ascontiguousarray(part.image))
-    views = None
-    if augment and part.augmented is not None:
-        views = torch.from_numpy(part.augmented)
     if image.dtype == torch.uint8:
         image = _scaled_tiles(run, image.to(device), augment)
     elif run.augment != "none" and views is not None:
         drawn = torch.randint(len(views), (len(rows),))  # one view for each spot
-        image = views[drawn, torch.arange(len(rows))]
+        image = torch.from_numpy(views[drawn.numpy(), rows])
         views = None
+    shown = None if views is None else torch.from_numpy(views[:, rows])
     arrays = (part.target, part.counts, part.size, part.labels)
     learned = [None if array is None else torch.from_numpy(array) for array in arrays]
-    return Batch(image, torch.from_numpy(part.grid).long(), *learned, views=views).to(device)
+    return Batch(image, torch.from_numpy(part.grid).long(), *learned, views=shown).to(device)
 
 
 def _scaled_tiles(run: Run, tiles: torch.Tensor, augment: bool) -> torch.Tensor:

@@ -55,7 +55,7 @@ def estimate(runs: Sequence[Run], sections: Sequence[Section], device: str = "au
 
 def kind(run: Mapping[str, object]) -> str:
     """Return what decides how long a spot takes in an epoch, of the fields of a run."""
-    return json.dumps([run[name] for name in KIND])
+    return json.dumps([run.get("precision", Run.precision), *(run[name] for name in KIND)])
 
 
 def _passes(run: Mapping) -> int:
