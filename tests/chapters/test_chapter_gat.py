@@ -58,7 +58,7 @@ def test_every_row_is_fitted_scored_and_timed(chapter):
     own = outcomes["accuracy-patient-out"]
     assert (own.verdict, own.sections, own.patients) == (Verdict.UNDECIDED, 3, 3)
     assert len([limit for limit in own.limits if "criterion" in limit]) == 2
-    assert outcomes["accuracy-section-out"].verdict is Verdict.NOT_RUN
+    assert outcomes["accuracy-section-out"].verdict is Verdict.UNDECIDED
 
 
 def test_each_distinct_fold_is_fitted_once_and_controls_are_of_the_first_split(chapter):

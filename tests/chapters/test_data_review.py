@@ -360,7 +360,7 @@ def test_table_1_is_counted():
     part = findings.table_1(table_1(-28, "recomputed from 5 of 36 sections"))
     assert part.verdict == Verdict.UNDECIDED and part.limits
     alone = Results({"table_1": table_1(0)["table_1"][1:2]}, {})
-    assert findings.table_1(alone).verdict == Verdict.NOT_RUN
+    assert findings.table_1(alone).verdict == Verdict.UNDECIDED
 
 
 def test_thinning_takes_counts_and_never_adds():

@@ -13,7 +13,7 @@ from compendium.evaluation.verdict import Outcome, Verdict, judge
 
 def rain(results: Results) -> Outcome:
     """Decide on nothing: findings of these tests are given their outcomes."""
-    return Outcome(Verdict.NOT_RUN)
+    return Outcome(Verdict.UNDECIDED)
 
 
 def of(patients: str) -> pd.DataFrame:

@@ -12,12 +12,18 @@ MIN_SECTIONS, MIN_PATIENTS = 3, 2
 
 
 class Verdict(StrEnum):
-    """What results say of a statement."""
+    """What results say of a statement.
+
+    The first two are of files, code and tables that authors published; the next three of tissue.
+    """
 
     HOLDS = "holds"
-    FAILS = "does not hold"
-    UNDECIDED = "cannot be told"
-    NOT_RUN = "not run"
+    FAILS = "fails"
+    REPRODUCED = "reproduced"
+    BELOW = "reproduced, below 0.02"
+    NOT_REPRODUCED = "not reproduced"
+    UNDECIDED = "cannot be told here"
+    NO_VERDICT = ""
 
 
 @dataclass(frozen=True)

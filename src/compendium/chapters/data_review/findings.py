@@ -19,7 +19,7 @@ def table_1(results: Results) -> Outcome:
     """Decide whether the printed row of Table 1 is that of the files."""
     rows = results["table_1"].set_index("row")
     if "difference" not in rows.index:
-        return Outcome(Verdict.NOT_RUN, limits=("the benchmark does not have this cohort",))
+        return Outcome(Verdict.UNDECIDED, limits=("the benchmark does not have this cohort",))
     wrong = int((rows.loc["difference"] != 0).sum())
     numbers = {"wrong": wrong, "compared": rows.shape[1]}
     partial = () if "recomputed" in rows.index else ("not all sections are prepared",)

@@ -32,7 +32,7 @@ def no_gain(results: Results, pair: Comparison, split: str) -> Outcome:
     mean = float(apart["difference"].mean()) if len(apart) else np.nan
     numbers = {"mean": mean, "above": above, "sections": len(apart)}
     if not len(apart):
-        return Outcome(Verdict.NOT_RUN, limits=("split not run",), numbers=numbers)
+        return Outcome(Verdict.UNDECIDED, limits=("split not run",), numbers=numbers)
     name = "mean difference of PCC"
     return judge(decided, apart, limits, statistic=mean, name=name, numbers=numbers)
 
