@@ -13,7 +13,7 @@ from compendium.data.panels import panel, shared_genes
 from compendium.data.readers.her2st_labels import aligned_places
 from compendium.data.section import Section
 from compendium.data.sources import raw_folder
-from compendium.data.targets.transforms import fit_target
+from compendium.data.targets.transforms import Target, fit_target
 from compendium.evaluation import published, without_images
 from compendium.evaluation.comparison import Design, Fitted, Tables
 
@@ -25,9 +25,7 @@ positions; `_deeper` without the 1 % of spots of lowest total."""
 Predicted = tuple[Float[np.ndarray, "some column"], Bool[np.ndarray, "spot"]]
 
 
-def tables(
-    design: Design, groups: Mapping[str, Fitted], sections: Sequence[Section]
-) -> Tables:
+def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Section]) -> Tables:
     """Predict every section from its siblings, on every target that a method was scored on.
 
     Parameters
@@ -39,20 +37,18 @@ def tables(
     sections
         All sections of the cohort.
     """
-    targets, root = scored(), raw_folder(design.cohort)
+    asked, root = scored(), raw_folder(design.cohort)
     places = {each.name: aligned_places(root, each.name, each.spots) for each in sections}
-    genes = pd.concat(
-        [
-            gene_scores([each for each in sections if each.name in names], same, places)
-            for names, same in alike(targets).items()
-        ],
-        ignore_index=True,
-    )
+    parts = []
+    for names, same in alike(asked).items():
+        chosen = [each for each in sections if each.name in names]
+        parts.append(gene_scores(chosen, targets_of(same, chosen), places))
+    genes = pd.concat(parts, ignore_index=True)
     left_out = sum(int(np.isnan(each[:, 0]).sum()) for each in places.values())
     facts = {"device": "CPU", "spots": sum(map(len, sections)), "left_out": left_out}
     halves = dict.fromkeys(PUBLISHED, "float16")
     kept = genes[["target", "section", "gene", *PUBLISHED]].astype(halves)
-    return {"sections": beside_authors(by_section(genes), targets), "genes": kept}, facts
+    return {"sections": beside_authors(by_section(genes), asked), "genes": kept}, facts
 
 
 @dataclass(frozen=True)
@@ -83,22 +79,31 @@ class Measured:
 
 
 def measure(
-    section: Section, targets: Sequence[Scored], aligned: Float64[np.ndarray, "spot 2"]
+    section: Section, targets: Mapping[str, Target], aligned: Float64[np.ndarray, "spot 2"]
 ) -> Measured:
-    """Return a section's expression and depth on several targets."""
-    shared = shared_genes([section])
-    total = section.totals(shared)
-    expression = [
-        fit_target(each.transform, panel(each.panel, [section], shared), [], shared)(section)
-        for each in targets
-    ]
-    depths = [without_images.depth(total, each.transform) for each in targets]
-    return Measured(section, expression, depths, total, aligned)
+    """Return a section's expression and depth on several targets of the same sections."""
+    total = section.totals(next(iter(targets.values())).shared)
+    return Measured(
+        section,
+        [target(section) for target in targets.values()],
+        [without_images.depth(total, target.transform) for target in targets.values()],
+        total,
+        aligned,
+    )
+
+
+def targets_of(asked: Sequence[Scored], sections: Sequence[Section]) -> dict[str, Target]:
+    """Return targets by key; library size is counted over the genes that the cohort shares."""
+    shared = shared_genes(list(sections))
+    return {
+        each.key: fit_target(each.transform, panel(each.panel, [], shared), [], shared)
+        for each in asked
+    }
 
 
 def gene_scores(
     sections: Sequence[Section],
-    targets: Sequence[Scored],
+    targets: Mapping[str, Target],
     places: Mapping[str, Float64[np.ndarray, "_ 2"]],
 ) -> pd.DataFrame:
     """Return the PCC of each prediction, gene by gene.
@@ -108,24 +113,19 @@ def gene_scores(
     sections
         Sections among which siblings and training sections are.
     targets
-        What the predictions are averaged and scored on.
+        What the predictions are averaged and scored on, see `targets_of`.
     places
         Section -> place of each spot in the alignment, NaN where it has none.
 
     Returns
     -------
-    One row a target, section and gene: target, section, patient, spots, aligned (spots that the
-    alignment has), gene, and the columns VALUES.
+    One row a target, section and gene: target, gene, section, patient, spots, aligned (spots that
+    the alignment has), and the columns VALUES.
     """
     measured = {each.name: measure(each, targets, places[each.name]) for each in sections}
-    shared = shared_genes(list(sections))
-    lists = [panel(each.panel, list(sections), shared) for each in targets]
-    columns = pd.DataFrame(
-        [(each.key, gene) for each, genes in zip(targets, lists, strict=True) for gene in genes],
-        columns=["target", "gene"],
-    )
     patient = {each.name: each.patient for each in sections}
-    parts = []
+    pairs = [(key, gene) for key, target in targets.items() for gene in target.genes]
+    columns, parts = pd.DataFrame(pairs, columns=["target", "gene"]), []
     for name, one in measured.items():
         others = [measured[other] for other in siblings(name, list(measured), patient)]
         training = [each for each in measured.values() if each is not one]

@@ -96,9 +96,7 @@ def read_alignment(path: Path) -> pd.DataFrame:
     return table[["label", "warped_x", "warped_y"]]
 
 
-def aligned_places(
-    root: Path, name: str, spots: np.ndarray
-) -> Float64[np.ndarray, "spot 2"]:
+def aligned_places(root: Path, name: str, spots: np.ndarray) -> Float64[np.ndarray, "spot 2"]:
     """Return the place of each spot of a section in the publishers' alignment of its patient.
 
     Parameters
