@@ -37,16 +37,16 @@ def tables(design, groups, sections):
     return {"scores": scores[["method", "section", "patient", "gene", "pcc"]]}, {}
 """,
     "findings.py": """
+from compendium.evaluation.evidence import Evidence
 from compendium.evaluation.findings import Finding
-from compendium.evaluation.verdict import Outcome, Verdict
 
 
 def decide(results):
-    median = results["scores"].groupby("method")["pcc"].median()["colour"]
-    return Outcome(Verdict.HOLDS, median, "median PCC", numbers={"median": median})
+    scores = results["scores"].query("method == 'colour'")
+    return Evidence(scores.rename(columns={"pcc": "difference"}), "PCC")
 
 
-FINDINGS = (Finding("colours", "Colours reach {median:.2f}.", "They do not.", decide),)
+FINDINGS = (Finding("colours", "Colours reach {difference:.2f}.", "They do not.", decide),)
 """,
     "figures.py": """
 import plotly.express as px

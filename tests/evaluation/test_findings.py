@@ -6,9 +6,10 @@ import pytest
 import yaml
 
 from compendium.errors import BadInput
+from compendium.evaluation.evidence import Evidence, limits_of_fits, limits_of_rows
 from compendium.evaluation.findings import Finding, decide_all, read_findings, verdict_table
 from compendium.evaluation.results import Results
-from compendium.evaluation.verdict import Outcome, Verdict, judge
+from compendium.evaluation.verdict import Outcome, Verdict
 
 
 def rain(results: Results) -> Outcome:
@@ -16,34 +17,65 @@ def rain(results: Results) -> Outcome:
     return Outcome(Verdict.UNDECIDED)
 
 
-def of(patients: str) -> pd.DataFrame:
-    """Return one section a letter, each with two lines; the letter is its patient."""
-    lines = [{"section": f"{name}{i}", "patient": name} for i, name in enumerate(patients)]
-    return pd.DataFrame(lines * 2, columns=["section", "patient"])
+def apart(n: int, difference: float) -> pd.DataFrame:
+    """Return two sections a patient, whose mean is the difference and a little more each."""
+    sections = [(f"P{i}", f"P{i}{x}", difference + i / 1e3) for i in range(n) for x in "ab"]
+    return pd.DataFrame(sections, columns=["patient", "section", "difference"])
 
 
-@pytest.mark.parametrize(
-    ("patients", "limits"),
-    [
-        ("", 2),
-        ("A", 2),
-        ("AB", 1),
-        ("AAAA", 1),
-        ("AAB", 0),
-        ("ABC", 0),
-    ],
-)
-def test_what_decides_is_three_sections_of_two_patients(patients, limits):
-    outcome = judge(Verdict.HOLDS, of(patients), statistic=0.3)
-    assert outcome.verdict is (Verdict.UNDECIDED if limits else Verdict.HOLDS)
-    assert len(outcome.limits) == limits and outcome.statistic == 0.3
-    assert (outcome.sections, outcome.patients) == (len(patients), len(set(patients)))
+def claim(name: str, evidence: Evidence, family: str = "") -> Finding:
+    """Return a finding of the evidence."""
+    text = f"{name} ({{difference:+.3f}}, {{patients}} patients)."
+    return Finding(name, text, f"Not {text}", lambda results: evidence, family)
 
 
-def test_a_limit_leaves_a_statement_undecided():
-    outcome = judge(Verdict.FAILS, of("AAB"), ["Ridge is below the minimum training criterion"])
-    assert outcome.verdict is Verdict.UNDECIDED and len(outcome.limits) == 1
-    assert judge(Verdict.FAILS, of("AAB")).verdict is Verdict.FAILS
+def test_claims_of_a_family_are_decided_together():
+    one, none = Evidence(apart(6, 0.1)), Evidence(apart(6, 0.0)[:0])
+    alone = [claim("a", one), claim("b", none)]
+    together = [claim("a", one, "Fig. 1"), claim("b", none, "Fig. 1")]
+    outcomes = [decide_all(findings, Results({}, {})) for findings in (alone, together)]
+    assert [each["a"].verdict for each in outcomes] == [Verdict.REPRODUCED, Verdict.NO_VERDICT]
+    assert [each["a"].adjusted for each in outcomes] == [2 / 64, 4 / 64]
+    assert [each["a"].p for each in outcomes] == [2 / 64] * 2
+    assert outcomes[1]["a"].limits == ("2 claims are too many for 6 patients",)
+    assert outcomes[1]["b"].limits == ("fewer than 6 patients",)
+
+
+def test_a_claim_is_stated_with_its_numbers():
+    finding = claim("a", Evidence(apart(8, -0.1)))
+    outcome = decide_all([finding], Results({}, {}))["a"]
+    assert (outcome.verdict, outcome.sections, outcome.patients) == ("not reproduced", 16, 8)
+    assert finding.sentence(outcome) == "Not a (-0.097, 8 patients)."
+    assert outcome.low < outcome.statistic < outcome.high < 0
+    line = verdict_table([finding], {"a": outcome}).iloc[0]
+    assert line[["p", "adjusted", "power"]].tolist() == [2 / 256, 2 / 256, outcome.power]
+
+
+def test_a_limit_leaves_a_claim_undecided():
+    limits = ["ridge is below the minimum training criterion"]
+    outcome = decide_all([claim("a", Evidence(apart(8, 0.1), limits=limits))], Results({}, {}))["a"]
+    assert outcome.verdict is Verdict.UNDECIDED and outcome.limits == tuple(limits)
+    assert outcome.p == 2 / 256
+
+
+def test_limits_of_rows_and_of_fits():
+    criterion = pd.DataFrame({"row": ["a", "b"], "result": [True, False]})
+    results = Results({"criterion": criterion}, {})
+    assert limits_of_rows(results, ["a"], {}) == []
+    assert limits_of_rows(results, ["a", "b", "c"], {"b": "Bleep"}) == [
+        "Bleep is below the minimum training criterion",
+        "c was not fitted",
+    ]
+    assert limits_of_fits(6) == []
+    assert limits_of_fits(1) == ["all test sections share one fit"]
+    assert limits_of_fits(2) == ["2 separate fits"]
+
+
+def test_a_statement_that_is_not_so_needs_its_negation():
+    finding = Finding("rain", "It rains.", None, rain)
+    assert finding.sentence(Outcome(Verdict.UNDECIDED)) == "Cannot be told here: It rains."
+    with pytest.raises(BadInput, match="rain"):
+        finding.sentence(Outcome(Verdict.FAILS))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +83,11 @@ def test_a_limit_leaves_a_statement_undecided():
     [
         (Verdict.HOLDS, "It rains (0.25 mm)."),
         (Verdict.FAILS, "It does not rain: 0.25 mm."),
-        (Verdict.UNDECIDED, "Cannot be told from these data: It rains (0.25 mm)."),
+        (Verdict.REPRODUCED, "It rains (0.25 mm)."),
+        (Verdict.BELOW, "It rains (0.25 mm)."),
+        (Verdict.NOT_REPRODUCED, "It does not rain: 0.25 mm."),
+        (Verdict.NO_VERDICT, "Cannot be told here: It rains (0.25 mm)."),
+        (Verdict.UNDECIDED, "Cannot be told here: It rains (0.25 mm)."),
     ],
 )
 def test_the_sentence_is_the_one_that_results_support(verdict, sentence):
@@ -59,7 +95,7 @@ def test_the_sentence_is_the_one_that_results_support(verdict, sentence):
     finding = Finding("rain", "It rains ({rain:.2f} mm).", "It does not rain: {rain:.2f} mm.", rain)
     assert finding.sentence(outcome) == sentence
     line = verdict_table([finding], {"rain": outcome}).iloc[0]
-    assert (line["statement"], line["verdict"]) == ("It rains", verdict.value)
+    assert (line["claim"], line["verdict"]) == ("It rains", verdict.value)
     assert (line["statistic"], line["value"]) == ("rain, mm", 0.25)
 
 
@@ -89,7 +125,8 @@ def test_decisions_follow_the_results():
 def test_a_finding_in_a_file_needs_its_sentences_and_its_rule(tmp_path):
     file = tmp_path / "findings.yaml"
     file.write_text("wet:\n  text: It rains.\n  negation: It does not.\n  expected: holds\n")
-    (found,) = read_findings(file, {"wet": rain})
+    (found,) = read_findings(file, {"wet": rain}, {"weather": ("wet",)})
+    assert found.family == "weather"
     assert (found.id, found.text, found.claim) == ("wet", "It rains.", "")
     assert found.decide is rain and found.expected is Verdict.HOLDS
     with pytest.raises(BadInput, match="cold"):

@@ -1,24 +1,13 @@
-"""Paired differences of rows, and what sections decide about them."""
+"""Paired differences of rows, by section and by patient."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.evaluation.paired import (
-    BETTER,
-    PRELIMINARY,
-    UNDECIDED,
-    WORSE,
-    Comparison,
-    below,
-    by_split,
-    differences,
-    verdict,
-    verdicts,
-)
+from compendium.evaluation.paired import Comparison, below, by_split, describe, differences
 from compendium.evaluation.results import Results
 
-PAIRS = (Comparison("a − b", "a", "b"), Comparison("a − c", "a", "c", claim=False))
+PAIRS = (Comparison("a − b", "a", "b"), Comparison("a − c", "a", "c"))
 
 
 def scored(shift: dict[str, float], folds=("f",)) -> pd.DataFrame:
@@ -53,29 +42,22 @@ def test_splits_are_compared_by_themselves():
     assert means.to_dict() == {"x": pytest.approx(0.1), "y": pytest.approx(-0.1)}
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([0.1, 0.2, 0.1], BETTER),
-        ([-0.1, -0.2, -0.1], WORSE),
-        ([0.1, -0.2, 0.1], UNDECIDED),
-        ([0.1, 0.1], UNDECIDED),
-        ([0.1, 0.1, 0.0], UNDECIDED),
-        ([], UNDECIDED),
-    ],
-)
-def test_a_verdict_takes_three_sections_of_two_patients_that_agree(values, expected):
-    sections = [f"S{i}" for i in range(len(values))]
-    patients = [f"P{i // 2}" for i in range(len(values))]
-    apart = pd.DataFrame({"section": sections, "patient": patients, "difference": values})
-    assert verdict(apart) == expected
-    assert verdict(apart.assign(patient="P1")) == UNDECIDED
+def test_a_patient_counts_once_whatever_its_sections():
+    lines = [("A", "A1", 0.1), ("A", "A2", 0.3), ("A", "A2", 0.5), ("B", "B1", 0.05)]
+    apart = pd.DataFrame(lines, columns=["patient", "section", "difference"])
+    line = describe(apart.assign(comparison="a − b")).iloc[0]
+    assert (line["sections"], line["patients"], line["p"]) == (3, 2, 0.5)
+    assert line["difference"] == pytest.approx((0.25 + 0.05) / 2)
+    assert np.isnan(line["low"])
 
 
-def test_a_preliminary_row_decides_nothing():
+def test_groups_are_described_by_themselves():
+    table = pd.concat([scored({"a": 0.1}).assign(split="x"), scored({"a": -0.1}).assign(split="y")])
+    lines = describe(by_split(table, PAIRS), ["comparison", "split"])
+    assert lines["difference"].tolist() == [pytest.approx(each) for each in (0.1, 0.1, -0.1, -0.1)]
+    assert set(lines["patients"]) == {3}
+
+
+def test_rows_below_the_criterion_are_named():
     criterion = pd.DataFrame({"row": ["a", "b", "c"], "result": [True, True, False]})
     assert below(Results({"criterion": criterion}, {})) == {"c"}
-    lines = verdicts(differences(scored({"a": 0.1}), PAIRS), PAIRS, {"c"})
-    assert lines["verdict"].tolist() == [BETTER, PRELIMINARY]
-    assert lines["claim"].tolist() == [True, False]
-    assert lines["first is above in"].tolist() == [3, 3]

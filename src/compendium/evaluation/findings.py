@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, BaseModel, Field
 
+from compendium.errors import BadInput
+from compendium.evaluation.evidence import Evidence, outcomes
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict
 from compendium.texts import checked, exactly, read_yaml, template
@@ -24,7 +26,7 @@ class Stated(BaseModel, extra="forbid"):
     """What a file states of one finding, see `Finding`."""
 
     text: Sentence
-    negation: Sentence
+    negation: Sentence | None = None
     expected: Verdict
     claim: str = ""
 
@@ -38,10 +40,14 @@ class Finding:
     id
         Slug, unique in the chapter.
     text, negation
-        The sentence that is printed where the statement holds, and the one where it does not.
-        `{name}` and `{name:.3f}` stand for numbers of the outcome.
+        The sentence that is printed where the statement holds, and the one where it does not;
+        none where no data can end in that. `{name}` and `{name:.3f}` stand for numbers of the
+        outcome.
     decide
-        The rule: results of the chapter -> outcome.
+        The rule: results of the chapter -> outcome of a statement about files, code or authors'
+        tables, or the evidence about tissue.
+    family
+        The claims that are tested together, named beforehand; by default the finding alone.
     claim
         Where the benchmark makes this claim, e.g. "Results, Fig. 1b"; empty for our own finding.
     expected
@@ -51,41 +57,53 @@ class Finding:
 
     id: str
     text: str
-    negation: str
-    decide: Callable[[Results], Outcome]
+    negation: str | None
+    decide: Callable[[Results], Outcome | Evidence]
+    family: str = ""
     claim: str = ""
     expected: Verdict = Verdict.UNDECIDED
 
     def sentence(self, outcome: Outcome) -> str:
         """Return the author's sentence that the outcome supports."""
         numbers = {name: _printable(value) for name, value in outcome.numbers.items()}
-        text = self.negation if outcome.verdict is Verdict.FAILS else self.text
+        text = self.negation if outcome.verdict.negative else self.text
+        if text is None:
+            lacks = f"finding {self.id} is {outcome.verdict} and has no negation"
+            raise BadInput(f"{lacks}; write one in its findings.yaml")
         sentence = text.format_map(numbers)
-        decided = outcome.verdict in (Verdict.HOLDS, Verdict.FAILS)
-        return sentence if decided else f"Cannot be told from these data: {sentence}"
+        return sentence if outcome.verdict.decided else f"Cannot be told here: {sentence}"
 
 
 def read_findings(
-    file: Path, rules: Mapping[str, Callable[[Results], Outcome]]
+    file: Path,
+    rules: Mapping[str, Callable[[Results], Outcome | Evidence]],
+    families: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Finding, ...]:
     """Return the findings whose sentences stand in a YAML file, each with the rule that decides it.
 
     Parameters
     ----------
     file
-        Finding -> text, negation, expected, and claim where the benchmark makes it.
+        Finding -> text, expected, the negation where it can be printed, and claim where the
+        benchmark makes it.
     rules
         Finding -> rule, see `Finding.decide`.
+    families
+        Family -> its findings. It is named from the paper, never from the results that test it.
 
     Raises
     ------
     BadInput
         With all mistakes of the file; one is a finding without its sentences or without a rule.
     """
-    mend = "correct it; each rule has its text, negation and expected, and each text its rule"
+    mend = "correct it; each rule has its text and expected, and each text its rule"
     facts = read_yaml(file)
     stated = checked(exactly(dict.fromkeys(rules, Stated)), facts, file, mend)
-    return tuple(Finding(name, decide=rules[name], **dict(stated[name])) for name in facts)
+    of = {name: family for family, names in (families or {}).items() for name in names}
+    return tuple(
+        Finding(name, decide=rules[name], family=of.get(name, ""), **dict(stated[name]))
+        for name in facts
+    )
 
 
 class _Missing:
@@ -100,8 +118,15 @@ def _printable(value: object) -> object:
 
 
 def decide_all(findings: Sequence[Finding], results: Results) -> dict[str, Outcome]:
-    """Return the outcome of each finding by its id, in order."""
-    return {finding.id: finding.decide(results) for finding in findings}
+    """Return the outcome of each finding by its id, in order; claims family by family."""
+    found = {finding.id: finding.decide(results) for finding in findings}
+    families: dict[str, dict[str, Evidence]] = {}
+    for finding in findings:
+        if isinstance(evidence := found[finding.id], Evidence):
+            families.setdefault(finding.family or finding.id, {})[finding.id] = evidence
+    for family in families.values():
+        found |= outcomes(family)
+    return found
 
 
 def verdict_table(findings: Sequence[Finding], outcomes: dict[str, Outcome]) -> pd.DataFrame:
@@ -109,14 +134,14 @@ def verdict_table(findings: Sequence[Finding], outcomes: dict[str, Outcome]) -> 
 
     Returns
     -------
-    Columns: statement, claimed in, verdict, statistic, value, low, high, sections, patients,
-    limited by.
+    Columns: claim, in the paper (where), verdict, statistic, value, low, high, p (exact), adjusted
+    (after Holm), sections, patients, power, limited by.
     """
     found = [outcomes[finding.id] for finding in findings]
-    as_they_are = ("low", "high", "sections", "patients")
+    as_they_are = ("low", "high", "p", "adjusted", "sections", "patients", "power")
     columns = {
-        "statement": [re.sub(NUMBERS, "", each.text).rstrip(".") for each in findings],
-        "claimed in": [each.claim or "asked here" for each in findings],
+        "claim": [re.sub(NUMBERS, "", each.text).rstrip(".") for each in findings],
+        "in the paper": [each.claim or "asked here" for each in findings],
         "verdict": [each.verdict.value for each in found],
         "statistic": [each.name for each in found],
         "value": [each.statistic for each in found],

@@ -1,15 +1,13 @@
-"""Paired differences of rows that differ in one thing, and what sections decide about them."""
+"""Paired differences of rows that differ in one thing, by section and by patient."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
+from compendium.evaluation import patients
+from compendium.evaluation.patients import sign_flip, t_interval
 from compendium.evaluation.results import Results
-from compendium.evaluation.verdict import limits_of
-
-BETTER, WORSE, UNDECIDED, PRELIMINARY = "better", "worse", "undecided", "preliminary"
 
 
 @dataclass(frozen=True)
@@ -22,14 +20,11 @@ class Comparison:
         Title of the comparison.
     first, second
         Keys of the rows.
-    claim
-        Whether it bears on the claim that the chapter judges.
     """
 
     title: str
     first: str
     second: str
-    claim: bool = True
 
 
 def differences(scores: pd.DataFrame, compared: Sequence[Comparison]) -> pd.DataFrame:
@@ -67,49 +62,28 @@ def by_split(scores: pd.DataFrame, compared: Sequence[Comparison]) -> pd.DataFra
     return pd.concat(tables, ignore_index=True)
 
 
-def verdict(apart: pd.DataFrame) -> str:
-    """Return BETTER or WORSE if all sections agree and are enough, else UNDECIDED.
+def describe(apart: pd.DataFrame, by: Sequence[str] = ("comparison",)) -> pd.DataFrame:
+    """Describe differences by patient; nothing is decided.
 
     Parameters
     ----------
     apart
-        Columns section, patient, difference, see `differences`.
-    """
-    signs = set(np.sign(apart["difference"]))
-    if limits_of(apart) or len(signs) > 1 or 0 in signs:
-        return UNDECIDED
-    return BETTER if signs == {1.0} else WORSE
-
-
-def verdicts(
-    apart: pd.DataFrame, compared: Sequence[Comparison], preliminary: Collection[str]
-) -> pd.DataFrame:
-    """Return one row a comparison with its verdict.
-
-    Parameters
-    ----------
-    apart
-        Table of `differences`.
-    compared
-        Pairs of rows.
-    preliminary
-        Keys of the rows below the minimum training criterion, see `below`.
+        Table of `differences`, or another with patient, section, difference.
+    by
+        Columns that make a group.
 
     Returns
     -------
-    Columns: comparison, sections, patients, mean difference, first is above in (sections), verdict
-    (PRELIMINARY where a row is below the criterion), claim.
+    One row a group: the columns of `by`, sections, patients, difference (mean over patients), low,
+    high (95 % t-interval), p (exact, two-sided, of this comparison alone).
     """
     lines = []
-    for comparison in compared:
-        values = apart[apart["comparison"] == comparison.title]
-        unfinished = {comparison.first, comparison.second} & set(preliminary)
-        apart_by, outcome = values["difference"], PRELIMINARY if unfinished else verdict(values)
-        line = {"comparison": comparison.title, "sections": len(values)}
-        line |= {"patients": values["patient"].nunique(), "mean difference": apart_by.mean()}
-        line |= {"first is above in": int((apart_by > 0).sum())}
-        lines.append(line | {"verdict": outcome, "claim": comparison.claim})
-    return pd.DataFrame(lines)
+    for key, part in apart.groupby(list(by), sort=False):
+        values = patients.by_patient(part)
+        numbers = (part["section"].nunique(), len(values), values.mean())
+        lines.append((*key, *numbers, *t_interval(values), sign_flip(values)))
+    columns = [*by, "sections", "patients", "difference", "low", "high", "p"]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def below(results: Results) -> set[str]:

@@ -21,6 +21,9 @@ SMALL = 0.02
 MIN_PATIENTS = 6
 """Patients before anything is decided about tissue: with five no sign-flip p is below .06."""
 
+MIN_INTERVAL = 4
+"""Patients before an interval is given."""
+
 MAX_PATIENTS = 20
 TRUE_DIFFERENCE = 0.03
 """The true difference (PCC) for which the power is printed."""
@@ -50,6 +53,15 @@ class Claim:
     def complete(self) -> Float[np.ndarray, "complete"]:
         """Return the differences of the patients that have one."""
         return self.differences[~np.isnan(self.differences)]
+
+
+def by_patient(apart: pd.DataFrame) -> Float[np.ndarray, "patient"]:
+    """Average differences [patient, section, difference] over sections, then over each patient.
+
+    A section with several lines counts once, with their mean.
+    """
+    sections = apart.groupby(["patient", "section"])["difference"].mean()
+    return sections.groupby("patient").mean().to_numpy(float)
 
 
 def sign_flip(differences: Float[np.ndarray, "patient"]) -> float:
@@ -106,8 +118,8 @@ def holm(p: Sequence[float]) -> Float[np.ndarray, "claim"]:
 def t_interval(
     differences: Float[np.ndarray, "patient"], level: float = 0.95
 ) -> tuple[float, float]:
-    """Return the t-interval of the mean difference; NaN for fewer than two patients."""
-    if len(differences) < 2:
+    """Return the t-interval of the mean difference; NaN for fewer than four patients."""
+    if len(differences) < MIN_INTERVAL:
         return np.nan, np.nan
     half = t.ppf((1 + level) / 2, len(differences) - 1) * sem(differences)
     return float(differences.mean() - half), float(differences.mean() + half)

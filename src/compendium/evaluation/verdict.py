@@ -1,14 +1,10 @@
-"""Verdicts: when sections can decide a statement, and what the statement then rests on."""
+"""Verdicts on statements, and what a verdict rests on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
-import pandas as pd
-
-MIN_SECTIONS, MIN_PATIENTS = 3, 2
-"""Sections, and patients they must come from, before anything is decided about these sections."""
 
 
 class Verdict(StrEnum):
@@ -25,6 +21,16 @@ class Verdict(StrEnum):
     UNDECIDED = "cannot be told here"
     NO_VERDICT = ""
 
+    @property
+    def negative(self) -> bool:
+        """Whether the statement is not so."""
+        return self in (Verdict.FAILS, Verdict.NOT_REPRODUCED)
+
+    @property
+    def decided(self) -> bool:
+        """Whether the statement is so, or is not."""
+        return self not in (Verdict.UNDECIDED, Verdict.NO_VERDICT)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -38,10 +44,16 @@ class Outcome:
         The number that it rests on, and what that number is, e.g. "difference of median PCC".
     low, high
         Interval of the statistic; NaN where there is none.
+    p, adjusted
+        Exact p, and p after Holm in its family; NaN where nothing is tested.
     sections, patients
         How many it was judged on; 0 where the statement is not about tissue.
+    power
+        Share of simulated studies in which a true difference is found, see
+        `compendium.evaluation.patients.power`; NaN where nothing is tested.
     limits
-        What keeps the statement from being decided, e.g. "one patient"; empty where it is decided.
+        What keeps the statement from being decided, e.g. "fewer than 6 patients"; empty where it
+        is decided.
     numbers
         Numbers that the author's sentence names, by name.
     """
@@ -51,8 +63,11 @@ class Outcome:
     name: str = ""
     low: float = np.nan
     high: float = np.nan
+    p: float = np.nan
+    adjusted: float = np.nan
     sections: int = 0
     patients: int = 0
+    power: float = np.nan
     limits: tuple[str, ...] = ()
     numbers: Mapping[str, object] = field(default_factory=dict)
 
@@ -63,31 +78,3 @@ class Outcome:
             for name, value in self.numbers.items()
         }
         object.__setattr__(self, "numbers", plain)
-
-
-def limits_of(tested: pd.DataFrame) -> list[str]:
-    """List what keeps the sections of a table [section, patient] from deciding anything."""
-    needed = {"section": MIN_SECTIONS, "patient": MIN_PATIENTS}
-    few = {what: number for what, number in needed.items() if tested[what].nunique() < number}
-    return [f"fewer than {number} {what}s" for what, number in few.items()]
-
-
-def judge(
-    verdict: Verdict, tested: pd.DataFrame, limits: Sequence[str] = (), **rests_on
-) -> Outcome:
-    """Return the outcome of a statement about tissue: undecided where something limits it.
-
-    Parameters
-    ----------
-    verdict
-        What the numbers say.
-    tested
-        Table [section, patient] of what the verdict was taken from.
-    limits
-        Further limits, e.g. "row below the minimum training criterion".
-    rests_on
-        Other fields of `Outcome`: statistic, name, low, high, numbers.
-    """
-    every = (*limits, *limits_of(tested))
-    judged_on = {f"{what}s": tested[what].nunique() for what in ("section", "patient")}
-    return Outcome(Verdict.UNDECIDED if every else verdict, limits=every, **judged_on, **rests_on)

@@ -15,10 +15,11 @@ from compendium.book.notebook.chapter_files import chapters
 from compendium.evaluation.findings import Finding, decide_all, verdict_table
 from compendium.evaluation.results import Results
 
-SHORT = ["chapter", "statement", "verdict", "claimed in", "sections (patients)"]
+SHORT = ["chapter", "claim", "verdict", "in the paper", "patients"]
 """Columns of the short table; what is read on a phone without scrolling stands first."""
 
-COLUMNS = [*SHORT[:-1], "statistic", "value (interval)", SHORT[-1], "limited by"]
+COLUMNS = [*SHORT[:-1], "statistic", "value (interval)", "p (Holm)", "sections", "patients"]
+COLUMNS += ["power", "limited by"]
 
 
 def findings_of(chapter: str) -> tuple[Finding, ...]:
@@ -81,13 +82,13 @@ class VerdictsDirective(SphinxDirective):
 
 
 def printed(table: pd.DataFrame, root: Path) -> pd.DataFrame:
-    """Return verdicts in fewer columns: numbers of chapters as links, values with intervals."""
+    """Return verdicts in fewer columns: chapters as links, values with intervals, p with Holm's."""
     stems = {name: notebook.stem for name, notebook in chapters(root).items()}
     links = {name: f"{{doc}}`{int(stem[:2])} </chapters/{stem}>`" for name, stem in stems.items()}
-    number, low, high = (table[name].map(_cell).astype(str) for name in ("value", "low", "high"))
-    interval = (" (" + low + " to " + high + ")").where(table["low"].notna(), "")
-    counted = table["sections"].astype(str) + " (" + table["patients"].astype(str) + ")"
-    shown = {"value (interval)": number + interval, "sections (patients)": counted}
+    cells = table[["value", "low", "high", "p", "adjusted"]].map(_cell).astype(str)
+    interval = (" (" + cells["low"] + " to " + cells["high"] + ")").where(table["low"].notna(), "")
+    adjusted = (" (" + cells["adjusted"] + ")").where(table["adjusted"].notna(), "")
+    shown = {"value (interval)": cells["value"] + interval, "p (Holm)": cells["p"] + adjusted}
     return table.assign(chapter=table["chapter"].map(links), **shown)
 
 

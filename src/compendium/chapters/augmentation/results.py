@@ -10,7 +10,7 @@ from compendium.data.partition import TRAINING
 from compendium.data.section import Section
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Job, Tables
-from compendium.evaluation.paired import Comparison, differences
+from compendium.evaluation.paired import Comparison, describe, differences
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
 from compendium.images.stain import store as stain
@@ -150,21 +150,10 @@ def seed_band(differences: pd.DataFrame, group: str) -> float:
     return float(again["difference"].abs().max())
 
 
-def beyond_seed(differences: pd.DataFrame) -> pd.DataFrame:
-    """Compare each row with what another seed moves.
-
-    Returns
-    -------
-    One line a group, row and role: group, name, role, sections, least, greatest (difference of
-    PCC over the sections), band (`seed_band`), beyond ("above" or "below" where every section
-    lies outside the band on that side, else empty).
-    """
+def by_patient(differences: pd.DataFrame) -> pd.DataFrame:
+    """Describe each row by patient: group, name, role and `evaluation.paired.describe`."""
     rows = differences[~differences["name"].isin([AGAIN, OFF])]
-    by = rows.groupby(["group", "name", "role"], sort=False)["difference"]
-    table = by.agg(sections="size", least="min", greatest="max").reset_index()
-    band = table["group"].map(lambda group: seed_band(differences, group))
-    sides = [table["least"] > band, table["greatest"] < -band]
-    return table.assign(band=band, beyond=np.select(sides, ["above", "below"], ""))
+    return describe(rows, ["group", "name", "role"])
 
 
 def full_titles(results: Results) -> dict[str, str]:

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from compendium.chapters.data_review.results import grouping, typical_folds
 from compendium.chapters.data_review.sections import channel_overlap
+from compendium.evaluation.evidence import Evidence
 from compendium.evaluation.findings import read_findings
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Outcome, Verdict
 
-LEAST_SHARE = 0.6
-"""Share of comparisons from which on colour is said to tell where a section comes from; 0.5 is
-chance."""
+NO_PAIRS = "no two sections of one origin and of different"
+FAMILIES = {"colour": ("colour-within-origin",)}
 
 
 def table_1(results: Results) -> Outcome:
@@ -28,39 +29,34 @@ def table_1(results: Results) -> Outcome:
 
 
 def depth_within(results: Results) -> Outcome:
-    """Decide whether sections of one patient are more alike in depth than others."""
+    """Decide whether the files of one patient are more alike in depth than others."""
     table = results["numbers"]
     within, between = typical_folds(table)
-    verdict = Verdict.HOLDS if round(between, 1) > round(within, 1) else Verdict.FAILS
-    return _of_pairs(between / within, "ratio of typical folds, between / within", verdict, table)
-
-
-def colour_within(results: Results) -> Outcome:
-    """Decide whether sections of one origin are more alike in colour than others.
-
-    The statistic is the share of all comparisons of a pair of one origin with a pair of different
-    ones in which the first is more alike; ties count half.
-    """
-    shares = results["colours"]
-    overlaps = channel_overlap(shares)
-    alike = overlaps[f"same_{grouping(shares)}"].astype(bool)
-    same, other = (overlaps.loc[rows, "overlap"].to_numpy() for rows in (alike, ~alike))
-    signs = np.sign(same[:, None] - other)
-    won = float((signs.mean() + 1) / 2) if signs.size else np.nan
-    verdict = Verdict.HOLDS if won >= LEAST_SHARE else Verdict.FAILS
-    return _of_pairs(won, "share of comparisons", verdict, shares)
-
-
-def _of_pairs(statistic, name: str, verdict: Verdict, table) -> Outcome:
-    limits = () if np.isfinite(statistic) else ("no two sections of one origin and of different",)
+    ratio, verdict = between / within, Verdict.UNDECIDED
+    if np.isfinite(ratio):
+        verdict = Verdict.HOLDS if round(between, 1) > round(within, 1) else Verdict.FAILS
     return Outcome(
-        Verdict.UNDECIDED if limits else verdict,
-        statistic,
-        name,
+        verdict,
+        ratio,
+        "ratio of typical folds, between / within",
         sections=table["section"].nunique(),
         patients=table["patient"].nunique(),
-        limits=limits,
+        limits=() if np.isfinite(ratio) else (NO_PAIRS,),
     )
+
+
+def colour_within(results: Results) -> Evidence:
+    """Subtract the overlap with sections of another origin from that with those of the same."""
+    shares = results["colours"]
+    same = f"same_{grouping(shares)}"
+    pairs = channel_overlap(shares)
+    both = pd.concat([pairs.rename(columns={side: "section"}) for side in ("one", "other")])
+    both["patient"] = both["section"].map(shares.groupby("section")["patient"].first())
+    wide = both.groupby(["patient", "section", same])["overlap"].mean().unstack()
+    wide = wide.reindex(columns=[True, False])
+    apart = (wide[True] - wide[False]).dropna().rename("difference").reset_index()
+    limits = () if len(apart) else (NO_PAIRS,)
+    return Evidence(apart, "difference of overlap", limits=limits)
 
 
 FINDINGS = read_findings(
@@ -70,4 +66,5 @@ FINDINGS = read_findings(
         "depth-within-patient": depth_within,
         "colour-within-origin": colour_within,
     },
+    FAMILIES,
 )

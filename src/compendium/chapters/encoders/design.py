@@ -24,8 +24,8 @@ COMPARISONS = (
     Comparison("frozen: pre-trained − random start", "frozen", "frozen-random"),
     Comparison("tuned: pre-trained − random start", "tuned", "tuned-random"),
     Comparison("ridge: pre-trained − random start", "ridge", "ridge-random"),
-    Comparison("frozen pre-trained: normalised − 0–255", "frozen", "frozen-raw", claim=False),
-    Comparison("ridge on pre-trained: normalised − 0–255", "ridge", "ridge-raw", claim=False),
+    Comparison("frozen pre-trained: normalised − 0–255", "frozen", "frozen-raw"),
+    Comparison("ridge on pre-trained: normalised − 0–255", "ridge", "ridge-raw"),
 )
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from compendium.chapters.encoders.design import comparisons
 from compendium.data.section import Section
 from compendium.evaluation.comparison import KEPT, Design, Fitted, Tables, criterion
-from compendium.evaluation.paired import below, differences, verdicts
+from compendium.evaluation.paired import describe, differences
 from compendium.evaluation.results import Results
 
 
@@ -35,10 +35,9 @@ def per_gene(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def compared(results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the differences of all comparisons by section, and the verdict of each.
+    """Return the differences of all comparisons by section, and their description by patient.
 
-    See `compendium.evaluation.paired.differences` and `compendium.evaluation.paired.verdicts`.
+    See `compendium.evaluation.paired.differences` and `compendium.evaluation.paired.describe`.
     """
-    pairs = comparisons(results.facts["others"])
-    apart = differences(results["scores"], pairs)
-    return apart, verdicts(apart, pairs, below(results))
+    apart = differences(results["scores"], comparisons(results.facts["others"]))
+    return apart, describe(apart)

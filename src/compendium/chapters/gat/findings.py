@@ -3,38 +3,38 @@
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from compendium.chapters.gat.design import COMPARISONS, TITLES
+from compendium.evaluation.evidence import Evidence, limits_of_fits, limits_of_rows
 from compendium.evaluation.findings import read_findings
-from compendium.evaluation.paired import BETTER, WORSE, Comparison, below, differences, verdict
+from compendium.evaluation.paired import Comparison, differences
 from compendium.evaluation.results import Results
-from compendium.evaluation.verdict import Outcome, Verdict, judge
+from compendium.evaluation.verdict import Outcome, Verdict
 
 SPLITS = ("section-out", "patient-out", "ood")
 MARGIN = 0.1
 """Smallest relative difference of a step's time that counts; other work can move it by less."""
+HIST2ST, MEAN = COMPARISONS[:2]
+NAMES = ("accuracy", "attention")
+FAMILIES = {name: tuple(f"{name}-{split}" for split in SPLITS) for name in NAMES}
 
 
-def no_gain(results: Results, pair: Comparison, split: str) -> Outcome:
-    """Hold if the first row of a pair is worse in every section, fail if it is better in every."""
-    scores = results["scores"]
-    apart = differences(scores[scores["split"] == split], [pair])
-    above = int((apart["difference"] > 0).sum())
-    limits = [
-        f"{TITLES[key]} is below the minimum training criterion"
-        for key in (pair.first, pair.second)
-        if key in below(results)
-    ]
-    decided = {BETTER: Verdict.FAILS, WORSE: Verdict.HOLDS}.get(verdict(apart), Verdict.UNDECIDED)
-    if decided is Verdict.UNDECIDED and 0 < above < len(apart):
-        limits.append("sections disagree")
-    mean = float(apart["difference"].mean()) if len(apart) else np.nan
-    numbers = {"mean": mean, "above": above, "sections": len(apart)}
-    if not len(apart):
-        return Outcome(Verdict.UNDECIDED, limits=("split not run",), numbers=numbers)
-    name = "mean difference of PCC"
-    return judge(decided, apart, limits, statistic=mean, name=name, numbers=numbers)
+def behind(results: Results, split: str) -> Evidence:
+    """Subtract graph attention from Hist2ST."""
+    swapped = Comparison(HIST2ST.title, HIST2ST.second, HIST2ST.first)
+    return _evidence(results, swapped, split)
+
+
+def adds(results: Results, split: str) -> Evidence:
+    """Subtract the mean over the same neighbours from graph attention."""
+    return _evidence(results, MEAN, split)
+
+
+def _evidence(results: Results, pair: Comparison, split: str) -> Evidence:
+    scores, rows = results["scores"], [pair.first, pair.second]
+    scores = scores[scores["split"] == split]
+    limits = limits_of_rows(results, rows, TITLES) + limits_of_fits(scores["fold"].nunique())
+    apart = differences(scores, [pair])
+    return Evidence(apart, limits=limits if len(apart) else ["split not run", *limits[:-1]])
 
 
 def cost(results: Results) -> Outcome:
@@ -51,12 +51,10 @@ def cost(results: Results) -> Outcome:
     return Outcome(decided, relative, name, limits=limits, numbers={"relative": relative})
 
 
+RULES = dict(zip(NAMES, (behind, adds), strict=True))
 FINDINGS = read_findings(
     Path(__file__).with_suffix(".yaml"),
-    {
-        f"{name}-{split}": partial(no_gain, pair=pair, split=split)
-        for split in SPLITS
-        for name, pair in zip(("accuracy", "attention"), COMPARISONS[:2], strict=True)
-    }
+    {f"{name}-{split}": partial(RULES[name], split=split) for name in RULES for split in SPLITS}
     | {"cost": cost},
+    FAMILIES,
 )

@@ -1,88 +1,81 @@
-"""Claims of the benchmark about another laboratory.
+"""Findings on what methods lose on sections of another laboratory.
 
-Only methods count that meet the minimum training criterion; controls do not.
+Methods that do not meet the minimum training criterion do not count; controls do not either. One
+training set predicts every section, so the sections say what this fit does and decide nothing.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from compendium.data.partition import INSIDE, OUTSIDE
+from compendium.evaluation.evidence import Evidence, limits_of_fits
 from compendium.evaluation.findings import read_findings
 from compendium.evaluation.results import Results
-from compendium.evaluation.verdict import MIN_PATIENTS, Outcome, Verdict, judge
+
+FAMILIES = {"Fig. 2d": ("alike", "most", "highest")}
 
 
-def _judged(results: Results) -> pd.DataFrame:
-    """Return the rows that count, by method."""
+def _judged(results: Results) -> list[str]:
+    """Return the methods that count."""
     rows = results["rows"]
     rows = rows[rows["result"] & ~rows["control"]]
-    return rows.dropna(subset=[INSIDE, OUTSIDE]).set_index("method")
+    return list(rows.dropna(subset=[INSIDE, OUTSIDE])["method"])
 
 
-def _outcome(
-    results: Results, verdict: Verdict, name: str, numbers: Mapping[str, object], missing: str = ""
-) -> Outcome:
-    """Return the outcome whose statistic is the first of the numbers; `missing` limits it."""
-    parts = results["parts"]
-    limits = _limits(parts, len(_judged(results))) + ([missing] if missing else [])
-    tested, statistic = parts[parts["role"] == OUTSIDE], float(next(iter(numbers.values())))
-    return judge(verdict, tested, limits, statistic=statistic, name=name, numbers=numbers)
+def _means(results: Results, role: str) -> pd.DataFrame:
+    """Return the mean PCC over genes in the sections of a role, by method."""
+    rows = results["medians"].query("role == @role")
+    wide = rows.pivot(index=["patient", "section"], columns="method", values="mean")
+    return wide.reindex(columns=_judged(results))
 
 
-def _limits(parts: pd.DataFrame, methods: int) -> list[str]:
-    """List what keeps the sections from deciding anything, besides too few test sections."""
-    limits = []
-    tested = parts["role"] == OUTSIDE
+def _losses(results: Results) -> pd.DataFrame:
+    """Subtract each test section from the mean over the patients of validation, by method."""
+    level = _means(results, INSIDE).groupby("patient").mean().mean()
+    return level - _means(results, OUTSIDE)
+
+
+def _against_others(table: pd.DataFrame, method: str) -> pd.Series:
+    """Subtract the mean of the other methods from one method; NaN where it does not count."""
+    own = table.get(method, pd.Series(float("nan"), table.index))
+    return own - table.drop(columns=method, errors="ignore").mean(axis=1)
+
+
+def _evidence(results: Results, apart: pd.Series, name: str, **more) -> Evidence:
+    parts, judged = results["parts"], _judged(results)
+    tested, limits = parts["role"] == OUTSIDE, limits_of_fits(1)
     if set(parts.loc[tested, "lab"]) & set(parts.loc[~tested, "lab"]):
         limits.append("test is not of another laboratory")
-    if parts.loc[parts["role"] == INSIDE, "patient"].nunique() < MIN_PATIENTS:
-        limits.append(f"validation of fewer than {MIN_PATIENTS} patients")
-    if methods < 2:
+    if len(judged) < 2:
         limits.append("fewer than 2 methods meet the minimum training criterion")
-    return limits
+    if apart.isna().all():
+        limits.append("the method is below the criterion or not fitted")
+    numbers = {"methods": len(judged)}
+    apart = apart.rename("difference").reset_index()
+    return Evidence(apart, name, limits=limits, numbers=numbers, **more)
 
 
-def _largest(rows: pd.DataFrame, column: str) -> tuple[float, str]:
-    """Return the largest value and the title of its method; NaN and "none" without a row."""
-    if rows.empty:
-        return np.nan, "none"
-    return float(rows[column].max()), rows["title"][rows[column].idxmax()]
+def alike(results: Results) -> Evidence:
+    """Average over methods what is lost."""
+    lost = _losses(results).mean(axis=1)
+    return _evidence(results, lost, "loss of PCC", equal=True)
 
 
-def alike(results: Results) -> Outcome:
-    """Hold if the two groups of sections overlap in more than half of the methods."""
-    judged = _judged(results)
-    fell, rose = int(judged["fell"].sum()), int(judged["rose"].sum())
-    verdict = Verdict.HOLDS if 2 * (fell + rose) < len(judged) else Verdict.FAILS
-    numbers = {"fell": fell, "rose": rose, "methods": len(judged)}
-    return _outcome(results, verdict, "methods with every test section below validation", numbers)
+def most(results: Results) -> Evidence:
+    """Compare what Hist2ST loses with the mean of the other methods."""
+    apart = _against_others(_losses(results), "hist2st")
+    return _evidence(results, apart, "difference of losses of PCC")
 
 
-def most(results: Results) -> Outcome:
-    """Hold if Hist2ST loses more than every other method, and more than nothing."""
-    judged = _judged(results)
-    own = judged["drop"].get("hist2st", np.nan)
-    largest, other = _largest(judged.drop("hist2st", errors="ignore"), "drop")
-    verdict = Verdict.HOLDS if own > max(largest, 0) else Verdict.FAILS
-    missing = "Hist2ST below the criterion or not fitted" if np.isnan(own) else ""
-    numbers = {"own": own, "largest": largest, "other": other}
-    return _outcome(results, verdict, "drop of Hist2ST", numbers, missing)
-
-
-def highest(results: Results) -> Outcome:
-    """Hold if STimage has the highest mean of section medians in test."""
-    judged = _judged(results)
-    own = judged[OUTSIDE].get("stimage", np.nan)
-    largest, best = _largest(judged, OUTSIDE)
-    verdict = Verdict.HOLDS if own == largest else Verdict.FAILS
-    missing = "STimage below the criterion or not fitted" if np.isnan(own) else ""
-    numbers = {"own": own, "largest": largest, "best": best}
-    return _outcome(results, verdict, "median PCC of STimage in test", numbers, missing)
+def highest(results: Results) -> Evidence:
+    """Compare STimage in test with the mean of the other methods."""
+    apart = _against_others(_means(results, OUTSIDE), "stimage")
+    return _evidence(results, apart, "difference of PCC in test")
 
 
 FINDINGS = read_findings(
-    Path(__file__).with_suffix(".yaml"), {"alike": alike, "most": most, "highest": highest}
+    Path(__file__).with_suffix(".yaml"),
+    {"alike": alike, "most": most, "highest": highest},
+    FAMILIES,
 )

@@ -98,10 +98,13 @@ def _cells(answers: classification.Answers) -> pd.DataFrame:
     return classification.confusion(answers).stack().rename("spots").reset_index()
 
 
-def at_gamma(results: Results, permuted: bool = False) -> pd.DataFrame:
-    """Return the rows of `sweep` at the gamma that is shown, or of its permuted-image control."""
+def at_gamma(results: Results, permuted: bool = False, gamma: float | None = None) -> pd.DataFrame:
+    """Return the rows of `sweep` at a gamma, or of its permuted-image control.
+
+    By default at the gamma that is shown.
+    """
     rows = results["sweep"]
-    shown = np.isclose(rows["gamma"], results.facts["gamma"])
+    shown = np.isclose(rows["gamma"], results.facts["gamma"] if gamma is None else gamma)
     return rows[shown & (rows["permuted"] == permuted)]
 
 

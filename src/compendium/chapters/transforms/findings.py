@@ -1,120 +1,65 @@
-"""Findings of the transform chapter."""
+"""Findings of the transform chapter: Hist2ST, as in the paper, scored on the common target."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from compendium.chapters.transforms.results import COMMON, OWN, comparisons
+from compendium.chapters.transforms.design import REFERENCE
+from compendium.chapters.transforms.results import COMMON, OWN, PUBLISHED, comparisons, spread_gaps
+from compendium.evaluation.evidence import Evidence, limits_of_fits, limits_of_rows
 from compendium.evaluation.findings import read_findings
-from compendium.evaluation.paired import BETTER, UNDECIDED, WORSE, below, verdicts
+from compendium.evaluation.paired import describe
 from compendium.evaluation.results import Results
-from compendium.evaluation.verdict import Outcome, Verdict, judge, limits_of
 
-PUBLISHED = ("raw", "log1p", "minmax")
-"""Transforms that the benchmark compares with its log-normalised counts."""
+METHOD = "hist2st"
+CLAIMS = tuple(f"same-{transform}" for transform in PUBLISHED)
 CASE = ["method", "scored_on", "lognorm"]
-LOGNORM = ("logcpm", "scprep")
-"""Log-normalised counts as the text of the benchmark has them, and as its code has them."""
-
-
-def compared(results: Results, scored_on: str = COMMON) -> pd.DataFrame:
-    """Return the verdict of each comparison with the reference (`evaluation.paired.verdicts`)."""
-    paired, pairs = results["paired"], comparisons(results.facts["titles"])
-    return verdicts(paired[paired["scored_on"] == scored_on], pairs, below(results))
+FAMILIES = {"Fig. S1e": (*CLAIMS, "smaller-spread")}
 
 
 def both_targets(results: Results) -> pd.DataFrame:
-    """Return `compared` with the mean difference on own targets as the last column."""
-    own = compared(results, OWN)["mean difference"].to_numpy()
-    table = compared(results).drop(columns="claim")
-    return table.assign(**{"mean difference, own targets": own})
-
-
-def ratios(spread: pd.DataFrame) -> pd.DataFrame:
-    """Divide the spread under log-normalisation by the smallest of the published transforms.
-
-    Parameters
-    ----------
-    spread
-        Table `spread`. A form that was not fitted gives no line.
-
-    Returns
-    -------
-    One line a method, target, form and section: method, scored_on, lognorm, section, patient,
-    ratio (of standard deviations; below 1 the spread under log-normalisation is the smallest).
-    """
-    by = ["method", "scored_on", "section", "patient"]
-    published = spread.assign(sd=spread["sd"].where(spread["transform"].isin(PUBLISHED)))
-    least = published.groupby(by, sort=False)["sd"].transform("min")
-    lines = spread.assign(lognorm=spread["transform"], ratio=spread["sd"] / least)
-    return lines.loc[lines["lognorm"].isin(LOGNORM) & least.notna(), [*by, "lognorm", "ratio"]]
-
-
-def smaller_spread(ratios: pd.DataFrame, preliminary: set[str]) -> pd.DataFrame:
-    """Decide, case by case, whether log-normalised counts give the smallest spread over genes.
-
-    It holds where the spread is the smallest in every section and fails where it is in none, of
-    enough sections and patients.
-
-    Parameters
-    ----------
-    ratios
-        Table of `ratios`.
-    preliminary
-        Rows on which nothing is decided.
-
-    Returns
-    -------
-    One line a method, target and form: method, scored_on, lognorm, sections, smallest in, verdict.
-    """
-    lines = []
-    for case, part in ratios.groupby(CASE, sort=False):
-        smallest, rows = int((part["ratio"] < 1).sum()), (case[2], *PUBLISHED)
-        unfit = limits_of(part) or preliminary & {f"{case[0]}:{name}" for name in rows}
-        decided = {len(part): Verdict.HOLDS, 0: Verdict.FAILS}
-        verdict = Verdict.UNDECIDED if unfit else decided.get(smallest, Verdict.UNDECIDED)
-        lines.append((*case, len(part), smallest, verdict))
-    return pd.DataFrame(lines, columns=[*CASE, "sections", "smallest in", "verdict"])
-
-
-def no_difference(results: Results) -> Outcome:
-    """Decide whether transforms make no difference on the common target.
-
-    It fails where at least half of the comparisons go one way in every section. Nothing makes it
-    hold: that sections disagree does not show that there is no difference.
-    """
-    lines = compared(results)
-    judged = lines[lines["verdict"].isin([BETTER, WORSE, UNDECIDED])]
-    decided = judged[judged["verdict"] != UNDECIDED]
-    half = len(judged) and 2 * len(decided) >= len(judged)
-    return judge(
-        Verdict.FAILS if half else Verdict.UNDECIDED,
-        _on_common(results),
-        statistic=float(decided["mean difference"].abs().max()),
-        name="largest difference of PCC that is decided",
-        numbers={"decided": len(decided), "compared": len(judged)},
+    """Describe each comparison with the reference, and its difference on own targets."""
+    common, own = (
+        describe(part) for part in (_scored_on(results, COMMON), _scored_on(results, OWN))
     )
+    return common.assign(**{"difference, own targets": own["difference"]})
 
 
-def all_smaller(results: Results) -> Outcome:
-    """Decide whether log-normalised counts give the smallest spread, in every case."""
-    cases = smaller_spread(ratios(results["spread"]), below(results))
-    counts = {verdict: int((cases["verdict"] == verdict).sum()) for verdict in Verdict}
-    one = (each for each in (Verdict.HOLDS, Verdict.FAILS) if counts[each] == len(cases) > 0)
-    return judge(
-        next(one, Verdict.UNDECIDED),
-        _on_common(results),
-        statistic=counts[Verdict.HOLDS] / len(cases) if len(cases) else float("nan"),
-        name="share of the cases in which it holds",
-        numbers={"cases": len(cases), "holds": counts[Verdict.HOLDS]},
-    )
+def same(results: Results, transform: str) -> Evidence:
+    """Compare one transform with `REFERENCE`."""
+    key, paired = f"{METHOD}:{transform}", _scored_on(results, COMMON)
+    pairs = [each for each in comparisons(results.facts["titles"]) if each.first == key]
+    apart = paired[paired["comparison"].isin([each.title for each in pairs])]
+    return Evidence(apart, equal=True, limits=_limits(results, [transform, REFERENCE]))
 
 
-def _on_common(results: Results) -> pd.DataFrame:
-    return results["paired"][results["paired"]["scored_on"] == COMMON]
+def smaller_spread(results: Results) -> Evidence:
+    """Subtract the spread over genes under `REFERENCE` from the mean of the published others."""
+    gaps = spread_gaps(results["spread"])
+    case = {"method": METHOD, "scored_on": COMMON, "lognorm": REFERENCE}
+    apart = gaps[(gaps[list(case)] == pd.Series(case)).all(axis=1)]
+    limits = _limits(results, [*PUBLISHED, REFERENCE])
+    return Evidence(apart, "difference of the spread of PCC", limits=limits)
+
+
+def _scored_on(results: Results, target: str) -> pd.DataFrame:
+    return results["paired"][results["paired"]["scored_on"] == target]
+
+
+def _limits(results: Results, transforms: Sequence[str]) -> list[str]:
+    rows = [f"{METHOD}:{transform}" for transform in transforms]
+    fits = limits_of_fits(len(results.facts["trained"]))
+    return limits_of_rows(results, rows, results.facts["titles"]) + fits
 
 
 FINDINGS = read_findings(
     Path(__file__).with_suffix(".yaml"),
-    {"no-difference": no_difference, "smaller-spread": all_smaller},
+    {
+        name: partial(same, transform=transform)
+        for name, transform in zip(CLAIMS, PUBLISHED, strict=True)
+    }
+    | {"smaller-spread": smaller_spread},
+    FAMILIES,
 )

@@ -16,6 +16,10 @@ from compendium.evaluation.scores import by_panel, pcc, summary
 from compendium.runs.inputs.prepare import training_set
 
 OWN, COMMON = "own target", "common target"
+PUBLISHED = ("raw", "log1p", "minmax")
+"""Transforms that the benchmark compares with its log-normalised counts."""
+LOGNORM = ("logcpm", "scprep")
+"""Log-normalised counts as the text of the benchmark has them, and as its code has them."""
 TEST = ["method", "scored_on", "section"]
 ROW = ["row", "method", "transform", "scored_on"]
 
@@ -124,6 +128,29 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     genes = table.groupby([*by, "gene"], sort=False)["pcc"].mean().groupby(by, sort=False)
     quartiles = genes.quantile(0.75) - genes.quantile(0.25)
     return pd.DataFrame({"genes": genes.count(), "sd": genes.std(), "iqr": quartiles}).reset_index()
+
+
+def spread_gaps(spread: pd.DataFrame) -> pd.DataFrame:
+    """Subtract the spread under log-normalisation from the mean of the published transforms.
+
+    Parameters
+    ----------
+    spread
+        Table of `spread`.
+
+    Returns
+    -------
+    One line a method, target, form and section: method, scored_on, patient, section, lognorm,
+    difference (of standard deviations; above 0 the spread under log-normalisation is smaller).
+    Missing where a transform was not fitted.
+    """
+    by = ["method", "scored_on", "patient", "section"]
+    wide = spread.set_index([*by, "transform"])["sd"].unstack()
+    wide = wide.reindex(columns=[*PUBLISHED, *LOGNORM])
+    others = wide[list(PUBLISHED)].mean(axis=1, skipna=False)
+    gaps = wide[list(LOGNORM)].rsub(others, axis=0)
+    long = gaps.rename_axis(columns="lognorm").stack().dropna()
+    return long.rename("difference").reset_index()
 
 
 def equality(table: pd.DataFrame) -> pd.DataFrame:
