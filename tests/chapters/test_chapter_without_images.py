@@ -72,7 +72,7 @@ def test_each_prediction_is_scored_on_its_spots(sections):
 def test_spots_that_the_alignment_leaves_out_are_not_copied_from(sections):
     pair, places = sections[:2], places_of(sections)
     whole = results.gene_scores(pair, target_of(pair[0]), places)
-    places["T"][:4] = np.nan
+    places["T"][:2] = np.nan
     fewer = results.gene_scores(pair, target_of(pair[0]), places)
     of_s = whole["section"] == "S"
     assert (whole.loc[of_s, "copy"] - fewer.loc[of_s, "copy"]).abs().iloc[0] > 1e-3
@@ -97,11 +97,9 @@ def test_missing_genes_are_counted_and_left_out_of_the_mean(sections):
     pair, places = sections[:2], places_of(sections)
     genes = results.gene_scores(pair, target_of(pair[0]), places)
     table = results.by_section(genes).set_index("section")
-    assert table.loc["S", ["copy_missing", "positions_missing", "depth_missing"]].tolist() == [
-        2,
-        2,
-        1,
-    ]
+    names = ["copy_missing", "positions_missing", "depth_missing"]
+    assert table.loc["S", names].tolist() == [2, 2, 2]  # gene 1 has no slope in training
+    assert table.loc["T", names].tolist() == [2, 2, 2]
     first = genes[(genes["section"] == "S")]["copy"].iloc[0]
     assert table.loc["S", "copy"] == pytest.approx(first)
 
@@ -155,12 +153,12 @@ def quartiles(q25: float, median: float, q75: float) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [
-        ((0.12, 0.2, 0.25), Verdict.HOLDS),
+        ((0.12, 0.2, 0.25), Verdict.UNDECIDED),
         ((0.0, 0.05, 0.09), Verdict.FAILS),
         ((0.05, 0.15, 0.25), Verdict.UNDECIDED),
     ],
 )
-def test_a_majority_is_decided_only_where_the_bounds_say_so(monkeypatch, values, verdict):
+def test_a_majority_is_refused_only_where_the_bounds_exclude_it(monkeypatch, values, verdict):
     monkeypatch.setattr(published, "her2", lambda: quartiles(*values))
     assert findings.majority(Results({}, {}), "BLEEP").verdict is verdict
 
