@@ -26,6 +26,7 @@ from compendium.data.partition import partition
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import compute
+from compendium.evaluation.findings import decide_all
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Verdict
 from compendium.images.augment.families import FAMILIES
@@ -264,58 +265,22 @@ def lines(group: str, **rows: tuple[float, float, float]) -> pd.DataFrame:
     )
 
 
-def decided(table: pd.DataFrame, preliminary: tuple[str, ...] = ()):
-    """Outcome of the rows on stains, of which some are below the criterion."""
-    keys = [f"{STAIN}:{name}" for name in table["name"].unique()]
-    met = pd.DataFrame({"row": keys, "result": [key not in preliminary for key in keys]})
-    return findings.discernible(Results({"differences": table, "criterion": met}, {}), STAIN)
-
-
-def sides(table: pd.DataFrame, role: str) -> dict[str, str]:
-    lines = augmentation.beyond_seed(table).query("role == @role").set_index("name")["beyond"]
-    return lines[lines != ""].to_dict()
-
-
-def test_a_difference_counts_beyond_what_another_seed_moves_in_every_section():
-    table = lines(
-        STAIN,
-        again=(0.01, -0.02, 0.0),
-        off=(1, 1, 1),
-        a=(0.03, 0.03, 0.01),
-        b=(-0.03, -0.021, -0.05),
-        c=(0.02, 0.5, -0.5),
-    )
-    assert augmentation.seed_band(table, STAIN) == 0.02
-    assert sides(table, "validation") == {"a": "above", "b": "below"}
-    assert sides(table, "test") == {"b": "below"}
-    outcome = decided(table)
-    assert outcome.verdict == Verdict.FAILS
-    assert outcome.numbers == {"rows": 3, "moved": 2} and outcome.statistic == 0.5
-    calm = decided(table[table["name"].isin(["again", "c"])])
-    assert calm.verdict == Verdict.UNDECIDED, "sections disagree by more than another seed moves"
-    assert calm.numbers["moved"] == 0
-    still = table[table["name"].isin(["again", "a"])]
-    still = still.assign(difference=still["difference"].clip(-0.02, 0.02))
-    assert decided(still).verdict == Verdict.HOLDS
-    unfit = decided(table, (f"{STAIN}:b",))
-    assert unfit.verdict == Verdict.UNDECIDED and len(unfit.limits) == 1
-
-
-@pytest.mark.parametrize(
-    ("left", "patients", "limits"),
-    [
-        (("V1", "T1"), {}, 1),
-        (("V1", "V2", "T1", "T2"), {}, 2),
-        (("V1", "V2", "V3", "T1", "T2", "T3"), {"V": "A", "T": "B"}, 2),
-    ],
-)
-def test_a_role_of_too_few_sections_or_of_one_patient_decides_nothing(left, patients, limits):
-    table = lines(STAIN, again=(0.01, -0.02, 0.0), b=(-0.03, -0.021, -0.05))
-    table = table[table["section"].isin(left)].assign(
-        patient=lambda rows: rows["section"].map(lambda name: patients.get(name[0], name))
-    )
-    outcome = decided(table)
-    assert outcome.verdict == Verdict.UNDECIDED and len(outcome.limits) == limits
+def test_rows_are_averaged_by_patient_and_one_fit_decides_nothing():
+    rows = {"again": (9, 9, 9), "off": (9, 9, 9), "a": (0.02, 0.03, 0.01), "b": (0.0, 0.01, 0.03)}
+    table = lines(STAIN, **rows)
+    met = pd.DataFrame({"row": [f"{STAIN}:a"], "result": [True]})
+    results = Results({"differences": table, "criterion": met}, {})
+    (finding,) = (each for each in findings.FINDINGS if each.id == "stain-hist2st")
+    outcome = decide_all([finding], results)[finding.id]
+    assert (outcome.verdict, outcome.patients) == (Verdict.UNDECIDED, 6)
+    assert outcome.statistic == pytest.approx((3 * 0.01 + 0.02 + 2 * 0.02) / 6)
+    assert outcome.limits == ("all test sections share one fit",)
+    described = augmentation.by_patient(table)
+    assert len(described) == 4
+    test_a = described.query("name == 'a' and role == 'test'").iloc[0]
+    assert test_a["difference"] == pytest.approx((0.03 + 0.01 + 0.01) / 3)
+    met["result"] = False
+    assert len(decide_all([finding], results)[finding.id].limits) == 2
 
 
 def test_ridge_and_distilled_rows_are_held_to_hist2sts_other_seed():

@@ -17,6 +17,7 @@ from compendium.chapters.encoders.results import compared, per_gene, tables
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Row, compute, one_patient_jobs, permuted_controls
+from compendium.evaluation.findings import decide_all
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Verdict
 from compendium.images.encoders import FROZEN
@@ -30,16 +31,19 @@ SECTIONS = [
     tiny_section("S4", patient="P3"),
 ]
 ROWS = {row.key: row for row in rows({}, 50, 4)}
-PRETRAINED = ("frozen", "frozen-raw", "tuned", "ridge")
 
 
-def scored(shift: dict[str, float], preliminary: tuple[str, ...] = ()) -> Results:
+def scored(
+    shift: dict[str, float], preliminary: tuple[str, ...] = (), patients: int = 3, fits: int = 1
+) -> Results:
     """Return results of every row on some genes, those of a row moved by its shift."""
     rng = np.random.default_rng(0)
     base = pd.DataFrame(
         [
-            {"section": s, "patient": s[-1], "fold": "a", "gene": g, "pcc": rng.uniform(-0.2, 0.4)}
-            for s in ("S2", "S3", "S4")
+            {"section": f"S{i}", "patient": f"P{i}", "fold": fold, "gene": g}
+            | {"pcc": rng.uniform(-0.2, 0.4)}
+            for i in range(patients)
+            for fold in range(fits)
             for g in "ABCDE"
         ]
     )
@@ -47,7 +51,9 @@ def scored(shift: dict[str, float], preliminary: tuple[str, ...] = ()) -> Result
     criterion = pd.DataFrame(
         {"row": list(ROWS), "result": [key not in preliminary for key in ROWS]}
     )
-    return Results({"scores": pd.concat(each), "criterion": criterion}, {"others": []})
+    return Results(
+        {"scores": pd.concat(each), "criterion": criterion}, {"others": [], "titles": {}}
+    )
 
 
 def test_rows_of_a_comparison_differ_in_what_their_title_says():
@@ -104,21 +110,22 @@ def test_results_hold_all_that_the_page_draws(home, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("shift", "preliminary", "expected"),
+    ("shift", "preliminary", "patients", "fits", "expected"),
     [
-        (dict.fromkeys(PRETRAINED, -0.1), (), Verdict.HOLDS),
-        (dict.fromkeys(PRETRAINED, 0.1), (), Verdict.FAILS),
-        ({"frozen": 0.1}, (), Verdict.UNDECIDED),
-        (dict.fromkeys(PRETRAINED, -0.1), tuple(ROWS), Verdict.UNDECIDED),
-        (dict.fromkeys(("frozen", "frozen-raw", "ridge"), -0.1), ("tuned",), Verdict.HOLDS),
+        (-0.1, (), 8, 8, [Verdict.REPRODUCED] * 5),
+        (0.1, (), 8, 8, [Verdict.NOT_REPRODUCED] * 5),
+        (-0.1, ("tuned",), 8, 8, [*[Verdict.REPRODUCED] * 3, Verdict.UNDECIDED, "reproduced"]),
+        (-0.1, (), 8, 2, [Verdict.UNDECIDED] * 5),
+        (-0.1, (), 5, 8, [Verdict.UNDECIDED] * 5),
+        (-0.1, (), 7, 7, [Verdict.NO_VERDICT] * 5),
     ],
 )
-def test_the_claim_is_decided_where_all_comparisons_agree(shift, preliminary, expected):
-    outcome = FINDINGS[0].decide(scored(shift, preliminary))
-    assert (outcome.verdict, outcome.sections, outcome.patients) == (expected, 3, 3)
-    decided = {"tuned"} & set(preliminary) and len(preliminary) == 1
-    assert outcome.numbers["comparisons"] == (4 if decided else 0 if preliminary else 5)
-    assert FINDINGS[0].sentence(outcome)
+def test_the_five_comparisons_are_one_family(shift, preliminary, patients, fits, expected):
+    shifts = {pair.first: shift for pair in COMPARISONS[:5]}
+    outcomes = decide_all(FINDINGS, scored(shifts, preliminary, patients, fits))
+    assert [outcome.verdict for outcome in outcomes.values()] == expected
+    assert {outcome.patients for outcome in outcomes.values()} == {patients}
+    assert [each.statistic for each in outcomes.values()] == [pytest.approx(-shift)] * 5
 
 
 def test_encoders_without_weights_are_left_out_with_the_reason(monkeypatch):
@@ -143,5 +150,6 @@ def test_figures_show_every_row_once_and_mark_preliminary_ones():
     ]
     assert sorted(sum(drawn, [])) == sorted(titles.values()) and drawn[1] == ["Lite0 tuned"]
     assert list(fig.data[0].x) == list(titles.values()), "rows stand in their order"
-    apart, _ = compared(results)
+    apart, described = compared(results)
+    assert described["comparison"].tolist() == [pair.title for pair in COMPARISONS]
     assert sum(len(trace.x) for trace in paired(apart).data) == len(apart) == 3 * len(COMPARISONS)

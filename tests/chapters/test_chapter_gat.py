@@ -6,7 +6,7 @@ import pytest
 
 from compendium.chapters.gat import figures
 from compendium.chapters.gat.design import COMPARISONS, ROWS, TITLES, check_sizes, design
-from compendium.chapters.gat.findings import FINDINGS, cost, no_gain
+from compendium.chapters.gat.findings import FINDINGS, cost
 from compendium.chapters.gat.layer_time import LAYERS, exponents, layer_times
 from compendium.chapters.gat.results import last_fall, tables
 from compendium.errors import BadInput
@@ -75,40 +75,46 @@ def test_each_distinct_fold_is_fitted_once_and_controls_are_of_the_first_split(c
     assert results["criterion"].set_index("row")["pcc"]["gat"] == pytest.approx(first)
 
 
-def apart(*values: float, result: bool = True) -> Results:
-    """Return results in which graph attention differs from all other rows by a value a section."""
+def apart(value: float, patients: int, result: bool = True, fold: str = "") -> Results:
+    """Return results in which graph attention differs from all other rows by about a value."""
     rows = [
         {
             "row": row.key,
-            "split": "ood",
-            "patient": f"P{i // 2}",
+            "split": "patient-out",
+            "patient": f"P{i}",
             "section": f"S{i}",
-            "fold": "f",
+            "fold": fold or f"f{i}",
             "gene": "A",
-            "pcc": value if row.key == "gat" else 0.0,
+            "pcc": value + i / 1e3 if row.key == "gat" else 0.0,
         }
         for row in ROWS
-        for i, value in enumerate(values)
+        for i in range(patients)
     ]
-    criterion = pd.DataFrame({"row": list(TITLES), "result": result})
-    return Results({"scores": pd.DataFrame(rows), "criterion": criterion}, {})
+    steps = pd.DataFrame({"row": ["hist2st", "gat"], "relative": [1.0, 0.5]})
+    tables = {"scores": pd.DataFrame(rows), "steps": steps}
+    return Results(
+        tables | {"criterion": pd.DataFrame({"row": list(TITLES), "result": result})}, {}
+    )
 
 
 @pytest.mark.parametrize(
-    ("values", "result", "expected", "limits"),
+    ("results", "accuracy", "attention"),
     [
-        ((0.1, 0.2, 0.1), True, Verdict.FAILS, 0),
-        ((-0.1, -0.2, -0.1), True, Verdict.HOLDS, 0),
-        ((0.1, 0.2, -0.1, 0.1), True, Verdict.UNDECIDED, 1),
-        ((0.1, 0.1), True, Verdict.UNDECIDED, 2),
-        ((0.1, 0.1, 0.1), False, Verdict.UNDECIDED, 2),
+        (apart(0.1, 8), Verdict.NOT_REPRODUCED, Verdict.REPRODUCED),
+        (apart(-0.1, 8), Verdict.REPRODUCED, Verdict.NOT_REPRODUCED),
+        (apart(0.1, 5), Verdict.UNDECIDED, Verdict.UNDECIDED),
+        (apart(0.1, 8, result=False), Verdict.UNDECIDED, Verdict.UNDECIDED),
+        (apart(0.1, 8, fold="f"), Verdict.UNDECIDED, Verdict.UNDECIDED),
     ],
 )
-def test_the_claim_about_accuracy_follows_from_the_sections(values, result, expected, limits):
-    outcome = no_gain(apart(*values, result=result), COMPARISONS[0], "ood")
-    assert (outcome.verdict, len(outcome.limits)) == (expected, limits)
-    assert outcome.numbers["above"] == sum(value > 0 for value in values)
-    assert outcome.statistic == pytest.approx(np.mean(values))
+def test_the_claims_about_accuracy_follow_from_the_patients(results, accuracy, attention):
+    outcomes = decide_all(FINDINGS, results)
+    assert outcomes["accuracy-patient-out"].verdict == accuracy
+    assert outcomes["attention-patient-out"].verdict == attention
+    assert outcomes["accuracy-section-out"].limits[0] == "split not run"
+    assert outcomes["accuracy-patient-out"].statistic == pytest.approx(
+        -outcomes["attention-patient-out"].statistic
+    )
 
 
 @pytest.mark.parametrize(

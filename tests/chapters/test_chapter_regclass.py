@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from compendium.chapters.regclass.design import design
-from compendium.chapters.regclass.findings import FINDINGS, classes, expression
+from compendium.chapters.regclass.findings import FINDINGS, expression
 from compendium.chapters.regclass.results import (
     BY_SECTION,
     TWO_CLASSES,
@@ -116,19 +116,29 @@ def test_changes_are_against_gamma_0():
 
 
 @pytest.mark.parametrize(
-    ("rows", "expected"),
+    ("change", "tests", "expected"),
     [
-        (swept(**GAINING, g1=[0.195, 0.205, 0.19]), Verdict.FAILS),
-        (swept(hist2st=[0.3, 0.1, 0.3], g0=[0.19] * 3, g1=[0.1] * 3), Verdict.HOLDS),
-        (swept(hist2st=[0.2] * 3, g0=[0.2] * 3, g1=[0.1, 0.3, 0.3]), Verdict.UNDECIDED),
-        (swept(**GAINING, g1=[0.2] * 3).assign(patient="P1"), Verdict.UNDECIDED),
-        (swept(hist2st=[0.2] * 3, g1=[0.3] * 3), Verdict.UNDECIDED),
+        (0.0, 6, Verdict.REPRODUCED),
+        (0.05, 6, Verdict.NOT_REPRODUCED),
+        (-0.01, 6, Verdict.NOT_REPRODUCED),
+        (0.05, 5, Verdict.UNDECIDED),
     ],
 )
-def test_a_gain_is_one_that_exceeds_what_random_draws_move(rows, expected):
-    outcome = expression(with_control(rows))
-    assert outcome.verdict is expected
+def test_learning_the_classes_is_compared_with_not_learning_them(change, tests, expected):
+    base = np.linspace(0.1, 0.2, tests)
+    own = base + change + 0.001 * (-1) ** np.arange(tests)
+    rows = swept(hist2st=[0.9] * tests, g0=list(base), g1=list(own))
+    outcome = decide_all(FINDINGS[:1], with_control(rows))["expression"]
+    assert (outcome.verdict, outcome.patients) == (expected, tests)
+    assert outcome.statistic == pytest.approx(change, abs=1e-3)
     assert FINDINGS[0].sentence(outcome)
+
+
+def test_one_fold_or_no_gamma_0_decides_nothing():
+    rows = swept(g0=[0.1] * 6, g1=[0.2] * 6)
+    one_fit = expression(with_control(rows.assign(split="ood")))
+    assert one_fit.limits == ["all test sections share one fit"]
+    assert expression(with_control(rows[rows["gamma"] == 1])).limits == ["γ = 0 was not fitted"]
 
 
 def judged(f1: list[float], auc: list[float], labels_from: str = "") -> pd.DataFrame:
@@ -139,6 +149,7 @@ def judged(f1: list[float], auc: list[float], labels_from: str = "") -> pd.DataF
             "permuted": False,
             "section": names,
             "patient": names,
+            "split": "s",
             "cancer_f1": f1,
             "cancer_auc": auc,
             "labels_from": labels_from,
@@ -147,26 +158,27 @@ def judged(f1: list[float], auc: list[float], labels_from: str = "") -> pd.DataF
     )
 
 
-GOOD, BAD = [0.9, 0.9, 0.9], [0.9, 0.7, 0.7]
+GOOD, BAD = [0.9] * 6, [0.5, 0.6, 0.7, 0.5, 0.6, 0.7]
 MIXED = pd.concat([judged(GOOD, GOOD), judged([0.1] * 4, [0.1] * 4, "C1")])
 
 
 @pytest.mark.parametrize(
     ("rows", "preliminary", "expected", "sections", "passed"),
     [
-        (judged(GOOD, GOOD), [], Verdict.HOLDS, 3, 3),
-        (judged(GOOD, BAD), [], Verdict.FAILS, 3, 1),
-        (judged(BAD, GOOD), [], Verdict.FAILS, 3, 1),
-        (judged(GOOD, GOOD, "C1"), [], Verdict.UNDECIDED, 3, 3),
-        (judged(GOOD, GOOD), ["Regclass"], Verdict.UNDECIDED, 3, 3),
-        (MIXED, [], Verdict.HOLDS, 3, 3),
-        (MIXED[1:], [], Verdict.UNDECIDED, 2, 2),
+        (judged(GOOD, GOOD), [], Verdict.REPRODUCED, 6, 6),
+        (judged(GOOD, BAD), [], Verdict.NOT_REPRODUCED, 6, 0),
+        (judged(BAD, GOOD), [], Verdict.NOT_REPRODUCED, 6, 0),
+        (judged(GOOD, GOOD, "C1"), [], Verdict.UNDECIDED, 0, 6),
+        (judged(GOOD, GOOD), ["Regclass"], Verdict.UNDECIDED, 6, 6),
+        (MIXED, [], Verdict.REPRODUCED, 6, 6),
+        (MIXED[1:], [], Verdict.UNDECIDED, 5, 5),
     ],
 )
 def test_classes_are_judged_on_labels_of_the_section_itself(
     rows, preliminary, expected, sections, passed
 ):
-    outcome = classes(Results({"sweep": rows}, {"gamma": 1.0, "preliminary": preliminary}))
+    results = Results({"sweep": rows}, {"gamma": 1.0, "preliminary": preliminary})
+    outcome = decide_all(FINDINGS[1:], results)["classes"]
     assert (outcome.verdict, outcome.sections) == (expected, sections)
     assert (outcome.numbers["passed"], outcome.numbers["tests"]) == (passed, len(rows))
     assert outcome.numbers["always"] == len(rows)
@@ -175,14 +187,14 @@ def test_classes_are_judged_on_labels_of_the_section_itself(
 @pytest.mark.parametrize(
     ("control", "preliminary", "expected"),
     [
-        (0.1, [], [Verdict.HOLDS, Verdict.HOLDS]),
-        (0.3, [], [Verdict.UNDECIDED, Verdict.HOLDS]),
-        (0.1, ["Hist2ST on frozen features"], [Verdict.UNDECIDED, Verdict.HOLDS]),
+        (0.1, [], [Verdict.REPRODUCED, Verdict.REPRODUCED]),
+        (0.3, [], [Verdict.UNDECIDED, Verdict.REPRODUCED]),
+        (0.1, ["Hist2ST on frozen features"], [Verdict.UNDECIDED, Verdict.REPRODUCED]),
         (0.1, ["Regclass on frozen features"], [Verdict.UNDECIDED] * 2),
     ],
 )
 def test_claims_need_rows_above_the_criterion(control, preliminary, expected):
-    rows = swept(hist2st=[0.2] * 3, g0=[0.2] * 3, g1=[0.2] * 3)
+    rows = swept(hist2st=[0.2] * 6, g0=[0.2] * 6, g1=[0.2] * 6)
     scores = judged(GOOD, GOOD)[["cancer_f1", "cancer_auc", "labels_from", "always_f1"]]
     rows = rows.assign(**scores.iloc[0].to_dict())
     outcomes = decide_all(FINDINGS, with_control(rows, control, preliminary))

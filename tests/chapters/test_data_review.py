@@ -18,6 +18,7 @@ from compendium.data.section import Section
 from compendium.data.sources import cohort
 from compendium.errors import BadInput
 from compendium.evaluation import describe
+from compendium.evaluation.findings import decide_all
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Verdict
 from conftest import tiny_section
@@ -330,22 +331,27 @@ def brightness(**levels: int) -> Results:
     return Results({"colours": describe.channel_shares(shown)}, {})
 
 
+SIX = {f"{name}{i}": 40 * k for k, name in enumerate("ABCDEF") for i in (1, 2)}
+
+
 @pytest.mark.parametrize(
-    ("levels", "verdict", "share"),
+    ("levels", "verdict", "difference"),
     [
-        ({"A1": 0, "A2": 0, "B1": 255}, Verdict.HOLDS, 1),
-        ({"A1": 0, "A2": 255, "B1": 0}, Verdict.FAILS, 0.25),
-        ({"A1": 0, "A2": 0, "B1": 0}, Verdict.FAILS, 0.5),
+        (SIX, Verdict.REPRODUCED, 1),
+        (dict.fromkeys(SIX, 9), Verdict.NOT_REPRODUCED, 0),
+        ({"A1": 0, "A2": 0, "B1": 255}, Verdict.UNDECIDED, 1),
+        ({"A1": 0, "A2": 255, "B1": 0}, Verdict.UNDECIDED, -0.5),
         ({"A1": 0, "B1": 0}, Verdict.UNDECIDED, np.nan),
         ({"A1": 0, "A2": 0}, Verdict.UNDECIDED, np.nan),
         ({}, Verdict.UNDECIDED, np.nan),
     ],
-    ids=["apart", "reversed", "chance", "no pair of one", "no pair of two", "no image"],
+    ids=["apart", "equal", "one patient", "reversed", "no pair of one", "one only", "no image"],
 )
-def test_the_finding_on_colour_follows_from_the_overlaps(levels, verdict, share):
-    outcome = findings.colour_within(brightness(**levels))
+def test_the_finding_on_colour_follows_from_the_overlaps(levels, verdict, difference):
+    (finding,) = (each for each in findings.FINDINGS if each.id == "colour-within-origin")
+    outcome = decide_all([finding], brightness(**levels))[finding.id]
     assert outcome.verdict == verdict
-    assert outcome.statistic == pytest.approx(share, nan_ok=True)
+    assert outcome.statistic == pytest.approx(difference, nan_ok=True)
 
 
 def table_1(gap: int, name: str = "recomputed") -> Results:

@@ -6,7 +6,7 @@ import pytest
 
 from compendium.chapters.id_loocv.attainable import last_fall, reached, shares
 from compendium.chapters.id_loocv.design import design as plan_chapter
-from compendium.chapters.id_loocv.findings import FINDINGS
+from compendium.chapters.id_loocv.findings import FINDINGS, LOW
 from compendium.chapters.id_loocv.results import side_by_side, tables
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
@@ -146,32 +146,41 @@ def verdicts(results: Results) -> list[Verdict]:
     return [outcome.verdict for outcome in decide_all(FINDINGS, results).values()]
 
 
-def test_claims_are_judged_section_by_section_on_the_larger_list_of_genes():
-    assert verdicts(scored(SHIFT)) == [Verdict.HOLDS] * 2
-    outcome = decide_all(FINDINGS, scored(SHIFT))["ranking"]
-    assert outcome.numbers == {"sections": 3, "right": 3, "wrong": 0}
-    assert (outcome.sections, outcome.patients) == (3, 2)
-    assert verdicts(scored(SHIFT | {"stnet": 0.3, "deepspace": 0.1})) == [Verdict.FAILS] * 2
+EIGHT = "ABCDEFGH"
 
 
-def test_sections_that_disagree_decide_nothing():
-    part = scored(SHIFT)
-    one = (part["scores"]["section"] == "A0") & (part["scores"]["method"] == "stnet")
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, [Verdict.REPRODUCED] * 2),
+        ({"stnet": 0.5, "deepspace": 0.4}, [Verdict.NOT_REPRODUCED] * 2),
+        ({"stnet": 0.3, "deepspace": -0.1}, [Verdict.REPRODUCED, Verdict.NOT_REPRODUCED]),
+    ],
+)
+def test_claims_are_judged_by_patient_on_the_larger_list_of_genes(change, expected):
+    assert verdicts(scored(SHIFT | change, EIGHT)) == expected
+    outcome = decide_all(FINDINGS, scored(SHIFT | change, EIGHT + "AA"))["low"]
+    assert (outcome.sections, outcome.patients) == (10, 8)
+    assert outcome.statistic == pytest.approx(-sum((SHIFT | change)[k] for k in LOW) / 2)
+
+
+def test_patients_that_disagree_decide_nothing():
+    part = scored(SHIFT, EIGHT)
+    one = part["scores"]["patient"].isin(["A", "B"]) & (part["scores"]["method"] == "stnet")
     part["scores"].loc[one, "pcc"] = 0.9
     outcomes = decide_all(FINDINGS, part).values()
     assert [outcome.verdict for outcome in outcomes] == [Verdict.UNDECIDED] * 2
-    assert all(outcome.limits == ("sections disagree",) for outcome in outcomes)
 
 
-def test_a_claim_takes_all_its_methods_and_two_patients():
+def test_a_claim_takes_all_its_methods_and_six_patients():
     without = {name: more for name, more in SHIFT.items() if name != "deepspace"}
-    assert verdicts(scored(without)) == [Verdict.UNDECIDED] * 2
-    assert verdicts(scored(SHIFT, "AAA")) == [Verdict.UNDECIDED] * 2
-    preliminary = scored(SHIFT)
+    assert verdicts(scored(without, EIGHT)) == [Verdict.UNDECIDED] * 2
+    assert verdicts(scored(SHIFT, "AAABBBCC")) == [Verdict.UNDECIDED] * 2
+    preliminary = scored(SHIFT, EIGHT)
     preliminary["criterion"].loc[1, "result"] = False
     ranking, low = decide_all(FINDINGS, preliminary).values()
     assert ranking.limits == ("BLEEP is below the minimum training criterion",)
-    assert (ranking.verdict, low.verdict) == (Verdict.UNDECIDED, Verdict.HOLDS)
+    assert (ranking.verdict, low.verdict) == (Verdict.UNDECIDED, Verdict.REPRODUCED)
 
 
 def test_the_share_is_over_learnable_genes_and_the_same_sections():

@@ -12,6 +12,7 @@ from compendium.chapters.transforms.results import COMMON, OWN
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import compute
+from compendium.evaluation.findings import decide_all
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Verdict
 from conftest import tiny_section
@@ -149,94 +150,73 @@ def test_the_test_of_equal_variances_is_brown_and_forsythes_over_common_genes():
     assert (transforms.equality(table[table["gene"] == "G2"])["p"].isna()).all()
 
 
-@pytest.mark.parametrize(
-    ("scale", "preliminary", "verdict", "smallest"),
-    [
-        ({"raw": 1.0, "log1p": 0.9, "logcpm": 0.5}, set(), Verdict.HOLDS, 3),
-        ({"raw": 1.0, "log1p": 0.4, "logcpm": 0.5}, set(), Verdict.FAILS, 0),
-        ({"raw": 1.0, "logcpm": 0.5}, {"m:raw"}, Verdict.UNDECIDED, 3),
-        ({"raw": 1.0, "logcpm": 0.5}, {"m:pearson"}, Verdict.HOLDS, 3),
-    ],
-)
-def test_the_finding_takes_every_section(scale, preliminary, verdict, smallest):
-    line = findings.smaller_spread(
-        findings.ratios(transforms.spread(scored(**scale))), preliminary
-    ).iloc[0]
-    assert (line["lognorm"], line["sections"], line["smallest in"], line["verdict"]) == (
-        "logcpm",
-        3,
-        smallest,
-        verdict,
-    )
-
-
-def paired(*differences: tuple[float, float, float], patients: str = "AAB") -> Results:
-    """Results of one method whose other transforms differ so from the reference, by section."""
-    names = list(plan.TRANSFORMS)
-    names.remove(plan.REFERENCE)
-    names = names[: len(differences)]
-    titles = {f"m:{name}": name for name in (*names, plan.REFERENCE)}
+def spread_of(n: int, **sd: float) -> pd.DataFrame:
+    """Return a spread of Hist2ST by transform, alike in n patients."""
     lines = [
-        {"section": section, "patient": patient, "difference": value, "genes": 9}
-        | {"comparison": compared.title, "scored_on": COMMON}
-        for compared, values in zip(transforms.comparisons(titles), differences, strict=True)
-        for section, patient, value in zip("XYZ", patients, values, strict=True)
+        {"method": "hist2st", "transform": name, "scored_on": COMMON, "section": f"S{i}"}
+        | {"patient": f"P{i}", "sd": value + i / 1e3}
+        for name, value in sd.items()
+        for i in range(n)
     ]
-    met = pd.DataFrame({"row": list(titles), "result": True})
-    return Results({"paired": pd.DataFrame(lines), "criterion": met}, {"titles": titles})
+    return pd.DataFrame(lines)
 
 
-UP, DOWN, MIXED = (0.01, 0.02, 0.03), (-0.01, -0.02, -0.06), (0.1, -0.1, 0.1)
+def compared(n: int = 8, trained: int = 8, preliminary: str = "", **change: float) -> Results:
+    """Return results of Hist2ST whose other transforms differ so from the reference."""
+    titles = {f"hist2st:{name}": name for name in (*change, plan.REFERENCE)}
+    lines = [
+        {"section": f"S{i}", "patient": f"P{i}", "difference": change[pair.title.split(" ")[0]]}
+        | {"comparison": pair.title, "scored_on": COMMON}
+        for pair in transforms.comparisons(titles)
+        for i in range(n)
+    ]
+    noise = np.tile((-1) ** np.arange(n) / 1e3, len(change))
+    table = pd.DataFrame(lines)
+    table["difference"] += noise
+    met = pd.DataFrame({"row": list(titles), "result": [preliminary not in [r] for r in titles]})
+    spread = spread_of(n, raw=0.3, log1p=0.2, minmax=0.2, logcpm=0.1)
+    facts = {"titles": titles, "trained": ["P"] * trained}
+    return Results({"paired": table, "criterion": met, "spread": spread}, facts)
 
 
-@pytest.mark.parametrize(
-    ("differences", "verdict", "decided", "largest"),
-    [
-        ((UP, DOWN, MIXED), Verdict.FAILS, 2, 0.03),
-        ((UP, MIXED, MIXED), Verdict.UNDECIDED, 1, 0.02),
-        ((MIXED, MIXED), Verdict.UNDECIDED, 0, np.nan),
-    ],
-)
-def test_transforms_differ_where_half_of_the_comparisons_do(differences, verdict, decided, largest):
-    outcome = findings.no_difference(paired(*differences))
-    assert outcome.verdict == verdict
-    assert outcome.numbers == {"decided": decided, "compared": len(differences)}
-    assert outcome.statistic == pytest.approx(largest, nan_ok=True)
-    one = findings.no_difference(paired(*differences, patients="AAA"))
-    assert one.verdict == Verdict.UNDECIDED
-
-
-def test_a_preliminary_row_is_not_compared():
-    results = paired(UP, MIXED, MIXED)
-    results["criterion"].loc[1, "result"] = False
-    outcome = findings.no_difference(results)
-    assert (outcome.verdict, outcome.numbers["compared"]) == (Verdict.FAILS, 2)
+APART = {"raw": 0.05, "log1p": 0.0, "minmax": -0.01}
+REPRODUCED, NOT = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED
 
 
 @pytest.mark.parametrize(
-    ("scales", "verdict", "holds"),
+    ("results", "expected"),
     [
-        (({"raw": 1.0, "logcpm": 0.5},) * 2, Verdict.HOLDS, 2),
-        (({"raw": 0.4, "logcpm": 0.5},) * 2, Verdict.FAILS, 0),
-        (({"raw": 1.0, "logcpm": 0.5}, {"raw": 0.4, "logcpm": 0.5}), Verdict.UNDECIDED, 1),
-        (({"raw": 1.0, "pearson": 0.5},), Verdict.UNDECIDED, 0),
+        (compared(**APART), [NOT, REPRODUCED, NOT, REPRODUCED]),
+        (compared(n=5, **APART), [Verdict.UNDECIDED] * 4),
+        (compared(trained=2, **APART), [Verdict.UNDECIDED] * 4),
+        (
+            compared(preliminary="hist2st:log1p", **APART),
+            [NOT, Verdict.UNDECIDED, NOT, Verdict.UNDECIDED],
+        ),
+        (compared(preliminary="hist2st:logcpm", **APART), [Verdict.UNDECIDED] * 4),
     ],
 )
-def test_the_spread_is_smaller_where_all_cases_say_so(scales, verdict, holds):
-    table = pd.concat(
-        scored(**scale).assign(method=name) for name, scale in zip("mn", scales, strict=False)
-    )
-    tables = paired(UP).tables | {"spread": transforms.spread(table)}
-    outcome = findings.all_smaller(Results(tables, {}))
-    assert (outcome.verdict, outcome.numbers["holds"]) == (verdict, holds)
+def test_transforms_are_compared_with_log_cpm_one_by_one(results, expected):
+    outcomes = decide_all(findings.FINDINGS, results)
+    assert [outcome.verdict for outcome in outcomes.values()] == expected
+    assert outcomes["same-raw"].statistic == pytest.approx(0.05, abs=1e-3)
+
+
+def test_the_gap_of_spreads_is_to_the_mean_of_the_published_transforms():
+    table = spread_of(2, raw=0.3, log1p=0.2, minmax=0.1, logcpm=0.15, scprep=0.25)
+    gaps = transforms.spread_gaps(table).groupby("lognorm")["difference"]
+    assert gaps.mean().to_dict() == {"logcpm": pytest.approx(0.05), "scprep": pytest.approx(-0.05)}
+    assert gaps.size().to_dict() == {"logcpm": 2, "scprep": 2}
+    assert transforms.spread_gaps(table[table["transform"] != "raw"]).empty
 
 
 def test_the_findings_are_decided_by_the_tables(tables):
-    outcomes = [finding.decide(tables) for finding in findings.FINDINGS]
-    assert {(outcome.sections, outcome.patients) for outcome in outcomes} == {(3, 3)}
-    assert outcomes[0].numbers["compared"] == 4, "rows of Hist2ST are preliminary"
+    outcomes = decide_all(findings.FINDINGS, tables)
+    assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.UNDECIDED}
+    assert outcomes["same-raw"].patients == 3
+    assert "hist2st:log1p was not fitted" in outcomes["same-log1p"].limits
     both = findings.both_targets(tables)
-    assert list(both)[-1] == "mean difference, own targets" and len(both) == 8
+    assert list(both)[-1] == "difference, own targets" and len(both) == 8
 
 
 def test_the_orders_are_those_of_the_medians(tables):
@@ -247,18 +227,3 @@ def test_the_orders_are_those_of_the_medians(tables):
         highest = tables.facts["titles"][part.idxmax()]
         assert lines.loc["Ridge", f"highest on {on}"] == highest
     assert lines["Kendall τ"].between(-1, 1).all()
-
-
-def test_two_sections_decide_nothing():
-    table = scored(raw=1.0, logcpm=0.5)
-    assert findings.smaller_spread(
-        findings.ratios(transforms.spread(table[table["section"] != "X"])), set()
-    )["verdict"].tolist() == [Verdict.UNDECIDED]
-    assert (
-        len(
-            findings.smaller_spread(
-                findings.ratios(transforms.spread(scored(raw=1.0, pearson=0.5))), set()
-            )
-        )
-        == 0
-    )
