@@ -4,8 +4,10 @@ Run as a script it is that process: it forks a child for every order on its stan
 waits for one when told to.
 """
 
+import faulthandler
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -52,6 +54,7 @@ import signal
 signal.setitimer(signal.ITIMER_PROF, {})
 """
 PATIENCE = 60.0
+HANGS = 600.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def serve() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:
-            _, status, usage = os.wait4(order["wait"], 0)
+            status, usage = ended(order["wait"])
             print(
                 json.dumps(
                     [
@@ -207,6 +210,17 @@ def serve() -> None:
     os._exit(0)
 
 
+def ended(pid: int) -> tuple[int, resource.struct_rusage]:
+    """Wait for the end of a child; one that hangs prints its stacks and ends."""
+    for _ in range(int(HANGS / 0.01)):
+        found, status, usage = os.wait4(pid, os.WNOHANG)
+        if found:
+            return status, usage
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGABRT)
+    return os.wait4(pid, 0)[1:]
+
+
 def child(order: dict) -> None:
     """One command, from its streams to its exit status."""
     status = 1
@@ -218,6 +232,7 @@ def child(order: dict) -> None:
             (2, f"{order['said']}/err"),
         ):
             os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), stream)
+        faulthandler.enable()
         os.environ["COMPENDIUM_HOME"] = order["home"]
         os.chdir(order["cwd"])
         exec(order["first"], {})

@@ -20,6 +20,7 @@ HTML = Path(os.environ.get("COMPENDIUM_HTML", CHECKOUT / "_build" / "html"))
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
