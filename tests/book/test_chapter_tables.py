@@ -74,6 +74,20 @@ def test_other_parameters_need_the_sections(checkout, monkeypatch):
         drawn(never, False, monkeypatch, seed=1)
 
 
+def test_a_page_of_another_cohort_is_drawn_from_a_profile_of_that_cohort(checkout, monkeypatch):
+    drawn(made, True, monkeypatch)
+    results.publish("real", USUAL)
+    demo = Profile("demo", "Synthetic", "demo")
+    monkeypatch.setattr(results, "load", lambda name: {"real": PROFILE, "demo": demo}[name])
+    monkeypatch.setattr(results, "prepared_names", lambda cohort: [])
+    asked = ASKED | {"profile": "demo"}
+    kept, line = results.drawn(demo, "loocv", asked, "her2st", ["C2"], "commit 7654321", never)
+    assert kept["scores"]["pcc"].tolist() == [0.25] and "at commit 1234567" in line
+    assert results.reference_of(demo, "loocv", "wu") == ""
+    assert results.reference_of(demo, "loocv", "demo") == ""
+    assert results.reference_of(demo, "other", "her2st") == ""
+
+
 def test_where_nothing_was_kept_the_sections_are_asked_for(checkout, monkeypatch):
     with pytest.raises(AssertionError):
         drawn(never, False, monkeypatch)

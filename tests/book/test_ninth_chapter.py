@@ -1,4 +1,4 @@
-"""A ninth chapter is a folder, a notebook and a line in _toc.yml.
+"""A further chapter is a folder, a notebook and a line in _toc.yml.
 
 It is added in a copy of the checkout, run and built.
 """
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 COPIED = ("src", "book", "notebooks", "_config.yml", "CONTRIBUTING.md", "pyproject.toml")
 DATA = ("sources.yaml", "genes", "published", "reference")
 FOLDER = {
-    "__init__.py": '"""Chapter 9: neighbours."""\n\nVERSION = 1\n',
+    "__init__.py": '"""Chapter 10: neighbours."""\n\nVERSION = 1\n',
     "design.py": """
 from compendium.evaluation.comparison import Design, placed
 from compendium.runs import plan_runs
@@ -98,14 +98,14 @@ def add(root: Path) -> None:
     cells[1].metadata["tags"] = ["parameters"]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = new_notebook(cells=cells, metadata=kernel)
-    nbformat.write(notebook, root / "notebooks" / "09_neighbours.ipynb")
+    nbformat.write(notebook, root / "notebooks" / "10_neighbours.ipynb")
     toc = root / "book" / "_toc.yml"
     toc.write_text(
-        toc.read_text().replace("08_gat\n", "08_gat\n      - file: chapters/09_neighbours\n")
+        toc.read_text().replace("08_gat\n", "08_gat\n      - file: chapters/10_neighbours\n")
     )
 
 
-def test_a_ninth_chapter_is_three_places(tmp_path):
+def test_a_further_chapter_is_three_places(tmp_path):
     root = copied(tmp_path)
     add(root)
     environment = os.environ | {
@@ -120,7 +120,7 @@ def test_a_ninth_chapter_is_three_places(tmp_path):
         return done.stdout
 
     command("chapter", "neighbours", "--profile", "demo")
-    page = nbformat.read(root / "book" / "chapters" / "09_neighbours.ipynb", 4)
+    page = nbformat.read(root / "book" / "chapters" / "10_neighbours.ipynb", 4)
     outputs = [o for cell in page.cells for o in cell.get("outputs", []) if "data" in o]
     names = [o["metadata"].get("scrapbook", {}).get("name") for o in outputs]
     assert "finding-colours" in names

@@ -97,7 +97,7 @@ def test_a_counterpart_that_is_named_is_there_whatever_lies_on_the_machine():
     labels = [
         label.partition(":") for each in items() for label in each.here if label.partition(":")[2]
     ]
-    assert ("augmentation", ":", "tiles") in labels and len(told) == 9
+    assert ("augmentation", ":", "tiles") in labels and len(told) == 10
     assert [f"{page}:{name}" for page, _, name in labels if told.get(page, {}).get(name)] == []
     assert maybe(ast.parse("if so:\n    page.show(fig, 'a')\npage.show(fig, 'b')")) == {
         "a": True,

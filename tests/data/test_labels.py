@@ -12,11 +12,14 @@ import pytest
 from compendium.data.readers.her2st import read
 from compendium.data.readers.her2st_labels import (
     agreement,
+    aligned_places,
     annotated_section,
+    read_alignment,
     read_labels,
     transferred,
 )
 from compendium.data.section import load
+from compendium.errors import BadInput
 from raw_files import (
     LABELS,
     PITCH,
@@ -119,6 +122,23 @@ def test_a_spot_without_alignment_has_no_class(raw):
     write_alignment(raw, "B4", spots=7)
     labels = read(raw, "B4", 32).labels
     assert (labels[:7] != "").all() and (labels[7:] == "").all()
+
+
+def test_places_of_the_alignment_are_those_of_the_counted_spots(raw):
+    write_alignment(raw, "B4", spots=7)
+    spots = read(raw, "B4", 32).spots
+    places = aligned_places(raw, "B4", spots[::-1])
+    assert np.isnan(places[:-7]).all() and not np.isnan(places[-7:]).any()
+    table = read_alignment(raw_path(raw, "B4", "alignment"))
+    assert places[-1].tolist() == table.loc[spots[0], ["warped_x", "warped_y"]].tolist()
+
+
+def test_an_alignment_that_is_missing_or_of_other_spots_is_refused(raw):
+    with pytest.raises(BadInput, match="has no spot of section B4"):
+        aligned_places(raw, "B4", np.array(["99x99"]))
+    raw_path(raw, "B4", "alignment").unlink()
+    with pytest.raises(BadInput, match="no alignment of section B4 .* compendium fetch her2st"):
+        aligned_places(raw, "B4", np.array(["1x1"]))
 
 
 @pytest.mark.parametrize("which", [("B1", "labels"), ("B1", "alignment"), ("B4", "alignment")])

@@ -6,31 +6,6 @@ import pytest
 from compendium.evaluation import published
 
 
-def test_means_by_patient_are_known():
-    table = published.by_patient(published.her2(), value="mean").round(2)
-    assert table["BLEEP"].to_dict() == {
-        "A": 0.12,
-        "B": 0.44,
-        "C": 0.29,
-        "D": 0.22,
-        "E": 0.05,
-        "F": 0.01,
-        "G": 0.21,
-        "H": 0.12,
-    }
-    assert table["Hist2ST"].to_dict() == {
-        "A": 0.10,
-        "B": 0.32,
-        "C": 0.19,
-        "D": 0.19,
-        "E": 0.09,
-        "F": 0.05,
-        "G": 0.12,
-        "H": 0.14,
-    }
-    assert table["STimage"].isna().to_dict() == {patient: patient == "H" for patient in "ABCDEFGH"}
-
-
 def test_every_row_has_its_patient_and_what_is_missing_is_named():
     her2, visium = published.her2(), published.visium()
     assert (her2["section"].nunique(), her2["patient"].nunique()) == (36, 8)
@@ -45,27 +20,57 @@ def test_every_row_has_its_patient_and_what_is_missing_is_named():
     }
 
 
-def test_patients_are_counted_and_tested():
-    table = pd.DataFrame(
-        {
-            "one": [0.3, 0.2, 0.5, 0.1],
-            "other": [0.1, 0.1, 0.4, None],
-            "third": [0.2, 0.9, 0.1, 0.0],
-        },
-        index=list("ABCD"),
-    )
-    found = published.sign_test(table, "one", "other")
-    assert found == {"above": 3, "patients": 3, "p": 0.25}
-    tied = published.sign_test(table.assign(other=table["one"]), "one", "other")
-    assert tied["patients"] == 0 and pd.isna(tied["p"])
+def test_differences_are_of_sections_that_both_methods_have():
+    rows = published.her2()
+    apart = published.apart(rows, "STimage", "BLEEP")
+    assert (len(apart), apart["patient"].nunique()) == (32, 7)
+    means = rows.set_index(["method", "section"])["mean"]
+    first = apart.set_index("section")["difference"]["A2"]
+    assert first == pytest.approx(means["STimage", "A2"] - means["BLEEP", "A2"])
+
+
+def test_a_patient_counts_once_and_is_tested_by_sign_flips():
+    apart = pd.DataFrame({"patient": list("PPQRS"), "difference": [0.1, 0.3, 0.1, 0.3, 0.2]})
+    found = published.describe(apart)
+    assert found["difference"] == pytest.approx(0.2)
+    assert (found["patients"], found["above"], found["p"]) == (4, 4, 2 / 2**4)
+    half = 3.182446 * (0.02 / 3 / 4) ** 0.5
+    assert (found["low"], found["high"]) == pytest.approx((0.2 - half, 0.2 + half))
 
 
 def test_pairs_of_methods_are_compared_within_a_panel():
     pairs = published.comparisons(published.visium())
     assert pairs.groupby("panel").size().to_dict() == {"12 markers": 3, "685 HVG": 1}
     pair = published.comparisons(published.her2()).set_index(["method", "other"])
-    assert pair.loc[("Hist2ST", "BLEEP"), ["above", "patients"]].tolist() == [3, 8]
+    assert pair.loc[("HisToGene", "BLEEP"), ["above", "patients", "p"]].tolist() == [0, 8, 2 / 2**8]
+    assert pair.loc[("Hist2ST", "BLEEP"), "difference"] == pytest.approx(-0.0322, abs=1e-4)
     assert pair.loc[("Hist2ST", "STimage"), "patients"] == 7
+
+
+@pytest.mark.parametrize(
+    ("quartiles", "least", "most"),
+    [
+        ((0.12, 0.2, 0.28), 0.5, 1),
+        ((0.05, 0.2, 0.4), 0, 0.5),
+        ((0.15, 0.35, 0.4), 0, 0.5),
+        ((0.0, 0.05, 0.2), 0, 0.5),
+        ((0.11, 0.12, 0.35), 0.25, 0.75),
+    ],
+)
+def test_quartiles_bound_the_share_between_two_numbers(quartiles, least, most):
+    row = {"method": "M", "patient": "P", "section": "S", "genes": 10, "nan": 0}
+    row |= dict(zip(("q25", "median", "q75"), quartiles, strict=True))
+    found = published.share_between(pd.DataFrame([row]), 0.1, 0.3).iloc[0]
+    assert (found["least"], found["most"]) == (least, most)
+
+
+def test_bounds_of_sections_are_weighted_by_their_scores():
+    few = {"method": "M", "patient": "P", "section": "S", "genes": 10, "nan": 0}
+    few |= {"q25": 0.12, "median": 0.2, "q75": 0.28}
+    many = few | {"section": "T", "genes": 40, "nan": 10, "q25": 0.4, "median": 0.5, "q75": 0.6}
+    found = published.share_between(pd.DataFrame([few, many]), 0.1, 0.3).iloc[0]
+    assert (found["scores"], found["sections"], found["patients"]) == (40, 2, 1)
+    assert (found["least"], found["most"]) == pytest.approx((0.125, 0.4375))
 
 
 def test_each_gamma_is_compared_with_none():

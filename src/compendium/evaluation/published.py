@@ -6,11 +6,12 @@ Only quartiles and means over genes are held, one row a method and section
 
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from compendium.data.sources import published as catalogue
 from compendium.data.targets.transforms import SCORING
+from compendium.evaluation.patients import sign_flip, t_interval
 from compendium.storage import resource
 
 SOURCE = "authors' tables · data/published/scores.csv"
@@ -68,38 +69,50 @@ def _section_out(cohort: str) -> pd.DataFrame:
     return table.iloc[order].reset_index(drop=True)
 
 
-def by_patient(rows: pd.DataFrame, by: str = "method", value: str = "median") -> pd.DataFrame:
-    """Return the mean over a patient's sections of a section's median (or mean) over genes.
-
-    Returns
-    -------
-    Patients by methods; NaN where a method has no section of the patient.
-    """
-    table = rows.pivot_table(index="patient", columns=by, values=value, aggfunc="mean", sort=False)
-    return table[list(dict.fromkeys(rows[by]))].rename_axis(columns=None)
-
-
-def sign_test(table: pd.DataFrame, one: str, other: str) -> dict[str, float]:
-    """Compare two methods over patients by an exact two-sided sign test; ties are left out.
+def apart(rows: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
+    """Return the difference of two methods' mean PCC over genes, by section.
 
     Parameters
     ----------
-    table
-        Patients by methods, see `by_patient`.
+    rows
+        Columns method, patient, section, mean; sections that both methods have are compared.
 
     Returns
     -------
-    above (patients in which `one` is higher), patients (that differ), p (NaN without any).
+    One row a section: patient, section, difference (`one` minus `other`).
     """
-    pairs = table[[one, other]].dropna()
-    pairs = pairs[pairs[one] != pairs[other]]
-    above = int((pairs[one] > pairs[other]).sum())
-    p = binomtest(above, len(pairs)).pvalue if len(pairs) else float("nan")
-    return {"above": above, "patients": len(pairs), "p": float(p)}
+    means = rows.pivot_table(index=["patient", "section"], columns="method", values="mean")
+    difference = (means[one] - means[other]).dropna()
+    return difference.rename("difference").reset_index()
+
+
+def describe(differences: pd.DataFrame) -> dict[str, float]:
+    """Describe the differences of patients, each the mean over its sections.
+
+    Parameters
+    ----------
+    differences
+        Columns patient, difference.
+
+    Returns
+    -------
+    patients, above (patients with a difference above 0), difference (mean), low, high (95 %
+    t-interval), p (exact two-sided sign flips, of this comparison alone).
+    """
+    values = differences.groupby("patient")["difference"].mean().to_numpy()
+    low, high = t_interval(values)
+    return {
+        "patients": len(values),
+        "above": int((values > 0).sum()),
+        "difference": float(values.mean()),
+        "low": low,
+        "high": high,
+        "p": sign_flip(values),
+    }
 
 
 def comparisons(rows: pd.DataFrame) -> pd.DataFrame:
-    """Compare every pair of methods over patients, separately for each panel of genes.
+    """Describe every pair of methods over patients, separately for each panel of genes.
 
     Parameters
     ----------
@@ -108,16 +121,54 @@ def comparisons(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Columns: panel, method, other, above, patients, p (see `sign_test`).
+    One row a pair: panel, method, other, and what `describe` returns.
     """
-    lines = []
-    for panel, part in rows.groupby("panel", sort=False):
-        table = by_patient(part)
-        lines += [
-            {"panel": panel, "method": one, "other": other} | sign_test(table, one, other)
-            for one, other in combinations(table, 2)
-        ]
+    lines = [
+        {"panel": panel, "method": one, "other": other} | describe(apart(part, one, other))
+        for panel, part in rows.groupby("panel", sort=False)
+        for one, other in combinations(dict.fromkeys(part["method"]), 2)
+    ]
     return pd.DataFrame(lines)
+
+
+def share_between(rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
+    """Bound the share of genes whose PCC lies from `low` to `high`; quartiles tell no more.
+
+    Parameters
+    ----------
+    rows
+        Those of `her2` or `visium`.
+
+    Returns
+    -------
+    One row a method: method, sections, patients, scores (pairs of section and gene), least, most
+    (bounds of the share of these).
+    """
+    quartiles = rows[["q25", "median", "q75"]].to_numpy()
+    (low_least, low_most), (high_least, high_most) = (
+        _share_below(quartiles, value) for value in (low, high)
+    )
+    bounds = {"least": np.maximum(high_least - low_most, 0), "most": high_most - low_least}
+    table = rows.assign(scores=rows["genes"] - rows["nan"], **bounds)
+    return pd.DataFrame([_pooled(part) for _, part in table.groupby("method", sort=False)])
+
+
+def _share_below(quartiles: np.ndarray, value: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the most that can lie below a value, by row of quartiles."""
+    passed = (quartiles <= value).sum(axis=1)
+    return passed / 4, (passed + 1) / 4
+
+
+def _pooled(part: pd.DataFrame) -> dict[str, object]:
+    """Return the bounds of `share_between` over all sections of a method."""
+    bounds = {name: np.average(part[name], weights=part["scores"]) for name in ("least", "most")}
+    return {
+        "method": part["method"].iloc[0],
+        "sections": len(part),
+        "patients": part["patient"].nunique(),
+        "scores": int(part["scores"].sum()),
+        **bounds,
+    }
 
 
 def gamma_changes(rows: pd.DataFrame) -> pd.DataFrame:

@@ -95,15 +95,24 @@ class Page:
         self._began = time.monotonic()
         self._fits = 0.0  # seconds
 
-    def results(self, make: "Callable[[], Results]") -> "Results":
+    def results(
+        self, make: "Callable[[], Results]", sections: "Sequence[str] | None" = None
+    ) -> "Results":
         """The tables and facts that the page is drawn from.
 
         Made here where the sections lie prepared, else those of the reference run (see
         compendium.book.notebook.tables). How many stored fits they rest on is noted for the status
         page.
+
+        Parameters
+        ----------
+        make
+            Makes them here.
+        sections
+            Sections that this needs, by default those of the roles or of the page.
         """
         by_role = [name for role in ROLES for name in self.parameters.get(role) or ()]
-        needed = by_role or self.sections  # a chapter may name its sections by role
+        needed = sections or by_role or self.sections  # a chapter may name its sections by role
         asked = (self.profile, self.name, self.parameters, self.cohort, needed)
         found, line = drawn(*asked, self._commit, make)
         if line:

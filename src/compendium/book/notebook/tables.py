@@ -9,7 +9,7 @@ from typing import Any
 
 from compendium import storage as disk
 from compendium import versions
-from compendium.book.notebook.profiles import Profile
+from compendium.book.notebook.profiles import Profile, load
 from compendium.data.prepare import prepared_names
 from compendium.data.sources import cohort as listed
 from compendium.errors import BadInput
@@ -39,7 +39,8 @@ def drawn(
         The sections are not prepared here, and the tables were kept with other parameters; where
         nothing was kept, what `make` raises.
     """
-    kept = reference(profile.name, chapter) if chapter in chapters_of(profile.name) else None
+    source = reference_of(profile, chapter, cohort)
+    kept = reference(source, chapter) if source else None
     asked = {word: value for word, value in parameters.items() if word not in FREE}
     wanted = sections or list(listed(cohort).sections)
     if set(wanted) <= set(prepared_names(cohort)) or kept is None:
@@ -50,7 +51,7 @@ def drawn(
         near = tables.summarise_differences(tables.differences(made, kept))
         line = f"Computed here; against the reference run (made at {kept.facts['commit']}) {near}."
         return made, line
-    if other := _others(parameters, kept):
+    if other := _others({**parameters, "profile": source}, kept):
         cohorts = cohort.split("+")
         cure = " and ".join(
             f"compendium fetch {one} and compendium prepare {one}" for one in cohorts
@@ -67,6 +68,18 @@ def drawn(
     if older := superseded(kept.facts["stages"]):
         line += f" They were made by an older version of: {', '.join(older)}."
     return kept, line
+
+
+def reference_of(profile: Profile, chapter: str, cohort: str) -> str:
+    """The profile whose published tables a chapter can be drawn from; "" where there is none.
+
+    It is the profile itself, or, for a page of another cohort than the profile's, one of that
+    cohort.
+    """
+    same = [profile.name]
+    if cohort != profile.cohort:
+        same = [name for name in references() if load(name).cohort == cohort]
+    return next((name for name in same if chapter in chapters_of(name)), "")
 
 
 def superseded(made_by: Mapping[str, int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tissue classes of HER2+ spots: the pathologist's, or transferred ones.
+"""Tissue classes of HER2+ spots, the pathologist's or transferred ones, and their alignment.
 
 The publishers aligned the sections of a patient to the annotated one, from which the others take
 their labels.
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float64
 from scipy.spatial import cKDTree
 
 from compendium.data.readers.tables import check_numbers, read_table
@@ -93,6 +94,37 @@ def read_alignment(path: Path) -> pd.DataFrame:
     check_numbers(table[["warped_x", "warped_y"]], path)
     table.index = _spot_names(table, path)
     return table[["label", "warped_x", "warped_y"]]
+
+
+def aligned_places(root: Path, name: str, spots: np.ndarray) -> Float64[np.ndarray, "spot 2"]:
+    """Return the place of each spot of a section in the publishers' alignment of its patient.
+
+    Parameters
+    ----------
+    root
+        Folder of the raw files.
+    name
+        The section.
+    spots
+        Names of its counted spots.
+
+    Returns
+    -------
+    Px of the annotated section's image; NaN for a spot that the alignment leaves out.
+
+    Raises
+    ------
+    BadInput
+        Where the file is missing or damaged, or has none of the spots.
+    """
+    path = root / path_of(name, ALIGNMENT)
+    if not path.is_file():
+        raise BadInput(f"no alignment of section {name} in {path}; run compendium fetch her2st")
+    table = read_alignment(path)[["warped_x", "warped_y"]]
+    places = table.reindex(spots).to_numpy(np.float64)
+    if np.isnan(places).all():
+        raise BadInput(f"{path} has no spot of section {name}; fetch it again")
+    return places
 
 
 def _spot_names(table: pd.DataFrame, path: Path) -> pd.Index:

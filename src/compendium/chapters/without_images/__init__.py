@@ -1,0 +1,4 @@
+"""Chapter 9: what counts of sibling sections predict without one image."""
+
+VERSION = 1
+"""Raised when the tables or figures of this chapter change."""
