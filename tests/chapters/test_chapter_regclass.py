@@ -173,17 +173,16 @@ def test_classes_are_judged_on_labels_of_the_section_itself(
 
 
 @pytest.mark.parametrize(
-    ("control", "preliminary", "expected"),
+    ("preliminary", "expected"),
     [
-        (0.1, [], [Verdict.HOLDS, Verdict.HOLDS]),
-        (0.3, [], [Verdict.UNDECIDED, Verdict.HOLDS]),
-        (0.1, ["Hist2ST on frozen features"], [Verdict.UNDECIDED, Verdict.HOLDS]),
-        (0.1, ["Regclass on frozen features"], [Verdict.UNDECIDED] * 2),
+        ([], [Verdict.HOLDS, Verdict.HOLDS]),
+        (["Hist2ST on frozen features"], [Verdict.UNDECIDED, Verdict.HOLDS]),
+        (["Regclass on frozen features"], [Verdict.UNDECIDED] * 2),
     ],
 )
-def test_claims_need_rows_above_the_criterion(control, preliminary, expected):
+def test_claims_need_rows_above_the_criterion(preliminary, expected):
     rows = swept(hist2st=[0.2] * 3, g0=[0.2] * 3, g1=[0.2] * 3)
     scores = judged(GOOD, GOOD)[["cancer_f1", "cancer_auc", "labels_from", "always_f1"]]
     rows = rows.assign(**scores.iloc[0].to_dict())
-    outcomes = decide_all(FINDINGS, with_control(rows, control, preliminary))
+    outcomes = decide_all(FINDINGS, with_control(rows, preliminary=preliminary))
     assert [outcome.verdict for outcome in outcomes.values()] == expected

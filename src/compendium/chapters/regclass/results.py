@@ -34,7 +34,7 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         (of the gamma that is shown, with section and split), curves, cost (both with the
         permuted-image control).
     Facts
-        preliminary (titles of the methods with a row below the criterion).
+        preliminary (titles of methods below the criterion, Regclass at the gamma that is shown).
     """
     fits, permuted = groups["fits"], groups["permuted"]
     every = Fitted([*fits.jobs, *permuted.jobs], [*fits.records, *permuted.records])
@@ -53,7 +53,7 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         "confusion": _each(shown, sections, _cells),
         "curves": every.curves(),
         "cost": every.cost(),
-    }, {"preliminary": preliminary(met, fits.jobs)}
+    }, {"preliminary": preliminary(met, fits.jobs, design.facts["gamma"])}
 
 
 def criterion(table: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
@@ -63,10 +63,11 @@ def criterion(table: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) 
     return comparison.criterion(table, every, jobs)
 
 
-def preliminary(met: pd.DataFrame, jobs: Sequence[Job]) -> list[str]:
-    """Return the titles of the methods of which a row does not meet the criterion."""
-    titles = {key: run.title for key, run in jobs}
-    return list(dict.fromkeys(met.loc[~met["result"], "row"].map(titles)))
+def preliminary(met: pd.DataFrame, jobs: Sequence[Job], gamma: float) -> list[str]:
+    """Return the titles of Hist2ST and of Regclass at the gamma that is shown, if preliminary."""
+    titles = {key: run.title for key, run in jobs if key in ("Hist2ST", f"γ = {gamma:g}")}
+    below = set(met.loc[~met["result"], "row"])
+    return [title for key, title in titles.items() if key in below]
 
 
 def sweep(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
