@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.stats import rankdata
 
 from compendium import versions
@@ -84,7 +84,8 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
     for name, predicted in record.predictions.items():
         section = tested[name]
         rows = record.predicted_rows(section)
-        own_target = native(counted(section, run.target))
+        measured = {kind: target(section)[rows] for kind, target in targets.items()}
+        own = measured[SCORING] if native is wide else native(counted(section, run.target))[rows]
         columns = {
             "cohort": run.cohort,
             "method": run.method,
@@ -99,9 +100,9 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
             "gene": record.genes,
             "panels": panels,
             "spots": len(rows),
-            **agreement(predicted, wide(section)[rows]),
-            **beside_depth(predicted, section, rows, targets),
-            "pcc_native": pcc(predicted, own_target[rows]),
+            **agreement(predicted, measured[SCORING]),
+            **beside_depth(predicted, measured, log_depth(section, wide.shared)[rows]),
+            "pcc_native": pcc(predicted, own),
         }
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
@@ -173,9 +174,8 @@ def agreement(
 
 def beside_depth(
     predicted: Float[np.ndarray, "spot gene"],
-    section: Section,
-    rows: Int[np.ndarray, "spot"],
-    targets: Mapping[str, Target],
+    measured: Mapping[str, Float[np.ndarray, "spot gene"]],
+    depth: Float[np.ndarray, "spot"],
 ) -> dict[str, Float[np.ndarray, "gene"]]:
     """Return the PCC with Pearson residuals, and the partial PCC of both targets given ln T.
 
@@ -183,17 +183,15 @@ def beside_depth(
     ----------
     predicted
         One prediction, scored on both targets as it is.
-    section, rows
-        The section as measured, and the row of each predicted spot in it.
-    targets
-        Those of `scoring_targets`.
+    measured
+        The scoring targets of `scoring_targets`, by name.
+    depth
+        ln T of each spot, see `compendium.evaluation.depth.log_depth`.
     """
-    wide, residuals = (targets[name](section)[rows] for name in (SCORING, PEARSON))
-    depth = log_depth(section, targets[SCORING].shared)[rows]
     return {
-        "partial": partial_pcc(predicted, wide, depth),
-        "pcc_pearson": pcc(predicted, residuals),
-        "partial_pearson": partial_pcc(predicted, residuals, depth),
+        "partial": partial_pcc(predicted, measured[SCORING], depth),
+        "pcc_pearson": pcc(predicted, measured[PEARSON]),
+        "partial_pearson": partial_pcc(predicted, measured[PEARSON], depth),
     }
 
 
