@@ -81,14 +81,24 @@ def test_epochs_and_width_do_not_decide():
     assert not met(FIVE, NOTHING, budget="smoke")
 
 
-def test_errors_are_over_seeds_and_folds_and_a_single_fit_has_none():
-    line = criterion(fits([0.1, 0.3], [0.2, 0.2]), fits([0.1], [0.0]), planned()).iloc[0]
+def test_the_error_is_that_of_folds_and_of_seeds_where_there_is_one_fold():
+    line = criterion(fits([0.1, 0.3], [0.3, 0.3]), fits([0.1], [0.0]), planned()).iloc[0]
     assert line[["fits", "folds", "compared"]].tolist() == [4, 2, 2]
-    assert line["pcc"] == pytest.approx(0.2) and line["permuted"] == pytest.approx(0.05)
-    assert line["error"] == pytest.approx(np.std([0.1, 0.3, 0.2, 0.2], ddof=1) / 2)
-    assert line["gain_error"] == pytest.approx(np.std([0.0, 0.2, 0.2, 0.2], ddof=1) / 2)
+    assert line["pcc"] == pytest.approx(0.25) and line["permuted"] == pytest.approx(0.05)
+    assert line["error"] == pytest.approx(0.05) and line["gain_error"] == pytest.approx(0.1)
+    alone = criterion(fits([0.1, 0.3]), fits([0.1]), planned()).iloc[0]
+    assert alone[["error", "gain_error"]].tolist() == pytest.approx([0.1, 0.1])
+
+
+def test_a_single_fit_and_a_row_without_control_are_preliminary():
     assert not met([[0.9]], [[0.0]]) and met([[0.9, 0.8]], [[0.0]])
-    assert not met(FIVE, []), "no control to be above of"
+    assert not met(FIVE, [])
+    assert met([[0.9, 0.8], [0.9, 0.8]], [[0.0]]), "compared in the fold that has a control"
+
+
+def test_seeds_of_a_fold_do_not_make_up_for_folds():
+    five = [0.3, 0.01, 0.02, 0.01, 0.02]
+    assert not met([[pcc] * 9 for pcc in five], NOTHING)
 
 
 def test_a_constant_prediction_counts_as_no_correlation():

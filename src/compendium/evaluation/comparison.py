@@ -359,9 +359,10 @@ def criterion(own: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) ->
     predicts constants. A trained row meets the criterion if the mean over folds is above 0, and
     above that of its permuted-image control (the same model, trained on tiles that are shuffled
     within each section), by more than two standard errors over seeds and folds, and above the
-    control in at least four of five folds, in all where there are fewer. A single fit has no
-    standard error and does not meet it, nor does the budget smoke. Methods that are controls
-    themselves are exempt.
+    control in at least four of five folds, in all where there are fewer. Seeds of one fold are no
+    independent witnesses: the standard error is that of the means of the folds, and of the seeds
+    where there is one fold. A single fit has none and does not meet the criterion, nor does the
+    budget smoke. Methods that are controls themselves are exempt.
 
     Parameters
     ----------
@@ -382,13 +383,14 @@ def criterion(own: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) ->
     fits = fits.join(control, on=["row", "fold"]).reset_index()
     fits["gain"] = fits["pcc"] - fits["permuted"]
     values = ["pcc", "permuted", "gain"]
+    by_row = fits.groupby("row")[values]
     folds = fits.groupby(["row", "fold"])[values].mean().groupby("row")
-    by_row = fits.groupby("row")
+    error = folds.sem().fillna(by_row.sem())
     lines = folds.mean().assign(
         fits=by_row.size(),
         folds=folds.size(),
-        error=by_row["pcc"].sem(),
-        gain_error=by_row["gain"].sem(),
+        error=error["pcc"],
+        gain_error=error["gain"],
         above=folds["gain"].agg(lambda gain: (gain > 0).sum()),
         compared=folds["gain"].count(),
     )
