@@ -17,7 +17,7 @@ INPUTS = 1
 FIT = 1
 """Training loop, prediction, ensembles."""
 
-SCORES = 1
+SCORES = 2
 """Scores of stored predictions (`data/scores`)."""
 
 

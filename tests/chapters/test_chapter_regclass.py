@@ -10,15 +10,19 @@ from compendium.chapters.regclass.results import (
     BY_SECTION,
     TWO_CLASSES,
     beside_permuted,
+    criterion,
     gamma_changes,
+    preliminary,
     tables,
 )
+from compendium.data.splits import folds
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import compute
 from compendium.evaluation.findings import decide_all
 from compendium.evaluation.results import Results
 from compendium.evaluation.verdict import Verdict
+from compendium.runs import plan_run
 from conftest import tiny_section
 
 SECTIONS = [
@@ -64,6 +68,28 @@ def test_results_hold_all_that_the_page_draws(chapter):
     assert {outcome.verdict for outcome in decide_all(FINDINGS, results).values()} == {
         Verdict.UNDECIDED
     }
+
+
+def test_rows_share_the_control_of_the_gamma_that_is_shown():
+    fit = {"fold": "f", "section": "S"}
+    shift = {"Hist2ST": 0.2, "γ = 0": 0.3, "γ = 1": 0.2, "γ = 10": 0.05}
+    own = pd.DataFrame(
+        [
+            fit | {"row": key, "seed": seed, "pcc": pcc + seed / 1000}
+            for key, pcc in shift.items()
+            for seed in (0, 1)
+        ]
+    )
+    control = pd.DataFrame([fit | {"row": "γ = 1, permuted", "seed": 0, "pcc": 0.1}])
+    split = folds("patient-out", SECTIONS)[0]
+    jobs = [
+        (key, plan_run("tiny", split, method, sections=SECTIONS, panel="all"))
+        for key, method in zip(shift, ["hist2st", *["regclass"] * 3], strict=True)
+    ]
+    met = criterion(own, control, jobs)
+    assert met["result"].tolist() == [True, True, True, False]
+    assert preliminary(met, jobs, 1.0) == []
+    assert preliminary(met, jobs, 10.0) == ["Regclass on frozen features"]
 
 
 @pytest.mark.parametrize(
@@ -185,17 +211,16 @@ def test_classes_are_judged_on_labels_of_the_section_itself(
 
 
 @pytest.mark.parametrize(
-    ("control", "preliminary", "expected"),
+    ("preliminary", "expected"),
     [
-        (0.1, [], [Verdict.REPRODUCED, Verdict.REPRODUCED]),
-        (0.3, [], [Verdict.UNDECIDED, Verdict.REPRODUCED]),
-        (0.1, ["Hist2ST on frozen features"], [Verdict.UNDECIDED, Verdict.REPRODUCED]),
-        (0.1, ["Regclass on frozen features"], [Verdict.UNDECIDED] * 2),
+        ([], [Verdict.REPRODUCED, Verdict.REPRODUCED]),
+        (["Hist2ST on frozen features"], [Verdict.UNDECIDED, Verdict.REPRODUCED]),
+        (["Regclass on frozen features"], [Verdict.UNDECIDED] * 2),
     ],
 )
-def test_claims_need_rows_above_the_criterion(control, preliminary, expected):
+def test_claims_need_rows_above_the_criterion(preliminary, expected):
     rows = swept(hist2st=[0.2] * 6, g0=[0.2] * 6, g1=[0.2] * 6)
     scores = judged(GOOD, GOOD)[["cancer_f1", "cancer_auc", "labels_from", "always_f1"]]
     rows = rows.assign(**scores.iloc[0].to_dict())
-    outcomes = decide_all(FINDINGS, with_control(rows, control, preliminary))
+    outcomes = decide_all(FINDINGS, with_control(rows, preliminary=preliminary))
     assert [outcome.verdict for outcome in outcomes.values()] == expected

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from compendium.chapters.id_loocv.attainable import last_fall, reached, shares
 from compendium.chapters.id_loocv.design import design as plan_chapter
+from compendium.chapters.id_loocv.figures import with_depth
 from compendium.chapters.id_loocv.findings import FINDINGS, LOW
 from compendium.chapters.id_loocv.results import side_by_side, tables
 from compendium.errors import BadInput
@@ -51,6 +53,15 @@ def test_results_hold_all_that_the_page_draws(chapter, tmp_path):
         "colour": False,
         "stnet": True,
     }
+    assert {"partial", "pcc_pearson", "partial_pearson"} <= set(results["scores"])
+    depth = results["depth"]
+    assert depth.groupby(["split", "target"]).size().to_dict() == {
+        ("section-out", "wide"): 3,
+        ("section-out", "pearson"): 3,
+        ("patient-out", "wide"): 2,
+        ("patient-out", "pearson"): 2,
+    }
+    assert set(depth["genes"]) == {12} and depth["depth"].notna().all()
     assert results["matched"]["method"].unique().tolist() == ["colour"]
     assert sorted(results["matched"]["section"]) == ["S1", "S2"], "S3 is its patient's only one"
     assert list(results["tissue"]) == ["spot", "x", "y", "measured", "colour", "stnet"]
@@ -73,6 +84,20 @@ def test_results_hold_all_that_the_page_draws(chapter, tmp_path):
     assert list(read(tmp_path / "kept").tables) == list(results.tables)
     again = differences(chapter(), results)
     assert {each.largest for each in again.values()} == {0.0}, "computed again it is the same"
+
+
+def test_depth_is_a_line_over_the_largest_panel_and_absent_from_earlier_tables():
+    columns = ["split", "panel", "target", "genes", "depth"]
+    rows = [
+        ("section-out", "markers_12", "wide", 12, 0.9),
+        ("section-out", "hvg_769", "wide", 769, 0.2),
+        ("section-out", "hvg_769", "wide", 768, 0.3),
+        ("section-out", "hvg_769", "pearson", 769, 0.7),
+        ("patient-out", "hvg_769", "wide", 769, 0.8),
+    ]
+    (line,) = with_depth(go.Figure(), pd.DataFrame(rows, columns=columns)).layout.shapes
+    assert line.y0 == line.y1 == pytest.approx(0.25)
+    assert not with_depth(go.Figure(), None).layout.shapes
 
 
 @pytest.mark.parametrize(

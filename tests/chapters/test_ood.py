@@ -179,6 +179,9 @@ def test_one_fit_predicts_both_groups_and_tables_stay_small(tables):
         12,
     ]  # the training mean sees no patch to shuffle
     assert sum(len(table) for table in tables.tables.values()) < 1500
+    for name in ("boxes", "medians", "panels"):
+        drawn = tables[name][tables[name]["method"] == "colour"]
+        assert drawn[["partial", "pcc_pearson", "partial_pearson"]].notna().all(axis=None)
     assert tables["distances"]["section"].tolist() == ["S1", "S2", "S3", "T1", "T2"]
 
 

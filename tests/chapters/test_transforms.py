@@ -69,6 +69,13 @@ def test_differences_are_to_log_cpm_of_the_same_method(tables):
     assert len(one) == 3 and one.abs().max() > 0
 
 
+def test_the_second_target_stands_beside_the_common_one_alone(tables):
+    others = ["partial", "pcc_pearson", "partial_pearson"]
+    boxes = tables["boxes"].set_index("scored_on")
+    assert boxes.loc[COMMON, others].notna().all(axis=None)
+    assert boxes.loc[OWN, others].isna().all(axis=None)
+
+
 def test_what_made_the_tables_and_what_is_preliminary(tables):
     met = tables["criterion"].set_index("row")["result"]
     assert met.to_dict() == {row: row.startswith("ridge") for row in met.index}

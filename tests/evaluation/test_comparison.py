@@ -1,5 +1,6 @@
 """The skeleton of a chapter: rows, groups, criterion, seeds, provenance."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -34,27 +35,80 @@ def planned(method: str = "stnet", **words):
     ]
 
 
-@pytest.mark.parametrize(
-    ("pcc", "control", "budget", "result"),
-    [(0.2, 0.1, "laptop", True), (0.1, 0.1, "laptop", False), (0.2, 0.1, "smoke", False)],
-)
-def test_a_result_is_trained_enough_and_above_its_control(pcc, control, budget, result):
-    own, shuffled = (
-        pd.DataFrame({"row": ["head"] * 2, "pcc": [value, value]}) for value in (pcc, control)
-    )
-    line = criterion(own, shuffled, planned(budget=budget)).iloc[0]
-    assert line.tolist() == [
-        "head",
-        pcc,
-        control,
-        budget == "laptop",
-        result,
+def fits(*folds: list[float]) -> pd.DataFrame:
+    """Scores of one row, a list of the PCC of its seeds for each fold."""
+    lines = [
+        {"row": "head", "fold": f"f{fold}", "seed": seed, "section": f"S{fold}", "pcc": pcc}
+        for fold, seeds in enumerate(folds)
+        for seed, pcc in enumerate(seeds)
     ]
+    return pd.DataFrame(lines, columns=["row", "fold", "seed", "section", "pcc"])
+
+
+def met(own, control, **words) -> bool:
+    return bool(criterion(fits(*own), fits(*control), planned(**words))["result"].item())
+
+
+FIVE = [[0.20], [0.22], [0.19], [0.21], [0.20]]
+NOTHING = [[0.0]] * 5
+
+
+def test_a_row_needs_to_be_above_its_control_by_two_standard_errors():
+    noisy = [[0.6], [0.01], [0.02], [0.01], [-0.3]]
+    assert not met(noisy, [[0.0]] * 4 + [[-0.5]]), "above in every fold, by less than the noise"
+    assert met(FIVE, NOTHING)
+    assert not met(FIVE, [[0.19], [0.25], [0.14], [0.24], [0.15]])
+    below_zero = [[each[0] - 0.3] for each in FIVE]
+    assert not met(below_zero, [[-0.5]] * 5), "above its control and below 0"
+
+
+@pytest.mark.parametrize(("folds_above", "result"), [(5, True), (4, True), (3, False)])
+def test_four_of_five_folds_are_above_the_control(folds_above, result):
+    control = [[0.0]] * folds_above + [[0.25]] * (5 - folds_above)
+    own = [[0.9], [0.9], [0.9], [0.9], [0.2]] if folds_above == 4 else [[0.24]] * 5
+    line = criterion(fits(*own), fits(*control), planned()).iloc[0]
+    assert (line["above"], line["compared"], line["result"]) == (folds_above, 5, result)
+
+
+def test_of_fewer_folds_all_are_above():
+    own = [[0.30, 0.31, 0.29]] * 4
+    assert met(own, [[0.0]] * 4)
+    assert not met(own, [[0.0]] * 3 + [[0.32]])
+
+
+def test_epochs_and_width_do_not_decide():
+    assert met(FIVE, NOTHING, epochs=10)
+    assert not met(FIVE, NOTHING, budget="smoke")
+
+
+def test_the_error_is_that_of_folds_and_of_seeds_where_there_is_one_fold():
+    line = criterion(fits([0.1, 0.3], [0.3, 0.3]), fits([0.1], [0.0]), planned()).iloc[0]
+    assert line[["fits", "folds", "compared"]].tolist() == [4, 2, 2]
+    assert line["pcc"] == pytest.approx(0.25) and line["permuted"] == pytest.approx(0.05)
+    assert line["error"] == pytest.approx(0.05) and line["gain_error"] == pytest.approx(0.1)
+    alone = criterion(fits([0.1, 0.3]), fits([0.1]), planned()).iloc[0]
+    assert alone[["error", "gain_error"]].tolist() == pytest.approx([0.1, 0.1])
+
+
+def test_a_single_fit_and_a_row_without_control_are_preliminary():
+    assert not met([[0.9]], [[0.0]]) and met([[0.9, 0.8]], [[0.0]])
+    assert not met(FIVE, [])
+    assert met([[0.9, 0.8], [0.9, 0.8]], [[0.0]]), "compared in the fold that has a control"
+
+
+def test_seeds_of_a_fold_do_not_make_up_for_folds():
+    five = [0.3, 0.01, 0.02, 0.01, 0.02]
+    assert not met([[pcc] * 9 for pcc in five], NOTHING)
+
+
+def test_a_constant_prediction_counts_as_no_correlation():
+    assert met(FIVE, [[float("nan")]] * 5)
+    assert not met([[float("nan")]] * 5, [[-0.1]] * 5)
 
 
 def test_a_control_needs_no_control():
-    own = pd.DataFrame({"row": ["head"], "pcc": [0.2]})
-    assert criterion(own, own[:0], planned("ridge"))["result"].tolist() == [True]
+    found = criterion(fits([0.2]), fits(), planned("ridge"))
+    assert found["result"].tolist() == [True] and np.isnan(found["permuted"].item())
 
 
 def test_groups_are_executed_as_one_and_told_apart(home):
@@ -87,7 +141,7 @@ def test_groups_are_executed_as_one_and_told_apart(home):
     assert (
         facts["records"] == 4
         and facts["stages"]
-        == {"scores": 1, "method stnet": 1, "features": 1, "inputs": 1, "fit": 1}
+        == {"scores": 2, "method stnet": 1, "features": 1, "inputs": 1, "fit": 1}
         and facts["device"].startswith("CPU")
     )
 
@@ -168,6 +222,9 @@ def test_a_score_that_one_seed_lacks_is_missing():
         "spearman": 0.1,
         "rmse": 1.0,
         "pcc_native": 0.1,
+        "partial": 0.1,
+        "pcc_pearson": 0.1,
+        "partial_pearson": 0.1,
     }
     table = pd.DataFrame([line | {"seed": 0, "pcc": 0.2}, line | {"seed": 1, "pcc": float("nan")}])
     assert over_seeds(table)["pcc"].isna().tolist() == [True] and over_seeds(table)[

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 
 from compendium.chapters.id_loocv.matched_sets import matched_gaps, mean_gaps
+from compendium.evaluation.correlation import pcc
 from compendium.evaluation.scores import (
     agreement,
     by_panel,
-    pcc,
+    median_table,
+    on_both_targets,
     per_patient,
     scores,
     scoring_target,
@@ -122,3 +124,52 @@ def test_one_fit_is_scored_on_each_part_of_its_panel(home):
     assert set(rows.xs("all", level="panel")) == {12}
     assert set(rows.xs("hvg(3)", level="panel")) == {3}
     assert set(table["panels"]) == {"all", "hvg(3)+all"}
+
+
+def test_one_prediction_is_scored_on_both_targets_and_given_depth(home):
+    runs = plan_runs(
+        "tiny", SECTIONS, ["section-out"], ["colour"], panel="all", tile_px=32, target="log1p"
+    )
+    records = execute(runs, SECTIONS, device="cpu")
+    table = scores(runs, records, SECTIONS).set_index(["section", "gene"])
+    run, record = next(
+        pair
+        for pair in zip(runs, records, strict=True)
+        if "S2" in pair[1].facts["run"]["split"]["test"]
+    )
+    train = [section for section in SECTIONS if section.name in run.split.train]
+    counts = np.concatenate([section.counts.toarray() for section in train]).astype(float)
+    own = SECTIONS[1].counts.toarray().astype(float)
+    total = own.sum(axis=1)
+    mu = np.outer(total, counts.sum(axis=0) / counts.sum())
+    residuals = (own - mu) / np.sqrt(mu + mu**2 / 100)
+    limit = np.sqrt(len(counts))
+    measured = {
+        "pcc_pearson": np.clip(residuals, -limit, limit),
+        "pcc": np.log1p(1e4 * own / total[:, None]),
+    }
+    names = {"pcc_pearson": "partial_pearson", "pcc": "partial"}
+    design = np.column_stack([np.ones(len(total)), np.log(total)])
+    for score, target in measured.items():
+        sides = record.predictions["S2"].astype(float)[:, 3], target[:, 3]
+        rest = [side - design @ np.linalg.lstsq(design, side, rcond=None)[0] for side in sides]
+        row = table.loc[("S2", "G3")]
+        assert row[score] == pytest.approx(np.corrcoef(*sides)[0, 1], abs=1e-5)
+        assert row[names[score]] == pytest.approx(np.corrcoef(*rest)[0, 1], abs=1e-5)
+
+
+def test_medians_of_both_targets_and_of_a_table_that_has_the_first_alone():
+    table = pd.DataFrame(
+        {
+            "method": ["b", "b", "b", "a"],
+            "pcc": [0.1, 0.2, 0.6, 0.5],
+            "partial": [0.0, 0.1, np.nan, 0.3],
+            "pcc_pearson": [0.4, 0.2, 0.1, 0.2],
+            "partial_pearson": [0.3, 0.3, 0.3, 0.1],
+        }
+    )
+    rows = median_table(on_both_targets(table, ["method"]), ["method"]).set_index("method")
+    assert rows.loc["b"].tolist() == pytest.approx([0.2, 0.05, 0.2, 0.3])
+    assert rows.loc["a"].tolist() == pytest.approx([0.5, 0.3, 0.2, 0.1])
+    first = median_table(on_both_targets(table[["method", "pcc"]], ["method"]), ["method"])
+    assert list(first) == ["method", "PCC (wide)"]

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compendium.evaluation.scores import pcc, scoring_target
+from compendium.evaluation.correlation import partial_pcc, pcc
+from compendium.evaluation.scores import scoring_target
 from compendium.evaluation.within_class import (
     by_method,
     class_means,
     known,
     within_class,
-    within_pcc,
 )
 from compendium.runs import execute, plan_runs
 from conftest import tiny_section
@@ -24,12 +24,12 @@ INSIDE = RNG.normal(size=(40, 2))
 
 def test_who_only_tells_classes_apart_has_nothing_within_them():
     measured = LEVEL + INSIDE
-    assert np.isnan(within_pcc(np.repeat(LEVEL, 2, axis=1) / 3, measured, LABELS)).all()
+    assert np.isnan(partial_pcc(np.repeat(LEVEL, 2, axis=1) / 3, measured, LABELS)).all()
     assert pcc(np.repeat(LEVEL, 2, axis=1), measured).min() > 0.9
 
 
 def test_what_is_right_within_classes_is_found_whatever_the_classes_do():
-    np.testing.assert_allclose(within_pcc(2 * INSIDE - 5 * LEVEL, LEVEL + INSIDE, LABELS), 1)
+    np.testing.assert_allclose(partial_pcc(2 * INSIDE - 5 * LEVEL, LEVEL + INSIDE, LABELS), 1)
     assert pcc(2 * INSIDE - 5 * LEVEL, LEVEL + INSIDE).max() < 0
 
 
@@ -38,16 +38,16 @@ def test_it_is_the_partial_correlation_given_the_class():
     dummies = (LABELS[:, None] == np.unique(LABELS)).astype(float)
     rest = [side - dummies @ np.linalg.lstsq(dummies, side, rcond=None)[0] for side in (one, other)]
     np.testing.assert_allclose(
-        within_pcc(one, other, LABELS),
+        partial_pcc(one, other, LABELS),
         [np.corrcoef(a, b)[0, 1] for a, b in zip(*(r.T for r in rest), strict=True)],
     )
 
 
 def test_a_class_of_one_spot_adds_nothing():
     measured, labels = INSIDE.copy(), np.array(["red"] * 39 + ["blue"])
-    expected = within_pcc(INSIDE[:39] ** 3, measured[:39], labels[:39])
+    expected = partial_pcc(INSIDE[:39] ** 3, measured[:39], labels[:39])
     measured[39] = 1e3
-    np.testing.assert_allclose(within_pcc(INSIDE**3, measured, labels), expected)
+    np.testing.assert_allclose(partial_pcc(INSIDE**3, measured, labels), expected)
 
 
 def test_class_means_are_those_of_training_and_an_unlearned_class_gets_the_mean_of_all():
@@ -100,7 +100,9 @@ def test_stored_runs_are_scored_beside_the_control(home, cohort):
     assert row["control"] == pytest.approx(np.nanmedian(pcc(by_hand, measured)))
     assert row["pcc"] == pytest.approx(np.nanmedian(pcc(record.predictions["S1"][spots], measured)))
     assert row["within"] == pytest.approx(
-        np.nanmedian(within_pcc(record.predictions["S1"][spots], measured, cohort[0].labels[spots]))
+        np.nanmedian(
+            partial_pcc(record.predictions["S1"][spots], measured, cohort[0].labels[spots])
+        )
     )
     assert rows.loc[rows["method"] == "mean", ["pcc", "within"]].isna().all(axis=None)
     summed = by_method(rows).set_index("method").loc["colour"]

@@ -23,7 +23,7 @@ from compendium.data.splits import Split
 from compendium.data.targets.harmony import harmonised
 from compendium.data.targets.transforms import TRANSFORMS, counted, fit_target
 from compendium.data.windows import WINDOWS, windows
-from compendium.evaluation.scores import score
+from compendium.evaluation.scores import COLUMNS, score
 from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES
 from compendium.images.augment.sampling import drawn_from
@@ -393,7 +393,7 @@ def _small_encoder(name: str, weights: str) -> torch.nn.Module:
 def _scores() -> dict[str, Callable[[], np.ndarray]]:
     return {
         f"scores/{name}": lambda name=name: _scored()[name].to_numpy(dtype=np.float64)
-        for name in ("pcc", "spearman", "rmse", "pcc_native")
+        for name in COLUMNS
     }
 
 

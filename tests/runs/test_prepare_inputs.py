@@ -10,7 +10,8 @@ import pytest
 from compendium.data.section import Section
 from compendium.data.splits import Split, folds
 from compendium.data.targets.harmony import harmonised
-from compendium.evaluation.scores import pcc, score
+from compendium.evaluation.correlation import pcc
+from compendium.evaluation.scores import score
 from compendium.images.tissue_filter import not_white
 from compendium.runs import execute, plan_run, run_once
 from compendium.runs.executors.local import Serial

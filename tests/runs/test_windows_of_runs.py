@@ -11,7 +11,8 @@ from compendium.data.section import Section
 from compendium.data.splits import Split
 from compendium.data.windows import half_open, published
 from compendium.evaluation.classification import answers
-from compendium.evaluation.scores import pcc, score, scoring_target
+from compendium.evaluation.correlation import pcc
+from compendium.evaluation.scores import score, scoring_target
 from compendium.methods.layers import Batch, Method
 from compendium.runs import plan_run, run_once, store
 from compendium.runs.export import prediction

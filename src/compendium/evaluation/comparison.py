@@ -15,14 +15,13 @@ from compendium.data.sources import cohort as catalogued
 from compendium.data.splits import PUBLISHED_OOD, Placed, folds
 from compendium.errors import BadInput
 from compendium.evaluation.results import Results
-from compendium.evaluation.scores import scores, summary
+from compendium.evaluation.scores import COLUMNS, TITLES, scores, summary
 from compendium.methods import recipe
 from compendium.runs import Run, execute, plan_run, plan_runs
 from compendium.runs.store import Record
 
 Job = tuple[str, Run]  # the key of a row, and one of its runs
-SCORES = ("pcc", "spearman", "rmse", "pcc_native")
-KEPT = tuple("row method split fold section patient gene panels spots pcc".split())
+KEPT = (*"row method split fold section patient gene panels spots".split(), *TITLES)
 """Columns of the scores, where a chapter keeps those of every gene."""
 
 
@@ -130,7 +129,7 @@ class Fitted:
             scores([run], [record], sections).assign(row=key, method=key, fold=run.split.name)
             for key, run, record in self
         ]
-        empty = pd.DataFrame(columns=["row", "method", "split", "section", "pcc"])
+        empty = pd.DataFrame(columns=["seed", *KEPT])
         return pd.concat(tables, ignore_index=True) if tables else empty
 
     def curves(self) -> pd.DataFrame:
@@ -327,7 +326,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         return table
     groups, means = table.groupby(key, sort=False), table.drop_duplicates(key).set_index(key)
     seeds = groups.size()
-    averaged = {name: groups[name].mean().where(groups[name].count() == seeds) for name in SCORES}
+    averaged = {name: groups[name].mean().where(groups[name].count() == seeds) for name in COLUMNS}
     return means.assign(**averaged).reset_index()[list(table)]
 
 
@@ -354,32 +353,84 @@ def seed_range(seeds: pd.DataFrame) -> pd.DataFrame:
 
 
 def criterion(own: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
-    """Decide which rows meet the minimum training criterion.
+    """Decide which rows meet the minimum training criterion; the others are preliminary.
 
-    A row meets it if it was trained at full width and for enough epochs, and if its median PCC is
-    above that of its permuted-image control: the same model, trained on tiles that are shuffled
-    within each section. A row without such a control needs the training alone.
+    The score of a fit is its median PCC over genes, mean over its test sections; 0 where it
+    predicts constants. A trained row meets the criterion if the mean over folds is above 0, and
+    above that of its permuted-image control (the same model, trained on tiles that are shuffled
+    within each section), by more than two standard errors over seeds and folds, and above the
+    control in at least four of five folds, in all where there are fewer. Seeds of one fold are no
+    independent witnesses: the standard error is that of the means of the folds, and of the seeds
+    where there is one fold. A single fit has none and does not meet the criterion, nor does the
+    budget smoke. Methods that are controls themselves are exempt.
 
     Parameters
     ----------
     own, permuted
-        Scores [row, pcc] of the rows and of their permuted-image controls.
+        Scores [row, fold, seed, section, pcc] of the rows, each seed by itself, and of their
+        permuted-image controls. Only folds with a control are compared with it.
     jobs
         The runs of the rows.
 
     Returns
     -------
-    One line a row: row, pcc, permuted (medians), trained, result (whether the criterion is met).
+    One line a row: row, fits, folds, pcc (mean over folds), error (its standard error), permuted
+    (mean of the control), gain (mean of the differences), gain_error, above (folds above the
+    control), compared (folds with a control), result (whether the criterion is met).
     """
-    trained: dict[str, bool] = {}
-    for key, run in jobs:
-        trained[key] = trained.get(key, True) and run.result
-    medians = [table.groupby("row")["pcc"].median() for table in (own, permuted)]
-    lines = pd.DataFrame({"row": list(trained)})
-    lines["pcc"], lines["permuted"] = (lines["row"].map(each).astype(float) for each in medians)
-    lines["trained"] = np.array(list(trained.values()), dtype=bool)
-    above = (lines["pcc"] > lines["permuted"]) | ~lines["row"].isin(permuted["row"])
-    return lines.assign(result=above & lines["trained"])
+    fits = _by_fit(own).to_frame("pcc")
+    control = _by_fit(permuted).groupby(["row", "fold"]).mean().rename("permuted")
+    fits = fits.join(control, on=["row", "fold"]).reset_index()
+    fits["gain"] = fits["pcc"] - fits["permuted"]
+    values = ["pcc", "permuted", "gain"]
+    by_row = fits.groupby("row")[values]
+    folds = fits.groupby(["row", "fold"])[values].mean().groupby("row")
+    error = folds.sem().fillna(by_row.sem())
+    lines = folds.mean().assign(
+        fits=by_row.size(),
+        folds=folds.size(),
+        error=error["pcc"],
+        gain_error=error["gain"],
+        above=folds["gain"].agg(lambda gain: (gain > 0).sum()),
+        compared=folds["gain"].count(),
+    )
+    runs = dict(jobs)
+    lines = lines.reindex(pd.Index(runs, name="row")).reset_index()
+    counts = ["fits", "folds", "above", "compared"]
+    lines = lines.fillna(dict.fromkeys(counts, 0)).astype(dict.fromkeys(counts, int))
+    exempt = np.array([recipe(run.method).control for run in runs.values()])
+    trained = np.array([run.budget != "smoke" for run in runs.values()])
+    beyond = (lines["pcc"] > 2 * lines["error"]) & (lines["gain"] > 2 * lines["gain_error"])
+    enough = 5 * lines["above"] >= 4 * lines["compared"]
+    columns = "row fits folds pcc error permuted gain gain_error above compared".split()
+    return lines[columns].assign(result=exempt | (trained & beyond & enough))
+
+
+def _by_fit(table: pd.DataFrame) -> pd.Series:
+    """Return the score of each row, fold and seed, see `criterion`."""
+    fit = ["row", "fold", "seed"]
+    medians = table.astype({"pcc": float}).groupby([*fit, "section"])["pcc"].median()
+    return medians.fillna(0.0).groupby(fit).mean()
+
+
+PRINTED = {
+    "row": "row",
+    "pcc": "median PCC",
+    "error": "standard error",
+    "permuted": "permuted-image control",
+    "gain": "above it by",
+    "gain_error": "standard error of that",
+    "above": "folds above it",
+    "compared": "folds with it",
+    "result": "meets the criterion",
+}
+"""Columns of `criterion` that are printed, and their titles."""
+
+
+def criterion_table(results: Results) -> pd.DataFrame:
+    """Return the table `criterion` as pages print it, without what an earlier version lacks."""
+    table = results["criterion"]
+    return table[[name for name in PRINTED if name in table]].rename(columns=PRINTED)
 
 
 def titles(results: Results) -> dict[str, str]:
@@ -489,9 +540,9 @@ def split_jobs(
 
 
 def permuted_controls(planned: Sequence[Job]) -> list[Job]:
-    """Return the permuted-image controls of the rows that are trained enough to be a result."""
+    """Return the permuted-image controls of the rows that can meet the criterion with them."""
     return [
         (key, replace(run, permute=True))
         for key, run in planned
-        if run.result and not recipe(run.method).control
+        if run.budget != "smoke" and not recipe(run.method).control
     ]

@@ -1,21 +1,35 @@
 """Scores of stored predictions against measured counts: one row a run, section and gene, cached."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.stats import pearsonr, rankdata
+from scipy.stats import rankdata
 
 from compendium import versions
 from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
 from compendium.data.targets.transforms import SCORING, Target, counted, fit_target
+from compendium.evaluation.correlation import partial_pcc, pcc
+from compendium.evaluation.depth import log_depth
 from compendium.runs.inputs.prepare import training_set, used
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 from compendium.storage import atomic_file, home
+
+PEARSON = "pearson"
+"""The second target that every run is scored on."""
+COLUMNS = ("pcc", "partial", "pcc_pearson", "partial_pearson", "spearman", "rmse", "pcc_native")
+"""Scores of a run, section and gene."""
+TITLES = {
+    "pcc": "PCC (wide)",
+    "partial": "PCC (wide), given ln T",
+    "pcc_pearson": "PCC (Pearson residuals)",
+    "partial_pearson": "PCC (Pearson residuals), given ln T",
+}
+"""Scores that every row is printed with, by their titles; T is the UMI total of a spot."""
 
 
 def scores(
@@ -33,10 +47,13 @@ def scores(
     Returns
     -------
     One row a run, section and gene: what the run was; pcc, spearman and rmse on the scoring target
-    (ln(1 + 1e4 count / total of the shared genes)), pcc_native on the run's own target; spots
-    (number that the score is over); panels (parts of the run's panel that have the gene, joined
-    by +). A correlation is NaN where prediction or measurement is constant. A spot that was
-    predicted twice (windows=published) counts twice.
+    (ln(1 + 1e4 count / total of the shared genes)), pcc_pearson on Pearson residuals fitted on the
+    run's training sections; partial and partial_pearson, the same correlations given ln T, where T
+    is the UMI total of the spot over the shared genes, at least 1; pcc_native on the run's own
+    target; spots (number that the score is over); panels (parts of the run's panel that have the
+    gene, joined by +). The prediction is the same for every target. A correlation is NaN where
+    prediction or measurement is constant. A spot that was predicted twice (windows=published)
+    counts twice.
     """
     tables = [_cached(run, record, sections) for run, record in zip(runs, records, strict=True)]
     return pd.concat(tables, ignore_index=True)
@@ -56,7 +73,9 @@ def _cached(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFra
 def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame:
     """Score every test section of one record; see `scores`."""
     tested = {section.name: section for section in used(run, sections)}
-    wide = scoring_target(record.genes, list(tested.values()))
+    trained_on = [tested[name] for name in run.split.train]
+    targets = scoring_targets(record.genes, trained_on, list(tested.values()))
+    wide = targets[SCORING]
     train, native = (
         training_set(run, sections) if run.target != SCORING or "+" in run.panel else ([], wide)
     )
@@ -65,7 +84,8 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
     for name, predicted in record.predictions.items():
         section = tested[name]
         rows = record.predicted_rows(section)
-        own_target = native(counted(section, run.target))
+        measured = {kind: target(section)[rows] for kind, target in targets.items()}
+        own = measured[SCORING] if native is wide else native(counted(section, run.target))[rows]
         columns = {
             "cohort": run.cohort,
             "method": run.method,
@@ -80,8 +100,9 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
             "gene": record.genes,
             "panels": panels,
             "spots": len(rows),
-            **agreement(predicted, wide(section)[rows]),
-            "pcc_native": pcc(predicted, own_target[rows]),
+            **agreement(predicted, measured[SCORING]),
+            **beside_depth(predicted, measured, log_depth(section, wide.shared)[rows]),
+            "pcc_native": pcc(predicted, own),
         }
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
@@ -122,6 +143,24 @@ def scoring_target(genes: list[str], sections: Sequence[Section]) -> Target:
     return fit_target(SCORING, genes, list(sections), shared_genes(list(sections)))
 
 
+def scoring_targets(
+    genes: list[str], train: Sequence[Section], sections: Sequence[Section]
+) -> dict[str, Target]:
+    """Return the two scoring targets by name: wide, and Pearson residuals fitted on training.
+
+    Parameters
+    ----------
+    genes
+        The panel.
+    train
+        Training sections; all of their spots, as measured, fit the Pearson residuals.
+    sections
+        All sections of the run, whose shared genes count for the total of a spot.
+    """
+    shared = shared_genes(list(sections))
+    return {name: fit_target(name, genes, list(train), shared) for name in (SCORING, PEARSON)}
+
+
 def agreement(
     predicted: Float[np.ndarray, "spot gene"], measured: Float[np.ndarray, "spot gene"]
 ) -> dict[str, Float[np.ndarray, "gene"]]:
@@ -133,19 +172,27 @@ def agreement(
     }
 
 
-def pcc(
-    predicted: Float[np.ndarray, "spot gene"], measured: Float[np.ndarray, "spot gene"]
-) -> Float[np.ndarray, "gene"]:
-    """Return the Pearson correlation of each gene over spots, in double precision.
+def beside_depth(
+    predicted: Float[np.ndarray, "spot gene"],
+    measured: Mapping[str, Float[np.ndarray, "spot gene"]],
+    depth: Float[np.ndarray, "spot"],
+) -> dict[str, Float[np.ndarray, "gene"]]:
+    """Return the PCC with Pearson residuals, and the partial PCC of both targets given ln T.
 
-    NaN where prediction or measurement is constant.
+    Parameters
+    ----------
+    predicted
+        One prediction, scored on both targets as it is.
+    measured
+        The scoring targets of `scoring_targets`, by name.
+    depth
+        ln T of each spot, see `compendium.evaluation.depth.log_depth`.
     """
-    predicted, measured = predicted.astype(np.float64), measured.astype(np.float64)
-    varies = (np.ptp(predicted, axis=0) > 0) & (np.ptp(measured, axis=0) > 0)
-    result = np.full(predicted.shape[1], np.nan)
-    if varies.any() and len(predicted) > 1:
-        result[varies] = pearsonr(predicted[:, varies], measured[:, varies], axis=0).statistic
-    return result
+    return {
+        "partial": partial_pcc(predicted, measured[SCORING], depth),
+        "pcc_pearson": pcc(predicted, measured[PEARSON]),
+        "partial_pearson": partial_pcc(predicted, measured[PEARSON], depth),
+    }
 
 
 SHARES = {"low": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "high": 0.95}
@@ -169,6 +216,28 @@ def summary(
         "mean": groups.mean(),
     }
     return pd.DataFrame(columns).reset_index()
+
+
+def on_both_targets(
+    table: pd.DataFrame, by: Sequence[str] = ("method", "split", "section")
+) -> pd.DataFrame:
+    """Return `summary` of the PCC, with the medians of its other target and given ln T.
+
+    Returns
+    -------
+    The columns of `summary`, and partial, pcc_pearson, partial_pearson (medians), as far as the
+    table has them: tables published by an earlier version have the PCC alone.
+    """
+    others = [name for name in TITLES if name in table and name != "pcc"]
+    medians = table.groupby(list(by), sort=False)[others].median().reset_index(drop=True)
+    return summary(table, by).join(medians)
+
+
+def median_table(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Select from a table of `on_both_targets` some columns and the medians, with their titles."""
+    names = {"median" if name == "pcc" else name: title for name, title in TITLES.items()}
+    held = {name: title for name, title in names.items() if name in rows}
+    return rows[[*columns, *held]].rename(columns=held)
 
 
 def per_patient(

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from compendium.data.section import Section
 from compendium.data.targets.transforms import Target
 from compendium.evaluation.classification import known
-from compendium.evaluation.scores import pcc, scoring_target
+from compendium.evaluation.correlation import partial_pcc, pcc
+from compendium.evaluation.scores import scoring_target
 from compendium.runs.inputs.batches import labels_of
 from compendium.runs.inputs.prepare import used
 from compendium.runs.run import Run
@@ -20,32 +21,6 @@ from compendium.runs.store import Record
 
 FACTS = "method title split section patient labels spots classes unlearned".split()
 VALUES = ["pcc", "within", "control"]
-
-
-def centred(
-    values: Float[np.ndarray, "spot gene"], labels: np.ndarray
-) -> Float[np.ndarray, "spot gene"]:
-    """Subtract the mean of each class, gene by gene; a class of one spot becomes exactly 0."""
-    return values.astype(np.float64) - class_means(values, labels, labels)
-
-
-def within_pcc(
-    predicted: Float[np.ndarray, "spot gene"],
-    measured: Float[np.ndarray, "spot gene"],
-    labels: np.ndarray,
-) -> Float[np.ndarray, "gene"]:
-    """Return the partial correlation of each gene given the class.
-
-    It is the correlation over all spots after the mean of each class is taken from both sides.
-    Every spot counts once. NaN where one side does not vary within any class.
-    """
-    sides = (predicted, measured)
-    rest = [centred(side, labels) for side in sides]
-    constant = [  # up to a residue of rounding
-        np.abs(inner).max(axis=0, initial=0) <= 1e-6 * np.abs(side).max(axis=0, initial=0)
-        for inner, side in zip(rest, sides, strict=True)
-    ]
-    return np.where(constant[0] | constant[1], np.nan, pcc(*rest))
 
 
 def class_means(
@@ -97,7 +72,7 @@ def within_class(
             row |= {"section": name, "patient": section.patient, "labels": section.labels_line}
             row |= {"spots": len(labels), "classes": len(np.unique(labels))} | controls[key]
             row["pcc"] = _median(pcc(predicted[spots], measured))
-            row["within"] = _median(within_pcc(predicted[spots], measured, labels))
+            row["within"] = _median(partial_pcc(predicted[spots], measured, labels))
             rows.append(row)
     table = pd.DataFrame(rows, columns=[*FACTS, *VALUES]).astype(dict.fromkeys(VALUES, float))
     return table.groupby(FACTS, sort=False)[VALUES].mean().reset_index()

@@ -52,7 +52,6 @@ VISIUM = {
 FROZEN_TILE_PX = 224
 """Side in pixels of the tiles behind frozen features, the same for every method."""
 
-RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is preliminary
 IN_LINE = (*PROTOCOLS["clean"], "budget", "members", "tile_um", "windows", "precision")
 PRECISIONS = ("float32", "bf16")
 
@@ -157,15 +156,6 @@ class Run:
         now = vars(self) | {"split": self.split.rule}
         changed = [f"{name} = {now[name]}" for name in IN_LINE if now[name] != preset[name]]
         return f"{self.protocol}, except {', '.join(changed)}" if changed else self.protocol
-
-    @property
-    def result(self) -> bool:
-        """Whether the run meets the minimum training criterion; below it a run is preliminary."""
-        facts = recipe(self.method)
-        if facts.control or self.budget == "smoke":
-            return facts.control
-        width = dict(self.model).get("width", RESULT_WIDTH)
-        return self.epochs >= RESULT_EPOCHS and (facts.unit == "spot" or width >= RESULT_WIDTH)
 
     def versions(self) -> dict[str, int]:
         """Return the version of the method and of every stage that the run passes through."""

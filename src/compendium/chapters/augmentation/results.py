@@ -12,7 +12,7 @@ from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Job, Tables
 from compendium.evaluation.paired import Comparison, describe, differences
 from compendium.evaluation.results import Results
-from compendium.evaluation.scores import by_panel, summary
+from compendium.evaluation.scores import by_panel, on_both_targets
 from compendium.images.stain import store as stain
 from compendium.images.stain.augment import VISIUM
 from compendium.images.stain.colour_spaces import lab
@@ -37,9 +37,9 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     table = fits.scores(sections)
     table = table.assign(role=table["section"].map(roles))
     by_row = {
-        "boxes": summary(table, by),
-        "panels": summary(by_panel(table), ["panel", *by]),
-        "sections": summary(table, [*by, "section", "patient"]),
+        "boxes": on_both_targets(table, by),
+        "panels": on_both_targets(by_panel(table), ["panel", *by]),
+        "sections": on_both_targets(table, [*by, "section", "patient"]),
         "differences": to_reference(table, roles),
     }
     training = [section for section in sections if roles[section.name] == TRAINING]
@@ -79,14 +79,11 @@ def to_reference(table: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFrame:
 
 
 def criterion(table: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
-    """Return `comparison.criterion`, with one permuted-image control for all rows of a method.
-
-    Where the plain row of a method is not above its control, no row of the method is a result.
-    """
-    lines = comparison.criterion(table, permuted, jobs)
-    method = lines["row"].map({key: run.method for key, run in jobs})
-    not_above = lines["permuted"].notna() & ~(lines["pcc"] > lines["permuted"])
-    return lines.assign(result=lines["result"] & ~method.isin(method[not_above]))
+    """Return `comparison.criterion`, with one permuted-image control for all rows of a method."""
+    methods = {key: run.method for key, run in jobs}
+    control = permuted.assign(method=permuted["row"].map(methods)).drop(columns="row")
+    rows = pd.DataFrame(methods.items(), columns=["row", "method"])
+    return comparison.criterion(table, control.merge(rows, on="method"), jobs)
 
 
 def tile_colours(

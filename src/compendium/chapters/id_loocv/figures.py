@@ -5,10 +5,31 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from compendium.chapters.id_loocv.design import SPLITS
 from compendium.chapters.id_loocv.matched_sets import COMPARED
 from compendium.data.section import Section
+from compendium.data.targets.transforms import SCORING
 from compendium.plots import style
 from compendium.plots.style import COLOURS, plain
+
+
+def with_depth(fig: go.Figure, depth: pd.DataFrame | None) -> go.Figure:
+    """Draw as a line what the depth of the test spots alone would score, section left out.
+
+    Parameters
+    ----------
+    fig
+        Boxes of the PCC by method.
+    depth
+        Table `depth` of the chapter, of which the part of the panel with the most genes is drawn;
+        None where an earlier version made the tables.
+    """
+    if depth is None:
+        return fig
+    rows = depth[(depth["split"] == SPLITS[0]) & (depth["target"] == SCORING)]
+    rows = rows[rows["panel"] == rows.loc[rows["genes"].idxmax(), "panel"]]
+    label = {"annotation_text": "depth of the spot", "annotation_position": "top left"}
+    return fig.add_hline(y=float(rows["depth"].mean()), line_dash="dash", line_width=1, **label)
 
 
 def matched_sets(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:

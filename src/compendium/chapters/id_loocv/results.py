@@ -13,11 +13,19 @@ from compendium.data.sources import cohort as catalogued
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Tables, by_seed, criterion, over_seeds
+from compendium.evaluation.depth import depth_oracle
 from compendium.evaluation.results import Results
-from compendium.evaluation.scores import by_panel, scoring_target, summary
+from compendium.evaluation.scores import (
+    TITLES,
+    by_panel,
+    on_both_targets,
+    scoring_target,
+    scoring_targets,
+)
 from compendium.evaluation.within_class import within_class
+from compendium.runs.inputs.prepare import used
 
-KEPT = tuple("method split section patient gene panels spots pcc rmse".split())
+KEPT = (*"method split section patient gene panels spots".split(), *TITLES, "rmse")
 """Columns of the scores that are kept."""
 
 
@@ -27,9 +35,9 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     Returns
     -------
     Tables
-        scores (means over seeds), seeds (median PCC of each), criterion (of a result), matched
-        (see `matched_gaps`), tissue and curves (first seed), cost, attainable (synthetic cohorts
-        only), within (PCC within tissue classes).
+        scores (means over seeds), depth (see `depth_medians`), seeds (median PCC of each),
+        criterion (section left out), matched (see `matched_gaps`), tissue and curves (first seed),
+        cost, attainable (synthetic cohorts only), within (PCC within tissue classes).
     Facts
         depth (median UMI total of each section), gene (of the tissue map).
     """
@@ -37,12 +45,13 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     fits, every = groups["fits"].of(order), groups["fits"].scores(sections)
     means = over_seeds(every)
     scores = means[means["method"].isin(order)]
-    first = scores[scores["split"] == SPLITS[0]]
+    first, each_seed = (table[table["split"] == SPLITS[0]] for table in (scores, every))
     jobs = [job for job in fits.jobs if job[1].split.rule == SPLITS[0]]
     tissue, gene = _tissue(design, fits.once, sections)
     found = {
         "scores": scores[list(KEPT)],
-        "criterion": criterion(first, permuted, jobs),
+        "depth": depth_medians(fits.once, sections, scores),
+        "criterion": criterion(each_seed, permuted, jobs),
         "matched": _matched(design, means, groups["matched"], sections),
         "tissue": tissue,
         "curves": fits.once.curves(),
@@ -53,6 +62,37 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     }
     depth = {s.name: float(np.median(np.asarray(s.counts.sum(axis=1)))) for s in sections}
     return found, {"depth": depth, "gene": gene}
+
+
+def depth_medians(fits: Fitted, sections: Sequence[Section], scores: pd.DataFrame) -> pd.DataFrame:
+    """Score the depth of the test spots as if it were a prediction, see `depth_oracle`.
+
+    Parameters
+    ----------
+    fits
+        Fits of one seed.
+    sections
+        The sections.
+    scores
+        Scores of the fits, for the part of the panel that a gene is of.
+
+    Returns
+    -------
+    One row a split, part of the panel, target and test section: split, panel, target, section,
+    patient, genes, and the medians over genes of depth and depth_without_lowest.
+    """
+    by_name, tables = {section.name: section for section in sections}, []
+    for run, record in {run.split: (run, record) for _, run, record in fits}.values():
+        train = [by_name[name] for name in run.split.train]
+        targets = scoring_targets(record.genes, train, used(run, sections))
+        own = [depth_oracle(by_name[name], train, targets) for name in run.split.test]
+        tables.append(pd.concat(own).assign(split=run.split.rule))
+    place = ["split", "section", "gene"]
+    panels = scores[[*place, "patient", "panels"]].drop_duplicates(place)
+    lines = by_panel(pd.concat(tables).merge(panels, on=place))
+    groups = lines.groupby(["split", "panel", "target", "section", "patient"], sort=False)
+    medians = groups[["depth", "depth_without_lowest"]].median()
+    return medians.assign(genes=groups.size()).reset_index()
 
 
 def titles(results: Results) -> dict[str, str]:
@@ -68,8 +108,8 @@ def titled(wide: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
 
 
 def quartiles(scores: pd.DataFrame, by: Sequence[str], titles: Mapping[str, str]) -> pd.DataFrame:
-    """Return `compendium.evaluation.scores.summary` with the title of each method."""
-    table = summary(scores, by)
+    """Return `compendium.evaluation.scores.on_both_targets` with the title of each method."""
+    table = on_both_targets(scores, by)
     return table.assign(title=table["method"].map(titles))
 
 
@@ -84,13 +124,15 @@ def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     One row a part of the panel, split and method: panel, split, method, median (PCC over genes and
-    sections), sections (list of the names compared).
+    sections), partial, pcc_pearson, partial_pearson (medians too), sections (list of the names
+    compared).
     """
     splits = scores.groupby("section")["split"].nunique()
     names = sorted(splits.index[splits == scores["split"].nunique()])
     compared = by_panel(scores[scores["section"].isin(names)])
-    rows = summary(compared, ["panel", "split", "method"])
-    return rows[["panel", "split", "method", "median"]].assign(sections=[names] * len(rows))
+    rows = on_both_targets(compared, ["panel", "split", "method"])
+    held = [name for name in ("median", *TITLES) if name in rows]
+    return rows[["panel", "split", "method", *held]].assign(sections=[names] * len(rows))
 
 
 def _matched(

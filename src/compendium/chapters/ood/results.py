@@ -10,10 +10,18 @@ from compendium.chapters.ood import shift
 from compendium.data.partition import INSIDE, OUTSIDE
 from compendium.data.section import Section
 from compendium.evaluation import comparison
-from compendium.evaluation.comparison import Design, Fitted, Job, Tables, by_seed, over_seeds
+from compendium.evaluation.comparison import (
+    Design,
+    Fitted,
+    Job,
+    Tables,
+    by_seed,
+    criterion,
+    over_seeds,
+)
 from compendium.evaluation.describe import channel_shares
 from compendium.evaluation.results import Results
-from compendium.evaluation.scores import by_panel, summary
+from compendium.evaluation.scores import by_panel, on_both_targets, summary
 from compendium.images.encoders import FROZEN
 from compendium.images.features import features
 from compendium.methods import recipe
@@ -43,14 +51,16 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         for name in ("fits", "permuted")
     )
     scores, once = over_seeds(every), groups["fits"].once
-    medians = summary(scores, BY_SECTION)
+    medians = on_both_targets(scores, BY_SECTION)
     controls = summary(permuted, BY_SECTION) if len(permuted) else medians[:0]
+    inside = [table[table["role"] == INSIDE] for table in (every, permuted)]
+    met = criterion(*inside, groups["fits"].jobs).set_index("row")["result"]
     found = {
         **_shift(sections, roles, groups["fits"]),
         "medians": medians,
-        "boxes": summary(scores, ["method", "role"]),
-        "panels": summary(by_panel(scores), ["panel", "role", "method"]),
-        "rows": rows(once.jobs, medians, controls),
+        "boxes": on_both_targets(scores, ["method", "role"]),
+        "panels": on_both_targets(by_panel(scores), ["panel", "role", "method"]),
+        "rows": rows(once.jobs, medians, controls, met),
         "curves": once.curves(),
         "seeds": by_seed(every),
         "cost": groups["fits"].cost(),
@@ -58,7 +68,9 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     return found, {"genes": int(scores["gene"].nunique())}
 
 
-def rows(jobs: Sequence[Job], medians: pd.DataFrame, permuted: pd.DataFrame) -> pd.DataFrame:
+def rows(
+    jobs: Sequence[Job], medians: pd.DataFrame, permuted: pd.DataFrame, met: pd.Series
+) -> pd.DataFrame:
     """Compare validation and test of each method.
 
     Parameters
@@ -68,27 +80,26 @@ def rows(jobs: Sequence[Job], medians: pd.DataFrame, permuted: pd.DataFrame) -> 
     medians, permuted
         Medians over genes [method, role, section, median] of the fits and of their
         permuted-image controls.
+    met
+        Whether each method meets the minimum training criterion in validation.
 
     Returns
     -------
     One row a method: method, title, control; validation and test (means over the sections of a
     role of the median PCC), drop = validation − test; the permuted-image control in both;
     fell, rose (whether every test section is below, or above, every validation section); result
-    (whether the row meets the minimum training criterion: trained enough, and in validation above
-    its permuted-image control).
+    (`met`).
     """
     runs = {run.method: run for _, run in jobs}
     own, low, high = (_by_role(medians, reduce, runs) for reduce in ("mean", "min", "max"))
     control = _by_role(permuted, "mean", runs)
-    above = ~own.index.isin(permuted["method"]) | (own[INSIDE] > control[INSIDE])
-    trained = np.array([run.result for run in runs.values()])
     titles = {name: (run.title, recipe(name).control) for name, run in runs.items()}
     table = pd.DataFrame.from_dict(titles, "index", columns=["title", "control"]).join(own)
     table = table.assign(drop=own[INSIDE] - own[OUTSIDE]).join(control.add_prefix("permuted "))
     return table.assign(
         fell=high[OUTSIDE] < low[INSIDE],
         rose=low[OUTSIDE] > high[INSIDE],
-        result=above & trained,
+        result=met.reindex(own.index),
     ).reset_index(names="method")
 
 

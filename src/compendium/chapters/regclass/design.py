@@ -57,7 +57,6 @@ def design(
     facts = {
         "epochs": first.epochs,
         "gamma": gamma,
-        "preliminary": list(dict.fromkeys(run.title for _, run in fits if not run.result)),
         "distill": model["distill"],
         "changed": comparison.changed(first),
     }

@@ -7,11 +7,11 @@ import pandas as pd
 
 from compendium.data.section import Section
 from compendium.data.sources import raw_folder
-from compendium.evaluation import classification
+from compendium.evaluation import classification, comparison
 from compendium.evaluation.classification import labelling, transfer
-from compendium.evaluation.comparison import Design, Fitted, Tables
+from compendium.evaluation.comparison import Design, Fitted, Job, Tables
 from compendium.evaluation.results import Results
-from compendium.evaluation.scores import by_panel, summary
+from compendium.evaluation.scores import by_panel, on_both_targets
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 
@@ -29,26 +29,45 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     Returns
     -------
     Tables
-        labels and transfer (see `compendium.evaluation.classification`), panels (summary by part
-        of the panel, row and split), sweep (see `sweep`), by_class, roc and confusion (of the
-        gamma that is shown, with section and split), curves, cost (both with the permuted-image
-        control).
+        labels and transfer (see `compendium.evaluation.classification`), panels (medians by part
+        of the panel, row and split), criterion, sweep (see `sweep`), by_class, roc and confusion
+        (of the gamma that is shown, with section and split), curves, cost (both with the
+        permuted-image control).
+    Facts
+        preliminary (titles of methods below the criterion, Regclass at the gamma that is shown).
     """
     fits, permuted = groups["fits"], groups["permuted"]
     every = Fitted([*fits.jobs, *permuted.jobs], [*fits.records, *permuted.records])
-    panels = summary(by_panel(fits.scores(sections)), ["panel", "row", "split"])
+    table = fits.scores(sections)
+    panels = on_both_targets(by_panel(table), ["panel", "row", "split"])
+    met = criterion(table, permuted.scores(sections), fits.jobs)
     shown = fits.of([f"γ = {design.facts['gamma']:g}"])
     return {
         "labels": labelling(sections),
         "transfer": transfer(sections, raw_folder("her2st")),
         "panels": panels.rename(columns={"row": "method"}),
+        "criterion": met,
         "sweep": sweep(every, sections),
         "by_class": _each(shown, sections, classification.by_class),
         "roc": _each(shown, sections, classification.roc),
         "confusion": _each(shown, sections, _cells),
         "curves": every.curves(),
         "cost": every.cost(),
-    }, {}
+    }, {"preliminary": preliminary(met, fits.jobs, design.facts["gamma"])}
+
+
+def criterion(table: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
+    """Return `comparison.criterion`, with the one permuted-image control for all rows."""
+    keys = list(dict(jobs))
+    every = pd.concat([permuted.assign(row=key) for key in keys], ignore_index=True)
+    return comparison.criterion(table, every, jobs)
+
+
+def preliminary(met: pd.DataFrame, jobs: Sequence[Job], gamma: float) -> list[str]:
+    """Return the titles of Hist2ST and of Regclass at the gamma that is shown, if preliminary."""
+    titles = {key: run.title for key, run in jobs if key in ("Hist2ST", f"γ = {gamma:g}")}
+    below = set(met.loc[~met["result"], "row"])
+    return [title for key, title in titles.items() if key in below]
 
 
 def sweep(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:

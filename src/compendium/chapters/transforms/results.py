@@ -10,9 +10,10 @@ from compendium.chapters.transforms.design import REFERENCE, TRANSFORMS, method_
 from compendium.data.section import Section
 from compendium.data.targets.transforms import counted
 from compendium.evaluation.comparison import Design, Fitted, Job, Tables, criterion
+from compendium.evaluation.correlation import pcc
 from compendium.evaluation.paired import Comparison, differences
 from compendium.evaluation.results import Results
-from compendium.evaluation.scores import by_panel, pcc, summary
+from compendium.evaluation.scores import TITLES, by_panel, on_both_targets
 from compendium.runs.inputs.prepare import training_set
 
 OWN, COMMON = "own target", "common target"
@@ -40,9 +41,9 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     table, permuted = (scored(groups[name], sections) for name in ("fits", "permuted"))
     common, shuffled = (each[each["scored_on"] == COMMON] for each in (table, permuted))
     return {
-        "boxes": summary(table, ROW),
-        "medians": summary(table, [*ROW, "section", "patient"]),
-        "panels": summary(by_panel(table), ["panel", *ROW]),
+        "boxes": on_both_targets(table, ROW),
+        "medians": on_both_targets(table, [*ROW, "section", "patient"]),
+        "panels": on_both_targets(by_panel(table), ["panel", *ROW]),
         "paired": paired(table, titles),
         "depth": depth(fits.jobs, sections),
         "spread": spread(table),
@@ -59,13 +60,15 @@ def scored(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
     Returns
     -------
     The columns of `Fitted.scores` with transform and scored_on; method is the method's own name.
+    Given ln T and on Pearson residuals a fit is scored once, in the lines of the common target.
     """
     table = fits.scores(sections)
     if table.empty:
         return table.assign(scored_on="")
     parts = table["row"].str.partition(":")
     table = table.assign(method=parts[0], transform=parts[2], scored_on=COMMON)
-    own = table.assign(scored_on=OWN, pcc=table["pcc_native"])
+    others = dict.fromkeys(set(TITLES) - {"pcc"}, np.nan)
+    own = table.assign(scored_on=OWN, pcc=table["pcc_native"], **others)
     return pd.concat([own, table], ignore_index=True)
 
 
