@@ -20,6 +20,8 @@ N_SPLITS = 20
 LEAST_CORRELATION = 0.05
 """Mean correlation of halves below which no share of a ceiling is taken."""
 
+SET_COLUMNS = "section patient set genes halves attainable attainable_gene".split()
+
 Values = Float[np.ndarray, "spot gene"]
 PerGene = Float[np.ndarray, "gene"]
 
@@ -144,7 +146,7 @@ def by_set(
     sections, shared, n_splits
         See `by_gene`.
     sets
-        Name -> genes; those that are not shared are left out.
+        Name -> genes; those that are not shared are left out, and sets of which fewer than two are.
 
     Returns
     -------
