@@ -14,6 +14,7 @@ from compendium.data.section import Section
 from compendium.data.sources import catalogue
 from compendium.errors import BadInput
 from compendium.storage import computed_once, home, resource
+from compendium.texts import read_yaml
 
 PUBLISHED = ("markers_12", "hvg_769", "hvg_685", "hvg_785")
 CHOSEN = re.compile(r"hvg(_union)?\((\d+)\)")
@@ -67,6 +68,12 @@ def published(name: str) -> tuple[str, ...]:
         mend = f"known: {', '.join(PUBLISHED)}, hvg(N), hvg_union(N), all, joined by +"
         raise BadInput(f"unknown panel {name!r}; {mend}")
     return tuple(resource(f"genes/{name}.txt").read_text().split())
+
+
+@cache
+def gene_sets() -> dict[str, list[str]]:
+    """Return the gene sets of data/genes/sets.yaml by name."""
+    return {name: facts["genes"] for name, facts in read_yaml(resource("genes/sets.yaml")).items()}
 
 
 def shared_genes(sections: list[Section]) -> list[str]:

@@ -11,7 +11,7 @@ from compendium.chapters.data_review.sections import spot_facts, umi_totals
 from compendium.data.section import NO_LABEL, Section
 from compendium.evaluation.describe import TILES
 from compendium.plots.slides import CLASS_COLOURS, GREY
-from compendium.plots.style import SEQUENTIAL, colour_of, lay_slide, plain
+from compendium.plots.style import COLOURS, SEQUENTIAL, colour_of, lay_slide, plain
 
 GAP = 0.9
 """Room between two patients, in sections."""
@@ -179,3 +179,64 @@ def _markers(spots: pd.DataFrame, name: str, colour: Mapping) -> go.Scatter:
     places, facts = {"x": spots["x"], "y": spots["y"]}, spots[["spot", "umi"]]
     shown = {"mode": "markers", "marker": marker, "customdata": facts, "hovertemplate": hover}
     return go.Scatter(**places, **shown, name=name)
+
+
+def ceilings(numbers: pd.DataFrame, table: pd.DataFrame) -> go.Figure:
+    """Draw the attainable correlation of a section's genes against the section's depth.
+
+    Parameters
+    ----------
+    numbers
+        Table of `section_numbers`.
+    table
+        Table of `compendium.evaluation.ceiling.by_gene`.
+    """
+    quartiles = table.groupby("section")["attainable"].quantile([0.25, 0.5, 0.75]).unstack()
+    places = numbers.set_index("section").join(quartiles)
+    colours = colour_of(list(dict.fromkeys(places["patient"])))
+    fig = go.Figure()
+    for patient, mine in places.groupby("patient", sort=False):
+        arms = [(mine[q] - mine[0.5]).abs().tolist() for q in (0.75, 0.25)]
+        fig.add_scatter(
+            x=mine["umi_median"].tolist(),
+            y=mine[0.5].tolist(),
+            error_y={"type": "data", "array": arms[0], "arrayminus": arms[1], "width": 0},
+            mode="markers",
+            marker={"color": colours[patient], "size": 8},
+            name=f"patient {patient}",
+            customdata=mine.index.tolist(),
+            hovertemplate="section %{customdata}<br>%{x:,.0f} UMIs: %{y:.2f}<extra></extra>",
+        )
+    low, high = places["umi_median"].clip(lower=1).min(), places["umi_median"].max()
+    ends = np.log10([low / 1.25, high * 1.25]).tolist()
+    fig.update_xaxes(type="log", range=ends, title_text="median UMIs of a spot")
+    fig.update_xaxes(**_log_ticks(low / 1.6, high * 1.6))
+    fig.update_yaxes(range=[0, 1], title_text="attainable PCC of a gene")
+    return plain(fig, 420)
+
+
+def gene_sets(table: pd.DataFrame) -> go.Figure:
+    """Draw the attainable correlation of the mean of each gene set beside that of its genes.
+
+    Parameters
+    ----------
+    table
+        Table of `compendium.evaluation.ceiling.by_set`.
+    """
+    fig = go.Figure()
+    names = {"attainable": "mean of the set", "attainable_gene": "one gene of it (median)"}
+    for column, (colour, name) in zip(
+        names, zip(COLOURS, names.values(), strict=False), strict=True
+    ):
+        fig.add_box(
+            x=table[column].astype(float).tolist(),
+            y=table["set"].tolist(),
+            orientation="h",
+            name=name,
+            marker_color=colour,
+            boxpoints="all",
+            customdata=table["section"].tolist(),
+            hovertemplate="section %{customdata}: %{x:.2f}<extra></extra>",
+        )
+    fig.update_xaxes(range=[0, 1], title_text="attainable PCC")
+    return plain(fig, 120 + 70 * table["set"].nunique(), boxmode="group")

@@ -3,21 +3,24 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import pdist
 
 from compendium.chapters.data_review import sections as describe
+from compendium.data.panels import gene_sets
 from compendium.data.panels import panel as panel_genes
 from compendium.data.prepare import one_by_one, prepared_names
 from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as catalogued
-from compendium.evaluation import published
+from compendium.evaluation import ceiling, published
 from compendium.evaluation.classification import transferred
 from compendium.evaluation.comparison import Design, Fitted, Tables
 from compendium.evaluation.describe import TILES, channel_shares, image_sides, printed
 from compendium.evaluation.results import Results
+from compendium.storage import resource
 
 
 def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Section]) -> Tables:
@@ -37,6 +40,7 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     numbers, shared = describe.section_numbers(counted()), describe.shared_genes(counted())
     genes, drawn = panel_genes(asked["panel"], sections, shared), select(sections, asked["slides"])
     deepest = next(one_by_one(cohort, [depth_contrast(numbers)["high"]]))
+    measured = most_counted(counted(), genes)
     sets, every = spot_sets(numbers), len(catalogued(cohort).sections)
     facts = {
         "data": f"{cohort} {digest(counted())}",
@@ -52,11 +56,30 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         "numbers": numbers,
         "table_1": cohort_table(numbers, shared, every, printed(cohort)),
         "constant_pairs": describe.constant_pairs(counted(), genes),
+        "depth_in_targets": describe.depth_in_targets(counted(), genes, shared),
+        "ceilings": _compact(ceiling.by_gene(counted(), measured, shared)),
+        "gene_sets": ceiling.by_set(counted(), gene_sets(), shared),
         "images": describe.image_facts(drawn),
         "colours": channel_shares(drawn, asked["channel_bins"]),
         "darkness": describe.depth_and_darkness(drawn),
         "thinned": describe.thinned(deepest, genes),
     }, facts
+
+
+MEASURED = 1000
+"""Number of genes whose ceiling is measured, at most."""
+
+
+def most_counted(sections: Iterable[Section], genes: Sequence[str]) -> list[str]:
+    """Return the genes with the most counts over all sections, at most MEASURED, in their order."""
+    total = sum(section.matrix(list(genes)).sum(axis=0, dtype=np.float64) for section in sections)
+    chosen = np.sort(np.argsort(-total, kind="stable")[:MEASURED])
+    return [genes[i] for i in chosen]
+
+
+def _compact(table: pd.DataFrame) -> pd.DataFrame:
+    """Store numbers in single precision."""
+    return table.astype(dict.fromkeys(table.select_dtypes("float64"), np.float32))
 
 
 def spot_sets(numbers: pd.DataFrame) -> str:
@@ -112,6 +135,37 @@ def cohort_table(
         gap = {name: ours[name] - theirs[name] for name in ours}
         rows = [{"row": "printed"} | theirs, *rows, {"row": "difference"} | gap]
     return pd.DataFrame(rows)
+
+
+def table_1_of_files() -> pd.DataFrame:
+    """Compare the Visium rows of Table 1 with what their publishers state.
+
+    Returns
+    -------
+    One row a printed row and number: row, number, printed, files, difference, source
+    (data/published/table1_files.csv).
+    """
+    stated, printed_rows = _table_1("files"), _table_1("printed")
+    lines = [
+        {
+            "row": f"{credited}, {tissue}",
+            "number": name,
+            "printed": int(printed_rows.loc[(cohort, tissue), name]),
+            "files": int(row[name]),
+            "source": row["source"],
+        }
+        for (cohort, tissue), row in stated.iterrows()
+        for credited in [printed_rows.loc[(cohort, tissue), "credited_to"]]
+        for name in ("patients", "sections", "spots", "genes")
+    ]
+    table = pd.DataFrame(lines)
+    return table.assign(difference=table["files"] - table["printed"])
+
+
+def _table_1(which: Literal["files", "printed"]) -> pd.DataFrame:
+    """Read rows of Table 1, as printed or as the files have them, by cohort and tissue."""
+    name = {"files": "table1_files", "printed": "table1"}[which]
+    return pd.read_csv(resource(f"published/{name}.csv")).set_index(["cohort", "tissue"])
 
 
 def missing_in_print(cohort: str, genes: int) -> dict[str, int]:
@@ -218,7 +272,36 @@ def page_numbers(cohort: str, results: Results) -> dict[str, object]:
         "transferred": int((numbers["labels_from"] != "").sum()),
     } | {f"number_of_{name.replace(' ', '_')}": int(value) for name, value in counted.items()}
     stated = _of_the_catalogue() | _stated_in_text(cohort, numbers)
-    return stated | depth_contrast(numbers) | _of_images(results) | named
+    of_genes = _of_depth(results) | _of_ceilings(results)
+    return stated | depth_contrast(numbers) | _of_images(results) | of_genes | named
+
+
+def _of_depth(results: Results) -> dict[str, object]:
+    """Return the mean over sections of the median correlation of a gene with depth."""
+    means = results["depth_in_targets"].groupby("transform")["median"].mean()
+    return {f"depth_in_{name}": float(value) for name, value in means.items()}
+
+
+def _of_ceilings(results: Results) -> dict[str, object]:
+    """Return the numbers that the page names of ceilings of genes and of gene sets."""
+    table, sets = results["ceilings"], results["gene_sets"]
+    by_section = table.groupby("section")["attainable"].median()
+    own = table["section"].isin(results.facts["shown"])
+    gain = sets["attainable"].astype(float) - sets["attainable_gene"].astype(float)
+    return {
+        "ceiling_genes": table["gene"].nunique(),
+        "ceiling_median": float(table["attainable"].median()),
+        "ceiling_least": float(by_section.min()),
+        "ceiling_most": float(by_section.max()),
+        "ceiling_shown": float(table.loc[own, "attainable"].median()),
+        "hardly_measured": float((table["attainable"] < HARDLY).mean()),
+        "set_gain": float(gain.mean()),
+        "n_splits": ceiling.N_SPLITS,
+    }
+
+
+HARDLY = 0.2
+"""Attainable correlation below which a gene is called hardly measured."""
 
 
 def _of_images(results: Results) -> dict[str, object]:
@@ -256,6 +339,7 @@ def _of_the_catalogue() -> dict[str, object]:
     """Return what Table 1 prints of patients, beside what the catalogue lists of them."""
     her2 = catalogued("her2st").sections.values()
     siblings = pd.Series([section.patient for section in her2]).value_counts() - 1
+    of_files = _table_1("files")
     donors = {catalogued("tenx").section(name).patient for name in ("block1", "block2")}
     return {
         "printed_patients": int(printed("her2st")["patients"]),
@@ -264,6 +348,8 @@ def _of_the_catalogue() -> dict[str, object]:
         "siblings_least": int(siblings.min()),
         "siblings_most": int(siblings.max()),
         "printed_donors": int(printed("tenx", "frozen")["patients"]),
+        "printed_genes": int(printed("tenx", "FFPE")["genes"]),
+        "probe_genes": int(of_files.loc[("tenx", "FFPE"), "genes"]),
         "catalogued_donors": len(donors),
         "credited": printed("her2st")["credited_to"],
     }

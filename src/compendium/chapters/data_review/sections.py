@@ -9,6 +9,8 @@ from jaxtyping import Int
 from scipy.stats import spearmanr
 
 from compendium.data.section import Section
+from compendium.data.targets.transforms import fit_target
+from compendium.evaluation.correlation import pcc
 from compendium.evaluation.describe import CHANNELS, image_sides
 
 STEP = 8
@@ -62,6 +64,35 @@ def shared_genes(sections: Iterable[Section]) -> list[str]:
     """Return the genes that every section's count table names, in the order of the first."""
     first, *others = (dict.fromkeys(section.genes.tolist()) for section in sections)
     return [gene for gene in first if all(gene in other for other in others)]
+
+
+IN_TARGETS = ("log1p", "wide", "pearson")
+"""Transforms of the counts in which depth is looked for."""
+
+
+def depth_in_targets(
+    sections: Iterable[Section], genes: Sequence[str], shared: Sequence[str]
+) -> pd.DataFrame:
+    """Correlate every gene with the depth of the spot, in three transforms of the counts.
+
+    Depth is ln T, T the total over the shared genes, at least 1. Pearson residuals are fitted on
+    the section itself.
+
+    Returns
+    -------
+    One row a section and transform: section, patient, transform, q1, median, q3 (of the correlation
+    over the genes).
+    """
+    genes, shared, rows = list(genes), list(shared), []
+    for section in sections:
+        depth = np.log(np.maximum(section.totals(shared), 1))[:, None]
+        for transform in IN_TARGETS:
+            values = fit_target(transform, genes, [section], shared)(section)
+            found = pcc(np.broadcast_to(depth, values.shape), values)
+            quartiles = np.nanquantile(found, [0.25, 0.5, 0.75]).tolist()
+            rows.append((section.name, section.patient, transform, *quartiles))
+    columns = ["section", "patient", "transform", "q1", "median", "q3"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def constant_pairs(sections: Iterable[Section], genes: list[str]) -> pd.DataFrame:

@@ -131,7 +131,10 @@ class Target:
 
     def __call__(self, section: Section) -> Float32[np.ndarray, "spot gene"]:
         """Return the transformed expression of a section's spots."""
-        counts, total = section.matrix(self.genes), section.totals(self.shared)
+        return self.of(section.matrix(self.genes), section.totals(self.shared))
+
+    def of(self, counts: Counts, total: Totals) -> Float32[np.ndarray, "spot gene"]:
+        """Return the transformed counts of the panel, given the totals of the shared genes."""
         return REGISTRY[self.transform].apply(counts, total, self)
 
 
