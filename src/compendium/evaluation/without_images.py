@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Float64, Int, Num, Shaped
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 
-from compendium.evaluation.scores import pcc
+from compendium.evaluation.correlation import pcc
 
 COPIED = 8
 """Nearest spots of each sibling section that a copy averages."""
