@@ -29,10 +29,10 @@ PerGene = Float[np.ndarray, "gene"]
 def split_half(
     counts: Int[np.ndarray, "spot gene"],
     totals: Int[np.ndarray, "spot"],
-    transform: Callable[[np.ndarray, np.ndarray], Values],
+    transform: Callable[[np.ndarray, np.ndarray], Float[np.ndarray, "spot value"]],
     n_splits: int = N_SPLITS,
     seed: int = 0,
-) -> PerGene:
+) -> Float[np.ndarray, "value"]:
     """Correlate two random halves of the counts of a section, gene by gene.
 
     Parameters

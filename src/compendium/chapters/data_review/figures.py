@@ -196,11 +196,11 @@ def ceilings(numbers: pd.DataFrame, table: pd.DataFrame) -> go.Figure:
     colours = colour_of(list(dict.fromkeys(places["patient"])))
     fig = go.Figure()
     for patient, mine in places.groupby("patient", sort=False):
-        arms = [(mine[q] - mine[0.5]).abs().tolist() for q in (0.75, 0.25)]
+        bars = [(mine[q] - mine[0.5]).abs().tolist() for q in (0.75, 0.25)]
         fig.add_scatter(
             x=mine["umi_median"].tolist(),
             y=mine[0.5].tolist(),
-            error_y={"type": "data", "array": arms[0], "arrayminus": arms[1], "width": 0},
+            error_y={"type": "data", "array": bars[0], "arrayminus": bars[1], "width": 0},
             mode="markers",
             marker={"color": colours[patient], "size": 8},
             name=f"patient {patient}",
