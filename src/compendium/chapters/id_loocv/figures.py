@@ -128,3 +128,51 @@ def against_attainable(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
         "yaxis": {"title": "PCC reached, mean over sections", "range": [-0.15, top]},
     }
     return plain(fig, 440, **axes, legend={"orientation": "h", "y": 1.1, "x": 0})
+
+
+def penalty_curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """Draw the test PCC over the grid of ridge penalties, and how many genes take each.
+
+    Parameters
+    ----------
+    rows
+        Table of `compendium.evaluation.penalty_curves.over_genes`: a column of panels a split, a
+        line a method; dotted what is reached with the penalty that each gene takes.
+    titles
+        Method -> title.
+    """
+    splits, methods = (list(dict.fromkeys(rows[column])) for column in ("split", "method"))
+    fig = make_subplots(
+        2,
+        len(splits),
+        column_titles=splits,
+        row_heights=[0.65, 0.35],
+        shared_xaxes=True,
+        shared_yaxes=True,
+        vertical_spacing=0.08,
+    )
+    colours = style.colour_of(methods)
+    for (split, method), part in rows.groupby(["split", "method"], sort=False):
+        entry = {"name": titles[method], "legendgroup": method}
+        place, line = {"col": splits.index(split) + 1}, {"color": colours[method]}
+        hover = "penalty %{x:.3g}: %{y:.3f}<extra></extra>"
+        named = {"showlegend": split == splits[0], "hovertemplate": hover}
+        fig.add_scatter(
+            x=part["penalty"], y=part["pcc"], line=line, **entry, **named, row=1, **place
+        )
+        dotted = {"line": line | {"dash": "dot"}, "hovertemplate": hover, "showlegend": False}
+        fig.add_scatter(
+            x=part["penalty"],
+            y=part["reached"],
+            mode="lines",
+            **entry,
+            **dotted,
+            row=1,
+            **place,
+        )
+        bars = {"marker_color": colours[method], "showlegend": False}
+        fig.add_bar(x=part["penalty"], y=part["share"], **entry, **bars, row=2, **place)
+    fig.update_xaxes(type="log", exponentformat="power").update_xaxes(title_text="penalty", row=2)
+    fig.update_yaxes(title_text="mean PCC", row=1, col=1)
+    fig.update_yaxes(title_text="share of genes", tickformat=".0%", row=2, col=1)
+    return plain(fig, 480, legend={"orientation": "h", "y": 1.15, "x": 0})
