@@ -1,11 +1,17 @@
 """Texture: a pattern is told apart, colour and brightness are not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from scipy.sparse import csr_matrix
 
+from compendium.data.section import Section
+from compendium.evaluation.scores import scores
 from compendium.images.features import TEXTURE, features
 from compendium.images.textures import DISTANCES, STATISTICS, texture
+from compendium.runs import execute, plan_runs
 from conftest import tiny_section
 
 
@@ -35,6 +41,24 @@ def test_coarse_patterns_have_correlated_neighbours():
     correlation = [texture(tile(width))[-4:-1] for width in (0.5, 2, 5)]
     assert (np.diff(correlation, axis=0) > 0).all()
     assert (np.diff(correlation, axis=1) < 0).all()
+
+
+def patterned(name: str, patient: str) -> Section:
+    """A section whose first genes follow the width of the pattern in its tiles."""
+    section = tiny_section(name, patient)
+    rng = np.random.default_rng(ord(name[-1]))
+    widths = rng.uniform(0.5, 3, len(section))
+    tiles = np.stack([tile(width, seed) for seed, width in enumerate(widths)])
+    counts = rng.poisson(20 * widths[:, None] ** np.linspace(2, -2, 12))
+    return replace(section, stored_tiles=tiles, counts=csr_matrix(counts.astype(np.int32)))
+
+
+def test_a_planted_pattern_is_learned(home):
+    sections = [patterned("S1", "P1"), patterned("S2", "P2"), patterned("S3", "P3")]
+    words = {"panel": "all", "target": "log1p", "tile_px": 64}
+    runs = plan_runs("tiny", sections, ["section-out"], ["texture"], **words)
+    table = scores(runs, execute(runs, sections, device="cpu"), sections)
+    assert table.groupby("gene")["pcc"].mean()[["G0", "G11"]].min() > 0.8
 
 
 def test_features_of_a_section_are_those_of_its_tiles(home):
