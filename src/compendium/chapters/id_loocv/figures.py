@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.basedatatypes import BaseTraceType
 from plotly.subplots import make_subplots
 
 from compendium.chapters.id_loocv.matched_sets import COMPARED
@@ -142,37 +143,26 @@ def penalty_curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
         Method -> title.
     """
     splits, methods = (list(dict.fromkeys(rows[column])) for column in ("split", "method"))
-    fig = make_subplots(
-        2,
-        len(splits),
-        column_titles=splits,
-        row_heights=[0.65, 0.35],
-        shared_xaxes=True,
-        shared_yaxes=True,
-        vertical_spacing=0.08,
-    )
+    shared = {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.08}
+    heights = [0.65, 0.35]
+    fig = make_subplots(2, len(splits), column_titles=splits, row_heights=heights, **shared)
     colours = style.colour_of(methods)
     for (split, method), part in rows.groupby(["split", "method"], sort=False):
-        entry = {"name": titles[method], "legendgroup": method}
-        place, line = {"col": splits.index(split) + 1}, {"color": colours[method]}
-        hover = "penalty %{x:.3g}: %{y:.3f}<extra></extra>"
-        named = {"showlegend": split == splits[0], "hovertemplate": hover}
-        fig.add_scatter(
-            x=part["penalty"], y=part["pcc"], line=line, **entry, **named, row=1, **place
-        )
-        dotted = {"line": line | {"dash": "dot"}, "hovertemplate": hover, "showlegend": False}
-        fig.add_scatter(
-            x=part["penalty"],
-            y=part["reached"],
-            mode="lines",
-            **entry,
-            **dotted,
-            row=1,
-            **place,
-        )
-        bars = {"marker_color": colours[method], "showlegend": False}
-        fig.add_bar(x=part["penalty"], y=part["share"], **entry, **bars, row=2, **place)
+        column = splits.index(split) + 1
+        curve, reached, bars = _penalty_traces(part, titles[method], colours[method])
+        fig.add_traces([curve.update(showlegend=column == 1), reached], 1, column)
+        fig.add_trace(bars, 2, column)
     fig.update_xaxes(type="log", exponentformat="power").update_xaxes(title_text="penalty", row=2)
     fig.update_yaxes(title_text="mean PCC", row=1, col=1)
     fig.update_yaxes(title_text="share of genes", tickformat=".0%", row=2, col=1)
     return plain(fig, 480, legend={"orientation": "h", "y": 1.15, "x": 0})
+
+
+def _penalty_traces(part: pd.DataFrame, title: str, colour: str) -> tuple[BaseTraceType, ...]:
+    """Return PCC over the grid, PCC with the chosen penalties, and the share that takes each."""
+    entry = {"name": title, "legendgroup": title, "x": part["penalty"]}
+    look = {"mode": "lines", "hovertemplate": "penalty %{x:.3g}: %{y:.3f}<extra></extra>"}
+    curve = go.Scatter(y=part["pcc"], line={"color": colour}, **entry, **look)
+    dotted = {"line": {"color": colour, "dash": "dot"}, "showlegend": False}
+    reached = go.Scatter(y=part["reached"], **entry, **look, **dotted)
+    return curve, reached, go.Bar(y=part["share"], marker_color=colour, showlegend=False, **entry)
