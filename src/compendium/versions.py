@@ -14,6 +14,9 @@ STAIN = 1
 INPUTS = 1
 """Inputs of a run: spots, tiles, windows, matching, targets and their batches."""
 
+PANEL = 2
+"""Genes of panels with an hvg(N), which chooses on training spots; a stage of their runs alone."""
+
 FIT = 1
 """Training loop, prediction, ensembles."""
 
@@ -23,4 +26,11 @@ SCORES = 2
 
 def stages() -> dict[str, int]:
     """Return the version of every stage by its name."""
-    return {"features": FEATURES, "stain": STAIN, "inputs": INPUTS, "fit": FIT, "scores": SCORES}
+    return {
+        "features": FEATURES,
+        "stain": STAIN,
+        "inputs": INPUTS,
+        "panel": PANEL,
+        "fit": FIT,
+        "scores": SCORES,
+    }

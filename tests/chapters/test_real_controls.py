@@ -4,8 +4,9 @@ The controls are on the five sections with images. The expected numbers come fro
 check on the same five sections, the 769 published genes and ln(1 + 1e4 count / total), made apart
 from this code. As section medians of C2 to C5 it found about .14 to .18 for ridge on frozen
 EfficientNet-Lite0 features with sections of the patient in training and .09 to .11 with B4 alone,
-.17 to .20 for six colour numbers, .11 to .13 for array coordinates, and no gap left where both
-training sets were cut to equal spots and equal depth. The bounds leave room for details that the
+.17 to .20 for six colour numbers, and no gap left where both training sets were cut to equal spots
+and equal depth; it chose one penalty for all genes. A penalty for each gene, chosen by leaving out
+sections, adds about .02 for colours. The bounds leave room for details that the
 check does not fix, not for another result.
 """
 
@@ -57,11 +58,11 @@ def prepared(her2st, tmp_path_factory):
 def controls(prepared) -> pd.DataFrame:
     """Scores on C2 to C5 of ridge under every split, and on B4 of ridge.
 
-    Of colour and position with one section left out.
+    Of colour with one section left out.
     """
     five = open_sections("her2st", IMAGED)
     words = {"panel": "hvg_769", "target": "wide"}
-    section_out = plan_runs("her2st", five, ["section-out"], ["colour", "coordinates"], **words)
+    section_out = plan_runs("her2st", five, ["section-out"], ["colour"], **words)
     runs = plan_runs("her2st", five, list(COMPARED), ["ridge"], **words) + [
         run for run in section_out if run.split.test != ("B4",)
     ]
@@ -110,8 +111,7 @@ def test_21_pairs_of_section_and_gene_do_not_vary_and_are_not_scored(prepared, c
 
 def test_controls_with_sections_of_the_patient_in_training(controls):
     assert outside(medians(controls, "ridge", "section-out"), 0.12, 0.20) == {}
-    assert outside(medians(controls, "colour", "section-out"), 0.165, 0.20) == {}
-    assert outside(medians(controls, "coordinates", "section-out"), 0.10, 0.145) == {}
+    assert outside(medians(controls, "colour", "section-out"), 0.165, 0.22) == {}
 
 
 def test_frozen_features_lose_when_the_patient_is_left_out(controls):

@@ -80,9 +80,8 @@ class Key:
     @property
     def owners(self) -> list[str]:
         """Stages upstream in their order, then the owner: their versions decide the array."""
-        upstream = (
-            () if self.owner in UPSTREAM[:3] else UPSTREAM[:3] if self.owner == "fit" else UPSTREAM
-        )
+        alone = self.owner in (*UPSTREAM[:3], "panel")
+        upstream = () if alone else UPSTREAM[:3] if self.owner == "fit" else UPSTREAM
         return [*upstream, self.owner]
 
 
@@ -101,6 +100,7 @@ def keys() -> dict[str, Key]:
         "features": _features() | _augmented(),
         "stain": _stains(),
         "inputs": _targets() | _inputs(),
+        "panel": {"panel/hvg(3)": _chosen},
         "fit": _fits(),
         "scores": _scores(),
     }
@@ -147,7 +147,7 @@ def _features() -> dict[str, Callable[[], np.ndarray]]:
     few = tiny_section("F1", spots=4)
     return {
         "features/colour": lambda: features(SECTIONS[0], "colour", 32)[::2],
-        "features/coordinates": lambda: features(SECTIONS[0], "coordinates", 32)[::2],
+        "features/texture": lambda: features(SECTIONS[0], "texture", 32)[::2],
         "features/tiles-um": lambda: few.tiles(16, 30.0)[:2, ::3, ::3],
         **{
             f"features/encoder-{scale}": lambda scale=scale: features(
@@ -225,10 +225,7 @@ def _inputs() -> dict[str, Callable[[], np.ndarray]]:
     wide = replace(
         SLIDES[0], pixels=SLIDES[0].pixels * 10, thumbnail_scale=0.01
     )  # of which a filter's disc is 3 px
-    panels = {
-        f"panel/{word}": lambda word=word: _numbers(panel(word, SECTIONS[:2], GENES))
-        for word in ("hvg(6)", "hvg_union(4)")
-    }
+    union = {"panel/hvg_union(4)": lambda: _numbers(panel("hvg_union(4)", SECTIONS[:2], GENES))}
     filters = {f"spots/{word}": lambda word=word: spots_kept(wide, word, 16) for word in SPOTS}
     cut = {
         f"windows/{word}": lambda word=word: np.concatenate(
@@ -242,7 +239,18 @@ def _inputs() -> dict[str, Callable[[], np.ndarray]]:
         )
         for name in ("wide", "scprep")
     }
-    return panels | filters | cut | sizes | {"matched/counts": _matched, "batch/permuted": _batch}
+    rest = {"matched/counts": _matched, "batch/permuted-colour": _batch}
+    return union | filters | cut | sizes | rest
+
+
+def _chosen() -> np.ndarray:
+    """Three genes of sections in which most are seen in few spots."""
+    rng = np.random.default_rng(0)
+    sections = [
+        replace(each, counts=csr_matrix(rng.binomial(each.counts.toarray(), 0.02)))
+        for each in SECTIONS[:2]
+    ]
+    return _numbers(panel("hvg(3)", sections, GENES))
 
 
 def _numbers(genes: list[str]) -> np.ndarray:
@@ -266,7 +274,7 @@ def _batch() -> np.ndarray:
 
     Image, place and target side by side.
     """
-    run = _plan("coordinates", permute=True, batch=12)
+    run = _plan("colour", permute=True, batch=12)
     train, target = training_set(run, SECTIONS)
     batch = next(
         training(run, [inputs(run, part, target, "cpu", training=True) for part in train], 1)

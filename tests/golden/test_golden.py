@@ -12,7 +12,7 @@ from compendium import versions
 from compendium.errors import BadInput
 from compendium.images.augment.families import FAMILIES
 from compendium.images.stain.store import STAINS
-from compendium.methods import METHODS, controls
+from compendium.methods import METHODS, controls, ridge_path
 
 KNOWN = stages.keys()
 ARRAYS, MADE = renew.stored()
@@ -63,11 +63,16 @@ def change_model(word, value):
     return change
 
 
+def change_penalties(method, monkeypatch):
+    for module in (controls, ridge_path):
+        monkeypatch.setattr(module, "PENALTIES", np.array([300.0, 1e8]))
+
+
 CHANGED = {
     "histogene": change_model("gain", 4.4),
     "hist2st": change_model("zinb", 0.5),
     "bleep": change_model("dropout", 0.2),
-    "ridge": lambda method, monkeypatch: monkeypatch.setattr(controls, "PENALTIES", [300.0]),
+    "ridge": change_penalties,
 }
 
 

@@ -17,7 +17,6 @@ from compendium.images.augment.functional import symmetry
 from compendium.images.augment.views import view_names, view_tiles
 from compendium.images.features import (
     COLOUR,
-    COORDINATES,
     Encoding,
     _frozen,
     cache_path,
@@ -198,9 +197,6 @@ def test_features_of_a_view_are_those_of_the_turned_tiles(home):
         expected,
         rtol=1e-4,
         atol=1e-4,
-    )
-    np.testing.assert_array_equal(
-        features(SECTION, COORDINATES, 64, view=view), features(SECTION, COORDINATES, 64)
     )
 
 

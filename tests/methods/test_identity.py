@@ -87,6 +87,15 @@ def test_a_stage_that_a_run_does_not_pass_through_leaves_it_alone(monkeypatch):
     assert smoke("ridge").identity(SECTIONS) == before
 
 
+def test_the_version_of_panels_is_that_of_runs_that_choose_genes(monkeypatch):
+    panels = ("hvg(6)", "all+hvg(2)", "all", "hvg_union(4)")
+    before = [smoke("ridge", panel=name).identity(SECTIONS) for name in panels]
+    monkeypatch.setattr(versions, "PANEL", versions.PANEL + 1)
+    after = [smoke("ridge", panel=name).identity(SECTIONS) for name in panels]
+    moved = [one != other for one, other in zip(before, after, strict=True)]
+    assert moved == [True, True, False, False]
+
+
 def test_a_raised_version_makes_new_features_stains_and_pages(home, monkeypatch):
     section = SECTIONS[0]
     before = (

@@ -64,7 +64,7 @@ def test_epochs_cost_a_method_in_closed_form_nothing(monkeypatch):
 
 
 def test_features_that_are_cached_cost_nothing(monkeypatch):
-    runs = [planned("ridge"), planned("ridge", 1), planned("coordinates"), planned("mean")]
+    runs = [planned("ridge"), planned("ridge", 1), planned("mean")]
     ticks = iter((100.0, 103.0))
     monkeypatch.setattr(cost.time, "monotonic", lambda: next(ticks))
     assert cost.features_left(runs, SECTIONS, "cpu") == pytest.approx(

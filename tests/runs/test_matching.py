@@ -33,9 +33,8 @@ def test_features_of_a_cut_section_are_those_of_the_whole():
     (part,) = matched(
         uncut(SECTIONS[:1]), uncut([tiny_section("S9", patient="P9", spots=9)]), GENES, seed=0
     )
-    run = plan_run(
-        "tiny", folds("section-out", SECTIONS)[0], "coordinates", sections=SECTIONS, panel="all"
-    )
+    fold = folds("section-out", SECTIONS)[0]
+    run = plan_run("tiny", fold, "colour", sections=SECTIONS, panel="all", tile_px=32)
     whole, cut = (
         inputs(run, each, None, "cpu") for each in (TrainingSubset(SECTIONS[0], SECTIONS[0]), part)
     )

@@ -61,18 +61,15 @@ def patient_left_out(scores: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     One row a panel: panel, methods, lower (how many score lower with the patient left out), mean
-    fall (of the median PCC), coordinates with section out and with patient out.
+    fall (of the median PCC).
     """
     wide = _wide(side_by_side(scores), ["panel", "method"], "split").dropna()
     fall = (wide["section-out"] - wide[OUT]).groupby(level="panel", sort=False)
-    position = wide.xs("coordinates", level="method") if _has(wide, "coordinates") else wide[:0]
     table = pd.DataFrame(
         {
             "methods": fall.size(),
             "lower": fall.agg(lambda values: int((values > 0).sum())),
             "mean fall": fall.mean(),
-            "position, section out": position["section-out"],
-            "position, patient out": position[OUT],
         }
     )
     table = table.reindex(dict.fromkeys(wide.index.get_level_values("panel")))
@@ -147,7 +144,3 @@ def _wide(rows: pd.DataFrame, index: list[str], columns: str = "method") -> pd.D
     rows = rows.dropna(subset="median")
     wide = rows.pivot(index=index, columns=columns, values="median")
     return wide.reindex(dict.fromkeys(rows["panel"]), level="panel" if len(index) > 1 else None)
-
-
-def _has(wide: pd.DataFrame, method: str) -> bool:
-    return method in wide.index.get_level_values("method")

@@ -18,6 +18,7 @@ from compendium.texts import read_yaml
 
 PUBLISHED = ("markers_12", "hvg_769", "hvg_685", "hvg_785")
 CHOSEN = re.compile(r"hvg(_union)?\((\d+)\)")
+SEEN = 0.1  # of the training spots have a gene of hvg(N)
 DECIMALS = 9  # of a dispersion: genes that differ in the noise of the last digits keep their order
 
 
@@ -27,9 +28,10 @@ def panel(name: str, train: list[Section], shared: list[str]) -> list[str]:
     Parameters
     ----------
     name
-        A published list (`hvg_769`), `hvg(300)` chosen on all spots of the training sections alone,
-        `hvg_union(1000)` the genes that are among the 1,000 of any training section (BLEEP's
-        enlarged set), `all` shared genes, or a union joined by + (`markers_12+hvg(300)`).
+        A published list (`hvg_769`), `hvg(300)` chosen on all spots of the training sections alone
+        among the genes that at least a tenth of these spots have, `hvg_union(1000)` the genes that
+        are among the 1,000 of any training section (BLEEP's enlarged set, as published), `all`
+        shared genes, or a union joined by + (`markers_12+hvg(300)`).
     train
         Training sections.
     shared
@@ -38,7 +40,7 @@ def panel(name: str, train: list[Section], shared: list[str]) -> list[str]:
     Raises
     ------
     BadInput
-        Where there is no such panel, or it has no shared gene.
+        Where there is no such panel, it has no shared gene, or too few genes are seen to choose.
     """
     measured = set(shared)
     parts = [_part(part, train, shared) for part in name.split("+")]
@@ -56,9 +58,27 @@ def _part(name: str, train: list[Section], shared: list[str]) -> list[str]:
         return list(published(name))
     n = int(chosen[2])
     if not chosen[1]:
-        return highly_variable(train, n, shared)
+        return _variable_and_seen(train, n, shared)
     each = [highly_variable([section], n, shared, depth=None) for section in train]
     return [gene for genes in each for gene in genes]
+
+
+def chosen_among_seen(name: str) -> bool:
+    """Return whether a part of the panel is an hvg(N)."""
+    parts = map(CHOSEN.fullmatch, name.split("+"))
+    return any(part and not part[1] for part in parts)
+
+
+def _variable_and_seen(train: list[Section], n: int, shared: list[str]) -> list[str]:
+    """Return the `n` most variable genes that at least SEEN of the training spots have."""
+    spots = [section.counts[:, section.columns(shared)].getnnz(axis=0) for section in train]
+    share = np.sum(spots, axis=0) / sum(map(len, train))
+    seen = {gene for gene, part in zip(shared, share, strict=True) if part >= SEEN}
+    if not 0 < n <= len(seen):
+        wrong = f"{len(seen)} genes that {SEEN:.0%} of the training spots have"
+        mend = f"give 1 to {len(seen)}, or another panel"
+        raise BadInput(f"panel hvg({n}) asks for {n} of {wrong}; {mend}")
+    return [gene for gene in highly_variable(train, len(shared), shared) if gene in seen][:n]
 
 
 @cache

@@ -1,6 +1,7 @@
-"""Features of spots: frozen encoders and six colours, cached for each section, and coordinates."""
+"""Features of spots: frozen encoders, six colours and texture, cached for each section."""
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,11 +17,13 @@ from compendium.data.section import Section
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment.views import view_tiles
+from compendium.images.textures import texture
 from compendium.storage import computed_once, home
 
 Features = Float32[np.ndarray, "spot feature"]
 COLOUR = "colour"
-COORDINATES = "coordinates"
+TEXTURE = "texture"
+WITHOUT_NETWORK = (COLOUR, TEXTURE)
 CHUNK = {"cpu": 8, "cuda": 64, "mps": 64}
 """Device -> tiles encoded at once; on a CPU more wait for memory (benchmarks/features.py)."""
 
@@ -54,9 +57,9 @@ def features(
     Parameters
     ----------
     section
-        Section with an image (not needed for coordinates).
+        Section with an image.
     encoder
-        timm name of a frozen encoder, `colour` or `coordinates`.
+        timm name of a frozen encoder, `colour` or `texture`.
     tile_px, tile_um
         Side of a tile in pixels and in µm (see Section.tiles).
     weights
@@ -67,15 +70,12 @@ def features(
         How tiles become numbers (see encoders.scaled).
     view
         Augmented copy of the section (see augment.views.view_names), "" for the tiles as they are.
-        Coordinates are the same in all copies.
 
     Raises
     ------
     BadInput
         The section has no image, or the encoder is unavailable or takes other tiles.
     """
-    if encoder == COORDINATES:
-        return coordinates(section)
     how = Encoding(encoder, tile_px, weights, device, scale, view, tile_um)
     return computed_once(cache_path(section, how), lambda: encode(section, how))
 
@@ -94,25 +94,39 @@ def six_colours(
     view
         Augmented copy of the section, "" for the tiles as they are.
     """
+    return _by_tile(_mean_and_spread, section, tile_px, view, tile_um)
+
+
+def textures(
+    section: Section, tile_px: int, view: str = "", tile_um: float = 0.0
+) -> Float32[np.ndarray, "spot 20"]:
+    """Compute `compendium.images.textures.texture` of each tile; parameters as of six_colours."""
+    return _by_tile(texture, section, tile_px, view, tile_um)
+
+
+def _by_tile(
+    describe: Callable[[np.ndarray], np.ndarray],
+    section: Section,
+    tile_px: int,
+    view: str,
+    tile_um: float,
+) -> Features:
     size = CHUNK["cpu"]
     pieces = (
         view_tiles(section, tile_px, view, slice(i, i + size), tile_um=tile_um).numpy()
         for i in range(0, len(section), size)
     )
-    rows = [(tile.mean(axis=(0, 1)), tile.std(axis=(0, 1))) for piece in pieces for tile in piece]
-    return np.array(rows, dtype=np.float32).reshape(len(section), 6)
+    return np.array([describe(tile) for piece in pieces for tile in piece], dtype=np.float32)
 
 
-def coordinates(section: Section) -> Float32[np.ndarray, "spot 2"]:
-    """Scale array positions x, y to the section's extent, -1 to 1."""
-    low, high = section.grid.min(axis=0), section.grid.max(axis=0)
-    return (2 * (section.grid - low) / np.maximum(high - low, 1) - 1).astype(np.float32)
+def _mean_and_spread(tile: np.ndarray) -> np.ndarray:
+    return np.concatenate([tile.mean(axis=(0, 1)), tile.std(axis=(0, 1))])
 
 
 def cache_path(section: Section, how: Encoding) -> Path:
     """Return the cache file of a section's features; a checksum of what decides them names it."""
     network = ""
-    if how.encoder != COLOUR:
+    if how.encoder not in WITHOUT_NETWORK:
         weights = encoders.weights_id(how.encoder, how.weights)
         network = f"{weights} {how.scale} timm {version('timm')} {how.device}"
     tiles = f"{how.encoder} {how.tile_px} {how.tile_um:g} {how.view}"
@@ -123,10 +137,12 @@ def cache_path(section: Section, how: Encoding) -> Path:
 
 @torch.inference_mode()
 def encode(section: Section, how: Encoding) -> Features:
-    """Compute six colours, or pooled features of a frozen encoder in evaluation mode."""
+    """Compute six colours, texture, or pooled features of a frozen encoder in evaluation mode."""
     encoder, tile_px, weights, device, scale, view, tile_um = how
     if encoder == COLOUR:
         return six_colours(section, tile_px, view, tile_um)
+    if encoder == TEXTURE:
+        return textures(section, tile_px, view, tile_um)
     network, size = _frozen(encoder, weights, device), CHUNK[device]
     if (side := encoders.fixed_side(encoder)) and side != tile_px:
         wrong = f"takes tiles of {side} px only, not {tile_px}"

@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from torch import Tensor
 
-from compendium.errors import BadInput
-from compendium.images.features import COLOUR, COORDINATES
+from compendium.images.features import COLOUR, TEXTURE
 from compendium.methods.layers import Batch, Expression, Method, ModelSpec
-from compendium.methods.registry import NONE, Config, Recipe, register
-
-PENALTIES = tuple(10.0**k for k in range(-2, 7))
+from compendium.methods.registry import NONE, Config, Recipe, choice, register
+from compendium.methods.ridge_path import PENALTIES, RidgePath, chosen_penalties, fold_of
 
 
 class Mean(Method):
@@ -27,78 +25,49 @@ class Mean(Method):
 
 
 @dataclass(frozen=True)
-class NeighboursConfig(Config):
-    """Settings of the nearest neighbours."""
+class RidgeConfig(Config):
+    """Settings of the ridge regression."""
 
-    neighbours: int = 30
-    """Number of training spots that are averaged, chosen among 10 to 60 on five real sections,
-    where scores differ by about 0.02."""
-
-
-class Neighbours(Method):
-    """Mean target of the k training spots nearest in feature space, ties in training order.
-
-    prediction = mean of y_i over the k smallest |x - x_i|.
-    """
-
-    per_spot_buffers = ("places", "targets")
-
-    def __init__(self, spec: ModelSpec, config: NeighboursConfig):
-        super().__init__()
-        self.neighbours = config.neighbours
-        self.register_buffer("places", torch.zeros(0, spec.features))
-        self.register_buffer("targets", torch.zeros(0, spec.genes))
-
-    def fit_closed_form(self, batches: Iterable[Batch]) -> None:
-        """Keep every training spot."""
-        self.places, self.targets = _images_and_targets(batches)
-        if self.neighbours > len(self.places):
-            raise BadInput(
-                f"neighbours={self.neighbours} is more than the {len(self.places)} training spots; "
-                "lower it"
-            )
-
-    def forward(self, batch: Batch) -> Expression:
-        """Average over the nearest."""
-        distance = torch.cdist(
-            batch.image, self.places, compute_mode="donot_use_mm_for_euclid_dist"
-        )
-        return self.targets[distance.argsort(dim=1, stable=True)[:, : self.neighbours]].mean(dim=1)
+    penalty_by: str = choice("sections", ("sections", "blocks"))
+    """What is left out to choose the penalties: one training section after the other, or one of
+    3 x 3 blocks of every section at once; of a single section always blocks."""
 
 
 class Ridge(Method):
-    """Ridge regression on standardised features Z.
+    """Ridge regression on standardised features, with a penalty for each gene.
 
-    Y = mean + Z W, with W = argmin |Y - mean - Z W|^2 + a |W|^2; a is the one of `PENALTIES` with
-    the least leave-one-out error on the training spots (scikit-learn's RidgeCV).
+    A gene takes the penalty with the least squared error on training sections (or blocks of them)
+    that were left out; one that takes the largest is predicted by its training mean. Neither the
+    other genes nor the order of the sections matter.
     """
 
-    def __init__(self, spec: ModelSpec, config: Config):
+    def __init__(self, spec: ModelSpec, config: RidgeConfig):
         super().__init__()
+        self.penalty_by = config.penalty_by
         self.register_buffer("weight", torch.zeros(spec.features, spec.genes))
         self.register_buffer("bias", spec.mean.clone())
+        self.register_buffer("penalty", torch.zeros(spec.genes))
 
     def fit_closed_form(self, batches: Iterable[Batch]) -> None:
-        """Standardise, choose the penalty, solve; keep one linear map of the raw features."""
-        from sklearn.linear_model import RidgeCV
-        from sklearn.preprocessing import StandardScaler
-
-        x, y = (part.cpu().double().numpy() for part in _images_and_targets(batches))
-        scaler = StandardScaler().fit(x)
-        solved = RidgeCV(PENALTIES).fit(scaler.transform(x), y)
-        weight = solved.coef_.reshape(y.shape[1], -1) / scaler.scale_  # (gene, feature)
-        self.weight = torch.from_numpy(weight.T).to(self.weight)
-        self.bias = torch.from_numpy(solved.intercept_ - weight @ scaler.mean_).to(self.bias)
+        """Choose the penalties, solve; keep one linear map of the raw features."""
+        x, y, section, grid = _training_spots(batches)
+        penalty = chosen_penalties(x, y, fold_of(section, grid, self.penalty_by))
+        path = RidgePath.of(x, y)
+        weight = path.weights(penalty) / path.scale[:, None]
+        weight[:, penalty == PENALTIES[-1]] = 0
+        self.weight = torch.from_numpy(weight).to(self.weight)
+        self.bias = torch.from_numpy(path.mean - path.centre @ weight).to(self.bias)
+        self.penalty = torch.from_numpy(penalty).to(self.penalty)
 
     def forward(self, batch: Batch) -> Expression:
         """Apply the linear map."""
         return self.bias + batch.image @ self.weight
 
 
-def _images_and_targets(batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-    pairs = ((batch.image, batch.target) for batch in batches)
-    images, targets = zip(*pairs, strict=True)
-    return torch.cat(images), torch.cat(targets)
+def _training_spots(batches: Iterable[Batch]) -> tuple[np.ndarray, ...]:
+    """Return images and targets in double precision, section and array position of each spot."""
+    spots = [(b.image.double(), b.target.double(), b.section, b.grid) for b in batches]
+    return tuple(torch.cat(parts).cpu().numpy() for parts in zip(*spots, strict=True))
 
 
 CONTROL = Recipe(
@@ -111,10 +80,10 @@ CONTROL = Recipe(
     epochs=0,
 )
 
+RIDGE = replace(CONTROL, version=2, config=RidgeConfig())
+
 register(Mean, replace(CONTROL, name="mean", frozen=NONE))
-register(
-    Neighbours, replace(CONTROL, name="coordinates", frozen=COORDINATES, config=NeighboursConfig())
-)
-register(Ridge, CONTROL)
-register(Ridge, replace(CONTROL, name="colour", frozen=COLOUR))
-register(Ridge, replace(CONTROL, name="permuted", permute=True))
+register(Ridge, RIDGE)
+register(Ridge, replace(RIDGE, name="colour", frozen=COLOUR))
+register(Ridge, replace(RIDGE, name="texture", version=1, frozen=TEXTURE))
+register(Ridge, replace(RIDGE, name="permuted", permute=True))

@@ -35,6 +35,8 @@ class Batch:
     """Size factors; their meaning follows the target (compendium.runs.inputs.batches)."""
     labels: Int[Tensor, "spot"] | None = None
     """Class of each spot, -1 where it has none."""
+    section: Int[Tensor, "spot"] | None = None
+    """Number of the training section of each spot, in `fit_closed_form`."""
     views: Float[Tensor, "view spot feature"] | None = None
     """Frozen features of augmented copies of the section, in training with distillation."""
 
@@ -87,7 +89,13 @@ class Method(nn.Module):
         return {}
 
     def fit_closed_form(self, batches: Iterable[Batch]) -> None:
-        """Fit what is fitted in closed form; called once, after training by gradient."""
+        """Fit what is fitted in closed form; called once, after training by gradient.
+
+        Parameters
+        ----------
+        batches
+            All training spots in order, section after section (`Batch.section`).
+        """
 
     def predict(self, batch: Batch) -> Expression:
         """Predict at test; a method that averages views overrides it."""

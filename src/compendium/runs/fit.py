@@ -4,8 +4,8 @@ import io
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import PickleError
 
@@ -154,9 +154,8 @@ def fit(
             loop = _Training(run, method, sections, valid, device, checkpoint)
             state = loop.to_the_end(after_epoch)
         method.eval()
-        batches = (batch.to(device) for each in sections for batch in in_order(run, each))
         with torch.inference_mode():
-            method.fit_closed_form(batches)
+            method.fit_closed_form(each.to(device) for each in _numbered(run, sections))
     curve = state["curve"]
     losses = [row["validation"] for row in curve if "validation" in row]
     best = int(np.argmin(losses)) if losses else len(curve) - 1
@@ -166,6 +165,13 @@ def fit(
 def autocast(run: Run, device: str) -> torch.autocast:
     """Compute in the precision of the run within the block."""
     return torch.autocast(device, torch.bfloat16, enabled=run.precision == "bf16")
+
+
+def _numbered(run: Run, sections: list[Inputs]) -> Iterator[Batch]:
+    """Yield every training spot in order, with the number of its section."""
+    for number, section in enumerate(sections):
+        for batch in in_order(run, section):
+            yield replace(batch, section=torch.full((len(batch.grid),), number))
 
 
 @dataclass

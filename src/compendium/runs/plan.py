@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from compendium.data.splits import Placed, Split, check_apart
 from compendium.errors import BadInput, did_you_mean
 from compendium.images import encoders
-from compendium.images.features import COLOUR, COORDINATES
+from compendium.images.features import WITHOUT_NETWORK
 from compendium.images.stain.store import AS_IT_IS
 from compendium.methods import Recipe, recipe
 from compendium.methods.layers import ModelSpec
@@ -62,7 +62,7 @@ def plan_run(
     values["panel"] = asked["panel"] or PROTOCOLS[protocol]["panel"]
     if facts.optimiser == "closed form":
         values.update(members=1, augment="none", precision=Run.precision)
-    if encoder in (NONE, COORDINATES):
+    if encoder == NONE:
         values["stain"] = AS_IT_IS
     model = tuple(sorted((name, values.pop(name)) for name in facts.model))
     run = Run(cohort=cohort, split=split, method=method, model=model, **values)
@@ -90,7 +90,7 @@ def _cannot_be_built(run: Run) -> list[str]:
             " give augment=none, or distill=0"
         )
     name = recipe(run.method).encoder if run.encoder == OWN else run.encoder
-    if name not in ("", NONE, COLOUR, COORDINATES):
+    if name not in ("", NONE, *WITHOUT_NETWORK):
         with collected(mistakes):
             encoders.check(name, run.weights)
     with collected(mistakes):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from compendium import versions
+from compendium.data.panels import chosen_among_seen
 from compendium.data.section import Section
 from compendium.data.splits import Split
 from compendium.data.targets import seurat
@@ -17,7 +18,7 @@ from compendium.data.windows import PUBLISHED, WHOLE, WINDOWS
 from compendium.errors import BadInput
 from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES
-from compendium.images.features import COLOUR, COORDINATES
+from compendium.images.features import WITHOUT_NETWORK
 from compendium.images.stain.store import AS_IT_IS, STAINS
 from compendium.images.tissue_filter import EVERY, SPOTS
 from compendium.methods import Recipe, describe, recipe
@@ -160,10 +161,12 @@ class Run:
     def versions(self) -> dict[str, int]:
         """Return the version of the method and of every stage that the run passes through."""
         passed = ["inputs", "fit"]
-        if self.encoder not in (OWN, NONE, COORDINATES):
+        if self.encoder not in (OWN, NONE):
             passed.append("features")
         if self.stain != AS_IT_IS:
             passed.append("stain")
+        if chosen_among_seen(self.panel):
+            passed.append("panel")
         known = versions.stages().items()
         stages = {stage: version for stage, version in known if stage in passed}
         return {"method": recipe(self.method).version} | stages
@@ -180,7 +183,7 @@ class Run:
         facts = {name: value for name, value in asdict(self).items() if value != default[name]}
         facts["data"] = {s.name: s.digest for s in sections}
         facts["stages"] = self.versions()
-        if self.encoder not in (NONE, COLOUR, COORDINATES):
+        if self.encoder not in (NONE, *WITHOUT_NETWORK):
             name = recipe(self.method).encoder if self.encoder == OWN else self.encoder
             facts["weights"] = encoders.weights_id(name, self.weights) if name else ""
         if self.target == "sct":

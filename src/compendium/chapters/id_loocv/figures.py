@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.basedatatypes import BaseTraceType
 from plotly.subplots import make_subplots
 
 from compendium.chapters.id_loocv.design import SPLITS
@@ -149,3 +150,40 @@ def against_attainable(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
         "yaxis": {"title": "PCC reached, mean over sections", "range": [-0.15, top]},
     }
     return plain(fig, 440, **axes, legend={"orientation": "h", "y": 1.1, "x": 0})
+
+
+def penalty_curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """Draw the test PCC over the grid of ridge penalties, and how many genes take each.
+
+    Parameters
+    ----------
+    rows
+        Table of `compendium.evaluation.penalty_curves.over_genes`: a column of panels a split, a
+        line a method; dotted what is reached with the penalty that each gene takes.
+    titles
+        Method -> title.
+    """
+    splits, methods = (list(dict.fromkeys(rows[column])) for column in ("split", "method"))
+    shared = {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.08}
+    heights = [0.65, 0.35]
+    fig = make_subplots(2, len(splits), column_titles=splits, row_heights=heights, **shared)
+    colours = style.colour_of(methods)
+    for (split, method), part in rows.groupby(["split", "method"], sort=False):
+        column = splits.index(split) + 1
+        curve, reached, bars = _penalty_traces(part, titles[method], colours[method])
+        fig.add_traces([curve.update(showlegend=column == 1), reached], 1, column)
+        fig.add_trace(bars, 2, column)
+    fig.update_xaxes(type="log", exponentformat="power").update_xaxes(title_text="penalty", row=2)
+    fig.update_yaxes(title_text="mean PCC", row=1, col=1)
+    fig.update_yaxes(title_text="share of genes", tickformat=".0%", row=2, col=1)
+    return plain(fig, 480, legend={"orientation": "h", "y": 1.15, "x": 0})
+
+
+def _penalty_traces(part: pd.DataFrame, title: str, colour: str) -> tuple[BaseTraceType, ...]:
+    """Return PCC over the grid, PCC with the chosen penalties, and the share that takes each."""
+    entry = {"name": title, "legendgroup": title, "x": part["penalty"]}
+    look = {"mode": "lines", "hovertemplate": "penalty %{x:.3g}: %{y:.3f}<extra></extra>"}
+    curve = go.Scatter(y=part["pcc"], line={"color": colour}, **entry, **look)
+    dotted = {"line": {"color": colour, "dash": "dot"}, "showlegend": False}
+    reached = go.Scatter(y=part["reached"], **entry, **look, **dotted)
+    return curve, reached, go.Bar(y=part["share"], marker_color=colour, showlegend=False, **entry)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from compendium.data.section import Section
 from compendium.data.splits import Split
 from compendium.errors import cause
-from compendium.images.features import COORDINATES, Encoding, cache_path
+from compendium.images.features import Encoding, cache_path
 from compendium.methods.registry import NONE, OWN
 from compendium.runs import store
 from compendium.runs.execution import device_line
@@ -133,7 +133,7 @@ class _Features(NamedTuple):
 
 def _needed(run: Run, sections: Sequence[Section], device: str) -> Iterator[_Features]:
     """The features of frozen encoders that a run is shown."""
-    if run.encoder in (OWN, NONE, COORDINATES):
+    if run.encoder in (OWN, NONE):
         return
     asked = Encoding(run.encoder, run.tile_px, run.weights, device, run.scale, tile_um=run.tile_um)
     for section in (_measured(stained, run, used(run, sections)) or {}).values():
