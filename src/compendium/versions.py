@@ -12,7 +12,10 @@ STAIN = 1
 """Tiles with normalised or augmented stains (`data/stained`)."""
 
 INPUTS = 1
-"""Inputs of a run: spots, tiles, windows, matching, targets and their batches."""
+"""Inputs of a run: spots, tiles, windows, targets and their batches."""
+
+MATCHING = 2
+"""Equal spots and depth of matched splits, the thinned counts of test sections among them."""
 
 FIT = 1
 """Training loop, prediction, ensembles."""
@@ -23,4 +26,11 @@ SCORES = 1
 
 def stages() -> dict[str, int]:
     """Return the version of every stage by its name."""
-    return {"features": FEATURES, "stain": STAIN, "inputs": INPUTS, "fit": FIT, "scores": SCORES}
+    return {
+        "features": FEATURES,
+        "stain": STAIN,
+        "inputs": INPUTS,
+        "matching": MATCHING,
+        "fit": FIT,
+        "scores": SCORES,
+    }

@@ -12,7 +12,7 @@ from compendium import versions
 from compendium.data.panels import panel, shared_genes
 from compendium.data.section import Section
 from compendium.data.targets.transforms import SCORING, Target, counted, fit_target
-from compendium.runs.inputs.prepare import training_set, used
+from compendium.runs.inputs.prepare import measured, training_set
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 from compendium.storage import atomic_file, home
@@ -55,7 +55,7 @@ def _cached(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFra
 
 def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame:
     """Score every test section of one record; see `scores`."""
-    tested = {section.name: section for section in used(run, sections)}
+    tested = {section.name: section for section in measured(run, sections)}
     wide = scoring_target(record.genes, list(tested.values()))
     train, native = (
         training_set(run, sections) if run.target != SCORING or "+" in run.panel else ([], wide)

@@ -169,6 +169,8 @@ class Run:
             passed.append("features")
         if self.stain != AS_IT_IS:
             passed.append("stain")
+        if self.split.match:
+            passed.append("matching")
         known = versions.stages().items()
         stages = {stage: version for stage, version in known if stage in passed}
         return {"method": recipe(self.method).version} | stages

@@ -7,7 +7,7 @@ import pandas as pd
 
 from compendium.chapters.id_loocv.attainable import reached
 from compendium.chapters.id_loocv.design import SPLITS
-from compendium.chapters.id_loocv.matched_sets import matched_gaps
+from compendium.chapters.id_loocv.matched_sets import four_columns, training_sets
 from compendium.data.section import Section
 from compendium.data.sources import cohort as catalogued
 from compendium.errors import BadInput
@@ -27,28 +27,29 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     Returns
     -------
     Tables
-        scores (means over seeds), seeds (median PCC of each), criterion (of a result), matched
-        (see `matched_gaps`), tissue and curves (first seed), cost, attainable (synthetic cohorts
-        only), within (PCC within tissue classes).
+        scores (means over seeds), seeds (median PCC of each), criterion (of a result), permuted
+        (median PCC of the permuted-image controls by split), matched and training_sets (see
+        `four_columns` and `training_sets` of matched_sets), tissue and curves (first seed), cost,
+        attainable (synthetic cohorts only), within (PCC within tissue classes).
     Facts
         depth (median UMI total of each section), gene (of the tissue map).
     """
-    order, permuted = design.facts["order"], groups["permuted"].scores(sections)
-    fits, every = groups["fits"].of(order), groups["fits"].scores(sections)
-    means = over_seeds(every)
-    scores = means[means["method"].isin(order)]
+    fits, permuted = groups["fits"], groups["permuted"].scores(sections)
+    every = fits.scores(sections)
+    scores = over_seeds(every)
     first = scores[scores["split"] == SPLITS[0]]
     jobs = [job for job in fits.jobs if job[1].split.rule == SPLITS[0]]
     tissue, gene = _tissue(design, fits.once, sections)
     found = {
         "scores": scores[list(KEPT)],
-        "criterion": criterion(first, permuted, jobs),
-        "matched": _matched(design, means, groups["matched"], sections),
+        "criterion": criterion(first, permuted[permuted["split"] == SPLITS[0]], jobs),
+        "permuted": summary(permuted, ["row", "split"])[["row", "split", "median"]],
+        **_matched(groups, every, sections),
         "tissue": tissue,
         "curves": fits.once.curves(),
         "cost": fits.cost(("row", "split")),
         "attainable": _attainable(design.cohort, first),
-        "seeds": by_seed(every[every["method"].isin(order)]),
+        "seeds": by_seed(every),
         "within": within_class([run for _, run in fits.jobs], fits.records, sections),
     }
     depth = {s.name: float(np.median(np.asarray(s.counts.sum(axis=1)))) for s in sections}
@@ -94,10 +95,18 @@ def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _matched(
-    design: Design, scores: pd.DataFrame, matched: Fitted, sections: Sequence[Section]
-) -> pd.DataFrame:
-    both = pd.concat([scores, matched.scores(sections)]) if matched.jobs else scores[:0]
-    return matched_gaps(both[both["method"].isin(design.facts["matched"])])
+    groups: Mapping[str, Fitted], scores: pd.DataFrame, sections: Sequence[Section]
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of the methods with matched training sets; empty where none has any."""
+    drawn = groups["matched"]
+    names = {key for key, _ in drawn.jobs}
+    compared = groups["fits"].of(names)
+    every = Fitted([*compared.jobs, *drawn.jobs], [*compared.records, *drawn.records])
+    both = pd.concat([scores[scores["method"].isin(names)], drawn.scores(sections)])
+    return {
+        "matched": four_columns(both, sections),
+        "training_sets": training_sets(every, sections),
+    }
 
 
 def _tissue(design: Design, fits: Fitted, sections: Sequence[Section]) -> tuple[pd.DataFrame, str]:
