@@ -43,7 +43,7 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     found = {
         "scores": scores[list(KEPT)],
         "criterion": criterion(first, permuted[permuted["split"] == SPLITS[0]], jobs),
-        "permuted": summary(permuted, ["row", "split"])[["row", "split", "median"]],
+        "permuted": permuted.groupby(["row", "split"], sort=False)["pcc"].median().reset_index(),
         **_matched(groups, every, sections),
         "tissue": tissue,
         "curves": fits.once.curves(),
@@ -102,7 +102,9 @@ def _matched(
     names = {key for key, _ in drawn.jobs}
     compared = groups["fits"].of(names)
     every = Fitted([*compared.jobs, *drawn.jobs], [*compared.records, *drawn.records])
-    both = pd.concat([scores[scores["method"].isin(names)], drawn.scores(sections)])
+    both = scores[scores["method"].isin(names)]
+    if names:
+        both = pd.concat([both, drawn.scores(sections)])
     return {
         "matched": four_columns(both, sections),
         "training_sets": training_sets(every, sections),
