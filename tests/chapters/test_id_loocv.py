@@ -11,7 +11,7 @@ from compendium.chapters.id_loocv.design import design as plan_chapter
 from compendium.chapters.id_loocv.figures import matched_sets
 from compendium.chapters.id_loocv.findings import FINDINGS
 from compendium.chapters.id_loocv.matched_sets import COMPARED, four_columns, gaps, head, spread
-from compendium.chapters.id_loocv.results import side_by_side, tables
+from compendium.chapters.id_loocv.results import largest_part, side_by_side, tables
 from compendium.data.splits import MATCHED
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
@@ -180,6 +180,13 @@ def test_gaps_are_of_patients_and_their_spread_is_over_draws():
     bars = spread(pd.DataFrame(rows, columns=names)).set_index(["section", "split"])
     bar = bars.loc[("A1", "matched-between"), ["draws", "lowest", "median", "highest"]]
     assert bar.astype(float).tolist() == pytest.approx([2, 0.13, 0.14, 0.15])
+
+
+def test_four_columns_are_of_the_part_with_the_most_genes():
+    table = scored({"ridge": 0.0})["scores"]
+    joint = table["gene"].eq("G0")
+    table["panels"] = table["panels"].where(~joint, "markers_12+hvg_769")
+    assert set(largest_part(table)["gene"]) == {"G0", "G1", "G2"}
 
 
 def test_only_genes_of_all_columns_count():

@@ -104,11 +104,19 @@ def _matched(
     every = Fitted([*compared.jobs, *drawn.jobs], [*compared.records, *drawn.records])
     both = scores[scores["method"].isin(names)]
     if names:
-        both = pd.concat([both, drawn.scores(sections)])
+        both = largest_part(pd.concat([both, drawn.scores(sections)]))
     return {
         "matched": four_columns(both, sections),
         "training_sets": training_sets(every, sections),
     }
+
+
+def largest_part(scores: pd.DataFrame) -> pd.DataFrame:
+    """Keep the scores of the part of the panel that has the most genes, a section left out."""
+    first = scores[scores["split"] == SPLITS[0]].drop_duplicates(["gene", "panels"])
+    largest = by_panel(first).groupby("panel", sort=False)["gene"].nunique().idxmax()
+    known = scores["panels"].unique()
+    return scores[scores["panels"].isin([each for each in known if largest in each.split("+")])]
 
 
 def _tissue(design: Design, fits: Fitted, sections: Sequence[Section]) -> tuple[pd.DataFrame, str]:
