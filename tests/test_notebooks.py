@@ -19,7 +19,7 @@ SMALL = [
     "profile",
     "demo",
     "-y",
-    "{sections: [P1a, P1b, P2a], methods: [mean, colour], encoder: colour, matched: []}",
+    "{sections: [P1a, P1b, P2a], methods: [mean, colour], encoder: colour, head_draws: 0}",
 ]
 
 FEW = "sections=[P1a, P1b, P2a]"
@@ -106,7 +106,7 @@ def keys_said(notebook: dict) -> set[str]:
     ("chapter", "parameters"),
     [
         ("id-loocv", [FEW, "methods=[ridge,stnet]", "encoder=colour", "budget=smoke"]),
-        ("id-loocv", [FEW, "methods=[colour]", "matched=[]", "panel=hvg(20)"]),
+        ("id-loocv", [FEW, "methods=[colour]", "head_draws=0", "panel=hvg(20)"]),
         ("ood", ["methods=[colour,stnet]", "encoder=colour", "budget=smoke"]),
         (
             "regclass",
@@ -150,8 +150,8 @@ def test_plain_papermill_is_as_strict(arguments, says, tmp_path):
 @pytest.mark.parametrize(
     ("chapter", "parameters", "says"),
     [
-        ("id-loocv", ["methods=[colour]", "matched=[]", "panel=hvg_769"], "shares no gene"),
-        ("id-loocv", ["methods=[rigde]", "matched=[]"], "did you mean ridge"),
+        ("id-loocv", ["methods=[colour]", "head_draws=0", "panel=hvg_769"], "shares no gene"),
+        ("id-loocv", ["methods=[rigde]", "head_draws=0"], "did you mean ridge"),
         (
             "regclass",
             ["gammas=[-1, 1]", "splits=[section-out]", "tested=[P2a]"],

@@ -12,7 +12,10 @@ STAIN = 1
 """Tiles with normalised or augmented stains (`data/stained`)."""
 
 INPUTS = 1
-"""Inputs of a run: spots, tiles, windows, matching, targets and their batches."""
+"""Inputs of a run: spots, tiles, windows, targets and their batches."""
+
+MATCHING = 2
+"""Equal spots and depth of matched splits, the thinned counts of test sections among them."""
 
 PANEL = 2
 """Genes of panels with an hvg(N), which chooses on training spots; a stage of their runs alone."""
@@ -31,6 +34,7 @@ def stages() -> dict[str, int]:
         "stain": STAIN,
         "inputs": INPUTS,
         "panel": PANEL,
+        "matching": MATCHING,
         "fit": FIT,
         "scores": SCORES,
     }

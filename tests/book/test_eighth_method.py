@@ -114,7 +114,8 @@ from compendium.book.site.render import render
 for name in ("methods", "inputs", "deviations"):
     assert main(["table", name]) == 0
 small = ["-p", "encoder=colour", "-p", "panel=hvg(20)"]
-words = ["-p", "sections=[P1a, P1b, P2a]", "-p", "methods=[mean, knn]", "-p", "matched=[]", *small]
+words = ["-p", "sections=[P1a, P1b, P2a]", "-p", "methods=[mean, knn]", *small]
+words += ["-p", "head_draws=0"]
 assert main(["chapter", "id-loocv", "--profile", "demo", *words, "--out", "page.ipynb"]) == 0
 words = ["--methods", "knn", "--show", "--sections", "P1a", "P1b", "P2a", *small]
 assert main(["study", "demo", *words]) == 0

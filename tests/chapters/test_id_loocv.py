@@ -1,5 +1,7 @@
 """Chapter 2: its tables on tiny sections, its claims, and what a synthetic cohort allows."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -7,15 +9,19 @@ import pytest
 
 from compendium.chapters.id_loocv.attainable import last_fall, reached, shares
 from compendium.chapters.id_loocv.design import design as plan_chapter
-from compendium.chapters.id_loocv.figures import with_depth
+from compendium.chapters.id_loocv.figures import matched_sets, with_depth
 from compendium.chapters.id_loocv.findings import FINDINGS, LOW
-from compendium.chapters.id_loocv.results import side_by_side, tables
+from compendium.chapters.id_loocv.matched_sets import COMPARED, four_columns, gaps, head, spread
+from compendium.chapters.id_loocv.results import largest_part, side_by_side, tables
+from compendium.data.splits import MATCHED
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import compute
 from compendium.evaluation.findings import decide_all
 from compendium.evaluation.results import Results, differences, read, write
 from compendium.evaluation.verdict import Verdict
+from compendium.methods import METHODS
+from compendium.methods.registry import Config, choice
 from conftest import tiny_section
 
 SECTIONS = [
@@ -32,7 +38,7 @@ def chapter(home, monkeypatch):
     monkeypatch.setattr("compendium.chapters.id_loocv.design.placed", lambda *_: SECTIONS)
 
     def computed(**changed) -> Results:
-        stated = {"methods": ["mean", "colour", "stnet"], "matched": ["colour", "mean"]}
+        stated = {"methods": ["mean", "permuted", "colour", "stnet"], "draws": {"spot": 2}}
         stated |= {"seeds": {"spot": 2}, "section": "S2", "gene": ""}
         design = plan_chapter("demo", None, **stated | changed, **PARAMETERS)
         return compute(design, tables, "cpu")
@@ -44,14 +50,14 @@ def test_results_hold_all_that_the_page_draws(chapter, tmp_path):
     results = chapter()
     by_split = results["scores"].groupby(["method", "split"]).size()
     assert by_split.unstack().to_dict("index") == dict.fromkeys(
-        ("colour", "mean", "stnet"), {"patient-out": 24, "section-out": 36}
+        ("colour", "mean", "permuted", "stnet"), {"patient-out": 24, "section-out": 36}
     )
     criterion = results["criterion"].set_index("row")
-    assert criterion["result"].to_dict() == {"mean": True, "colour": True, "stnet": False}
-    assert criterion["permuted"].notna().to_dict() == {
-        "mean": False,
-        "colour": False,
-        "stnet": True,
+    controls = dict.fromkeys(("mean", "permuted", "colour"), True)
+    assert criterion["result"].to_dict() == controls | {"stnet": False}
+    assert criterion.index[criterion["permuted"].notna()].tolist() == ["stnet"]
+    assert results["permuted"].groupby("row")["split"].unique().map(list).to_dict() == {
+        "stnet": ["section-out", "patient-out"]
     }
     assert {"partial", "pcc_pearson", "partial_pearson"} <= set(results["scores"])
     depth = results["depth"]
@@ -62,19 +68,19 @@ def test_results_hold_all_that_the_page_draws(chapter, tmp_path):
         ("patient-out", "pearson"): 2,
     }
     assert set(depth["genes"]) == {12} and depth["depth"].notna().all()
-    assert results["matched"]["method"].unique().tolist() == ["colour"]
-    assert sorted(results["matched"]["section"]) == ["S1", "S2"], "S3 is its patient's only one"
-    assert list(results["tissue"]) == ["spot", "x", "y", "measured", "colour", "stnet"]
+    assert list(results["tissue"]) == ["spot", "x", "y", "measured", "permuted", "colour", "stnet"]
     assert len(results["tissue"]) == 24
     assert set(results["curves"]["method"]) == {"stnet"}
     assert not results["curves"].duplicated(["fold", "epoch"]).any(), "of the first seed"
     assert results["seeds"].groupby("method")["seed"].unique().map(list).to_dict() == {
         "mean": [0],
+        "permuted": [0],
         "colour": [0],
         "stnet": [0, 1],
     }
     assert results["cost"].groupby("row")["fits"].sum().to_dict() == {
         "mean": 4,
+        "permuted": 4,
         "colour": 4,
         "stnet": 8,
     }, "leaving out S3 is leaving out its patient"
@@ -98,6 +104,144 @@ def test_depth_is_a_line_over_the_largest_panel_and_absent_from_earlier_tables()
     (line,) = with_depth(go.Figure(), pd.DataFrame(rows, columns=columns)).layout.shapes
     assert line.y0 == line.y1 == pytest.approx(0.25)
     assert not with_depth(go.Figure(), None).layout.shapes
+
+
+def test_every_method_has_four_columns_and_a_single_section_three(chapter):
+    results = chapter()
+    columns = results["matched"]
+    assert columns["method"].unique().tolist() == ["colour", "stnet"], "the others have no PCC"
+    fits = columns.groupby(["method", "section", "split"])["seed"].agg(list).unstack()
+    assert fits.loc["colour", "matched-within"].dropna().to_dict() == {"S1": [0, 1], "S2": [0, 1]}
+    assert fits["matched-between"].map(len).eq(2).all()
+    assert fits["section-out"].map(len).groupby("method").unique().map(list).to_dict() == {
+        "colour": [1],
+        "stnet": [2],
+    }
+    only = columns[columns["section"] == "S3"].set_index(["split", "method", "seed"])["median"]
+    assert only["patient-out"].to_dict() == only["section-out"].to_dict(), "one fold"
+    sizes = results["training_sets"].set_index(["method", "split"])
+    assert sizes["spots"].unstack().loc["colour"].to_dict() == {
+        "section-out": 48,
+        "patient-out": 24,
+        "matched-within": 24,
+        "matched-between": 24,
+    }
+    depth = sizes.loc["stnet", ["depth", "test depth"]].loc[list(MATCHED)]
+    assert depth.max(axis=None) <= 1.05 * depth.min(axis=None)
+    assert sizes["steps"].unstack().loc["colour"].eq(0).all()
+    assert sizes["steps"].unstack().loc["stnet"].gt(0).all()
+
+
+def test_no_draw_is_no_matched_set(chapter):
+    results = chapter(methods=["colour"], draws={"spot": 0})
+    assert results["permuted"].empty, "no method is trained"
+    assert len(results["matched"]) == len(results["training_sets"]) == 0
+    assert len(gaps(results["matched"])) == len(spread(results["matched"])) == 0
+    assert list(head(results["training_sets"], {}))[1:] == list(COMPARED)
+
+
+def test_all_draws_are_of_one_rule(monkeypatch):
+    monkeypatch.setattr("compendium.chapters.id_loocv.design.placed", lambda *_: SECTIONS)
+
+    def planned(**draws):
+        methods = ["colour", "stnet", "histogene"]
+        return plan_chapter("demo", None, methods, draws, {"spot": 3}, **PARAMETERS).groups
+
+    seeds = {}
+    for key, run in planned()["matched"]:
+        seeds.setdefault((key, run.split.name), []).append(run.seed)
+    assert {key: seeds[key, fold] for key, fold in seeds} == {
+        "colour": [*range(10)],
+        "stnet": [*range(10)],
+        "histogene": [0, 1, 2],
+    }
+    assert {fold for _, fold in seeds} == {
+        "matched-within-S1",
+        "matched-within-S2",
+        "matched-between-S1-S2",
+        "matched-between-S3",
+    }
+    permuted = planned(spot=0, section=0)["permuted"]
+    assert {(key, run.split.rule, run.seed) for key, run in permuted} == {
+        (key, rule, 0) for key in ("stnet", "histogene") for rule in ("section-out", "patient-out")
+    }
+
+
+@dataclass(frozen=True)
+class ByBlocks(Config):
+    """A control with a choice of how its penalty is chosen."""
+
+    penalty_by: str = choice("sections", ("sections", "blocks"))
+    """How."""
+
+
+def test_a_penalty_is_chosen_by_blocks_in_all_four_columns(monkeypatch):
+    monkeypatch.setattr("compendium.chapters.id_loocv.design.placed", lambda *_: SECTIONS)
+    monkeypatch.setitem(METHODS, "colour", replace(METHODS["colour"], config=ByBlocks()))
+    groups = plan_chapter("demo", None, ["colour", "stnet"], {}, {}, **PARAMETERS).groups
+    runs = [run for jobs in groups.values() for _, run in jobs if run.method == "colour"]
+    assert {run.split.rule for run in runs} == set(COMPARED)
+    assert all(dict(run.model)["penalty_by"] == "blocks" for run in runs)
+
+
+def test_gaps_are_of_patients_and_their_spread_is_over_draws():
+    medians = {"section-out": [0.3], "patient-out": [0.2]}
+    medians |= {"matched-within": [0.17, 0.19], "matched-between": [0.15, 0.13]}
+    rows = [
+        ("colour", section, patient, split, seed, 9, 0, median + shift)
+        for section, patient, shift in (("A1", "A", 0.0), ("A2", "A", 0.1), ("B1", "B", 0.0))
+        for split, values in medians.items()
+        for seed, median in enumerate(values)
+        if (patient, split) != ("B", "matched-within")
+    ]
+    names = ["method", "section", "patient", "split", "seed", "genes", "missing", "median"]
+    table = gaps(pd.DataFrame(rows, columns=names)).set_index("patient")
+    assert table.loc["A", ["sections", "draws"]].tolist() == [2, 2]
+    found = table.loc["A", [*COMPARED, "gap", "matched_gap", "spread"]].astype(float)
+    assert found.tolist() == pytest.approx([0.35, 0.25, 0.23, 0.19, 0.1, 0.04, 0.02 * 2**0.5])
+    assert table.loc["B", ["matched-within", "gap", "matched_gap"]].isna().all()
+    assert table.loc["B", "matched-between"] == pytest.approx(0.14)
+    bars = spread(pd.DataFrame(rows, columns=names)).set_index(["section", "split"])
+    bar = bars.loc[("A1", "matched-between"), ["draws", "lowest", "median", "highest"]]
+    assert bar.astype(float).tolist() == pytest.approx([2, 0.13, 0.14, 0.15])
+
+
+def test_four_columns_are_of_the_part_with_the_most_genes():
+    table = scored({"ridge": 0.0})["scores"]
+    joint = table["gene"].eq("G0")
+    table["panels"] = table["panels"].where(~joint, "markers_12+hvg_769")
+    assert set(largest_part(table)["gene"]) == {"G0", "G1", "G2"}
+
+
+def test_only_genes_of_all_columns_count():
+    rows = [
+        ("m", "A1", "A", split, 0, gene, value)
+        for split in ("section-out", "patient-out", "matched-within", "matched-between")
+        for gene, value in (("g", 0.2), ("h", 0.6))
+        if (split, gene) != ("matched-within", "h")
+    ]
+    names = ["method", "section", "patient", "split", "seed", "gene", "pcc"]
+    found = four_columns(pd.DataFrame(rows, columns=names), SECTIONS)
+    assert found["median"].tolist() == [0.2] * 4 and found["genes"].tolist() == [1] * 4
+
+
+def test_the_figure_has_a_panel_a_method_and_a_colour_a_patient(chapter):
+    rows = spread(chapter()["matched"])
+    fig = matched_sets(rows, {"colour": "Colour", "stnet": "ST-Net"})
+    assert [note.text for note in fig.layout.annotations[:2]] == ["Colour", "ST-Net"]
+    assert [(trace.name, trace.showlegend) for trace in fig.data] == [
+        ("patient P1", True),
+        ("patient P2", True),
+        ("patient P1", False),
+        ("patient P2", False),
+    ]
+    drawn = {
+        tuple(data[:2]): y
+        for trace in fig.data[:2]
+        for data, y in zip(trace.customdata, trace.y, strict=True)
+    }
+    stated = rows[rows["method"] == "colour"].set_index(["section", "split"])["median"]
+    assert drawn == stated.to_dict()
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ import pytest
 
 from compendium.__main__ import main
 from compendium.chapters.data_review import sections as review
-from compendium.chapters.id_loocv.matched_sets import COMPARED, matched_gaps, mean_gaps
+from compendium.chapters.id_loocv.matched_sets import COMPARED, four_columns, gaps
 from compendium.data.panels import published
 from compendium.data.prepare import one_by_one, open_sections, prepared_names
 from compendium.data.sources import cohort, raw_folder
+from compendium.evaluation.comparison import placed
 from compendium.evaluation.scores import scores, summary
 from compendium.runs import execute, plan_runs
 from compendium.storage import resource
@@ -124,8 +125,9 @@ def test_frozen_features_lose_when_the_patient_is_left_out(controls):
 
 
 def test_equal_spots_and_depth_remove_most_of_the_gap(controls):
-    rows = matched_gaps(controls)
-    assert rows["section"].tolist() == MANY
-    overall = mean_gaps(rows).set_index("method").loc["ridge"]
-    assert overall["gap"] > 0.04
-    assert overall["matched_gap"] < overall["gap"] / 3
+    columns = four_columns(controls[controls["method"] == "ridge"], placed("her2st", IMAGED))
+    table = gaps(columns).set_index("patient")
+    assert table["sections"].to_dict() == {"B": 1, "C": 4}
+    assert table.loc["B", "section-out"] == table.loc["B", "patient-out"]
+    assert table.loc["C", "gap"] > 0.04
+    assert table.loc["C", "matched_gap"] < table.loc["C", "gap"] / 3

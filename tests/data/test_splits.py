@@ -90,34 +90,29 @@ def test_wangs_folds_are_the_published_four():
     assert Counter(name for fold in made for name in fold.test) == Counter(names(HER2ST))
 
 
-def test_the_arms_train_on_the_patient_or_on_all_others_and_know_each_other():
+def test_matched_sets_are_of_the_patient_or_of_all_others_and_know_the_comparison():
     own, others = folds("matched-within", HER2ST), folds("matched-between", HER2ST)
-    assert (
-        [fold.test for fold in own]
-        == [fold.test for fold in others]
-        == [(name,) for name in names(HER2ST)]
-    )
-    for sibling, stranger in zip(own, others, strict=True):
-        (test,) = sibling.test
-        assert set(sibling.train) == {name for name in names(HER2ST) if name[0] == test[0]} - {test}
-        assert set(stranger.train) == {name for name in names(HER2ST) if name[0] != test[0]}
-        assert (sibling.match, stranger.match) == (stranger.train, sibling.train)
+    assert [fold.test for fold in own] == [(name,) for name in names(HER2ST)]
+    assert [{name[0] for name in fold.test} for fold in others] == [{who} for who in "ABCDEFGH"]
+    for fold in own:
+        (test,) = fold.test
+        assert set(fold.train) == {name for name in names(HER2ST) if name[0] == test[0]} - {test}
+    for fold in others:
+        assert set(fold.train) == set(names(HER2ST)) - set(fold.test)
+    assert {fold.match for fold in (*own, *others)} == {tuple(names(HER2ST))}
     assert own[9].left_out == "section B4 and every other patient"
-    assert others[9].left_out == "patient B"
+    assert others[1].left_out == "patient B"
 
 
-def test_the_arms_of_the_five_sections_with_images():
+def test_the_matched_sets_of_the_five_sections_with_images():
     chosen = [section for section in HER2ST if section.name in ("B4", "C2", "C3", "C4", "C5")]
     own, others = folds("matched-within", chosen), folds("matched-between", chosen)
-    assert [fold.test for fold in own] == [
-        ("C2",),
-        ("C3",),
-        ("C4",),
-        ("C5",),
-    ]  # B4 has no other section of its patient
+    assert [fold.test for fold in own] == [("C2",), ("C3",), ("C4",), ("C5",)]
     assert own[0].train == ("C3", "C4", "C5")
-    assert {fold.train for fold in others} == {("B4",)}
-    assert others[3].match == ("C2", "C3", "C4")
+    assert [(fold.test, fold.train) for fold in others] == [
+        (("B4",), ("C2", "C3", "C4", "C5")),  # no other section of its patient
+        (("C2", "C3", "C4", "C5"), ("B4",)),
+    ]
     assert (
         folds("section-out", chosen)[0].train
         == folds("patient-out", chosen)[0].train
@@ -226,11 +221,14 @@ def test_rules_that_promise_patients_apart_keep_them_apart(rule, sections):
 
 @settings(deadline=None, max_examples=60)
 @given(sections=cohorts())
-def test_both_arms_test_the_same_sections(sections):
+def test_matched_between_tests_every_section_where_a_patient_has_two(sections):
     own, others = made_by("matched-within", sections), made_by("matched-between", sections)
-    assert [(fold.test, fold.train, fold.match) for fold in own] == [
-        (fold.test, fold.match, fold.train) for fold in others
-    ]
+    of = {section.name: section.patient for section in sections}
+    alone = {name for name in of if [*of.values()].count(of[name]) == 1}
+    assert {name for fold in own for name in fold.test} == (set(of) - alone if own else set())
+    tested = sorted(name for fold in others for name in fold.test)
+    assert tested == (sorted(of) if own else [])
+    assert {fold.match for fold in (*own, *others)} <= {tuple(of)}
 
 
 # ---- refusals

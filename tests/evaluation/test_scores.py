@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.chapters.id_loocv.matched_sets import matched_gaps, mean_gaps
 from compendium.evaluation.correlation import pcc
 from compendium.evaluation.scores import (
     agreement,
@@ -95,26 +94,6 @@ def test_the_patient_is_the_unit():
     rows = per_patient(table).set_index("patient")
     assert rows["median"].to_dict() == pytest.approx({"A": 0.2, "B": 0.5})
     assert rows["sections"].to_dict() == {"A": 2, "B": 1}
-
-
-def test_how_much_of_a_gap_matching_removes():
-    medians = {
-        "section-out": 0.30,
-        "patient-out": 0.20,
-        "matched-within": 0.17,
-        "matched-between": 0.15,
-    }
-    table = pd.DataFrame(
-        [
-            {"method": "m", "section": "A1", "split": split, "gene": "g", "pcc": value}
-            for split, value in medians.items()
-        ]
-    )
-    rows = matched_gaps(table)
-    assert rows["gap"].item() == pytest.approx(0.10)
-    assert rows["matched_gap"].item() == pytest.approx(0.02)
-    assert mean_gaps(rows)["removed"].item() == pytest.approx(0.8)
-    assert len(matched_gaps(table[table["split"] != "matched-within"])) == 0
 
 
 def test_one_fit_is_scored_on_each_part_of_its_panel(home):

@@ -21,6 +21,7 @@ TOLERANCE = {
     "stain": 1e-4,
     "inputs": 1e-5,
     "panel": 1e-5,
+    "matching": 1e-5,
     "fit": 1e-4,
     "scores": 1e-4,
     "method": 1e-4,

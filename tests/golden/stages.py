@@ -19,7 +19,7 @@ from scipy.sparse import csr_matrix
 
 from compendium import versions
 from compendium.data.panels import panel
-from compendium.data.splits import Split
+from compendium.data.splits import Split, folds
 from compendium.data.targets.harmony import harmonised
 from compendium.data.targets.transforms import TRANSFORMS, counted, fit_target
 from compendium.data.windows import WINDOWS, windows
@@ -37,14 +37,21 @@ from compendium.methods.registry import Recipe
 from compendium.runs import plan_run, run_once
 from compendium.runs.fit import predict
 from compendium.runs.inputs.batches import inputs, size_factors, training
-from compendium.runs.inputs.matching import matched, uncut
-from compendium.runs.inputs.prepare import training_set
+from compendium.runs.inputs.prepare import measured, training_set
 from compendium.storage import home
 from conftest import tiny_section
 from stained_slides import OTHER, E, H, pictured, slide
 from tiny_fits import SECTIONS, fitted
 
-UPSTREAM = ("features", "stain", "inputs", "fit")  # of methods and scores; the first three of fit
+UPSTREAM = ("features", "stain", "inputs", "fit")  # of methods and scores
+OWN_UPSTREAM = {
+    "features": (),
+    "stain": (),
+    "inputs": (),
+    "panel": (),
+    "matching": ("inputs",),
+    "fit": UPSTREAM[:3],
+}
 # A method that is registered here alone: what the loop does to it is no published method's affair.
 LINEAR = "linear"
 GENES = list(SECTIONS[0].genes)
@@ -80,9 +87,7 @@ class Key:
     @property
     def owners(self) -> list[str]:
         """Stages upstream in their order, then the owner: their versions decide the array."""
-        alone = self.owner in (*UPSTREAM[:3], "panel")
-        upstream = () if alone else UPSTREAM[:3] if self.owner == "fit" else UPSTREAM
-        return [*upstream, self.owner]
+        return [*OWN_UPSTREAM.get(self.owner, UPSTREAM), self.owner]
 
 
 def current(key: Key) -> dict[str, int]:
@@ -101,6 +106,7 @@ def keys() -> dict[str, Key]:
         "stain": _stains(),
         "inputs": _targets() | _inputs(),
         "panel": {"panel/hvg(3)": _chosen},
+        "matching": {"matching/train": _matched_train, "matching/test": _matched_test},
         "fit": _fits(),
         "scores": _scores(),
     }
@@ -239,8 +245,7 @@ def _inputs() -> dict[str, Callable[[], np.ndarray]]:
         )
         for name in ("wide", "scprep")
     }
-    rest = {"matched/counts": _matched, "batch/permuted-colour": _batch}
-    return union | filters | cut | sizes | rest
+    return union | filters | cut | sizes | {"batch/permuted-colour": _batch}
 
 
 def _chosen() -> np.ndarray:
@@ -257,16 +262,25 @@ def _numbers(genes: list[str]) -> np.ndarray:
     return np.array([GENES.index(gene) for gene in genes])
 
 
-def _matched() -> np.ndarray:
-    """Counts of two sections cut to the spots and the depth of a smaller one."""
-    fewer = tiny_section("S9", patient="P9", spots=9)
-    parts = matched(
-        uncut(SECTIONS[:2]),
-        uncut([replace(fewer, counts=csr_matrix(fewer.counts.toarray() // 2))]),
-        GENES,
-        seed=0,
-    )
+def _matched_run():
+    """Two sections of one patient and a shallow one of another, and a fold that tests the first."""
+    shallow = replace(SECTIONS[2], counts=csr_matrix(SECTIONS[2].counts.toarray() // 2))
+    sections = [SECTIONS[0], replace(SECTIONS[1], patient=SECTIONS[0].patient), shallow]
+    fold = folds("matched-between", sections)[1]
+    return plan_run("tiny", fold, "coordinates", sections=sections, panel="all"), sections
+
+
+def _matched_train() -> np.ndarray:
+    """Counts of the training spots."""
+    parts = training_set(*_matched_run())[0]
     return np.concatenate([part.section.counts.toarray() for part in parts])
+
+
+def _matched_test() -> np.ndarray:
+    """Counts of the test section of the other fold, which is deeper than its training section."""
+    run, sections = _matched_run()
+    run = replace(run, split=folds("matched-within", sections)[0])
+    return measured(run, sections)[0].counts.toarray()
 
 
 def _batch() -> np.ndarray:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from compendium.data.section import Section
-from compendium.data.splits import Split, folds
+from compendium.data.splits import MATCHED, Split, folds
 from compendium.data.targets.harmony import harmonised
 from compendium.evaluation.correlation import pcc
 from compendium.evaluation.scores import score
@@ -79,19 +79,18 @@ def test_only_the_kept_spots_are_trained_on_and_every_spot_is_predicted(home):
         assert part.section.spots.tolist() == section.spots[rows].tolist()
 
 
-def test_arms_are_filtered_before_they_are_matched():
-    arm = next(fold for fold in folds("matched-within", SECTIONS) if fold.test == ("S1",))
-    parts, _ = training_set(smoke(split=arm, spots="deepspace"), SECTIONS)
+def test_training_sets_are_filtered_before_they_are_matched():
+    made = [fold for rule in MATCHED for fold in folds(rule, SECTIONS)]
     white = {
         section.name: set(np.flatnonzero(~not_white(section.tiles(32)))) for section in SECTIONS
     }
-    others = sum(24 - len(white[name]) for name in arm.match)
-    assert sum(len(part.section) for part in parts) == min(
-        others, sum(24 - len(white[name]) for name in arm.train)
-    )
-    for part in parts:
-        assert part.section.spots.tolist() == part.full_section.spots[part.rows].tolist()
-        assert not white[part.full_section.name] & set(part.rows)
+    smallest = min(sum(24 - len(white[name]) for name in fold.train) for fold in made)
+    for fold in made:
+        parts, _ = training_set(smoke(split=fold, spots="deepspace"), SECTIONS)
+        assert sum(len(part.section) for part in parts) == smallest
+        for part in parts:
+            assert part.section.spots.tolist() == part.full_section.spots[part.rows].tolist()
+            assert not white[part.full_section.name] & set(part.rows)
 
 
 # ---- stain

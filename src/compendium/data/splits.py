@@ -19,7 +19,7 @@ class Placed(Protocol):
 
 Sections = Sequence[Placed]
 MATCHED = ("matched-within", "matched-between")
-"""Rules whose training sets have equal spots and depth: within the test patient, and between."""
+"""Rules whose folds have equal spots and depth: trained within the test patient, and between."""
 PUBLISHED_OOD = (
     ("1142243F", "CID4465", "CID44971", "CID4535"),
     ("1160920F", "CID4290"),
@@ -40,9 +40,10 @@ class Split:
     left_out
         What the training sections lack.
     match
-        Training sections of the other rule of a matched pair: both training sets are cut
-        to the smaller number of spots and the smaller median UMI total, so that they differ in
-        whom they trained on and in nothing else.
+        Sections of a matched comparison. The training set of every fold of both rules over them
+        is cut to the spots of the smallest, and each section, trained on or tested, is thinned to
+        the median UMI total of the shallowest, so that folds differ in whom they trained on and
+        in nothing else.
     """
 
     rule: str
@@ -89,18 +90,25 @@ def one_patient(sections: Sections) -> list[Fold]:
 
 
 def matched_within(sections: Sections) -> list[Fold]:
-    """Train on the other sections of the test patient only, matched to `matched_between`."""
+    """Train on the other sections of the test patient only, one fold a section that has any."""
     return [
-        Fold([s], own, f"section {s.name} and every other patient", match=others)
-        for s, own, others in _matched(sections)
+        Fold([s], rest, f"section {s.name} and every other patient", match=sections)
+        for _, own, others in _by(sections, "patient")
+        for s in own
+        if others and (rest := [t for t in own if t.name != s.name])
     ]
 
 
 def matched_between(sections: Sections) -> list[Fold]:
-    """Train on other patients only, matched to `matched_within` in spots and depth."""
+    """Train on other patients only, one fold a patient, matched to `matched_within`.
+
+    Patients with one section have a fold too; there is none where no patient has two.
+    """
+    if not matched_within(sections):
+        return []
     return [
-        Fold([s], others, f"patient {s.patient}", match=own)
-        for s, own, others in _matched(sections)
+        Fold(own, others, f"patient {who}", match=sections)
+        for who, own, others in _by(sections, "patient")
     ]
 
 
@@ -164,15 +172,6 @@ def _by(sections: Sections, what: str) -> Iterator[tuple[str, list[Placed], list
     for value in dict.fromkeys(getattr(s, what) for s in sections):
         own = [s for s in sections if getattr(s, what) == value]
         yield value, own, [s for s in sections if getattr(s, what) != value]
-
-
-def _matched(sections: Sections) -> Iterator[tuple[Placed, list[Placed], list[Placed]]]:
-    """Give each section with those of its patient and of other patients, where it has both."""
-    for section in sections:
-        others = [s for s in sections if s.patient != section.patient]
-        own = [s for s in sections if s.patient == section.patient and s.name != section.name]
-        if own and others:
-            yield section, own, others
 
 
 def _split(rule: str, sections: Sections, fold: Fold) -> Split:

@@ -14,7 +14,7 @@ from compendium.data.section import Section
 from compendium.data.targets.transforms import SCORING, Target, counted, fit_target
 from compendium.evaluation.correlation import partial_pcc, pcc
 from compendium.evaluation.depth import log_depth
-from compendium.runs.inputs.prepare import training_set, used
+from compendium.runs.inputs.prepare import measured, training_set
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 from compendium.storage import atomic_file, home
@@ -72,7 +72,7 @@ def _cached(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFra
 
 def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame:
     """Score every test section of one record; see `scores`."""
-    tested = {section.name: section for section in used(run, sections)}
+    tested = {section.name: section for section in measured(run, sections)}
     trained_on = [tested[name] for name in run.split.train]
     targets = scoring_targets(record.genes, trained_on, list(tested.values()))
     wide = targets[SCORING]
@@ -84,8 +84,8 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
     for name, predicted in record.predictions.items():
         section = tested[name]
         rows = record.predicted_rows(section)
-        measured = {kind: target(section)[rows] for kind, target in targets.items()}
-        own = measured[SCORING] if native is wide else native(counted(section, run.target))[rows]
+        values = {kind: target(section)[rows] for kind, target in targets.items()}
+        own = values[SCORING] if native is wide else native(counted(section, run.target))[rows]
         columns = {
             "cohort": run.cohort,
             "method": run.method,
@@ -100,8 +100,8 @@ def score(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame
             "gene": record.genes,
             "panels": panels,
             "spots": len(rows),
-            **agreement(predicted, measured[SCORING]),
-            **beside_depth(predicted, measured, log_depth(section, wide.shared)[rows]),
+            **agreement(predicted, values[SCORING]),
+            **beside_depth(predicted, values, log_depth(section, wide.shared)[rows]),
             "pcc_native": pcc(predicted, own),
         }
         parts.append(pd.DataFrame(columns))

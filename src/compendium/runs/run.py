@@ -167,6 +167,8 @@ class Run:
             passed.append("stain")
         if chosen_among_seen(self.panel):
             passed.append("panel")
+        if self.split.match:
+            passed.append("matching")
         known = versions.stages().items()
         stages = {stage: version for stage, version in known if stage in passed}
         return {"method": recipe(self.method).version} | stages

@@ -1,38 +1,45 @@
-"""Runs of chapter 2: every method with a section and with a patient left out, and its controls."""
+"""Runs of chapter 2: every method under both splits and on matched training sets; controls."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from compendium.data.splits import MATCHED
 from compendium.errors import BadInput
 from compendium.evaluation.comparison import Design, Job, changed, placed, protocol_line, repeated
 from compendium.methods import recipe
-from compendium.runs import plan_runs
+from compendium.runs import plan_run
+from compendium.runs.study.runs import distinct
 
 SPLITS = ("section-out", "patient-out")
+DRAWS = {"spot": 10, "section": 3}
+"""Draws of matched training sets, of a method that predicts spots (controls too) or sections."""
 
 
 def design(
     cohort: str,
     names: Sequence[str] | None,
     methods: Sequence[str],
-    matched: Sequence[str],
+    draws: Mapping[str, int | None],
     seeds: Mapping[str, int],
     *,
     section: str = "",
     gene: str = "",
     **parameters,
 ) -> Design:
-    """Plan every method under both splits, its controls, and the matched training sets.
+    """Plan every method under both splits and on matched training sets, and its controls.
+
+    In a comparison of patients ridge chooses its penalty by one rule everywhere: by blocks.
 
     Parameters
     ----------
     cohort, names
         Cohort and names of the sections; all of them by default.
     methods
-        Methods that are compared.
-    matched
-        Methods that are also fitted on matched training sets, within and between patients. They
-        are fitted once, as the permuted-image controls are.
+        Methods that are compared. The training mean, which has no correlation, and a control with
+        permuted images are not fitted on matched training sets.
+    draws
+        Number of draws of matched training sets by unit, None for that of `DRAWS`; draw i has
+        seed i.
     seeds
         Number of seeds by unit, see `compendium.evaluation.comparison.repeated`.
     section, gene
@@ -42,11 +49,10 @@ def design(
 
     Returns
     -------
-    Design with the groups fits, matched, permuted (section left out only).
+    Design with the groups fits, matched, permuted (one seed under both splits).
     """
     sections = placed(cohort, names)
     order = [recipe(name).name for name in methods]
-    matched = [recipe(name).name for name in matched if recipe(name).name != "mean"]
     names = [section.name for section in sections]
     if set(order) <= {"mean"}:
         raise BadInput(
@@ -58,25 +64,44 @@ def design(
             "set section to one of them"
         )
 
-    def jobs(splits: Sequence[str], compared: Sequence[str], **more) -> list[Job]:
-        each = list(dict.fromkeys(compared))
-        runs = plan_runs(cohort, sections, splits, each, **parameters, **more)
-        return [(run.method, run) for run in runs]
+    def jobs(rules: Sequence[str], compared: Sequence[str], **more) -> list[Job]:
+        return [
+            (name, plan_run(cohort, split, name, sections=sections, **_by_blocks(name), **more))
+            for split in distinct(rules, sections)
+            for name in dict.fromkeys(compared)
+        ]
 
     trained = [name for name in order if not recipe(name).control]
     siblings = len({section.patient for section in sections}) < len(sections)
     groups = {
-        "fits": repeated(jobs(SPLITS, [*order, *matched]), seeds),
-        "matched": jobs(MATCHED, matched) if matched and siblings else [],
-        "permuted": jobs(SPLITS[:1], trained, permute=True),
+        "fits": repeated(jobs(SPLITS, order, **parameters), seeds),
+        "matched": _drawn(jobs(MATCHED, _matched(order), **parameters), draws) if siblings else [],
+        "permuted": jobs(SPLITS, trained, permute=True, **parameters),
     }
     runs = dict(groups["fits"])
     facts = {
         "order": order,
-        "matched": matched,
         "titles": {name: run.title for name, run in runs.items()},
         "section": section or names[0],
         "gene": gene,
         "changed": {runs[name].title: changed(runs[name]) for name in trained},
     }
     return Design(cohort, sections, groups, protocol_line("as named", parameters), facts)
+
+
+def _matched(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name != "mean" and not recipe(name).permute]
+
+
+def _drawn(jobs: Sequence[Job], draws: Mapping[str, int | None]) -> list[Job]:
+    """Repeat jobs with a seed a draw, those of controls too."""
+    times = DRAWS | {unit: number for unit, number in draws.items() if number is not None}
+    return [
+        (key, replace(run, seed=run.seed + draw))
+        for key, run in jobs
+        for draw in range(times[recipe(run.method).unit])
+    ]
+
+
+def _by_blocks(name: str) -> dict[str, str]:
+    return {"penalty_by": "blocks"} if "penalty_by" in recipe(name).model else {}

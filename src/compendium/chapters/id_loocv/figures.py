@@ -11,7 +11,7 @@ from compendium.chapters.id_loocv.matched_sets import COMPARED
 from compendium.data.section import Section
 from compendium.data.targets.transforms import SCORING
 from compendium.plots import style
-from compendium.plots.style import COLOURS, plain
+from compendium.plots.style import COLOURS, plain, stacked
 
 
 def with_depth(fig: go.Figure, depth: pd.DataFrame | None) -> go.Figure:
@@ -34,32 +34,52 @@ def with_depth(fig: go.Figure, depth: pd.DataFrame | None) -> go.Figure:
 
 
 def matched_sets(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
-    """Draw the median PCC under both splits and on matched training sets.
+    """Draw the median PCC under both splits and on matched training sets, a panel a method.
 
     Parameters
     ----------
     rows
-        Table of `matched_gaps`: one panel a method, one line a section.
+        Table `compendium.chapters.id_loocv.matched_sets.spread`: one dot a section, coloured by
+        patient, its bar from the lowest to the highest draw.
     titles
         Method -> title.
     """
-    methods, sections = (list(dict.fromkeys(rows[column])) for column in ("method", "section"))
-    named = [titles[method] for method in methods]
-    fig = make_subplots(
-        len(methods), 1, subplot_titles=named, shared_xaxes=True, vertical_spacing=0.08
-    )
-    colours, splits = style.colour_of(sections), list(COMPARED)
-    names = [split.replace("-", "<br>") for split in splits]  # beside each other on a phone
+    methods = list(dict.fromkeys(rows["method"]))
+    height = 150 + 150 * len(methods)
+    fig = stacked([titles[name] for name in methods], 40 / height)
+    colours = style.colour_of(sorted(rows["patient"].unique()))
     for row, method in enumerate(methods, start=1):
-        lines = rows[rows["method"] == method].set_index("section")[splits]
-        for section, values in lines.iterrows():
-            line = {"width": 1.5, "color": colours[section]}
-            hover = f"{section}, %{{x}}: %{{y:.3f}}<extra></extra>"
-            look = {"mode": "lines+markers", "line": line, "hovertemplate": hover}
-            entry = {"name": section, "legendgroup": section, "showlegend": row == 1}
-            fig.add_scatter(x=names, y=values, **look, **entry, row=row, col=1)
-    fig.add_vline(x=1.5, **style.ZERO_LINE).update_yaxes(title_text="median PCC")
-    return plain(fig, 120 + 190 * len(methods), legend={"orientation": "h", "y": 1.08, "x": 0})
+        part = rows[rows["method"] == method]
+        for patient, dots in part.groupby("patient"):
+            entry = {"name": f"patient {patient}", "legendgroup": patient, "showlegend": row == 1}
+            look = {"size": 7, "color": colours[patient]}
+            fig.add_scatter(**_drawn(dots, _places(rows)), **entry, marker=look, row=row, col=1)
+    ticks = [split.replace("-", "<br>") for split in COMPARED]  # beside each other on a phone
+    fig.update_xaxes(range=[-0.5, 3.5], tickvals=list(range(4)), ticktext=ticks, showgrid=False)
+    fig.update_yaxes(title_text="median PCC").add_vline(x=1.5, **style.ZERO_LINE)
+    fig.add_hline(y=0, **style.ZERO_LINE)
+    legend = style.ABOVE | {"y": 1 + 30 / (height - 140)}  # above the title of the first panel
+    return plain(fig, height, legend=legend).update_layout(margin_t=80)
+
+
+def _places(rows: pd.DataFrame) -> dict[str, float]:
+    """Return the place of each section within a column, from left to right."""
+    sections = list(dict.fromkeys(rows.sort_values("patient", kind="stable")["section"]))
+    return dict(zip(sections, np.linspace(-0.3, 0.3, len(sections)), strict=True))
+
+
+def _drawn(rows: pd.DataFrame, places: dict[str, float]) -> dict:
+    above, below = rows["highest"] - rows["median"], rows["median"] - rows["lowest"]
+    bar = {"array": above, "arrayminus": below, "symmetric": False, "thickness": 1.2, "width": 2}
+    return {
+        "x": rows["split"].map(COMPARED.index) + rows["section"].map(places),
+        "y": rows["median"],
+        "error_y": bar,
+        "mode": "markers",
+        "customdata": rows[["section", "split", "lowest", "highest"]],
+        "hovertemplate": "%{customdata[0]}, %{customdata[1]}: %{y:.3f}"
+        " (%{customdata[2]:.3f} to %{customdata[3]:.3f})<extra></extra>",
+    }
 
 
 def tissue_map(

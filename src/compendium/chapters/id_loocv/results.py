@@ -7,7 +7,7 @@ import pandas as pd
 
 from compendium.chapters.id_loocv.attainable import reached
 from compendium.chapters.id_loocv.design import SPLITS
-from compendium.chapters.id_loocv.matched_sets import matched_gaps
+from compendium.chapters.id_loocv.matched_sets import four_columns, training_sets
 from compendium.data.section import Section
 from compendium.data.sources import cohort as catalogued
 from compendium.errors import BadInput
@@ -36,28 +36,32 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     -------
     Tables
         scores (means over seeds), depth (see `depth_medians`), seeds (median PCC of each),
-        criterion (section left out), matched (see `matched_gaps`), tissue and curves (first seed),
-        cost, attainable (synthetic cohorts only), within (PCC within tissue classes).
+        criterion (section left out), permuted (median PCC of the permuted-image controls by split),
+        matched and training_sets (see `four_columns` and `training_sets` of matched_sets), tissue
+        and curves (first seed), cost, attainable (synthetic cohorts only), within (PCC within
+        tissue classes).
     Facts
         depth (median UMI total of each section), gene (of the tissue map).
     """
-    order, permuted = design.facts["order"], groups["permuted"].scores(sections)
-    fits, every = groups["fits"].of(order), groups["fits"].scores(sections)
-    means = over_seeds(every)
-    scores = means[means["method"].isin(order)]
-    first, each_seed = (table[table["split"] == SPLITS[0]] for table in (scores, every))
+    fits, permuted = groups["fits"], groups["permuted"].scores(sections)
+    every = fits.scores(sections)
+    scores = over_seeds(every)
+    first, each_seed, control = (
+        table[table["split"] == SPLITS[0]] for table in (scores, every, permuted)
+    )
     jobs = [job for job in fits.jobs if job[1].split.rule == SPLITS[0]]
     tissue, gene = _tissue(design, fits.once, sections)
     found = {
         "scores": scores[list(KEPT)],
         "depth": depth_medians(fits.once, sections, scores),
-        "criterion": criterion(each_seed, permuted, jobs),
-        "matched": _matched(design, means, groups["matched"], sections),
+        "criterion": criterion(each_seed, control, jobs),
+        "permuted": permuted.groupby(["row", "split"], sort=False)["pcc"].median().reset_index(),
+        **_matched(groups, every, sections),
         "tissue": tissue,
         "curves": fits.once.curves(),
         "cost": fits.cost(("row", "split")),
         "attainable": _attainable(design.cohort, first),
-        "seeds": by_seed(every[every["method"].isin(order)]),
+        "seeds": by_seed(every),
         "within": within_class([run for _, run in fits.jobs], fits.records, sections),
     }
     depth = {s.name: float(np.median(np.asarray(s.counts.sum(axis=1)))) for s in sections}
@@ -136,10 +140,28 @@ def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _matched(
-    design: Design, scores: pd.DataFrame, matched: Fitted, sections: Sequence[Section]
-) -> pd.DataFrame:
-    both = pd.concat([scores, matched.scores(sections)]) if matched.jobs else scores[:0]
-    return matched_gaps(both[both["method"].isin(design.facts["matched"])])
+    groups: Mapping[str, Fitted], scores: pd.DataFrame, sections: Sequence[Section]
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of the methods with matched training sets; empty where none has any."""
+    drawn = groups["matched"]
+    names = {key for key, _ in drawn.jobs}
+    compared = groups["fits"].of(names)
+    every = Fitted([*compared.jobs, *drawn.jobs], [*compared.records, *drawn.records])
+    both = scores[scores["method"].isin(names)]
+    if names:
+        both = largest_part(pd.concat([both, drawn.scores(sections)]))
+    return {
+        "matched": four_columns(both, sections),
+        "training_sets": training_sets(every, sections),
+    }
+
+
+def largest_part(scores: pd.DataFrame) -> pd.DataFrame:
+    """Keep the scores of the part of the panel that has the most genes, a section left out."""
+    first = scores[scores["split"] == SPLITS[0]].drop_duplicates(["gene", "panels"])
+    largest = by_panel(first).groupby("panel", sort=False)["gene"].nunique().idxmax()
+    known = scores["panels"].unique()
+    return scores[scores["panels"].isin([each for each in known if largest in each.split("+")])]
 
 
 def _tissue(design: Design, fits: Fitted, sections: Sequence[Section]) -> tuple[pd.DataFrame, str]:

@@ -1,4 +1,4 @@
-"""Training subsets: whole sections, or spots of them matched in number and depth to another set."""
+"""Training subsets: whole sections, or spots of them; matched in size and depth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from compendium.data.section import Section
+from compendium.data.splits import MATCHED, folds
 from compendium.runs.seeds import seed_of
 
 
@@ -39,42 +40,53 @@ def uncut(sections: Sequence[Section]) -> list[TrainingSubset]:
     return [TrainingSubset(section, section) for section in sections]
 
 
-def matched(
-    subsets: list[TrainingSubset], others: list[TrainingSubset], shared: list[str], seed: int
-) -> list[TrainingSubset]:
-    """Reduce a training set to the smaller number of spots and smaller median depth of two sets.
+def smallest_training_set(subsets: Sequence[TrainingSubset]) -> int:
+    """Count the spots of the smallest training set of a matched comparison.
 
-    Spots are drawn without replacement over all sections; counts are thinned binomially, one
-    molecule at a time, as fewer reads would have given. A set that is already the smaller one is
-    returned unchanged.
+    Parameters
+    ----------
+    subsets
+        The spots of every section of the comparison (`Split.match`).
+    """
+    spots = {each.full_section.name: len(each.section) for each in subsets}
+    sections = [each.full_section for each in subsets]
+    sets = [fold.train for rule in MATCHED for fold in folds(rule, sections)]
+    return min(sum(spots[name] for name in train) for train in sets)
+
+
+def median_total(section: Section, shared: list[str]) -> float:
+    """Return the median UMI total of a spot over the shared genes."""
+    return float(np.median(section.totals(shared)))
+
+
+def shallowest(sections: Sequence[Section], shared: list[str]) -> float:
+    """Return the median UMI total of the shallowest section of a matched comparison."""
+    return min(median_total(section, shared) for section in sections)
+
+
+def matched(
+    subsets: list[TrainingSubset], n_spots: int, depth: float, shared: list[str], seed: int
+) -> list[TrainingSubset]:
+    """Cut a training set to a number of spots, each section of it to a median UMI total.
+
+    Spots are drawn without replacement over all sections; a set that has no more is kept whole.
 
     Parameters
     ----------
     subsets
         The training set.
-    others
-        The set it is compared with.
+    n_spots, depth
+        See `smallest_training_set` and `shallowest`.
     shared
         Genes over which depth is counted.
     seed
-        Seed of the run.
+        Number of the draw, the seed of the run.
     """
-    names = [[each.full_section.name for each in some] for some in (subsets, others)]
-    rng = np.random.default_rng(seed_of("matched", seed, *names))
-    n_spots, depth = size([each.section for each in others], shared)
     if n_spots < sum(len(each.section) for each in subsets):
+        names = [each.full_section.name for each in subsets]
+        rng = np.random.default_rng(seed_of("matched", seed, *names))
         subsets = _some_spots(subsets, n_spots, rng)
-    own_depth = size([each.section for each in subsets], shared)[1]
-    if depth >= own_depth:
-        return subsets
-    share = depth / own_depth
-    return [replace(each, section=thinned(each.section, share, rng)) for each in subsets]
-
-
-def size(sections: list[Section], shared: list[str]) -> tuple[int, float]:
-    """Count the spots, and return the median UMI total of a spot over the shared genes."""
-    totals = np.concatenate([section.totals(shared) for section in sections])
-    return len(totals), float(np.median(totals))
+    return [replace(each, section=thinned(each.section, depth, shared, seed)) for each in subsets]
 
 
 def _some_spots(
@@ -94,8 +106,25 @@ def subset(section: Section, rows: Int64[np.ndarray, "some"]) -> Section:
     return replace(section, **cut, stored_tiles=None, labels=labels)
 
 
-def thinned(section: Section, share: float, rng: np.random.Generator) -> Section:
-    """Keep each counted molecule with probability `share`."""
+def thinned(section: Section, depth: float, shared: list[str], seed: int) -> Section:
+    """Thin counts binomially to a median UMI total, as fewer reads would have given.
+
+    Each counted molecule is kept with probability depth / median; a section that is not deeper is
+    returned as it is.
+
+    Parameters
+    ----------
+    section
+        The section, or some spots of it.
+    depth
+        Median UMI total of a spot over the shared genes afterwards, up to sampling.
+    shared, seed
+        See `matched`; the draw depends on the seed and the name of the section alone.
+    """
+    share = depth / max(median_total(section, shared), 1.0)
+    if share >= 1:
+        return section
     counts = section.counts.copy()
+    rng = np.random.default_rng(seed_of("thinned", seed, section.name))
     counts.data = rng.binomial(counts.data, share)
     return replace(section, counts=counts)

@@ -13,7 +13,13 @@ from compendium.data.targets.transforms import Target, counted, fit_target
 from compendium.images.stain.store import AS_IT_IS, NORMALISERS, restained
 from compendium.images.tissue_filter import spots_kept
 from compendium.runs.inputs.batches import Inputs, class_names, inputs, windowed
-from compendium.runs.inputs.matching import TrainingSubset, matched
+from compendium.runs.inputs.matching import (
+    TrainingSubset,
+    matched,
+    shallowest,
+    smallest_training_set,
+    thinned,
+)
 from compendium.runs.run import Run
 
 
@@ -140,11 +146,29 @@ def training_set(run: Run, sections: Sequence[Section]) -> tuple[list[TrainingSu
         kept = spots_kept(spots.full_section, run.spots, run.tile_px, run.tile_um)
         return spots if kept.all() else spots.only(np.flatnonzero(kept))
 
-    train = [filtered(full[name]) for name in run.split.train]
-    others = [filtered(full[name]) for name in run.split.match]
-    spots = matched(train, others, shared, run.seed) if others else train
+    spots = [filtered(full[name]) for name in run.split.train]
+    if compared := [filtered(full[name]) for name in run.split.match]:
+        depth = shallowest([each.full_section for each in compared], shared)
+        n_spots = smallest_training_set(compared)
+        spots = matched(spots, n_spots, depth, shared, run.seed)
     trained = [each.section for each in spots]
     return spots, fit_target(run.target, panel(run.panel, trained, shared), trained, shared)
+
+
+def measured(run: Run, sections: Sequence[Section]) -> list[Section]:
+    """Return the sections of a run with the counts that it is scored on.
+
+    Returns
+    -------
+    As `used`; under a matched split the test sections are thinned like the training sections, to
+    the same counts whatever was trained on.
+    """
+    chosen, test = used(run, sections), run.split.test
+    if not run.split.match:
+        return chosen
+    shared = shared_genes(chosen)
+    depth = shallowest([each for each in chosen if each.name in run.split.match], shared)
+    return [thinned(s, depth, shared, run.seed) if s.name in test else s for s in chosen]
 
 
 def used(run: Run, sections: Sequence[Section]) -> list[Section]:
@@ -173,7 +197,7 @@ def stained(
     Sections by name; those that are not mapped are the ones that were given.
     """
     full = {section.name: section for section in sections}
-    names = [name for name in full if name not in run.split.match] if names is None else names
+    names = [*run.split.train, *run.split.valid, *run.split.test] if names is None else names
     given = {name: full[name] for name in names}
     if run.stain == AS_IT_IS:
         return given
