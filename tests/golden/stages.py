@@ -267,7 +267,7 @@ def _matched_run():
     shallow = replace(SECTIONS[2], counts=csr_matrix(SECTIONS[2].counts.toarray() // 2))
     sections = [SECTIONS[0], replace(SECTIONS[1], patient=SECTIONS[0].patient), shallow]
     fold = folds("matched-between", sections)[1]
-    return plan_run("tiny", fold, "coordinates", sections=sections, panel="all"), sections
+    return plan_run("tiny", fold, "colour", sections=sections, panel="all"), sections
 
 
 def _matched_train() -> np.ndarray:

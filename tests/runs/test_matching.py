@@ -32,8 +32,10 @@ DEPTH = median_total(SECTIONS[3], GENES)
 FOLDS = [fold for rule in MATCHED for fold in folds(rule, SECTIONS)]
 
 
-def run_of(fold: Split, method: str = "coordinates", **parameters):
-    return plan_run("tiny", fold, method, sections=SECTIONS, panel="all", **parameters)
+def run_of(fold: Split, **parameters):
+    return plan_run(
+        "tiny", fold, "colour", sections=SECTIONS, panel="all", tile_px=32, **parameters
+    )
 
 
 def counts(fold: Split, seed: int) -> list[np.ndarray]:
@@ -80,7 +82,7 @@ def test_a_test_section_has_the_same_counts_whatever_was_trained_on():
 
 
 def test_scores_are_against_the_thinned_section(home):
-    run = run_of(folds("matched-within", SECTIONS)[0], "colour", tile_px=32, target="log1p")
+    run = run_of(folds("matched-within", SECTIONS)[0], target="log1p")
     record = run_once(run, SECTIONS, "cpu")
     thin = measured(run, SECTIONS)[0]
     table, predicted = score(run, record, SECTIONS), record.predictions["S1"]

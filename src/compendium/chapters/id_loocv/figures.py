@@ -55,8 +55,9 @@ def matched_sets(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
             look = {"size": 7, "color": colours[patient]}
             fig.add_scatter(**_drawn(dots, _places(rows)), **entry, marker=look, row=row, col=1)
     ticks = [split.replace("-", "<br>") for split in COMPARED]  # beside each other on a phone
-    fig.update_xaxes(range=[-0.5, 3.5], tickvals=list(range(4)), ticktext=ticks, showgrid=False)
-    fig.update_yaxes(title_text="median PCC").add_vline(x=1.5, **style.ZERO_LINE)
+    fig.update_xaxes(range=[-0.5, 3.5], tickvals=list(range(4)), ticktext=ticks)
+    fig.update_xaxes(showgrid=False, zeroline=False)
+    fig.update_yaxes(title_text="median PCC", matches="y").add_vline(x=1.5, **style.ZERO_LINE)
     fig.add_hline(y=0, **style.ZERO_LINE)
     legend = style.ABOVE | {"y": 1 + 30 / (height - 140)}  # above the title of the first panel
     return plain(fig, height, legend=legend).update_layout(margin_t=80)
