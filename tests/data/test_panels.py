@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, vstack
 
+from compendium.data import panels
 from compendium.data.panels import (
     PUBLISHED,
     chosen_among_seen,
@@ -22,7 +24,7 @@ from compendium.data.panels import (
     published,
     shared_genes,
 )
-from compendium.data.section import Section
+from compendium.data.section import KEPT_TOTALS, Section
 from compendium.data.sources import catalogue
 from compendium.storage import resource
 from conftest import tiny_section
@@ -368,3 +370,30 @@ def test_genes_outside_the_shared_ones_have_no_say_in_it():
     assert highly_variable([section_of(counts, genes)], 10, genes) != highly_variable(
         [section], 10, genes
     )
+
+
+def test_a_choice_of_genes_is_made_once_for_the_same_counts(home, monkeypatch):
+    section, made, of = varied(40, 60, 5), [], panels._order
+    monkeypatch.setattr(panels, "_order", lambda *given: made.append(1) or of(*given))
+    genes = list(section.genes)
+    first = highly_variable([section], 20, genes)
+    assert highly_variable([replace(section, name="copy")], 30, genes)[:20] == first
+    assert len(made) == 1
+    turned = replace(section, counts=section.counts[:, ::-1].tocsr())  # digest as before
+    assert highly_variable([turned], 20, genes) != first
+    highly_variable([section], 20, genes, depth=None)
+    assert len(made) == 3
+
+
+def test_totals_are_summed_once_and_anew_for_other_counts(monkeypatch):
+    section, genes = varied(40, 60, 6), [f"G{i}" for i in range(30)]
+    total = section.totals(genes)
+    np.testing.assert_array_equal(total, np.asarray(section.counts[:, :30].sum(axis=1)).ravel())
+    assert section.totals(genes) is total
+    doubled = replace(section, counts=section.counts * 2)
+    np.testing.assert_array_equal(doubled.totals(genes), 2 * total)
+    with pytest.raises(ValueError, match="read-only"):
+        total += 1
+    for i in range(8):
+        section.totals(genes[i:])
+    assert len(section._totals) == KEPT_TOTALS

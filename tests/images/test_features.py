@@ -203,3 +203,15 @@ def test_features_of_a_view_are_those_of_the_turned_tiles(home):
 def test_an_encoder_of_one_side_refuses_others():
     with pytest.raises(BadInput, match="takes tiles of 224 px only, not 64; set tile_px=224"):
         encode(SECTION, Encoding("swin_tiny_patch4_window7_224.ms_in1k", 64, "random"))
+
+
+def test_weights_are_read_once_and_again_where_the_file_has_changed(tmp_path, monkeypatch):
+    read, of = [], encoders.sha256
+    monkeypatch.setattr(encoders, "sha256", lambda path: read.append(path) or of(path))
+    file = tmp_path / "weights.pth"
+    file.write_bytes(b"first")
+    first = encoders.weights_id("resnet50.tv_in1k", str(file))
+    assert encoders.weights_id("resnet50.tv_in1k", str(file)) == first
+    assert len(read) == 1
+    file.write_bytes(b"second")
+    assert encoders.weights_id("resnet50.tv_in1k", str(file)) != first
