@@ -15,6 +15,7 @@ from compendium.book.notebook.show import NOTED, publish, show, show_table
 from compendium.book.notebook.tables import drawn
 from compendium.data.partition import ROLES
 from compendium.data.sources import cohort as listed
+from compendium.evaluation.planned import PLANNED_ONLY
 from compendium.machine import cores
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class Page:
         compendium.book.notebook.tables). How many stored fits they rest on is noted for the status
         page.
         """
+        if PLANNED_ONLY.get():
+            return make()  # ends the chapter
         by_role = [name for role in ROLES for name in self.parameters.get(role) or ()]
         needed = by_role or self.sections  # a chapter may name its sections by role
         asked = (self.profile, self.name, self.parameters, self.cohort, needed)

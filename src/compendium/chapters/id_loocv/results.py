@@ -28,8 +28,8 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     -------
     Tables
         scores (means over seeds), seeds (median PCC of each), criterion (of a result), matched
-        (see `matched_gaps`), tissue and curves (first seed), cost, attainable (synthetic cohorts
-        only), within (PCC within tissue classes).
+        (see `matched_gaps`), tissue (means over seeds), curves (first seed), cost, attainable
+        (synthetic cohorts only), within (PCC within tissue classes, of means over seeds).
     Facts
         depth (median UMI total of each section), gene (of the tissue map).
     """
@@ -39,7 +39,8 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     scores = means[means["method"].isin(order)]
     first = scores[scores["split"] == SPLITS[0]]
     jobs = [job for job in fits.jobs if job[1].split.rule == SPLITS[0]]
-    tissue, gene = _tissue(design, fits.once, sections)
+    averaged = fits.averaged
+    tissue, gene = _tissue(design, averaged, sections)
     found = {
         "scores": scores[list(KEPT)],
         "criterion": criterion(first, permuted, jobs),
@@ -49,7 +50,7 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         "cost": fits.cost(("row", "split")),
         "attainable": _attainable(design.cohort, first),
         "seeds": by_seed(every[every["method"].isin(order)]),
-        "within": within_class([run for _, run in fits.jobs], fits.records, sections),
+        "within": within_class([run for _, run in averaged.jobs], averaged.records, sections),
     }
     depth = {s.name: float(np.median(np.asarray(s.counts.sum(axis=1)))) for s in sections}
     return found, {"depth": depth, "gene": gene}
