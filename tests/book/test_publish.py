@@ -93,7 +93,15 @@ def test_a_chapter_is_computed_from_published_fits_and_none_is_fitted_again(
     again = computed(design)
     assert again.facts["published"] == again.facts["records"] == fitted.facts["records"]
     apart = differences(again, fitted)
-    assert {name: each for name, each in apart.items() if each.largest > 0.004} == {}
+    drawn = {"tissue": 0.1, "curves": 0.01}  # predicted values; losses of 5 digits
+    for split in ("matched-within", "matched-between"):
+        np.testing.assert_allclose(
+            again["matched"][split], fitted["matched"][split], atol=0.009, err_msg="single draws"
+        )
+    for name, each in apart.items():
+        if name == "matched":
+            continue  # its ratio of two small gaps
+        assert each.largest <= drawn.get(name, 0.004), name
     for name in ("cost", "attainable"):
         assert apart[name].largest == 0
     before = files(checkout)
@@ -200,7 +208,7 @@ def test_runs_without_published_predictions_refuse_to_give_any(checkout, monkeyp
 def test_runs_that_no_chapter_plans_are_removed_with_their_genes(checkout, monkeypatch):
     execute(runs_of(plan(monkeypatch)), SECTIONS, device="cpu")
     before = len(publishing.publish("tiny").added)
-    (checkout / "runs" / "demo" / "genes" / "0000.parquet").touch()
+    (checkout / "runs" / "demo" / "genes" / "0000.tsv.xz").touch()
     fewer = plan(monkeypatch, methods=("mean", "colour"))
     report = publishing.publish("tiny")
     assert report.added == [] and report.removed == before - report.kept

@@ -1,10 +1,10 @@
-"""Rounding of predictions and scores: how far it moves a PCC, and what it leaves as it is."""
+"""Predictions and scores as integers: how far a PCC moves, and what stays as it is."""
 
 import numpy as np
 import pytest
 
 from compendium.evaluation.scores import pcc
-from compendium.runs.quantised import quantised, rounded
+from compendium.runs.quantised import coded, joined, planes, quantised
 
 SPOTS, GENES = 187, 2000
 
@@ -39,12 +39,29 @@ def test_a_constant_gene_stays_constant_and_any_other_varies():
     assert np.ptp(restored[:, 1]) > 0 and np.ptp(restored[:, 2]) > 0
 
 
-def test_scores_are_rounded_within_a_thousandth_and_missing_ones_stay_missing():
-    correlations = np.random.default_rng(0).uniform(-1, 1, 5000)
-    correlations[3] = np.nan
-    kept = rounded(correlations)
-    assert np.nanmax(np.abs(kept - correlations)) <= 0.001
-    assert np.isnan(kept).nonzero()[0].tolist() == [3]
-    assert len(np.unique(kept[np.isfinite(kept)])) <= 1025
-    errors = np.array([3e-7, 0.0, 0.25, 812.3, 1.153854, 2.378949, np.nan])
-    np.testing.assert_allclose(rounded(errors), errors, rtol=1e-3)
+def test_scores_are_kept_within_a_thousandth_and_missing_ones_stay_missing():
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(-1, 1, (4, 3, 500))
+    scores[2] = 1000 ** scores[2]
+    scores[3] = -50 * scores[2]
+    scores[0, 0, 7] = scores[1, 2, 8] = scores[2, 1, 9] = np.nan
+    scores[2, 0, 0] = 0
+    kept = coded(scores)
+    assert list(kept.correlations) == [True, True, False, False]
+    np.testing.assert_allclose(kept.values[:2], scores[:2], atol=0.001)
+    np.testing.assert_allclose(kept.values[2:], scores[2:], rtol=0.001)
+    assert not coded(scores[[0, 0]]).codes[1].any(), "a kind that is the first again"
+
+
+def test_scores_none_of_which_is_there():
+    missing = np.full((2, 1, 5), np.nan)
+    assert np.isnan(coded(missing).values).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint16])
+def test_bytes_of_integers_are_put_together_again(dtype):
+    codes = np.array([[0, 1, 255, 256], [70, 65535, 3, 9]]).astype(dtype)
+    codes[0] *= 1 if dtype == np.uint16 else -1
+    split = planes(codes)
+    assert len(split) == (2 if dtype == np.uint16 else 3)
+    assert (joined(split, dtype) == codes).all()

@@ -1,17 +1,19 @@
 """Published runs: what chapters need of finished fits, in data/reference/runs of the repository.
 
 COHORT/METHOD/SPLIT/ID/runs.json        facts of the run with each of its seeds, with a checksum
-COHORT/METHOD/SPLIT/ID/scores.parquet   scores of each seed, section and gene
-COHORT/METHOD/SPLIT/ID/predictions.npz  mean over the seeds, in 8 bits a value
-COHORT/genes/CHECKSUM.parquet           the genes of some runs, each list once
+COHORT/METHOD/SPLIT/ID/scores.npz       scores of each seed, section and gene, as integers
+COHORT/METHOD/SPLIT/ID/predictions.npz  mean over the seeds, as integers
+COHORT/genes/CHECKSUM.tsv.xz            the genes of some runs, each list once
 
 ID is the identity of the run with seed 0. The folder is written when all seeds are finished.
 """
 
+import hashlib
 import logging
+import lzma
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,16 +26,18 @@ from compendium.data.section import Section
 from compendium.errors import BadInput, one_line
 from compendium.runs import store
 from compendium.runs.inputs.prepare import used
-from compendium.runs.quantised import Quantised
+from compendium.runs.quantised import Quantised, Scores, joined
 from compendium.runs.run import Run
 from compendium.runs.store import Damaged, Record
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-RUNS, FACTS, SCORES, PREDICTIONS = "runs", "runs.json", "scores.parquet", "predictions.npz"
+RUNS, FACTS, SCORES, PREDICTIONS = "runs", "runs.json", "scores.npz", "predictions.npz"
 IGNORED = ("COMPENDIUM_PUBLISHED", "no")
 """Environment variable, and its value with which published runs are fitted again."""
+UNREADABLE = (ValueError, LookupError, TypeError, EOFError, OSError)
+UNREADABLE += (zipfile.BadZipFile, lzma.LZMAError)
 log = logging.getLogger(__name__)
 
 
@@ -101,8 +105,6 @@ def read(target: Path, seed: int) -> Record | None:
     Damaged
         If its bytes are not those that were written.
     """
-    import pandas as pd
-
     if not target.exists():
         return None
     try:
@@ -110,23 +112,23 @@ def read(target: Path, seed: int) -> Record | None:
         if str(seed) not in facts["seeds"] or facts["scored"] != versions.SCORES:
             return None
         own = facts["seeds"][str(seed)]
-        listed = pd.read_parquet(genes_file(target, own["genes"]))
-        scores = pd.read_parquet(target / SCORES, filters=[("seed", "==", seed)])
+        listed = genes(genes_file(target, own["genes"]))
+        scores = _scores(target, facts, str(seed))
         groups = _arrays(target / PREDICTIONS) if PREDICTIONS in facts["files"] else {}
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         line = f"the published runs in {target} are damaged ({one_line(error)}); they are not used"
         raise Damaged(line) from error
     return Record(
         target,
         _facts(facts, own, seed),
-        listed["gene"].tolist(),
+        listed["gene"],
         **{"predictions": Unpublished()} | groups,
-        scores=_completed(scores, listed, facts["columns"]),
+        scores=scores,
     )
 
 
 def stated(target: Path) -> dict:
-    """Read runs.json, and compare the checksums of all files.
+    """Read runs.json, and compare the checksums of the files beside it.
 
     Raises
     ------
@@ -134,18 +136,67 @@ def stated(target: Path) -> dict:
         If one is not as it was written.
     """
     facts = store.stated(target, FACTS)
-    genes = {own["genes"] for own in facts["seeds"].values()}
-    checksums = {target / name: checksum for name, checksum in facts["files"].items()}
-    checksums |= {genes_file(target, name): name for name in genes}
-    for path, checksum in checksums.items():
-        if not disk.sha256(path).startswith(checksum):
-            raise ValueError(f"{path.name} has changed since it was written")
+    for name, checksum in facts["files"].items():
+        if disk.sha256(target / name) != checksum:
+            raise ValueError(f"{name} has changed since it was written")
     return facts
 
 
 def genes_file(target: Path, checksum: str) -> Path:
     """Return the file of a list of genes, by its checksum."""
-    return target.parents[2] / "genes" / f"{checksum}.parquet"
+    return target.parents[2] / "genes" / f"{checksum}.tsv.xz"
+
+
+def genes(path: Path) -> dict[str, list[str]]:
+    """Read a list of genes: "gene", and further texts of each.
+
+    Raises
+    ------
+    OSError, ValueError, LZMAError
+        If it is not as it was written.
+    """
+    text = lzma.decompress(path.read_bytes()).decode()
+    if checksum_of(text) != path.name.partition(".")[0]:
+        raise ValueError(f"{path.name} has changed since it was written")
+    header, *lines = (line.split("\t") for line in text.splitlines())
+    columns = zip(*lines, strict=True)
+    return {name: list(column) for name, column in zip(header, columns, strict=True)}
+
+
+def checksum_of(text: str) -> str:
+    """Return the checksum by which a list of genes is named."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def union(lists: Iterable[Sequence[str]]) -> list[str]:
+    """Return the genes of several lists in order of their first appearance."""
+    return list(dict.fromkeys(gene for some in lists for gene in some))
+
+
+def _scores(target: Path, facts: dict, seed: str) -> "DataFrame":
+    """The table of scores of one seed."""
+    import pandas as pd
+
+    about, number = facts["scores"], list(facts["seeds"]).index(seed)
+    names = [own["genes"] for own in facts["seeds"].values()]
+    lists = {name: genes(genes_file(target, name)) for name in dict.fromkeys(names)}
+    listed = lists[names[number]]
+    every = union(each["gene"] for each in lists.values())
+    shape = (len(about["kinds"]), len(names), len(about["sections"]), len(every))
+    with np.load(target / SCORES, allow_pickle=False) as stored:
+        bytes_of = [stored[f"plane {i}"] for i in range(len(stored.files) - 1)]
+        missing = np.unpackbits(stored["missing"], count=int(np.prod(shape))).astype(bool)
+    codes = joined(bytes_of, np.int32).reshape(*shape[:2], -1)
+    packed = Scores(codes, missing.reshape(codes.shape), about["correlations"], about["bits"])
+    rows = pd.Index(every).get_indexer(listed["gene"])
+    of_seed = packed.values[:, number].reshape(shape[0], shape[2], -1)[:, :, rows]
+    columns = {
+        **about["shared"],
+        **{name: np.repeat(each[number], len(rows)) for name, each in about["apart"].items()},
+        **{name: np.tile(texts, shape[2]) for name, texts in listed.items()},
+        **dict(zip(about["kinds"], of_seed.reshape(shape[0], -1), strict=True)),
+    }
+    return pd.DataFrame(columns)[about["columns"]]
 
 
 def _facts(facts: dict, own: dict, seed: int) -> dict:
@@ -158,13 +209,6 @@ def _facts(facts: dict, own: dict, seed: int) -> dict:
     return facts["shared"] | own["facts"] | {"run": run, "curve": curve, "published": published}
 
 
-def _completed(scores: "DataFrame", listed: "DataFrame", columns: Sequence[str]) -> "DataFrame":
-    """Scores of one seed with the columns that are stored once a gene."""
-    times = len(scores) // len(listed)
-    texts = {name: np.tile(listed[name].to_numpy(), times) for name in listed}
-    return scores.reset_index(drop=True).assign(**texts)[list(columns)]
-
-
 def _arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
     """Groups of arrays of a record, by the names of its fields."""
     with np.load(path, allow_pickle=False) as stored:
@@ -174,6 +218,8 @@ def _arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
         word, of = name.split(" ", 1)
         if word in store.GROUPS:
             if f"low {name}" in arrays:
-                values = Quantised(values, arrays[f"low {name}"], arrays[f"step {name}"]).values
+                parts = [arrays[each] for each in (name, f"upper {name}") if each in arrays]
+                scale = arrays[f"low {name}"], arrays[f"step {name}"]
+                values = Quantised(joined(parts, np.uint16), *scale).values
             groups.setdefault(store.GROUPS[word], {})[of] = values
     return groups

@@ -1,6 +1,7 @@
 """Write published runs: the folders that compendium.runs.published reads."""
 
 import json
+import lzma
 import shutil
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -12,13 +13,22 @@ import numpy as np
 from compendium import storage as disk
 from compendium import versions
 from compendium.runs import store
-from compendium.runs.published import FACTS, PREDICTIONS, SCORES, genes_file, stated
-from compendium.runs.quantised import BITS, BITS_OF_DRAWS, quantised, rounded
+from compendium.runs.published import (
+    FACTS,
+    PREDICTIONS,
+    SCORES,
+    UNREADABLE,
+    checksum_of,
+    genes_file,
+    stated,
+    union,
+)
+from compendium.runs.quantised import BITS, BITS_OF_DRAWS, coded, planes, quantised
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 PREDICTED = ("section-out", "patient-out")
 """Split rules of which predictions are published, but for those of permuted-image controls."""
@@ -32,7 +42,7 @@ def seeds(target: Path) -> list[int]:
     """Return the seeds that a folder holds, undamaged and scored as today."""
     try:
         facts = stated(target)
-    except (ValueError, KeyError, TypeError, OSError):
+    except UNREADABLE:
         return []
     return [int(seed) for seed in facts["seeds"]] if facts["scored"] == versions.SCORES else []
 
@@ -60,7 +70,7 @@ def _profile(target: Path) -> str:
     """Profile with which runs were published; empty where their facts cannot be read."""
     try:
         return store.stated(target, FACTS)["profile"]
-    except (ValueError, KeyError, TypeError, OSError):
+    except UNREADABLE:
         return ""
 
 
@@ -71,7 +81,7 @@ def remove_unused_genes(root: Path) -> None:
         for path in root.glob(f"*/*/*/*/{FACTS}")
         for own in json.loads(path.read_text(encoding="utf-8"))["seeds"].values()
     }
-    for path in set(root.glob("*/genes/*.parquet")) - named:
+    for path in set(root.glob("*/genes/*.tsv.xz")) - named:
         path.unlink()
 
 
@@ -91,42 +101,79 @@ def write(
     profile
         Profile whose chapters plan them.
     """
-    of = {run.seed: scores[scores["seed"] == run.seed] for run in runs}
-    by_gene = ["gene", *_varying_texts(scores)]
-    bits = BITS_OF_DRAWS if runs[0].split.match else BITS
-    listed = {seed: _listed(target, table[by_gene]) for seed, table in of.items()}
+    by_gene = _columns_by_gene(scores)
+    listed = {run.seed: _list(scores[scores["seed"] == run.seed], by_gene) for run in runs}
     seeds, shared = _split_facts(runs, records)
     for seed, own in seeds.items():
-        own["genes"] = listed[int(seed)]
-    facts = {"profile": profile, "scored": versions.SCORES, "columns": list(scores)}
+        own["genes"] = _write_genes(target, listed[int(seed)])
+    facts = {"profile": profile, "scored": versions.SCORES, "shared": shared, "seeds": seeds}
+    every = union(each["gene"] for each in listed.values())
+    bits = BITS_OF_DRAWS if runs[0].split.match else BITS
+    facts["scores"], arrays = _packed(scores, every, by_gene, bits)
     with disk.atomic_folder(target) as aside:
-        _write_table(aside / SCORES, _small(scores.drop(columns=by_gene), bits))
+        _write_arrays(aside / SCORES, arrays)
         if arrays := _published_arrays(runs[0], records):
             _write_arrays(aside / PREDICTIONS, arrays)
-        files = {path.name: disk.sha256(path) for path in sorted(aside.iterdir())}
-        facts |= {"files": files, "shared": shared, "seeds": seeds}
+        facts["files"] = {path.name: disk.sha256(path) for path in sorted(aside.iterdir())}
         text = json.dumps(store.checksummed(facts), sort_keys=True, separators=(",", ":"))
         (aside / FACTS).write_text(text + "\n", encoding="utf-8")
 
 
-def _varying_texts(scores: "DataFrame") -> list[str]:
-    """Columns beside the genes whose text differs between the genes of a section."""
-    texts = scores.drop(columns="gene").select_dtypes(exclude=["number", "bool"])
-    first = scores["section"] == scores["section"].iloc[0]
-    return [name for name in texts if texts.loc[first, name].nunique() > 1]
+def _columns_by_gene(scores: "DataFrame") -> list[str]:
+    """Columns of texts that differ between the genes of a section."""
+    first = scores[scores["section"] == scores["section"].iloc[0]]
+    texts = first.drop(columns="gene").select_dtypes(exclude=["number", "bool"])
+    return ["gene", *(name for name in texts if texts[name].nunique() > 1)]
 
 
-def _listed(target: Path, by_gene: "DataFrame") -> str:
-    """Write the genes of one seed unless the list is there; its checksum."""
-    listed = by_gene.drop_duplicates("gene").reset_index(drop=True)
-    with disk.beside(target.parents[2] / "genes") as aside:
-        _write_table(aside / "genes", listed)
-        checksum = disk.sha256(aside / "genes")[:16]
-        path = genes_file(target, checksum)
-        path.parent.mkdir(exist_ok=True)
-        if not path.exists():
-            (aside / "genes").rename(path)
-    return checksum
+def _list(scores: "DataFrame", by_gene: Sequence[str]) -> dict[str, list[str]]:
+    """Genes of one seed in order, and their further texts."""
+    return scores[list(by_gene)].drop_duplicates("gene").to_dict("list")
+
+
+def _write_genes(target: Path, listed: Mapping[str, Sequence[str]]) -> str:
+    """Write a list of genes unless it is there; its checksum."""
+    lines = [tuple(listed), *zip(*listed.values(), strict=True)]
+    text = "\n".join("\t".join(line) for line in lines)
+    path = genes_file(target, checksum_of(text))
+    if not path.exists():
+        with disk.atomic_file(path) as aside:
+            aside.write_bytes(lzma.compress(text.encode()))
+    return checksum_of(text)
+
+
+def _packed(
+    scores: "DataFrame", genes: Sequence[str], by_gene: Sequence[str], bits: int
+) -> tuple[dict[str, object], dict[str, np.ndarray]]:
+    """Scores as arrays of bytes, and what `published` needs to make a table of them again."""
+    import pandas as pd
+
+    seeds, sections = (list(dict.fromkeys(scores[name])) for name in ("seed", "section"))
+    kinds = list(scores.select_dtypes("floating"))
+    rows = pd.MultiIndex.from_product([seeds, sections, genes], names=["seed", "section", "gene"])
+    table = scores.set_index(rows.names)
+    values = table[kinds].reindex(rows).to_numpy(np.float64).T
+    packed = coded(values.reshape(len(kinds), len(seeds), -1), bits)
+    others = scores.drop(columns=[*kinds, *by_gene]).drop_duplicates(["seed", "section"])
+    about = {
+        "columns": list(scores),
+        "kinds": kinds,
+        "correlations": packed.correlations,
+        "bits": bits,
+        "sections": sections,
+        "shared": {name: others[name].tolist()[0] for name in others if _is_one(others[name])},
+        "apart": {
+            name: [part[name].tolist() for _, part in others.groupby("seed", sort=False)]
+            for name in others
+            if not _is_one(others[name])
+        },
+    }
+    arrays = {f"plane {i}": plane for i, plane in enumerate(planes(packed.codes))}
+    return about, arrays | {"missing": np.packbits(packed.missing)}
+
+
+def _is_one(column: "Series") -> bool:
+    return column.nunique() == 1
 
 
 def _split_facts(
@@ -165,24 +212,6 @@ def _curve(curve: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     return {name: [float(f"{row[name]:.{DIGITS}g}") for row in curve] for name in terms}
 
 
-def _small(table: "DataFrame", bits: int) -> "DataFrame":
-    """A table whose scores are rounded, and whose other numbers take few bytes."""
-    floats = table.select_dtypes("floating")
-    small = table.assign(**{name: rounded(floats[name].to_numpy(), bits) for name in floats})
-    return small.astype(dict.fromkeys(table.select_dtypes("integer"), "int32"))
-
-
-def _write_table(path: Path, table: "DataFrame") -> None:
-    """Write a table without what only pandas reads, which takes more than the numbers."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-    parquet.write_table(
-        arrow, path, compression="zstd", compression_level=19, write_statistics=False
-    )
-
-
 def _published_arrays(run: Run, records: Sequence[Record]) -> dict[str, np.ndarray]:
     """Arrays of the mean over seeds, by their name in the file."""
     groups = [] if run.split.match else ["class"]
@@ -190,7 +219,7 @@ def _published_arrays(run: Run, records: Sequence[Record]) -> dict[str, np.ndarr
         groups += ["section", "spread"]
     arrays = dict(_quantised_means(groups, records))
     rows = records[0].rows.items() if arrays else ()
-    return arrays | {f"rows {name}": values.astype(np.int32) for name, values in rows}
+    return arrays | {f"rows {name}": values for name, values in rows}
 
 
 def _quantised_means(
@@ -199,9 +228,10 @@ def _quantised_means(
     for word in groups:
         found = [getattr(record, store.GROUPS[word]) for record in records]
         for name in found[0]:
-            mean = np.mean([each[name] for each in found], axis=0)
-            parts = quantised(mean)
-            yield f"{word} {name}", np.asfortranarray(parts.codes)  # gene by gene, packs best
+            parts = quantised(np.mean([each[name] for each in found], axis=0))
+            lower, *upper = map(np.asfortranarray, planes(parts.codes))  # gene by gene packs best
+            yield f"{word} {name}", lower
+            yield from ((f"upper {word} {name}", plane) for plane in upper)
             yield f"low {word} {name}", parts.low
             yield f"step {word} {name}", parts.step
 
