@@ -240,6 +240,7 @@ def test_a_chapter_is_planned_without_data(home, profile, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_the_identity_of_a_run_is_the_same_in_another_home_and_on_another_device(
     home, monkeypatch, tmp_path
 ):
