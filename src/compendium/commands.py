@@ -220,19 +220,22 @@ def book(options: Namespace) -> None:
 
 @command(
     "publish",
-    help="copy the tables of a profile's chapters into data/reference, for books without raw data",
+    help="add finished fits and tables of a profile's chapters to data/reference",
 )
 @takes("profile", help="e.g. her2st-subset")
 @takes_names("--chapters", help="only these (default: all that the profile names)")
 def publish(options: Namespace) -> None:
-    """Copy the tables of a profile's chapters into data/reference, for books without raw data."""
-    from compendium.book.notebook import profiles, tables
-    from compendium.book.run import chapters
+    """Add finished fits and tables of a profile's chapters to data/reference."""
+    from compendium.book.run.publish import LIMIT_MB, publish
 
-    named = profiles.load(options.profile).chapters
-    names = options.chapters or [name for name in named if chapters.has_folder(name)]
-    usual = {name: chapters.usual(name, options.profile) for name in names}
-    print(*tables.publish(options.profile, usual), sep="\n")
+    report = publish(options.profile, options.chapters)
+    print(*report.added, sep="\n", end="\n" * bool(report.added))
+    print(
+        f"{len(report.added)} published runs added, {report.kept} there already,"
+        f" {report.unfinished} not finished, {report.removed} removed that no chapter plans;"
+        f" tables of {', '.join(report.chapters) or 'no chapter'};"
+        f" {report.megabytes:.1f} of {LIMIT_MB} MB"
+    )
 
 
 def _to_stderr(line: str) -> None:

@@ -8,7 +8,7 @@ from compendium.book.notebook import tables as results
 from compendium.book.notebook.profiles import Profile, load
 from compendium.book.run.chapters import has_folder, usual
 from compendium.errors import BadInput
-from compendium.evaluation.results import Results
+from compendium.evaluation.results import Results, write
 
 PROFILE = Profile("real", "Real", "her2st", ["C2"])
 ASKED = {"profile": "real", "seed": 0, "device": "cpu"}
@@ -38,6 +38,12 @@ def drawn(make, here: bool, monkeypatch, **asked):
     return results.drawn(PROFILE, "loocv", ASKED | asked, "her2st", ["C2"], "commit 1234567", make)
 
 
+def publish(checkout) -> None:
+    """Write the tables of the profile into the checkout, as `compendium publish` does."""
+    for name, kept in results.to_publish("real", USUAL).items():
+        write(checkout / "data" / "reference" / "real" / name, kept)
+
+
 def never():
     raise AssertionError("computed without sections")
 
@@ -45,7 +51,7 @@ def never():
 def test_tables_are_computed_kept_and_drawn_without_sections(checkout, monkeypatch):
     computed, line = drawn(made, True, monkeypatch)
     assert line == "" and computed["scores"]["pcc"].tolist() == [0.25]
-    assert [path.name for path in results.publish("real", USUAL)] == ["loocv"]
+    publish(checkout)
     kept, line = drawn(never, False, monkeypatch, device="cuda")  # the device changes no number
     assert kept["scores"].equals(computed["scores"])
     assert "drawn from the tables of the reference run, made at commit 1234567" in line
@@ -56,7 +62,7 @@ def test_tables_are_computed_kept_and_drawn_without_sections(checkout, monkeypat
 )
 def test_what_is_computed_again_is_held_against_what_was_kept(checkout, monkeypatch, pcc, said):
     drawn(made, True, monkeypatch)
-    results.publish("real", USUAL)
+    publish(checkout)
     assert said in drawn(lambda: made(pcc), True, monkeypatch)[1]
     assert drawn(lambda: made(pcc), True, monkeypatch, seed=1)[1] == "", (
         "another seed is another run"
@@ -65,7 +71,7 @@ def test_what_is_computed_again_is_held_against_what_was_kept(checkout, monkeypa
 
 def test_other_parameters_need_the_sections(checkout, monkeypatch):
     drawn(made, True, monkeypatch)
-    results.publish("real", USUAL)
+    publish(checkout)
     with pytest.raises(
         BadInput,
         match=r"sections C2 of her2st are not prepared here, .* other values of seed; "
@@ -99,7 +105,7 @@ def test_only_what_was_computed_can_be_kept(checkout):
         match="chapter loocv of profile real has not been computed here; "
         "run compendium book --profile real first",
     ):
-        results.publish("real", USUAL)
+        results.to_publish("real", USUAL)
 
 
 def test_a_run_with_other_parameters_is_not_the_profiles(checkout, monkeypatch):
@@ -107,14 +113,7 @@ def test_a_run_with_other_parameters_is_not_the_profiles(checkout, monkeypatch):
     with pytest.raises(
         BadInput, match="chapter loocv was last computed with other seed than profile real has"
     ):
-        results.publish("real", USUAL)
-
-
-def test_nothing_is_kept_outside_a_checkout(tmp_path, monkeypatch):
-    monkeypatch.setattr(disk, "CHECKOUT", tmp_path)
-    with pytest.raises(BadInput, match="clone of the repository"):
-        results.publish("real", {})
-    assert not any(tmp_path.iterdir())
+        results.to_publish("real", USUAL)
 
 
 @pytest.mark.parametrize("profile", results.references())

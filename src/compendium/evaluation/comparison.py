@@ -14,6 +14,7 @@ from compendium.data.section import Section, digest
 from compendium.data.sources import cohort as catalogued
 from compendium.data.splits import PUBLISHED_OOD, Placed, folds
 from compendium.errors import BadInput
+from compendium.evaluation.planned import PLANNED_ONLY, Planned
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import COLUMNS, TITLES, scores, summary
 from compendium.methods import recipe
@@ -104,10 +105,23 @@ class Fitted:
     @property
     def once(self) -> "Fitted":
         """The fits of the first seed of each row and fold."""
-        first = {}
+        return self._at(numbers[0] for numbers in self._by_seedless().values())
+
+    @property
+    def averaged(self) -> "Fitted":
+        """Those of `once`, whose predictions are means over the seeds of the row and fold.
+
+        Published runs have no other predictions.
+        """
+        groups = [[self.records[i] for i in some] for some in self._by_seedless().values()]
+        return Fitted(self.once.jobs, [averaged(records) for records in groups])
+
+    def _by_seedless(self) -> dict[Job, list[int]]:
+        """Numbers of the jobs that differ in their seed alone."""
+        numbers: dict[Job, list[int]] = {}
         for number, (key, run) in enumerate(self.jobs):
-            first.setdefault((key, replace(run, seed=0)), number)
-        return self._at(first.values())
+            numbers.setdefault((key, replace(run, seed=0)), []).append(number)
+        return numbers
 
     def of(self, keys: Collection[str]) -> "Fitted":
         """Return the fits of some rows."""
@@ -185,6 +199,28 @@ class Fitted:
         return table.reset_index().astype({"training spots": int})
 
 
+def averaged(records: Sequence[Record]) -> Record:
+    """Return the first of some records, with the mean predictions and probabilities of all."""
+    first = records[0]
+    if len(records) == 1:
+        return first
+    seeds = [len(record.facts.get("published", {"seeds": ()})["seeds"]) for record in records]
+    if max(seeds) >= len(records):  # a published run has the means already
+        means = records[int(np.argmax(seeds))]
+        return replace(first, predictions=means.predictions, probabilities=means.probabilities)
+    predictions = _mean([record.predictions for record in records])
+    return replace(
+        first,
+        predictions=predictions,
+        probabilities=_mean([record.probabilities for record in records]),
+    )
+
+
+def _mean(fits: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Mean over fits of the arrays of each section."""
+    return {name: np.mean([each[name] for each in fits], axis=0) for name in fits[0]}
+
+
 Tables = tuple[Mapping[str, pd.DataFrame], Mapping[str, object]]
 Reduce = Callable[[Design, Mapping[str, Fitted], Sequence[Section]], Tables]
 
@@ -201,6 +237,8 @@ def compute(design: Design, tables: Reduce, device: str) -> Results:
     device
         Where to compute: auto, cpu, cuda or mps.
     """
+    if PLANNED_ONLY.get():
+        raise Planned(design)
     sections = open_sections(design.cohort, [section.name for section in design.sections])
     groups = fitted(design.groups, sections, device)
     reduced, facts = tables(design, groups, sections)
@@ -261,12 +299,14 @@ def provenance(groups: Mapping[str, Fitted]) -> dict[str, object]:
 
     Returns
     -------
-    device, records (their number), seconds (sum), versions (of packages), stages (their versions).
+    device, records (their number), published (how many of them are published runs), seconds (sum),
+    versions (of packages), stages (their versions).
     """
     records = [record for group in groups.values() for record in group.records]
     return {
         "device": ", ".join(dict.fromkeys(record.facts["device"] for record in records)),
         "records": len(records),
+        "published": sum("published" in record.facts for record in records),
         "seconds": round(sum(record.facts["seconds"] for record in records)),
         "versions": records[0].facts["versions"] if records else {},
         "stages": stages(records),

@@ -60,6 +60,8 @@ def scores(
 
 
 def _cached(run: Run, record: Record, sections: Sequence[Section]) -> pd.DataFrame:
+    if record.scores is not None:
+        return record.scores
     facts = f"{versions.SCORES} {record.id} {record.facts['predictions_sha256']}"
     name = f"{hashlib.sha256(facts.encode()).hexdigest()[:16]}.parquet"
     path = home() / "scores" / run.cohort / name

@@ -21,7 +21,7 @@ from compendium.data.section import Section
 from compendium.errors import BadInput, cause
 from compendium.machine import keep_freed_memory, peak_memory_mb
 from compendium.methods.layers import Method
-from compendium.runs import store
+from compendium.runs import published, store
 from compendium.runs.executors.local import Serial
 from compendium.runs.fit import Fitted, fit, pick_device, predict
 from compendium.runs.inputs.batches import inputs, rows_predicted
@@ -60,7 +60,10 @@ def execute(
     device: str = "auto",
     executor: Executor | None = None,
 ) -> list[store.Record]:
-    """Compute the runs that are not stored, and return the record of every run, in order.
+    """Compute the runs that are not there, and return the record of every run, in order.
+
+    A stored record goes before a published one (see compendium.runs.published), and a published one
+    before a new fit.
 
     Parameters
     ----------
@@ -76,6 +79,21 @@ def execute(
     RunsFailed
         If runs failed, when all others are stored.
     """
+    known = [taken_as_published(run, sections) for run in runs]
+    due = [run for run, record in zip(runs, known, strict=True) if not record]
+    computed = iter(_all_computed(due, sections, device, executor))
+    return [record or next(computed) for record in known]
+
+
+def taken_as_published(run: Run, sections: Sequence[Section]) -> store.Record | None:
+    """Return the published record of a run that is not stored here; None where there is none."""
+    stored = store.folder(run, run.identity(used(run, sections))).exists()
+    return None if stored else published.find(run, sections)
+
+
+def _all_computed(
+    runs: Sequence[Run], sections: Sequence[Section], device: str, executor: Executor | None
+) -> list[store.Record]:
     if not runs:
         return []
     calls = [(run, PackedSections(used(run, sections)), device, str(home())) for run in runs]

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
@@ -24,6 +25,9 @@ from compendium.data.section import Section
 from compendium.data.targets.transforms import Target
 from compendium.errors import BadInput, cause
 from compendium.runs.run import Run
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 CHECKPOINT, LOCK = "checkpoint.pt", "lock"
 CHECKSUM = "facts_sha256"
@@ -62,6 +66,8 @@ class Record:
         Spot of each row, of sections of which not every spot was predicted once.
     fitted_target
         Arrays of the fitted target.
+    scores
+        Scores of a published run (see compendium.runs.published); None where they are computed.
     """
 
     folder: Path
@@ -72,11 +78,13 @@ class Record:
     probabilities: dict[str, Float32[np.ndarray, "spot class"]] = field(default_factory=dict)
     rows: dict[str, Int64[np.ndarray, "row"]] = field(default_factory=dict)
     fitted_target: dict[str, np.ndarray] = field(default_factory=dict)
+    scores: "DataFrame | None" = None
 
     @property
     def id(self) -> str:
         """Identity of the run."""
-        return self.folder.name
+        published = self.facts.get("published")
+        return published["id"] if published else self.folder.name
 
     def target(self) -> Target | None:
         """Return the target as it was fitted; None for a record that was stored without it."""
@@ -184,17 +192,17 @@ def _group(stored: np.lib.npyio.NpzFile, start: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(start): stored[name] for name in names}
 
 
-def stated(target: Path) -> dict:
-    """Read run.json.
+def stated(target: Path, name: str = "run.json") -> dict:
+    """Read a file of facts.
 
     Raises
     ------
     OSError, ValueError, KeyError, TypeError
         If it is not as it was written.
     """
-    facts = json.loads((target / "run.json").read_text())
+    facts = json.loads((target / name).read_text())
     if facts[CHECKSUM] != checksummed(facts)[CHECKSUM]:
-        raise ValueError("run.json has changed since it was written")
+        raise ValueError(f"{name} has changed since it was written")
     return facts
 
 

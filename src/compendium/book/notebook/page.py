@@ -15,6 +15,7 @@ from compendium.book.notebook.show import NOTED, publish, show, show_table
 from compendium.book.notebook.tables import drawn
 from compendium.data.partition import ROLES
 from compendium.data.sources import cohort as listed
+from compendium.evaluation.planned import PLANNED_ONLY
 from compendium.machine import cores, keep_freed_memory
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class Page:
         sections
             Sections that this needs, by default those of the roles or of the page.
         """
+        if PLANNED_ONLY.get():
+            return make()  # ends the chapter
         by_role = [name for role in ROLES for name in self.parameters.get(role) or ()]
         needed = sections or by_role or self.sections  # a chapter may name its sections by role
         asked = (self.profile, self.name, self.parameters, self.cohort, needed)

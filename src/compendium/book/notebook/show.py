@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compendium.errors import BadInput
+from compendium.evaluation.planned import PLANNED_ONLY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +91,8 @@ def _check_texts(name: str, **texts: str) -> None:
 
 def publish(bundle: dict[str, Any]) -> None:
     """Leave one output, mime type -> content, in the notebook's cell."""
+    if PLANNED_ONLY.get():
+        return
     from IPython.display import publish_display_data
 
     publish_display_data(bundle)

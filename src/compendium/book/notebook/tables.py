@@ -16,6 +16,7 @@ from compendium.errors import BadInput
 from compendium.evaluation import results as tables
 from compendium.evaluation.results import Results
 from compendium.methods import names, recipe
+from compendium.runs.published import RUNS
 
 FREE = ("device",)  # parameters that change no number
 
@@ -112,7 +113,8 @@ def computed(profile: str) -> Path:
 
 def references() -> list[str]:
     """Profiles of which tables are published."""
-    return sorted(path.name for path in disk.resource("reference").glob("*/"))
+    folders = disk.resource("reference").glob("*/")
+    return sorted(path.name for path in folders if path.name != RUNS)
 
 
 def chapters_of(profile: str) -> list[str]:
@@ -120,10 +122,8 @@ def chapters_of(profile: str) -> list[str]:
     return sorted(path.name for path in disk.resource("reference").glob(f"{profile}/*/"))
 
 
-def publish(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> list[Path]:
-    """Copy the tables that were last computed here into data/reference of the checkout.
-
-    Books without raw data draw them from there.
+def to_publish(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> dict[str, Results]:
+    """Read the tables that were last computed here, for books without raw data to draw.
 
     Parameters
     ----------
@@ -132,14 +132,12 @@ def publish(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> list[Path]:
     usual
         Chapter -> what the profile runs it with; tables of another run are none of the profile.
 
-    Returns
-    -------
-    The folders written.
+    Raises
+    ------
+    BadInput
+        If a chapter has not been computed here, or last with other parameters.
     """
-    if not (disk.CHECKOUT / "data" / "sources.yaml").exists():
-        wrong = f"reference tables belong into a checkout, and {disk.CHECKOUT} is none"
-        raise BadInput(f"{wrong}; run from a clone of the repository")
-    if missing := [name for name in usual if not (computed(profile) / name).is_dir()]:
+    if missing := [name for name in usual if not is_computed(profile, name)]:
         wrong = f"chapter {missing[0]} of profile {profile} has not been computed here"
         raise BadInput(f"{wrong}; run compendium book --profile {profile} first")
     found = {name: tables.read(computed(profile) / name) for name in usual}
@@ -148,10 +146,12 @@ def publish(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> list[Path]:
             wrong = f"with other {', '.join(other)} than profile {profile} has"
             cure = f"run compendium chapter {name} --profile {profile}"
             raise BadInput(f"chapter {name} was last computed {wrong}; {cure}")
-    folder = disk.CHECKOUT / "data" / "reference" / profile
-    for name, results in found.items():
-        tables.write(folder / name, results)
-    return [folder / name for name in found]
+    return found
+
+
+def is_computed(profile: str, chapter: str) -> bool:
+    """Return whether the tables of a chapter were computed here."""
+    return (computed(profile) / chapter).is_dir()
 
 
 def _others(asked: Mapping[str, Any], results: Results) -> list[str]:

@@ -38,8 +38,8 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         scores (means over seeds), depth (see `depth_medians`), seeds (median PCC of each),
         criterion (section left out), permuted (median PCC of the permuted-image controls by split),
         matched and training_sets (see `four_columns` and `training_sets` of matched_sets), tissue
-        and curves (first seed), cost, attainable (synthetic cohorts only), within (PCC within
-        tissue classes).
+        (mean over seeds), curves (first seed), cost, attainable (synthetic cohorts only), within (PCC within
+        tissue classes, of means over seeds).
     Facts
         depth (median UMI total of each section), gene (of the tissue map).
     """
@@ -50,7 +50,8 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         table[table["split"] == SPLITS[0]] for table in (scores, every, permuted)
     )
     jobs = [job for job in fits.jobs if job[1].split.rule == SPLITS[0]]
-    tissue, gene = _tissue(design, fits.once, sections)
+    averaged = fits.averaged
+    tissue, gene = _tissue(design, averaged, sections)
     found = {
         "scores": scores[list(KEPT)],
         "depth": depth_medians(fits.once, sections, scores),
@@ -62,7 +63,7 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         "cost": fits.cost(("row", "split")),
         "attainable": _attainable(design.cohort, first),
         "seeds": by_seed(every),
-        "within": within_class([run for _, run in fits.jobs], fits.records, sections),
+        "within": within_class([run for _, run in averaged.jobs], averaged.records, sections),
     }
     depth = {s.name: float(np.median(np.asarray(s.counts.sum(axis=1)))) for s in sections}
     return found, {"depth": depth, "gene": gene}

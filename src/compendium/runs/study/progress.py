@@ -14,7 +14,7 @@ from pathlib import Path
 
 from compendium.data.section import Section
 from compendium.runs import store
-from compendium.runs.execution import RunsFailed, execute
+from compendium.runs.execution import RunsFailed, execute, taken_as_published
 from compendium.runs.inputs.prepare import used
 from compendium.runs.run import Run
 from compendium.runs.study import cost
@@ -22,7 +22,8 @@ from compendium.storage import is_locked
 
 EVERY_SECONDS = 2.0
 Print = Callable[[str], None]
-STATUSES = ("done", "damaged", "running", "failed", "interrupted", "waiting")
+STATUSES = ("done", "published", "damaged", "running", "failed", "interrupted", "waiting")
+FINISHED = STATUSES[:2]
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class RunStatus:
     run, folder
         The run, and the folder of its record.
     status
-        done; damaged (the record cannot be read); running (a process holds its lock); failed;
-        interrupted (there is a checkpoint, and no process holds the lock); waiting.
+        done; published (and not stored here); damaged (the record cannot be read); running (a
+        process holds its lock); failed; interrupted (there is a checkpoint, and no process holds
+        the lock); waiting.
     reason
         Why it failed or is damaged.
     seconds
@@ -51,7 +53,18 @@ class RunStatus:
 
 def statuses(runs: Sequence[Run], sections: Sequence[Section]) -> list[RunStatus]:
     """Read the status of every run, in order."""
-    return [read_status(*each) for each in zip(runs, folders(runs, sections), strict=True)]
+    there = folders(runs, sections)
+    return [
+        published_status(run, folder, sections) or read_status(run, folder)
+        for run, folder in zip(runs, there, strict=True)
+    ]
+
+
+def published_status(run: Run, folder: Path, sections: Sequence[Section]) -> RunStatus | None:
+    """Return the status of a run that is published and not stored here, else None."""
+    if record := taken_as_published(run, sections):
+        return RunStatus(run, folder, "published", seconds=record.facts["seconds"])
+    return None
 
 
 def folders(runs: Sequence[Run], sections: Sequence[Section]) -> list[Path]:
@@ -132,8 +145,9 @@ class Progress:
     def __init__(self, runs: Sequence[Run], sections: Sequence[Section], workers: int = 1) -> None:
         self.runs, self.workers = list(runs), workers
         self.folders = folders(runs, sections)
-        self.known: list[RunStatus | None] = [None] * len(self.runs)
-        self.due = [i for i, now in enumerate(self.now()) if now.status != "done"]
+        places = zip(self.runs, self.folders, strict=True)
+        self.known = [published_status(*place, sections) for place in places]
+        self.due = [i for i, now in enumerate(self.now()) if now.status not in FINISHED]
         self.seconds = [0.0] * len(self.runs)  # of each run that is due
         self.features = 0.0  # seconds of the frozen encoders
         self.reported: set[Run] = set()
@@ -148,15 +162,16 @@ class Progress:
     def now(self) -> list[RunStatus]:
         """Read the status of each run; a record that was complete is not read again."""
         self.known = [
-            old if old and old.status == "done" else read_status(run, folder)
+            old if old and old.status in FINISHED else read_status(run, folder)
             for old, run, folder in zip(self.known, self.runs, self.folders, strict=True)
         ]
         return self.known
 
     def summary(self) -> str:
         """Return a line with the numbers of stored and due runs, and the estimated time."""
-        stored = len(self.runs) - len(self.due)
-        line = f"{len(self.runs)} runs: {stored} stored, {len(self.due)} to do"
+        count = Counter(each.status for each in self.known)
+        taken = f"{count['published']} published, " if count["published"] else ""
+        line = f"{len(self.runs)} runs: {count['done']} stored, {taken}{len(self.due)} to do"
         if not self.due:
             return line
         total = duration(self.side_by_side(self.seconds, self.features))
@@ -184,7 +199,7 @@ class Progress:
         """Return a line with the number of runs of each status, and the time left."""
         now = self.now()
         count = Counter(each.status for each in now)
-        going = [i for i in self.due if now[i].status not in ("done", "failed")]
+        going = [i for i in self.due if now[i].status not in (*FINISHED, "failed")]
         numbers = ", ".join(f"{count[status]} {status}" for status in STATUSES if count[status])
         if not going:
             return numbers

@@ -1,0 +1,164 @@
+"""Publish a reference run: its finished fits, one by one, and the tables of its chapters."""
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from compendium import storage as disk
+from compendium.book.notebook import profiles, tables
+from compendium.book.run import chapters
+from compendium.book.run.plan import planned
+from compendium.data.prepare import open_sections
+from compendium.data.section import Section
+from compendium.errors import BadInput
+from compendium.evaluation import results
+from compendium.evaluation.comparison import Design
+from compendium.evaluation.results import Results
+from compendium.evaluation.scores import scores
+from compendium.runs import Run, published, publishing, store
+from compendium.runs.inputs.prepare import used
+from compendium.runs.store import Record
+
+LIMIT_MB = 30
+
+
+@dataclass(frozen=True)
+class Report:
+    """What publishing did.
+
+    Parameters
+    ----------
+    added
+        Folders of published runs that were written, below data/reference/runs.
+    kept, unfinished, removed
+        Number of published runs that were there already, that lack seeds, and that no chapter of
+        the profile plans any more.
+    chapters
+        Chapters whose tables were written.
+    megabytes
+        Size of data/reference.
+    """
+
+    added: list[str]
+    kept: int
+    unfinished: int
+    removed: int
+    chapters: list[str]
+    megabytes: float
+
+
+class Seeds(NamedTuple):
+    """Runs that differ in their seed alone, their sections, and their folder in data/reference."""
+
+    runs: list[Run]
+    sections: Sequence[Section]
+    folder: Path
+
+    def and_published(self, root: Path) -> "Seeds":
+        """Add the seeds that are published already."""
+        known = {run.seed for run in self.runs} | set(publishing.seeds(root / self.folder))
+        return self._replace(runs=[replace(self.runs[0], seed=seed) for seed in sorted(known)])
+
+    def records(self) -> list[Record] | None:
+        """Return the record of each run; None where one is not finished.
+
+        A published record goes first: its predictions are a mean with those of other seeds.
+        """
+        found = []
+        for run in self.runs:
+            record = published.find(run, self.sections) or _stored(run, self.sections)
+            if not record:
+                return None
+            found.append(record)
+        return found
+
+
+def publish(profile: str, names: Sequence[str] | None = None) -> Report:
+    """Add finished fits, and tables of chapters, to data/reference of the checkout.
+
+    Parameters
+    ----------
+    profile
+        Name of the profile; its chapters decide which runs are published.
+    names
+        Only these chapters, whose tables must have been computed here; by default all, and the
+        tables of those that were. Only then runs that no chapter plans any more are removed.
+
+    Raises
+    ------
+    BadInput
+        If this is no checkout, a chapter has not been computed with the profile's parameters, or
+        data/reference would be larger than `LIMIT_MB`; nothing is written then.
+    """
+    reference = disk.CHECKOUT / "data" / "reference"
+    if not (reference.parent / "sources.yaml").exists():
+        wrong = f"reference tables belong into a checkout, and {disk.CHECKOUT} is none"
+        raise BadInput(f"{wrong}; run from a clone of the repository")
+    every = [name for name in profiles.load(profile).chapters if chapters.has_folder(name)]
+    chosen = names or [name for name in every if tables.is_computed(profile, name)]
+    usual = {name: chapters.usual(name, profile) for name in chosen}
+    made = tables.to_publish(profile, usual)
+    planned_runs = list(by_seeds(planned(name, profile) for name in names or every))
+    with disk.alone(reference), disk.atomic_folder(reference) as aside:
+        shutil.copytree(reference, aside, dirs_exist_ok=True)
+        report = _write(aside, profile, planned_runs, made, remove=not names)
+        if report.megabytes > LIMIT_MB:
+            raise BadInput(
+                f"{reference} would take {report.megabytes:.1f} MB with these runs, and at most"
+                f" {LIMIT_MB} MB are published; let the profile plan fewer"
+            )
+    return report
+
+
+def by_seeds(designs: Iterable[Design]) -> Iterator[Seeds]:
+    """Collect the runs of some designs that differ in their seed alone."""
+    groups: dict[Run, dict[int, Run]] = {}
+    names: dict[str, dict[str, None]] = {}
+    for design in designs:
+        names.setdefault(design.cohort, {}).update({each.name: None for each in design.sections})
+        for run in (run for jobs in design.groups.values() for _, run in jobs):
+            groups.setdefault(replace(run, seed=0), {})[run.seed] = run
+    sections = {cohort: open_sections(cohort, list(some)) for cohort, some in names.items()}
+    for first, by_seed in groups.items():
+        opened = sections[first.cohort]
+        relative = published.folder(Path(), first, opened)
+        yield Seeds([by_seed[seed] for seed in sorted(by_seed)], opened, relative)
+
+
+def _stored(run: Run, sections: Sequence[Section]) -> Record | None:
+    """The record of a run that is stored here; None where there is none that is undamaged."""
+    try:
+        return store.read(store.folder(run, run.identity(used(run, sections))))
+    except store.Damaged:
+        return None
+
+
+def _write(
+    reference: Path,
+    profile: str,
+    planned_runs: Sequence[Seeds],
+    made: Mapping[str, Results],
+    *,
+    remove: bool,
+) -> Report:
+    """Write everything into a copy of data/reference."""
+    root, added, kept, unfinished = reference / published.RUNS, [], 0, 0
+    for each in planned_runs:
+        target = root / each.folder
+        if {run.seed for run in each.runs} <= set(publishing.seeds(target)):
+            kept += 1
+        elif records := (wanted := each.and_published(root)).records():
+            table = scores(wanted.runs, records, wanted.sections)
+            publishing.write(target, wanted.runs, records, table, profile)
+            added.append(each.folder.as_posix())
+        else:
+            unfinished += 1
+    planned_folders = {root / each.folder for each in planned_runs}
+    removed = publishing.remove_others(root, profile, planned_folders) if remove else 0
+    publishing.remove_unused_genes(root)
+    for name, of_chapter in made.items():
+        results.write(reference / profile / name, of_chapter)
+    size = sum(path.stat().st_size for path in reference.rglob("*") if path.is_file())
+    return Report(added, kept, unfinished, removed, list(made), size / 1e6)
