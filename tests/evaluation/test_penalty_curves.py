@@ -48,12 +48,12 @@ def test_means_are_over_genes_then_sections():
     assert found["missing"].tolist() == [0.5, 0.5]
 
 
-def test_the_figure_has_a_line_and_bars_a_method_and_split(curves):
+def test_the_figure_has_a_curve_and_shares_a_method_and_split(curves):
     rows = over_genes(curves)
     fig = figure(rows, {"colour": "Six colour numbers"})
-    lines = [trace for trace in fig.data if trace.type == "scatter" and not trace.line.dash]
-    bars = [trace for trace in fig.data if trace.type == "bar"]
-    assert len(lines) == len(bars) == rows["split"].nunique() == 2
-    assert all(len(trace.x) == len(PENALTIES) for trace in lines)
-    for trace in bars:
-        assert sum(trace.y) == pytest.approx(1)
+    assert len(fig.data) == 3 * rows["split"].nunique() == 6
+    assert all(len(trace.x) == len(PENALTIES) for trace in fig.data)
+    for curve, reached, share in zip(*(fig.data[i::3] for i in range(3)), strict=True):
+        assert curve.line.dash is None and reached.line.dash == "dot"
+        assert len(set(reached.y)) == 1
+        assert sum(share.y) == pytest.approx(1)

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.basedatatypes import BaseTraceType
 from plotly.subplots import make_subplots
 
 from compendium.chapters.id_loocv.design import SPLITS
@@ -191,20 +190,21 @@ def penalty_curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     colours = style.colour_of(methods)
     for (split, method), part in rows.groupby(["split", "method"], sort=False):
         column = splits.index(split) + 1
-        curve, reached, bars = _penalty_traces(part, titles[method], colours[method])
+        curve, reached, share = _penalty_traces(part, titles[method], colours[method])
         fig.add_traces([curve.update(showlegend=column == 1), reached], 1, column)
-        fig.add_trace(bars, 2, column)
+        fig.add_trace(share, 2, column)
     fig.update_xaxes(type="log", exponentformat="power").update_xaxes(title_text="penalty", row=2)
     fig.update_yaxes(title_text="mean PCC", row=1, col=1)
     fig.update_yaxes(title_text="share of genes", tickformat=".0%", row=2, col=1)
     return plain(fig, 480, legend={"orientation": "h", "y": 1.15, "x": 0})
 
 
-def _penalty_traces(part: pd.DataFrame, title: str, colour: str) -> tuple[BaseTraceType, ...]:
+def _penalty_traces(part: pd.DataFrame, title: str, colour: str) -> list[go.Scatter]:
     """Return PCC over the grid, PCC with the chosen penalties, and the share that takes each."""
     entry = {"name": title, "legendgroup": title, "x": part["penalty"]}
     look = {"mode": "lines", "hovertemplate": "penalty %{x:.3g}: %{y:.3f}<extra></extra>"}
     curve = go.Scatter(y=part["pcc"], line={"color": colour}, **entry, **look)
     dotted = {"line": {"color": colour, "dash": "dot"}, "showlegend": False}
     reached = go.Scatter(y=part["reached"], **entry, **look, **dotted)
-    return curve, reached, go.Bar(y=part["share"], marker_color=colour, showlegend=False, **entry)
+    marked = look | {"mode": "lines+markers", "line": {"color": colour}, "showlegend": False}
+    return [curve, reached, go.Scatter(y=part["share"], **entry, **marked)]
