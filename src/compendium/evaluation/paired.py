@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from compendium.evaluation.results import Results
+from compendium.evaluation.settled import no_verdict
 from compendium.evaluation.verdict import limits_of
 
 BETTER, WORSE, UNDECIDED, PRELIMINARY = "better", "worse", "undecided", "preliminary"
@@ -82,7 +83,10 @@ def verdict(apart: pd.DataFrame) -> str:
 
 
 def verdicts(
-    apart: pd.DataFrame, compared: Sequence[Comparison], preliminary: Collection[str]
+    apart: pd.DataFrame,
+    compared: Sequence[Comparison],
+    preliminary: Collection[str],
+    no_verdict: Collection[str] = (),
 ) -> pd.DataFrame:
     """Return one row a comparison with its verdict.
 
@@ -94,6 +98,8 @@ def verdicts(
         Pairs of rows.
     preliminary
         Keys of the rows below the minimum training criterion, see `below`.
+    no_verdict
+        Keys of the rows that are not settled or have one seed, see `without_verdict`.
 
     Returns
     -------
@@ -103,8 +109,9 @@ def verdicts(
     lines = []
     for comparison in compared:
         values = apart[apart["comparison"] == comparison.title]
-        unfinished = {comparison.first, comparison.second} & set(preliminary)
-        apart_by, outcome = values["difference"], PRELIMINARY if unfinished else verdict(values)
+        pair, apart_by = {comparison.first, comparison.second}, values["difference"]
+        outcome = UNDECIDED if pair & set(no_verdict) else verdict(values)
+        outcome = PRELIMINARY if pair & set(preliminary) else outcome
         line = {"comparison": comparison.title, "sections": len(values)}
         line |= {"patients": values["patient"].nunique(), "mean difference": apart_by.mean()}
         line |= {"first is above in": int((apart_by > 0).sum())}
@@ -116,3 +123,8 @@ def below(results: Results) -> set[str]:
     """Return the keys of the rows below the minimum training criterion."""
     table = results["criterion"]
     return set(table.loc[~table["result"], "row"])
+
+
+def without_verdict(results: Results) -> set[str]:
+    """Return the keys of the rows that are not settled or have one seed."""
+    return set().union(*no_verdict(results).values())

@@ -251,7 +251,7 @@ HIST2ST = Recipe(
     scale="0-255",
     config=Hist2STConfig(),
     published={"transposed": True},
-    laptop={"lr": 3e-4, "epochs": 50} | SMALL,
+    laptop={"lr": 3e-4, "lr_decay": 1.0, "lr_every": 0, "epochs": 50} | SMALL,
     smoke={"lr": 1e-3, "epochs": 3, "graph_layers": 2, "views": 2} | TINY,
 )
 

@@ -52,7 +52,7 @@ VISIUM = {
 FROZEN_TILE_PX = 224
 """Side in pixels of the tiles behind frozen features, the same for every method."""
 
-RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # a section model below these is preliminary
+RESULT_WIDTH, RESULT_EPOCHS = 256, 50  # below these, or its chosen steps, a run is preliminary
 IN_LINE = (*PROTOCOLS["clean"], "budget", "members", "tile_um", "windows")
 
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -80,8 +80,11 @@ class Run:
         Side of a tile in pixels, and in µm of tissue (0: tile_px pixels of the section's image).
     augment, permute
         Augmentation family, and whether the images of training sections are permuted.
-    optimiser, lr, momentum, weight_decay, lr_decay, lr_every, batch, epochs
+    optimiser, lr, momentum, weight_decay, lr_decay, lr_every, batch
         Training.
+    epochs, steps
+        How long: either passes over the training examples, or, where it is not 0, the number of
+        optimiser steps, however many examples there are; the other one is 0 then.
     model
         Parameters of the architecture, sorted by name.
     members
@@ -126,6 +129,7 @@ class Run:
     tile_um: NotNegative = 0.0
     windows: Literal[WINDOWS] = WHOLE
     checkpoint_activations: bool = False
+    steps: AtLeastZero = 0
 
     @property
     def title(self) -> str:
@@ -160,7 +164,9 @@ class Run:
         if facts.control or self.budget == "smoke":
             return facts.control
         width = dict(self.model).get("width", RESULT_WIDTH)
-        return self.epochs >= RESULT_EPOCHS and (facts.unit == "spot" or width >= RESULT_WIDTH)
+        least = facts.laptop.get("steps", 1)
+        long = self.steps >= least if self.steps else self.epochs >= RESULT_EPOCHS
+        return long and (facts.unit == "spot" or width >= RESULT_WIDTH)
 
     def versions(self) -> dict[str, int]:
         """Return the version of the method and of every stage that the run passes through."""

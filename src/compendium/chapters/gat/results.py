@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
 from compendium.chapters.gat.layer_time import layer_times
 from compendium.chapters.gat.step_time import per_step
 from compendium.data.section import Section
@@ -38,21 +36,3 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         "layers": layer_times(design.facts["width"], device, sizes, design.facts["k"]),
         "curves": fits.curves(),
     }, {"timed_on": device_line(device)}
-
-
-def last_fall(curves: pd.DataFrame) -> pd.DataFrame:
-    """Return by how much the training loss fell in the last tenth of the epochs.
-
-    Parameters
-    ----------
-    curves
-        Table `curves` of the chapter.
-
-    Returns
-    -------
-    One row a method: row, fall (share of the loss before the last tenth, summed over folds).
-    """
-    tail = max(1, curves["epoch"].max() // 10)
-    total = curves.groupby(["epoch", "method"])["loss"].sum().unstack("method")
-    fall = 1 - total.iloc[-1] / total.iloc[-1 - tail]
-    return fall.rename("fall").rename_axis("row").reset_index()

@@ -1,6 +1,6 @@
 """Runs of chapter 2: every method with a section and with a patient left out, and its controls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from compendium.data.splits import MATCHED
 from compendium.errors import BadInput
@@ -16,7 +16,7 @@ def design(
     names: Sequence[str] | None,
     methods: Sequence[str],
     matched: Sequence[str],
-    seeds: Mapping[str, int],
+    seeds: int,
     *,
     section: str = "",
     gene: str = "",
@@ -34,7 +34,7 @@ def design(
         Methods that are also fitted on matched training sets, within and between patients. They
         are fitted once, as the permuted-image controls are.
     seeds
-        Number of seeds by unit, see `compendium.evaluation.comparison.repeated`.
+        Number of seeds of every row, see `compendium.evaluation.comparison.repeated`.
     section, gene
         What the tissue map shows; the first by default.
     parameters
