@@ -33,7 +33,7 @@ BASES = {
     "hist2st": 3e-4,
 }
 """Base of each grid: the rate of the budget laptop before this choice."""
-MAXIMUM = {"spot": 4000, "section": 1000}
+MAXIMUM = {"spot": 2000, "section": 600}
 """Steps of every fit, by what a method sees at a time."""
 
 

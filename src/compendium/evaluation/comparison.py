@@ -261,7 +261,8 @@ def role_texts(results: Results) -> dict[str, str]:
 
 def protocol_line(split: str, parameters: Mapping[str, object]) -> str:
     """Return the protocol as a page names it: clean, and what differs from it."""
-    changes = ", ".join(f"{name} = {parameters[name]}" for name in ("panel", "encoder", "budget"))
+    stated = [name for name in ("panel", "encoder", "budget", "steps") if name in parameters]
+    changes = ", ".join(f"{name} = {parameters[name]}" for name in stated)
     return f"clean, except split {split}, {changes}"
 
 

@@ -1,6 +1,6 @@
 """Rows that carry no verdict for how they were trained: not settled, or fitted with one seed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -82,9 +82,19 @@ def no_verdict(results: Results) -> dict[str, set[str]]:
     }
 
 
-def training_limits(results: Results, rows: Collection[str]) -> list[str]:
-    """List what keeps rows from deciding anything, see `no_verdict`; each limit names its rows."""
-    titles, limits = results.facts.get("titles", {}), []
+def training_limits(
+    results: Results, rows: Collection[str], titles: Mapping[str, str] | None = None
+) -> list[str]:
+    """List what keeps rows from deciding anything, see `no_verdict`.
+
+    Parameters
+    ----------
+    rows
+        Keys of the rows that a statement is about.
+    titles
+        Their titles; those of the facts by default.
+    """
+    titles, limits = titles or results.facts.get("titles", {}), []
     for reason, found in no_verdict(results).items():
         own = [titles.get(row, row) for row in rows if row in found]
         if own:

@@ -50,7 +50,7 @@ def choose(losses: pd.DataFrame) -> pd.DataFrame:
     the last tenth of the steps that were tried: more steps might be better), at_the_edge (whether
     the rate is the lowest or highest that was tried).
     """
-    methods = losses.groupby("method", sort=False)
+    methods = losses.reset_index(drop=True).groupby("method", sort=False)
     return pd.DataFrame([{"method": name} | _chosen(table) for name, table in methods])
 
 

@@ -1,4 +1,4 @@
 """Chapter 4, augmentation and stain."""
 
-VERSION = 1
+VERSION = 2
 """Raised when the tables or figures of this chapter change."""

@@ -9,6 +9,7 @@ from compendium.data.partition import INSIDE, OUTSIDE
 from compendium.evaluation.findings import read_findings
 from compendium.evaluation.paired import below
 from compendium.evaluation.results import Results
+from compendium.evaluation.settled import training_limits
 from compendium.evaluation.verdict import Outcome, Verdict, judge, limits_of
 
 
@@ -29,6 +30,8 @@ def discernible(results: Results, group: str) -> Outcome:
     inside = Verdict.HOLDS if largest <= band else Verdict.UNDECIDED
     preliminary = any(key.startswith(f"{group}:") for key in below(results))
     limits = ["rows below the minimum training criterion"] if preliminary else []
+    own = [key for key in results["criterion"]["row"] if key.startswith(f"{group}:")]
+    limits += training_limits(results, own)
     if not enough and not limits_of(rows):
         limits += [f"{role}: {each}" for role, found in limits_by_role.items() for each in found]
     return judge(

@@ -6,6 +6,7 @@ from compendium.chapters.encoders.results import compared
 from compendium.evaluation.findings import read_findings
 from compendium.evaluation.paired import BETTER, PRELIMINARY, WORSE
 from compendium.evaluation.results import Results
+from compendium.evaluation.settled import training_limits
 from compendium.evaluation.verdict import Outcome, Verdict, judge
 
 
@@ -24,6 +25,7 @@ def transfer(results: Results) -> Outcome:
     limits = ["comparisons disagree"] if verdict is Verdict.UNDECIDED else []
     if not len(decided):
         limits = ["no comparison meets the minimum training criterion"]
+    limits += training_limits(results, results["criterion"]["row"])
     tested = apart[apart["comparison"].isin(lines["comparison"])]
     numbers = {"worse": worse, "better": better, "comparisons": len(decided)}
     name = "comparisons decided against the pre-trained encoder"

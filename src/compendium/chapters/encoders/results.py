@@ -7,7 +7,7 @@ import pandas as pd
 from compendium.chapters.encoders.design import comparisons
 from compendium.data.section import Section
 from compendium.evaluation.comparison import KEPT, Design, Fitted, Tables, criterion
-from compendium.evaluation.paired import below, differences, verdicts
+from compendium.evaluation.paired import below, differences, verdicts, without_verdict
 from compendium.evaluation.results import Results
 
 
@@ -41,4 +41,4 @@ def compared(results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     pairs = comparisons(results.facts["others"])
     apart = differences(results["scores"], pairs)
-    return apart, verdicts(apart, pairs, below(results))
+    return apart, verdicts(apart, pairs, below(results), without_verdict(results))

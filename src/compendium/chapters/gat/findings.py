@@ -9,6 +9,7 @@ from compendium.chapters.gat.design import COMPARISONS, TITLES
 from compendium.evaluation.findings import read_findings
 from compendium.evaluation.paired import BETTER, WORSE, Comparison, below, differences, verdict
 from compendium.evaluation.results import Results
+from compendium.evaluation.settled import training_limits
 from compendium.evaluation.verdict import Outcome, Verdict, judge
 
 SPLITS = ("section-out", "patient-out", "ood")
@@ -26,6 +27,7 @@ def no_gain(results: Results, pair: Comparison, split: str) -> Outcome:
         for key in (pair.first, pair.second)
         if key in below(results)
     ]
+    limits += training_limits(results, (pair.first, pair.second), TITLES)
     decided = {BETTER: Verdict.FAILS, WORSE: Verdict.HOLDS}.get(verdict(apart), Verdict.UNDECIDED)
     if decided is Verdict.UNDECIDED and 0 < above < len(apart):
         limits.append("sections disagree")

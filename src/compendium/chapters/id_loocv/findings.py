@@ -8,6 +8,7 @@ import pandas as pd
 from compendium.evaluation.findings import read_findings
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
+from compendium.evaluation.settled import training_limits
 from compendium.evaluation.verdict import Outcome, Verdict, judge
 
 AHEAD = ("stimage", "bleep", "hist2st")
@@ -27,7 +28,8 @@ def _limits(results: Results, methods: Sequence[str]) -> list[str]:
     met = results["criterion"].set_index("row")["result"]
     absent = [f"{name} was not fitted" for name in methods if name not in met]
     titles = [results.facts["titles"][name] for name in methods if not met.get(name, True)]
-    return absent + [f"{title} is below the minimum training criterion" for title in titles]
+    below = [f"{title} is below the minimum training criterion" for title in titles]
+    return absent + below + training_limits(results, methods)
 
 
 def _decide(

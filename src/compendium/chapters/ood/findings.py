@@ -12,6 +12,7 @@ import pandas as pd
 from compendium.data.partition import INSIDE, OUTSIDE
 from compendium.evaluation.findings import read_findings
 from compendium.evaluation.results import Results
+from compendium.evaluation.settled import training_limits
 from compendium.evaluation.verdict import MIN_PATIENTS, Outcome, Verdict, judge
 
 
@@ -26,8 +27,9 @@ def _outcome(
     results: Results, verdict: Verdict, name: str, numbers: Mapping[str, object], missing: str = ""
 ) -> Outcome:
     """Return the outcome whose statistic is the first of the numbers; `missing` limits it."""
-    parts = results["parts"]
-    limits = _limits(parts, len(_judged(results))) + ([missing] if missing else [])
+    parts, judged = results["parts"], _judged(results)
+    limits = _limits(parts, len(judged)) + ([missing] if missing else [])
+    limits += training_limits(results, judged.index, judged["title"].to_dict())
     tested, statistic = parts[parts["role"] == OUTSIDE], float(next(iter(numbers.values())))
     return judge(verdict, tested, limits, statistic=statistic, name=name, numbers=numbers)
 

@@ -7,6 +7,7 @@ import numpy as np
 from compendium.chapters.regclass.results import at_gamma, gamma_changes
 from compendium.evaluation.findings import read_findings
 from compendium.evaluation.results import Results
+from compendium.evaluation.settled import training_limits
 from compendium.evaluation.verdict import Outcome, Verdict, judge
 from compendium.methods import describe
 
@@ -23,7 +24,7 @@ def expression(results: Results) -> Outcome:
     """
     own = results["sweep"][~results["sweep"]["permuted"]]
     changes = gamma_changes(own).set_index("model")
-    limits = _limits(results.facts["preliminary"])
+    limits = _limits(results.facts["preliminary"]) + training_limits(results, _rows(results))
     if not _above_control(results):
         limits.append("Regclass is not above its permuted-image control")
     chance = float(changes["absolute"].get("Hist2ST", np.nan))
@@ -47,6 +48,7 @@ def classes(results: Results) -> Outcome:
     passed = (rows["cancer_f1"] > BAR) & (rows["cancer_auc"] > BAR)
     own = rows["labels_from"] == ""
     limits = _limits([t for t in results.facts["preliminary"] if _is_regclass(t)])
+    limits += training_limits(results, [f"γ = {results.facts['gamma']:g}"])
     if not own.any():
         limits.append("all labels are transferred")
     always, tests = int((rows["always_f1"] > BAR).sum()), int(passed.sum())
@@ -58,6 +60,11 @@ def classes(results: Results) -> Outcome:
         name=f"tests in which F1 and AUC of cancer exceed {BAR}",
         numbers={"tests": len(rows), "passed": tests, "always": always},
     )
+
+
+def _rows(results: Results) -> list[str]:
+    """Return the keys of the rows, permuted-image control left out."""
+    return [key for key in results["cost"]["row"] if not key.endswith("permuted")]
 
 
 def _is_regclass(title: str) -> bool:

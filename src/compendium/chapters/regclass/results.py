@@ -9,7 +9,7 @@ from compendium.data.section import Section
 from compendium.data.sources import raw_folder
 from compendium.evaluation import classification
 from compendium.evaluation.classification import labelling, transfer
-from compendium.evaluation.comparison import Design, Fitted, Tables
+from compendium.evaluation.comparison import Design, Fitted, Tables, by_seed, over_seeds
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, summary
 from compendium.runs.run import Run
@@ -30,37 +30,39 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     -------
     Tables
         labels and transfer (see `compendium.evaluation.classification`), panels (summary by part
-        of the panel, row and split), sweep (see `sweep`), by_class, roc and confusion (of the
-        gamma that is shown, with section and split), curves, cost (both with the permuted-image
-        control).
+        of the panel, row and split), sweep (see `sweep`), seeds, by_class, roc and confusion (of
+        the gamma that is shown and the first seed, with section and split), curves (first seed),
+        cost (both with the permuted-image control).
     """
     fits, permuted = groups["fits"], groups["permuted"]
     every = Fitted([*fits.jobs, *permuted.jobs], [*fits.records, *permuted.records])
-    panels = summary(by_panel(fits.scores(sections)), ["panel", "row", "split"])
-    shown = fits.of([f"γ = {design.facts['gamma']:g}"])
+    scores = fits.scores(sections)
+    panels = summary(by_panel(over_seeds(scores)), ["panel", "row", "split"])
+    shown = fits.once.of([f"γ = {design.facts['gamma']:g}"])
     return {
         "labels": labelling(sections),
         "transfer": transfer(sections, raw_folder("her2st")),
         "panels": panels.rename(columns={"row": "method"}),
         "sweep": sweep(every, sections),
+        "seeds": by_seed(scores),
         "by_class": _each(shown, sections, classification.by_class),
         "roc": _each(shown, sections, classification.roc),
         "confusion": _each(shown, sections, _cells),
-        "curves": every.curves(),
+        "curves": every.once.curves(),
         "cost": every.cost(),
     }, {}
 
 
 def sweep(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
-    """Summarise each run in each of its test sections.
+    """Summarise each row in each of its test sections, mean over seeds.
 
     Returns
     -------
-    One row a run and test section: method, gamma (NaN for a method without it), permuted, split,
-    section, patient, labels_from, pcc (median over genes), and the numbers of
+    One line a row, fold and test section: method, gamma (NaN for a method without it), permuted,
+    split, section, patient, labels_from, pcc (median over genes), and the numbers of
     `compendium.evaluation.classification.over_classes` if the method classifies.
     """
-    runs = ["row", "split", "fold", "section"]
+    runs = ["row", "split", "fold", "section", "seed"]
     medians, rows = fits.scores(sections).groupby(runs)["pcc"].median(), []
     for key, run, record, section in _tested(fits, sections):
         facts = {
@@ -71,12 +73,20 @@ def sweep(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
             "section": section.name,
             "patient": section.patient,
             "labels_from": section.labels_from,
-            "pcc": medians[key, run.split.rule, run.split.name, section.name],
+            "pcc": medians[key, run.split.rule, run.split.name, section.name, run.seed],
         }
         if record.probabilities:
             facts |= classification.over_classes(classification.answers(record, section))
         rows.append(facts)
-    return pd.DataFrame(rows)
+    return _mean(pd.DataFrame(rows))
+
+
+def _mean(rows: pd.DataFrame) -> pd.DataFrame:
+    """Average the rows that differ in their seed alone."""
+    key = "method gamma permuted split section patient labels_from".split()
+    if not rows.duplicated(key).any():
+        return rows
+    return rows.groupby(key, sort=False, dropna=False).mean().reset_index()
 
 
 def _tested(

@@ -6,8 +6,16 @@ import pandas as pd
 
 from compendium.chapters.transforms.results import COMMON, OWN, comparisons
 from compendium.evaluation.findings import read_findings
-from compendium.evaluation.paired import BETTER, UNDECIDED, WORSE, below, verdicts
+from compendium.evaluation.paired import (
+    BETTER,
+    UNDECIDED,
+    WORSE,
+    below,
+    verdicts,
+    without_verdict,
+)
 from compendium.evaluation.results import Results
+from compendium.evaluation.settled import training_limits
 from compendium.evaluation.verdict import Outcome, Verdict, judge, limits_of
 
 PUBLISHED = ("raw", "log1p", "minmax")
@@ -20,7 +28,8 @@ LOGNORM = ("logcpm", "scprep")
 def compared(results: Results, scored_on: str = COMMON) -> pd.DataFrame:
     """Return the verdict of each comparison with the reference (`evaluation.paired.verdicts`)."""
     paired, pairs = results["paired"], comparisons(results.facts["titles"])
-    return verdicts(paired[paired["scored_on"] == scored_on], pairs, below(results))
+    on = paired[paired["scored_on"] == scored_on]
+    return verdicts(on, pairs, below(results), without_verdict(results))
 
 
 def both_targets(results: Results) -> pd.DataFrame:
@@ -90,6 +99,7 @@ def no_difference(results: Results) -> Outcome:
     return judge(
         Verdict.FAILS if half else Verdict.UNDECIDED,
         _on_common(results),
+        training_limits(results, results.facts["titles"]),
         statistic=float(decided["mean difference"].abs().max()),
         name="largest difference of PCC that is decided",
         numbers={"decided": len(decided), "compared": len(judged)},
@@ -104,6 +114,7 @@ def all_smaller(results: Results) -> Outcome:
     return judge(
         next(one, Verdict.UNDECIDED),
         _on_common(results),
+        training_limits(results, results.facts["titles"]),
         statistic=counts[Verdict.HOLDS] / len(cases) if len(cases) else float("nan"),
         name="share of the cases in which it holds",
         numbers={"cases": len(cases), "holds": counts[Verdict.HOLDS]},
