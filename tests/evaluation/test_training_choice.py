@@ -40,7 +40,14 @@ def test_a_best_at_the_end_and_a_rate_at_the_edge_are_said():
 
 
 def test_steps_are_readable_and_rates_too():
-    assert [readable(steps) for steps in (7, 84, 101, 488, 490, 1204)] == [7, 84, 110, 490, 490, 1300]
+    assert [readable(steps) for steps in (7, 84, 101, 488, 490, 1204)] == [
+        7,
+        84,
+        110,
+        490,
+        490,
+        1300,
+    ]
     assert rates(3e-4) == [1e-4, 3e-4, 9e-4] and rates(1e-3) == [3e-4, 1e-3, 3e-3]
 
 

@@ -24,7 +24,8 @@ def expression(results: Results) -> Outcome:
     """
     own = results["sweep"][~results["sweep"]["permuted"]]
     changes = gamma_changes(own).set_index("model")
-    limits = _limits(results.facts["preliminary"]) + training_limits(results, _rows(results))
+    rows = ["Hist2ST", *(f"γ = {gamma:g}" for gamma in own["gamma"].dropna().unique())]
+    limits = _limits(results.facts["preliminary"]) + training_limits(results, rows)
     if not _above_control(results):
         limits.append("Regclass is not above its permuted-image control")
     chance = float(changes["absolute"].get("Hist2ST", np.nan))
@@ -60,11 +61,6 @@ def classes(results: Results) -> Outcome:
         name=f"tests in which F1 and AUC of cancer exceed {BAR}",
         numbers={"tests": len(rows), "passed": tests, "always": always},
     )
-
-
-def _rows(results: Results) -> list[str]:
-    """Return the keys of the rows, permuted-image control left out."""
-    return [key for key in results["cost"]["row"] if not key.endswith("permuted")]
 
 
 def _is_regclass(title: str) -> bool:

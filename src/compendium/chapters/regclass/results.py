@@ -82,11 +82,13 @@ def sweep(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
 
 
 def _mean(rows: pd.DataFrame) -> pd.DataFrame:
-    """Average the rows that differ in their seed alone."""
+    """Average the numbers of rows that differ in their seed alone; texts are of the first."""
     key = "method gamma permuted split section patient labels_from".split()
     if not rows.duplicated(key).any():
         return rows
-    return rows.groupby(key, sort=False, dropna=False).mean().reset_index()
+    numbers = rows.select_dtypes("number").columns
+    how = {name: "mean" if name in numbers else "first" for name in rows if name not in key}
+    return rows.groupby(key, sort=False, dropna=False).agg(how).reset_index()[list(rows)]
 
 
 def _tested(
