@@ -161,8 +161,8 @@ def choices() -> pd.DataFrame:
     chosen = choose(recorded())
     titles = [describe(name).title for name in chosen["method"]]
     chosen = chosen.assign(method=titles, lr=chosen["lr"].map(_number))
-    words = {"lr": "learning rate", "start": "loss at the start", "best": "lowest loss"}
-    return chosen.rename(columns=lambda name: words.get(name, name.replace("_", " ")))
+    headings = {"lr": "learning rate", "start": "loss at the start", "best": "lowest loss"}
+    return chosen.rename(columns=lambda name: headings.get(name, name.replace("_", " ")))
 
 
 def parameters() -> pd.DataFrame:
