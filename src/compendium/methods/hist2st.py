@@ -239,7 +239,7 @@ class Mixer(ActivationCheckpoint):
 TINY = {"width": 32, "channels": 16, "patch": 28, "mixer_layers": 1, "layers": 1, "heads": 1}
 SMALL = {"width": 256, "patch": 14, "layers": 2, "heads": 4, "distill": 0.0}
 TRAINING = {"lr": 9e-4, "steps": 140}
-"""Training in the budget laptop, of Hist2ST and its variants (compendium.evaluation.training_choice)."""
+"""Training in the budget laptop, of Hist2ST and of its variants; where from: data/training."""
 HIST2ST = Recipe(
     name="hist2st",
     unit="section",

@@ -160,7 +160,8 @@ def choices() -> pd.DataFrame:
     """Tabulate how rates and steps of the budget laptop were chosen, on synthetic sections."""
     chosen = choose(recorded())
     titles = [describe(name).title for name in chosen["method"]]
-    chosen = chosen.assign(method=titles, lr=chosen["lr"].map(_number))
+    losses = {name: chosen[name].map("{:.4g}".format) for name in ("start", "best")}
+    chosen = chosen.assign(method=titles, lr=chosen["lr"].map(_number), **losses)
     headings = {"lr": "learning rate", "start": "loss at the start", "best": "lowest loss"}
     return chosen.rename(columns=lambda name: headings.get(name, name.replace("_", " ")))
 
