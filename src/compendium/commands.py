@@ -74,7 +74,8 @@ RAW = "folder of raw files (default: where fetch puts them), or of your own data
 SPOT_SETS = "of cohort wu: filtered, the publishers' choice (default), or unfiltered"
 RULES = "rules of splits (default: section-out patient-out)"
 ADDRESS = "of the Dask scheduler, e.g. tcp://127.0.0.1:8786"
-TABLES = "methods, inputs, architectures, training, parameters, origins, protocols or deviations"
+TABLES = "methods, inputs, architectures, training, choices, parameters, origins, protocols or"
+TABLES += " deviations"
 
 
 @command("fetch", help="check raw files against their published checksums and take them in")

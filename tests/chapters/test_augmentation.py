@@ -142,7 +142,6 @@ def found(tmp_path_factory):
         patch.setenv("COMPENDIUM_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setattr(comparison, "open_sections", lambda cohort, names: SECTIONS)
         patch.setattr(comparison, "placed", lambda cohort, names: SECTIONS)
-        patch.setattr(plan, "LONG", {"epochs": 4})
         shared = {"panel": "all", "encoder": "colour", "budget": "smoke", "tile_px": 16, "seed": 0}
         named = (["stnet"], ["macenko", "randstainna"], 2)
         design = plan.design("demo", ROLES, *named, **shared)

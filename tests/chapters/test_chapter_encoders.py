@@ -30,7 +30,7 @@ SECTIONS = [
     tiny_section("S3", patient="P3"),
     tiny_section("S4", patient="P3"),
 ]
-ROWS = {row.key: row for row in rows({}, 50, 4)}
+ROWS = {row.key: row for row in rows({}, 4)}
 
 
 def scored(
@@ -61,10 +61,10 @@ def test_rows_of_a_comparison_differ_in_what_their_title_says():
     assert stated["frozen-random"] == stated["frozen"] | {"weights": "random"}
     assert stated["frozen-raw"] == stated["frozen"] | {"scale": "0-255"}
     assert stated["tuned-random"] == stated["tuned"] | {"weights": "random"}
-    assert stated["tuned"]["epochs"] == 4
+    assert stated["tuned"]["steps"] == 4 and "steps" not in stated["frozen"]
     assert stated["ridge"] == stated["frozen"] | {"method": "ridge"}
     assert {key for pair in COMPARISONS for key in (pair.first, pair.second)} <= set(stated)
-    others = rows({"swin_tiny_patch4_window7_224.ms_in1k": "f.pth"}, 50, 40)
+    others = rows({"swin_tiny_patch4_window7_224.ms_in1k": "f.pth"}, 40)
     swin = next(row for row in others if row.key.startswith("swin"))
     assert swin.title == "swin_tiny_patch4_window7_224 frozen, tiles of 224 px"
     assert (swin.parameters["tile_px"], swin.parameters["weights"]) == (224, "f.pth")
@@ -94,7 +94,7 @@ def test_results_hold_all_that_the_page_draws(home, monkeypatch):
     monkeypatch.setattr(comparison, "placed", lambda *_: SECTIONS)
     monkeypatch.setattr(comparison, "open_sections", lambda cohort, names: SECTIONS)
     planned = design(
-        "demo", None, ["P3"], [], ["resnet999"], [], 1, 1, panel="all", budget="smoke", seed=0
+        "demo", None, ["P3"], [], ["resnet999"], [], 1, panel="all", budget="smoke", seed=0
     )
     assert planned.table()["row"].tolist() == ["frozen", "ridge"]
     results = compute(planned, tables, "cpu")

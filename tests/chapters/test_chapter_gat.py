@@ -8,7 +8,7 @@ from compendium.chapters.gat import figures
 from compendium.chapters.gat.design import COMPARISONS, ROWS, TITLES, check_sizes, design
 from compendium.chapters.gat.findings import FINDINGS, cost
 from compendium.chapters.gat.layer_time import LAYERS, exponents, layer_times
-from compendium.chapters.gat.results import last_fall, tables
+from compendium.chapters.gat.results import tables
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import compute
@@ -16,6 +16,7 @@ from compendium.evaluation.findings import decide_all
 from compendium.evaluation.paired import by_split
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import summary
+from compendium.evaluation.settled import last_fall
 from compendium.evaluation.verdict import Verdict
 from conftest import tiny_section
 
@@ -30,7 +31,7 @@ def chapter(home, monkeypatch):
         sections = [tiny_section(f"S{i}", patient=name) for i, name in enumerate(patients, start=1)]
         monkeypatch.setattr(comparison, "open_sections", lambda cohort, names: sections)
         monkeypatch.setattr(comparison, "placed", lambda *_: sections)
-        planned = design("demo", None, splits, [], [5, 20], weights="", seed=0, **PARAMETERS)
+        planned = design("demo", None, splits, [], [5, 20], 1, weights="", seed=0, **PARAMETERS)
         return compute(planned, tables, "cpu")
 
     return computed
@@ -53,7 +54,7 @@ def test_every_row_is_fitted_scored_and_timed(chapter):
     assert len(fig.data) == 4, "ridge has no steps"
     assert (results.facts["records"], results.facts["width"]) == (27, 32), "3 x (5 + 4) fits"
     assert set(results["curves"]["method"]) == set(TITLES) - {"ridge"}
-    assert set(last_fall(results["curves"])["row"]) == set(TITLES) - {"ridge"}
+    assert set(last_fall(results["curves"])["method"]) == set(TITLES) - {"ridge"}
     outcomes = decide_all(FINDINGS, results)
     own = outcomes["accuracy-patient-out"]
     assert (own.verdict, own.sections, own.patients) == (Verdict.UNDECIDED, 3, 3)
@@ -132,11 +133,6 @@ def test_the_claim_about_cost_follows_from_the_steps(relative, expected):
 def test_growth_is_the_exponent_between_the_two_largest_sizes():
     lines = pd.DataFrame({"layer": "a", "spots": [10, 100, 400], "seconds": [9.0, 1.0, 16.0]})
     assert exponents(lines) == {"a": pytest.approx(2)}
-
-
-def test_the_last_fall_is_of_the_last_tenth_of_epochs():
-    curves = pd.DataFrame({"method": "gat", "epoch": range(21), "loss": [4.0] * 19 + [3.0, 1.0]})
-    assert last_fall(curves).to_dict("records") == [{"row": "gat", "fall": pytest.approx(0.75)}]
 
 
 def test_each_layer_is_timed_at_each_size():

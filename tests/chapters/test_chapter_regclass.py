@@ -40,7 +40,8 @@ def chapter(home, monkeypatch):
 
     def computed(**changed) -> Results:
         stated = {"splits": ["patient-out"], "tested": ["S3"], "gammas": [0, 1.0], "gamma": 1.0}
-        planned = design("demo", None, **stated | {"epochs": 2} | changed, **PARAMETERS)
+        stated |= {"seeds": 1, "steps": 2}
+        planned = design("demo", None, **PARAMETERS | stated | changed)
         return compute(planned, tables, "cpu")
 
     return computed
@@ -60,7 +61,8 @@ def test_results_hold_all_that_the_page_draws(chapter):
     panels = results["panels"]
     assert panels["method"].tolist() == ["Hist2ST", "γ = 0", "γ = 1"], "controls have no box"
     assert (panels["values"] == 12).all()
-    assert results.facts["changed"]["epochs"].startswith("2 instead of")
+    assert results.facts["changed"]["epochs"].startswith("2 steps instead of")
+    assert results["cost"]["steps"].tolist() == [2] * 4 and "steps = 2" in results.facts["protocol"]
     assert results.facts["preliminary"] and results.facts["gamma"] == 1
     assert len(results["labels"]) == 3 and results["transfer"].empty
     beside = beside_permuted(results)
@@ -90,6 +92,23 @@ def test_rows_share_the_control_of_the_gamma_that_is_shown():
     assert met["result"].tolist() == [True, True, True, False]
     assert preliminary(met, jobs, 1.0) == []
     assert preliminary(met, jobs, 10.0) == ["Regclass on frozen features"]
+
+
+def test_every_row_is_averaged_over_the_same_seeds(chapter):
+    results, single = chapter(seeds=2), chapter()
+    assert results["seeds"].groupby("method")["seed"].agg(list).to_dict() == {
+        "Hist2ST": [0, 1],
+        "γ = 0": [0, 1],
+        "γ = 1": [0, 1],
+    }
+    assert list(results["sweep"]) == list(single["sweep"])
+    assert len(results["sweep"]) == len(single["sweep"]) == 4
+    medians = results["seeds"].groupby("method")["median"].mean()
+    assert results["sweep"]["pcc"].iloc[0] == pytest.approx(medians["Hist2ST"])
+    pd.testing.assert_frame_equal(results["confusion"], single["confusion"])
+    reasons = [limit.split(":")[0] for limit in expression(single).limits]
+    assert "one seed" in reasons
+    assert "one seed" not in [limit.split(":")[0] for limit in expression(results).limits]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from compendium.chapters.id_loocv.attainable import last_fall, reached, shares
+from compendium.chapters.id_loocv.attainable import reached, shares
 from compendium.chapters.id_loocv.design import design as plan_chapter
 from compendium.chapters.id_loocv.figures import matched_sets, with_depth
 from compendium.chapters.id_loocv.findings import FINDINGS, LOW
@@ -39,7 +39,7 @@ def chapter(home, monkeypatch):
 
     def computed(**changed) -> Results:
         stated = {"methods": ["mean", "permuted", "colour", "stnet"], "draws": {"spot": 2}}
-        stated |= {"seeds": {"spot": 2}, "section": "S2", "gene": ""}
+        stated |= {"seeds": 2, "section": "S2", "gene": ""}
         design = plan_chapter("demo", None, **stated | changed, **PARAMETERS)
         return compute(design, tables, "cpu")
 
@@ -249,7 +249,7 @@ def test_the_figure_has_a_panel_a_method_and_a_colour_a_patient(chapter):
     [
         ({"section": "S9"}, "section S9 of the tissue map is not among S1, S2, S3"),
         ({"methods": ["mean"]}, "names nothing that can be correlated"),
-        ({"seeds": {"spot": 0}}, "number of seeds of spot models is 0; give 1 or more"),
+        ({"seeds": 0}, "number of seeds is 0; give 1 or more"),
         ({"gene": "XIST"}, "gene XIST is not in the panel of section S2"),
     ],
 )
@@ -372,10 +372,3 @@ def test_the_share_is_over_learnable_genes_and_the_same_sections():
     found = shares(reached(table, truth)).iloc[0]
     assert found["share"] == pytest.approx(0.35 / 0.6) and found["reached"]
     assert not shares(reached(table.assign(pcc=table["pcc"] / 2), truth)).iloc[0]["reached"]
-
-
-@pytest.mark.parametrize(("last", "fall"), [(0.5, 4 / 9), (0.9, 0.0)])
-def test_the_last_fall_is_that_of_the_last_tenth(last, fall):
-    curve = pd.DataFrame({"method": "m", "epoch": range(20), "loss": [0.9] * 19 + [last]})
-    line = last_fall(pd.concat([curve.assign(loss=1.0), curve])).iloc[0]
-    assert line["epochs"] == 20 and line["fall"] == pytest.approx(fall)

@@ -83,7 +83,7 @@ def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them
 
 
 def test_chapter_2_leaves_out_sections_of_both():
-    design = plan_chapter(BOTH, NAMES, ["mean", "colour"], [], {}, section="FFPE", **PARAMETERS)
+    design = plan_chapter(BOTH, NAMES, ["mean", "colour"], [], 1, section="FFPE", **PARAMETERS)
     found = compute(design, tables, "cpu")
     check_origin(found)
     assert found["scores"].groupby("section")["gene"].nunique().to_dict() == dict.fromkeys(
@@ -123,10 +123,10 @@ def test_classes_are_learned_where_there_are_labels(tested, labelled):
 
 
 def test_encoders_are_compared_over_both(monkeypatch):
-    rows = [row for row in encoders.rows({}, 1, 1) if row.key == "ridge"]
+    rows = [row for row in encoders.rows({}, 1) if row.key == "ridge"]
     some = [replace(row, parameters=row.parameters | {"encoder": "colour"}) for row in rows]
     monkeypatch.setattr(encoders, "rows", lambda *_: some)
-    trained = (["CID4290"], [], [], [], 1, 1)
+    trained = (["CID4290"], [], [], [], 1)
     design = encoders.design(BOTH, NAMES, *trained, panel="all", budget="smoke", seed=0)
     found = compute(design, encoder_tables, "cpu")
     check_origin(found)
@@ -138,7 +138,7 @@ def test_encoders_are_compared_over_both(monkeypatch):
 
 def test_graph_attention_is_fitted_on_one_and_tested_on_the_other():
     sections = ["CID4290", "block1"]
-    design = attention.design(BOTH, sections, ["patient-out"], [], [8, 16], **PARAMETERS)
+    design = attention.design(BOTH, sections, ["patient-out"], [], [8, 16], 1, **PARAMETERS)
     found = compute(design, attention_tables, "cpu")
     check_origin(found)
     assert found["scores"].groupby("row")["section"].nunique().to_dict() == dict.fromkeys(

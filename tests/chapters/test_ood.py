@@ -161,7 +161,7 @@ def tables(tmp_path_factory):
         patch.setattr(comparison, "open_sections", opened)
         patch.setattr(comparison, "placed", opened)
         roles = {"training": ["S1", "S2"], "validation": ["S3"], "test": ["T1", "T2"]}
-        design = plan_chapter("demo", roles, ["colour", "mean", "hist2st"], {}, **PARAMETERS)
+        design = plan_chapter("demo", roles, ["colour", "mean", "hist2st"], 1, **PARAMETERS)
         yield comparison.compute(design, ood.tables, "cpu")
 
 

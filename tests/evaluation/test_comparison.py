@@ -153,7 +153,7 @@ def test_a_row_below_the_criterion_is_labelled_preliminary():
 
 def test_a_design_lists_its_fits_and_is_computed(home, monkeypatch):
     monkeypatch.setattr(rows, "open_sections", lambda cohort, names: SECTIONS)
-    jobs = repeated([("mean", run) for _, run in planned("mean", budget="smoke")], {})
+    jobs = repeated([("mean", run) for _, run in planned("mean", budget="smoke")], 1)
     design = Design("demo", SECTIONS, {"fits": jobs}, "clean", {"order": ["mean"]})
     line = design.table().iloc[0]
     expected = ["fits", "mean", "patient-out", 2, 1, 1]
@@ -183,7 +183,7 @@ def test_seeds_of_heads_are_averaged(home):
             *planned(budget="smoke"),
             *[("ridge", run) for _, run in planned("ridge", budget="smoke")],
         ],
-        {"spot": 3},
+        3,
     )
     assert [(key, run.seed) for key, run in jobs[:4]] == [
         ("head", 0),

@@ -17,6 +17,7 @@ from compendium.errors import BadInput
 from compendium.evaluation.planned import PLANNED_ONLY, Planned
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import COLUMNS, TITLES, scores, summary
+from compendium.evaluation.settled import last_fall
 from compendium.methods import recipe
 from compendium.runs import Run, execute, plan_run, plan_runs
 from compendium.runs.store import Record
@@ -65,9 +66,10 @@ class Design:
         Returns
         -------
         Columns: group, row, split, folds, seeds, training sections (of the smallest fold), target,
-        encoder, epochs, batch.
+        encoder, epochs (0 where steps decide), steps (0 where epochs decide), batch.
         """
-        by, of_first = ["group", "row", "split"], ["target", "encoder", "epochs", "batch"]
+        by = ["group", "row", "split"]
+        of_first = ["target", "encoder", "epochs", "steps", "batch"]
         reduce = {
             "folds": "nunique",
             "seeds": "nunique",
@@ -151,15 +153,17 @@ class Fitted:
 
         Returns
         -------
-        One line a row, fold and epoch: method, split, fold, epoch, loss (the sum of its terms),
-        relative (loss divided by that of the first epoch).
+        One line a row, fold and epoch: method, split, fold, epoch, step (optimiser steps at its
+        end), loss (the sum of its terms), relative (loss divided by that of the first epoch).
         """
         lines = []
         for key, run, record in self:
-            for epoch, terms in enumerate(record.facts["curve"]):
+            for epoch, (terms, step) in enumerate(
+                zip(record.facts["curve"], steps(record), strict=True)
+            ):
                 loss = sum(value for name, value in terms.items() if name != "validation")
-                lines.append((key, run.split.rule, run.split.name, epoch, loss))
-        table = pd.DataFrame(lines, columns=["method", "split", "fold", "epoch", "loss"])
+                lines.append((key, run.split.rule, run.split.name, epoch, step, loss))
+        table = pd.DataFrame(lines, columns=["method", "split", "fold", "epoch", "step", "loss"])
         first = table.groupby(["method", "fold"])["loss"].transform("first")
         return table.assign(relative=table["loss"] / first)
 
@@ -173,29 +177,34 @@ class Fitted:
 
         Returns
         -------
-        One line a group: trainable and all parameters, epochs, training spots (median over the
-        folds), fits, seconds of fit and prediction (sum over the fits).
+        One line a group: trainable and all parameters, epochs and steps as done, settled (see
+        `compendium.evaluation.settled.last_fall`), training spots (median over the folds), fits,
+        seconds of fit and prediction (sum over the fits).
         """
         stated = ["trainable", "parameters", "training_spots", "seconds"]
         lines = [
             {
                 "row": key,
                 "split": run.split.rule,
-                "epochs": run.epochs if record.facts["curve"] else 0,
+                "epochs": len(record.facts["curve"]),
+                "steps": max(steps(record), default=0),
                 **{name: record.facts[name] for name in stated},
             }
             for key, run, record in self
         ]
-        fits = pd.DataFrame(lines, columns=["row", "split", "epochs", *stated])
+        fits = pd.DataFrame(lines, columns=["row", "split", "epochs", "steps", *stated])
         reduce = {
             "trainable": ("trainable", "max"),
             "parameters": ("parameters", "max"),
             "epochs": ("epochs", "max"),
+            "steps": ("steps", "max"),
             "training spots": ("training_spots", "median"),
             "fits": ("seconds", "size"),
             "seconds": ("seconds", "sum"),
         }
         table = fits.groupby(list(by), sort=False).agg(**reduce)
+        falls = last_fall(self.curves().rename(columns={"method": "row"}), by).set_index(list(by))
+        table["settled"] = falls["settled"].reindex(table.index, fill_value=True)
         return table.reset_index().astype({"training spots": int})
 
 
@@ -219,6 +228,14 @@ def averaged(records: Sequence[Record]) -> Record:
 def _mean(fits: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Mean over fits of the arrays of each section."""
     return {name: np.mean([each[name] for each in fits], axis=0) for name in fits[0]}
+
+
+def steps(record: Record) -> list[int]:
+    """Return the number of steps at the end of each epoch.
+
+    Records that state none are of whole epochs, and are counted in these.
+    """
+    return record.facts.get("steps", list(range(1, len(record.facts["curve"]) + 1)))
 
 
 Tables = tuple[Mapping[str, pd.DataFrame], Mapping[str, object]]
@@ -281,7 +298,8 @@ def role_texts(results: Results) -> dict[str, str]:
 
 def protocol_line(split: str, parameters: Mapping[str, object]) -> str:
     """Return the protocol as a page names it: clean, and what differs from it."""
-    changes = ", ".join(f"{name} = {parameters[name]}" for name in ("panel", "encoder", "budget"))
+    stated = [name for name in ("panel", "encoder", "budget", "steps") if name in parameters]
+    changes = ", ".join(f"{name} = {parameters[name]}" for name in stated)
     return f"clean, except split {split}, {changes}"
 
 
@@ -337,22 +355,14 @@ def testing(runs: Sequence[Run], tested: Sequence[str]) -> list[Run]:
     return chosen
 
 
-def repeated(jobs: Sequence[Job], seeds: Mapping[str, int]) -> list[Job]:
-    """Repeat jobs with several seeds; controls are fitted once.
-
-    Parameters
-    ----------
-    seeds
-        Number of seeds of methods that predict a "spot" or a "section" at a time; 1 by default.
-    """
-    if few := [unit for unit, number in seeds.items() if number < 1]:
-        raise BadInput(f"the number of seeds of {few[0]} models is {seeds[few[0]]}; give 1 or more")
-
-    def times(run: Run) -> int:
-        return 1 if recipe(run.method).control else seeds.get(recipe(run.method).unit, 1)
-
+def repeated(jobs: Sequence[Job], seeds: int) -> list[Job]:
+    """Repeat jobs with several seeds, the same number for every row; controls are fitted once."""
+    if seeds < 1:
+        raise BadInput(f"the number of seeds is {seeds}; give 1 or more")
     return [
-        (key, replace(run, seed=run.seed + more)) for key, run in jobs for more in range(times(run))
+        (key, replace(run, seed=run.seed + more))
+        for key, run in jobs
+        for more in range(1 if recipe(run.method).control else seeds)
     ]
 
 
@@ -497,7 +507,7 @@ def changed(run: Run) -> dict[str, str]:
     facts = recipe(run.method)
     published_and_now = {
         "learning rate": (facts.lr, run.lr),
-        "epochs": (facts.epochs, run.epochs),
+        "epochs": (facts.epochs, f"{run.steps} steps" if run.steps else run.epochs),
         "batch": (facts.batch, run.batch),
         "optimiser": (facts.optimiser, run.optimiser),
         "tile px": (facts.tile_px, run.tile_px),

@@ -1,12 +1,13 @@
 """Evidence about tissue: a difference in each section, and the outcome of a family of claims."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from compendium.evaluation.patients import MIN_PATIENTS, SMALL, Claim, by_patient, decide
 from compendium.evaluation.results import Results
+from compendium.evaluation.settled import training_limits
 from compendium.evaluation.verdict import Outcome, Verdict
 
 
@@ -73,13 +74,13 @@ def _limits(line: Mapping, family: int) -> list[str]:
     return [f"not significant, interval beyond ± {SMALL}"] if undecided else []
 
 
-def limits_of_rows(results: Results, rows: Iterable[str], titles: Mapping[str, str]) -> list[str]:
+def limits_of_rows(results: Results, rows: Collection[str], titles: Mapping[str, str]) -> list[str]:
     """List what keeps rows of a chapter from deciding anything.
 
     Parameters
     ----------
     results
-        Results with the table criterion.
+        Results with the tables criterion, curves and seeds.
     rows
         Keys of the rows that a claim is about.
     titles
@@ -91,7 +92,8 @@ def limits_of_rows(results: Results, rows: Iterable[str], titles: Mapping[str, s
         for key in rows
         if not met.get(key, False)
     }
-    return [f"{titles.get(key, key)} {reason}" for key, reason in reasons.items()]
+    below = [f"{titles.get(key, key)} {reason}" for key, reason in reasons.items()]
+    return below + training_limits(results, list(rows), titles)
 
 
 def limits_of_fits(number: int) -> list[str]:

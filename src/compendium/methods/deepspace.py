@@ -75,7 +75,7 @@ register(
         augment="deepspace",
         config=DeepSpaCEConfig(),
         published={"spots": "deepspace"},
-        laptop={"lr": 1e-3, "epochs": 50},
+        laptop={"lr": 3e-4, "steps": 84},
         smoke={"lr": 1e-2, "epochs": 3, "batch": 32},
     ),
 )

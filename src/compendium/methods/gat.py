@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from compendium.errors import BadInput
 from compendium.methods import hist2st_layers as parts
 from compendium.methods.graph import PRUNING, Graph
+from compendium.methods.hist2st import TRAINING
 from compendium.methods.layers import ActivationCheckpoint, Batch, Expression, ModelSpec, State
 from compendium.methods.registry import Recipe, choice, register
 
@@ -193,7 +194,7 @@ register(
         scale="0-255",
         config=GATConfig(),
         published={"loops": False, "shared": True, "batch_statistics": True},
-        laptop={"lr": 3e-4, "epochs": 50, "width": 256},
+        laptop=TRAINING | {"width": 256},
         smoke={"lr": 1e-3, "epochs": 3, "width": 32, "graph_layers": 2},
     ),
 )

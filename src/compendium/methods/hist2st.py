@@ -238,6 +238,8 @@ class Mixer(ActivationCheckpoint):
 # Architecture in the budgets smoke and laptop.
 TINY = {"width": 32, "channels": 16, "patch": 28, "mixer_layers": 1, "layers": 1, "heads": 1}
 SMALL = {"width": 256, "patch": 14, "layers": 2, "heads": 4, "distill": 0.0}
+TRAINING = {"lr": 9e-4, "steps": 140}
+"""Training in the budget laptop, of Hist2ST and of its variants; where from: data/training."""
 HIST2ST = Recipe(
     name="hist2st",
     unit="section",
@@ -251,7 +253,7 @@ HIST2ST = Recipe(
     scale="0-255",
     config=Hist2STConfig(),
     published={"transposed": True},
-    laptop={"lr": 3e-4, "epochs": 50} | SMALL,
+    laptop=TRAINING | {"lr_decay": 1.0, "lr_every": 0} | SMALL,
     smoke={"lr": 1e-3, "epochs": 3, "graph_layers": 2, "views": 2} | TINY,
 )
 

@@ -88,7 +88,7 @@ register(
         epochs=100,
         scale="0-255",
         config=HisToGeneConfig(),
-        laptop={"lr": 3e-4, "epochs": 50, "dropout": 0.3} | SMALL,
+        laptop={"lr": 9e-4, "steps": 20, "dropout": 0.3} | SMALL,
         smoke={"lr": 1e-3, "epochs": 3, "width": 32, "layers": 1, "heads": 1, "hidden": 32},
     ),
 )

@@ -120,6 +120,5 @@ register(
         name="regclass",
         config=RegclassConfig(),
         published={"transposed": True, "double_softmax": True},
-        laptop={**HIST2ST.laptop, "epochs": 100},
     ),
 )

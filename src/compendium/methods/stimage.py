@@ -137,7 +137,7 @@ register(
         scale="0-255",
         config=STimageConfig(),
         published={"spots": "stimage"},
-        laptop={"lr": 1e-4, "epochs": 50},
+        laptop={"lr": 3e-4, "steps": 610},
         smoke={"lr": 1e-2, "epochs": 3, "batch": 32},
     ),
 )

@@ -61,7 +61,7 @@ register(
         momentum=0.9,
         epochs=50,
         augment="stnet",
-        laptop={"optimiser": "adam", "lr": 1e-4, "momentum": 0.0, "batch": 128, "epochs": 50},
+        laptop={"optimiser": "adam", "lr": 3e-5, "momentum": 0.0, "batch": 128, "steps": 490},
         smoke={"optimiser": "adam", "lr": 1e-2, "momentum": 0.0, "epochs": 3},
     ),
 )

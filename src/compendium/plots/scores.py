@@ -143,7 +143,7 @@ def heat_cells(cells: pd.DataFrame, form: str) -> dict[str, object]:
 
 
 def curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
-    """Draw the training loss by epoch relative to the first epoch, one thin line a fold.
+    """Draw the training loss by step relative to the first epoch, one thin line a fold.
 
     Parameters
     ----------
@@ -154,8 +154,9 @@ def curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     """
     rows = rows.assign(method=rows["method"].map(titles))
     fold = {"color": "method", "line_group": "fold", "color_discrete_sequence": COLOURS}
-    fig = px.line(rows, x="epoch", y="relative", render_mode="svg", **fold)
-    hover = "%{fullData.name}, epoch %{x}: %{y:.2f}<extra></extra>"
+    along = "step" if "step" in rows else "epoch"
+    fig = px.line(rows, x=along, y="relative", render_mode="svg", **fold)
+    hover = f"%{{fullData.name}}, {along} %{{x}}: %{{y:.2f}}<extra></extra>"
     fig.update_traces(line_width=1.2, opacity=0.7, hovertemplate=hover)
     ticks = {"type": "log", "tickvals": [1, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01]}
     return plain(fig, 400, yaxis={"title": "training loss / first epoch"} | ticks, legend=BELOW)

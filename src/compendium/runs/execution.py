@@ -308,6 +308,7 @@ def _training_facts(prepared: RunInputs, fitted: Fitted) -> dict:
         "target": {"transform": target.transform, "spots": target.spots},
         "training_spots": sum(len(each) for each in prepared.training),
         "curve": fitted.curve,
+        "steps": fitted.steps,
         "best_epoch": fitted.best_epoch,
         "parameters": count(fitted.method),
         "trainable": count(fitted.method, trainable=True),

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from pickle import PickleError
 
@@ -21,7 +22,15 @@ from compendium.machine import DEVICES, usable
 from compendium.methods import recipe
 from compendium.methods.layers import ActivationCheckpoint, Batch, Method, ModelSpec
 from compendium.methods.registry import OWN
-from compendium.runs.inputs.batches import Inputs, in_order, inputs, pooled, training, windowed
+from compendium.runs.inputs.batches import (
+    Inputs,
+    in_order,
+    inputs,
+    pooled,
+    steps_an_epoch,
+    training,
+    windowed,
+)
 from compendium.runs.inputs.matching import TrainingSubset
 from compendium.runs.run import Run
 from compendium.runs.seeds import seed_of
@@ -44,6 +53,8 @@ class Fitted:
         The method, in evaluation mode.
     curve
         Mean of each loss term in each epoch, and the validation loss where there is one.
+    steps
+        Number of optimiser steps at the end of each epoch.
     best_epoch
         Epoch whose weights are kept.
     earlier
@@ -52,6 +63,7 @@ class Fitted:
 
     method: Method
     curve: list[dict[str, float]]
+    steps: list[int]
     best_epoch: int
     earlier: float
 
@@ -149,17 +161,31 @@ def fit(
     """
     with torch.random.fork_rng():
         method = build(run, sections).to(device)
-        state = {"curve": [], "seconds": 0.0}
-        if run.epochs and any(p.requires_grad for p in method.parameters()):
+        state, ends = {"curve": [], "seconds": 0.0}, []
+        if (run.steps or run.epochs) and any(p.requires_grad for p in method.parameters()):
             loop = _Training(run, method, sections, valid, device, checkpoint)
-            state = loop.to_the_end(after_epoch)
+            state, ends = loop.to_the_end(after_epoch), loop.ends
         method.eval()
         with torch.inference_mode():
             method.fit_closed_form(each.to(device) for each in _numbered(run, sections))
     curve = state["curve"]
     losses = [row["validation"] for row in curve if "validation" in row]
     best = int(np.argmin(losses)) if losses else len(curve) - 1
-    return Fitted(method, curve, best, state["seconds"])
+    return Fitted(method, curve, ends, best, state["seconds"])
+
+
+def epoch_ends(run: Run, an_epoch: int) -> list[int]:
+    """Return the number of steps at the end of each epoch of a run.
+
+    Parameters
+    ----------
+    run
+        The run; where it states a number of steps, its last epoch is cut short at that number.
+    an_epoch
+        Steps of a whole epoch.
+    """
+    total = run.steps or run.epochs * an_epoch
+    return [*range(an_epoch, total, an_epoch), total]
 
 
 def autocast(run: Run, device: str) -> torch.autocast:
@@ -194,12 +220,13 @@ class _Training:
             weights, lr=run.lr, weight_decay=run.weight_decay, **own
         )
         self.pool = pooled(run, self.sections)
+        self.ends = epoch_ends(run, steps_an_epoch(run, self.sections))
         self.began = self.saved = time.monotonic()
 
     def to_the_end(self, after_epoch: Callable[[int], None] | None) -> dict:
         """Train; curve, best weights, and seconds before the checkpoint."""
         run, state = self.run, self.resume()
-        left = range(len(state["curve"]), run.epochs)
+        left = range(len(state["curve"]), len(self.ends))
         for epoch in tqdm(left, desc=f"{run.method} {run.split.name}", disable=None):
             torch.manual_seed(seed_of("epoch", run.seed, epoch))
             decays = epoch // run.lr_every if run.lr_every else 0
@@ -221,11 +248,12 @@ class _Training:
         return state
 
     def epoch(self, epoch: int) -> dict[str, float]:
-        """One pass over the training batches; mean of each loss term."""
+        """One pass over the training batches, or what is left of one; mean of each loss term."""
         self.method.train()
         sums: Counter[str] = Counter()
-        steps = 0
-        for batch in training(self.run, self.sections, epoch, self.device, self.pool):
+        steps = self.ends[epoch] - (self.ends[epoch - 1] if epoch else 0)
+        batches = training(self.run, self.sections, epoch, self.device, self.pool)
+        for batch in islice(batches, steps):
             with autocast(self.run, self.device):
                 terms = self.method.losses(batch)
                 loss = sum(terms.values())
@@ -237,7 +265,6 @@ class _Training:
             self.optimiser.zero_grad()
             loss.backward()
             self.optimiser.step()
-            steps += 1
             sums.update({name: term.item() for name, term in terms.items()})
         return {name: value / steps for name, value in sums.items()}
 

@@ -58,10 +58,14 @@ def plan_run(
             encoder = encoder_of(facts, encoder, protocol)
     _refuse(method, mistakes)
     values = resolved(facts, protocol, asked["budget"], encoder, _visium(split, sections)) | given
+    if "epochs" in given:
+        values["steps"] = 0
+    if facts.optimiser == "closed form":
+        values.update(members=1, augment="none", steps=0, precision=Run.precision)
+    if values["steps"]:
+        values["epochs"] = 0
     values["encoder"] = encoder
     values["panel"] = asked["panel"] or PROTOCOLS[protocol]["panel"]
-    if facts.optimiser == "closed form":
-        values.update(members=1, augment="none", precision=Run.precision)
     if encoder == NONE:
         values["stain"] = AS_IT_IS
     model = tuple(sorted((name, values.pop(name)) for name in facts.model))
@@ -145,6 +149,11 @@ def _conflicts(facts: Recipe, split: Split, given: Mapping[str, object]) -> list
         for name in ("windows", "checkpoint_activations")
         if facts.unit == "spot" and name in given and given[name] != getattr(Run, name)
     ]
+    if given.get("steps") and given.get("epochs"):
+        found.append(
+            f"steps={given['steps']} and epochs={given['epochs']} both say how long it is trained;"
+            " give one of them"
+        )
     if split.match and given.get("target") == "sct":
         found.append(
             f"target=sct cannot be trained on {split.rule}, whose training sets are made equally"

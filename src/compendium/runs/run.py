@@ -81,8 +81,11 @@ class Run:
         Side of a tile in pixels, and in µm of tissue (0: tile_px pixels of the section's image).
     augment, permute
         Augmentation family, and whether the images of training sections are permuted.
-    optimiser, lr, momentum, weight_decay, lr_decay, lr_every, batch, epochs
+    optimiser, lr, momentum, weight_decay, lr_decay, lr_every, batch
         Training.
+    epochs, steps
+        How long: either passes over the training examples, or, where it is not 0, the number of
+        optimiser steps, however many examples there are; the other one is 0 then.
     model
         Parameters of the architecture, sorted by name.
     members
@@ -131,6 +134,7 @@ class Run:
     windows: Literal[WINDOWS] = WHOLE
     checkpoint_activations: bool = False
     precision: Literal[PRECISIONS] = "float32"
+    steps: AtLeastZero = 0
 
     @property
     def title(self) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from compendium.data.targets.transforms import REGISTRY
 from compendium.errors import BadInput
+from compendium.evaluation.training_choice import choose, recorded
 from compendium.images import encoders
 from compendium.images.augment.families import FAMILIES
 from compendium.images.tissue_filter import EVERY
@@ -155,6 +156,16 @@ def _training(facts: Recipe) -> dict[str, object]:
     }
 
 
+def choices() -> pd.DataFrame:
+    """Tabulate how rates and steps of the budget laptop were chosen, on synthetic sections."""
+    chosen = choose(recorded())
+    titles = [describe(name).title for name in chosen["method"]]
+    losses = {name: chosen[name].map("{:.4g}".format) for name in ("start", "best")}
+    chosen = chosen.assign(method=titles, lr=chosen["lr"].map(_number), **losses)
+    headings = {"lr": "learning rate", "start": "loss at the start", "best": "lowest loss"}
+    return chosen.rename(columns=lambda name: headings.get(name, name.replace("_", " ")))
+
+
 def parameters() -> pd.DataFrame:
     """Count parameters, all and trained, on networks that are built without numbers."""
     return _table(
@@ -257,6 +268,7 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     "inputs": inputs,
     "architectures": architectures,
     "training": training,
+    "choices": choices,
     "parameters": parameters,
     "origins": origins,
     "protocols": protocols,

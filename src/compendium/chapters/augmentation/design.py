@@ -13,9 +13,6 @@ from compendium.runs import plan_run
 
 SHARED = {"encoder": FROZEN, "tile_px": 112}
 """Parameters of every row; the tile is Hist2ST's own."""
-LONG = {"epochs": 60, "batch": 32}
-"""Training of the head: on few spots its 50 epochs in batches of 128 end long before it has
-learned, the more so on augmented tiles."""
 VIEWS, MAIN, STAIN, STAIN_RIDGE = "views", "main", "stain", "stain-ridge"
 GROUPS = {
     VIEWS: "families in the views",
@@ -34,7 +31,7 @@ def rows(families: Sequence[str], stains: Sequence[str], views: int, seed: int) 
     """Return all rows. In a group they differ from GROUP:none in what they are named by."""
     network, ridge, other = {"method": "hist2st", "distill": 0.0}, {"method": "ridge"}, seed + 1
     distilled = network | {"distill": 0.5, "views": views}
-    head, first = {"method": "stnet"} | LONG, families[0]
+    head, first = {"method": "stnet"}, families[0]
     repeated = head | {"augment": first, "seed": other}
     of_family = {name: FAMILIES[name].title for name in families}
     return [

@@ -8,6 +8,7 @@ from compendium.evaluation.evidence import Evidence, limits_of_fits
 from compendium.evaluation.findings import read_findings
 from compendium.evaluation.paired import below
 from compendium.evaluation.results import Results
+from compendium.evaluation.settled import training_limits
 
 GROUP_OF = {"views": VIEWS, "head": MAIN, "stain-hist2st": STAIN, "stain-ridge": STAIN_RIDGE}
 """Finding -> group of rows that it is about."""
@@ -18,8 +19,10 @@ def no_difference(results: Results, group: str) -> Evidence:
     """Average the differences of all rows of a group to its reference."""
     table = results["differences"]
     rows = table[(table["group"] == group) & ~table["name"].isin([AGAIN, OFF])]
-    preliminary = any(key.startswith(f"{group}:") for key in below(results))
+    own = [key for key in results["criterion"]["row"] if key.startswith(f"{group}:")]
+    preliminary = below(results) & set(own)
     limits = ["rows below the minimum training criterion"] if preliminary else []
+    limits += training_limits(results, own)
     limits += limits_of_fits(1)  # one training set, whatever is predicted from it
     return Evidence(rows, "mean difference of PCC", equal=True, limits=limits)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from compendium.chapters.augmentation.design import AGAIN, GROUPS, LONG, MAIN, OFF, PLAIN, STAIN
+from compendium.chapters.augmentation.design import AGAIN, GROUPS, MAIN, OFF, PLAIN, STAIN
 from compendium.data.partition import TRAINING
 from compendium.data.section import Section
 from compendium.evaluation import comparison
@@ -176,6 +176,5 @@ def page_numbers(results: Results) -> dict[str, object]:
     """Return the numbers that the page names."""
     facts, apart = results.facts, results["differences"]
     numbers = {name: facts[name] for name in ("genes", "views", "seed")}
-    numbers |= {f"head_{name}": LONG[name] for name in ("epochs", "batch")}
     numbers |= {"band_main": seed_band(apart, MAIN), "band_stain": seed_band(apart, STAIN)}
     return comparison.role_texts(results) | numbers | {"next_seed": facts["seed"] + 1}

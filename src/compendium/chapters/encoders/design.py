@@ -36,8 +36,7 @@ def design(
     tuned_patients: Sequence[str],
     encoders: Sequence[str],
     weights: Sequence[str],
-    mixer_epochs: int,
-    tuned_epochs: int,
+    tuned_steps: int | None,
     **parameters,
 ) -> comparison.Design:
     """Plan every row trained on each of the patients alone, and its permuted-image control.
@@ -50,8 +49,9 @@ def design(
         Patients to train on, one fold each; those on which encoders are tuned too.
     encoders, weights
         Further encoders, shown frozen; their weights files, each as NAME=FILE.
-    mixer_epochs, tuned_epochs
-        Epochs of the rows with a ConvMixer, and of those with a tuned encoder.
+    tuned_steps
+        Optimiser steps of the rows with a tuned encoder, which are compared with one another; by
+        default those of the other rows.
     parameters
         Parameters of every run: panel, budget, seed.
 
@@ -63,7 +63,7 @@ def design(
     files = weights_files(weights)
     absent = left_out(encoders, files)
     others = {name: files.get(name, "") for name in encoders if name not in absent}
-    compared, sections = rows(others, mixer_epochs, tuned_epochs), comparison.placed(cohort, names)
+    compared, sections = rows(others, tuned_steps), comparison.placed(cohort, names)
     fits = []
     for row in compared:
         trained = tuned_patients if row.parameters.get("tuned") else patients
@@ -80,20 +80,20 @@ def design(
     return comparison.Design(cohort, sections, groups, line, facts)
 
 
-def rows(others: Mapping[str, str], mixer_epochs: int, tuned_epochs: int) -> list[Row]:
+def rows(others: Mapping[str, str], tuned_steps: int | None) -> list[Row]:
     """Return the rows of the chapter.
 
     Parameters
     ----------
     others
         Further encoders, shown frozen, with their weights files (empty for their own weights).
-    mixer_epochs, tuned_epochs
-        Epochs of the rows with a ConvMixer, and of those with a tuned encoder.
+    tuned_steps
+        Optimiser steps of the rows with a tuned encoder; by default those of the other rows.
     """
     own = {"encoder": OWN, "tile_px": TILE_PX}
-    mixer = own | {"method": "hist2st", "epochs": mixer_epochs}
-    tuned = own | {"method": "hist2st-lite0", "epochs": tuned_epochs, "tuned": True}
-    tuned |= {"resized": TILE_PX, "distill": 0.0}
+    mixer = own | {"method": "hist2st"}
+    tuned = own | {"method": "hist2st-lite0", "tuned": True, "resized": TILE_PX, "distill": 0.0}
+    tuned |= {"steps": tuned_steps} if tuned_steps else {}
     return [
         Row("convmixer-raw", "ConvMixer, 0–255", mixer | {"scale": "0-255"}),
         Row("convmixer", "ConvMixer", mixer),

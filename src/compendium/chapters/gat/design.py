@@ -33,6 +33,7 @@ def design(
     splits: Sequence[str],
     tested: Sequence[str],
     spots: Sequence[int],
+    seeds: int,
     **parameters,
 ) -> comparison.Design:
     """Plan every row on the same folds; permuted-image controls for the first split alone.
@@ -47,6 +48,8 @@ def design(
         Only folds that test one of these sections; all by default.
     spots
         Numbers of spots at which one layer of each kind is timed.
+    seeds
+        Number of seeds of every row; permuted-image controls are fitted once.
     parameters
         Parameters of every run: panel, encoder, weights, budget, seed.
 
@@ -67,7 +70,7 @@ def design(
     facts = {"first": rules[0], "spots": list(spots)}
     facts |= {name: model[name] for name in ("width", "graph_layers", "k")}
     line = comparison.protocol_line("= " + " and ".join(rules), parameters)
-    groups = {"fits": fits, "permuted": permuted}
+    groups = {"fits": comparison.repeated(fits, seeds), "permuted": permuted}
     return comparison.Design(cohort, sections, groups, f"{line}, distill = 0", facts)
 
 

@@ -53,7 +53,7 @@ def per_step(
     prepared = {
         key: (run, prepare_inputs(run, sections, device))
         for key, (run, _) in first.items()
-        if run.epochs
+        if run.epochs or run.steps
     }
     seconds = dict.fromkeys(first, np.nan)
     for _ in range(ROUNDS):
@@ -67,7 +67,7 @@ def per_step(
 
 def shortest(run: Run, seen: RunInputs, device: str) -> float:
     """Measure the shortest epoch of a short fit, without the first, which pays for loading."""
-    run, ends = replace(run, epochs=EPOCHS), []
+    run, ends = replace(run, epochs=EPOCHS, steps=0), []
     with tempfile.TemporaryDirectory() as folder:
         checkpoint, tick = Path(folder) / "checkpoint", lambda _: ends.append(time.perf_counter())
         fit(run, seen.training, [], device, checkpoint, tick)

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from compendium.evaluation.results import Results
+from compendium.evaluation.settled import last_fall
 
 SHARE = 0.5
 """Share of the image-attainable PCC that a method is expected to reach."""
@@ -44,26 +45,6 @@ def shares(rows: pd.DataFrame) -> pd.DataFrame:
     medians = rows.groupby("method", sort=False)[["pcc", "image_attainable"]].median()
     share = medians["pcc"] / medians["image_attainable"]
     return medians.assign(share=share, reached=share >= SHARE).reset_index()
-
-
-def last_fall(curves: pd.DataFrame) -> pd.DataFrame:
-    """Return by how much the training loss fell in the last tenth of the epochs.
-
-    Parameters
-    ----------
-    curves
-        Training loss: method, epoch, loss; of several folds the last is taken.
-
-    Returns
-    -------
-    One row a method: method, epochs, fall (share of the loss before the last tenth).
-    """
-    last = curves.drop_duplicates(["method", "epoch"], keep="last")
-    lines = []
-    for method, loss in last.groupby("method", sort=False)["loss"]:
-        tail = loss.iloc[-1 - max(1, len(loss) // 10) :]
-        lines.append((method, len(loss), 1 - tail.iloc[-1] / tail.iloc[0]))
-    return pd.DataFrame(lines, columns=["method", "epochs", "fall"])
 
 
 def share_table(results: Results) -> pd.DataFrame:

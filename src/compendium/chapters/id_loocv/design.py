@@ -20,7 +20,7 @@ def design(
     names: Sequence[str] | None,
     methods: Sequence[str],
     draws: Mapping[str, int | None],
-    seeds: Mapping[str, int],
+    seeds: int,
     *,
     section: str = "",
     gene: str = "",
@@ -41,7 +41,7 @@ def design(
         Number of draws of matched training sets by unit, None for that of `DRAWS`; draw i has
         seed i.
     seeds
-        Number of seeds by unit, see `compendium.evaluation.comparison.repeated`.
+        Number of seeds of every row, see `compendium.evaluation.comparison.repeated`.
     section, gene
         What the tissue map shows; the first by default.
     parameters

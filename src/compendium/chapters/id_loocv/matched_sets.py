@@ -1,6 +1,5 @@
 """Gap between section-out and patient-out, and what is left at equal spots and depth."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,13 +9,11 @@ from compendium.chapters.id_loocv.design import SPLITS
 from compendium.data.panels import shared_genes
 from compendium.data.section import Section
 from compendium.data.splits import MATCHED, Placed, folds
-from compendium.evaluation.comparison import Fitted
+from compendium.evaluation.comparison import Fitted, steps
 from compendium.evaluation.scores import summary
-from compendium.methods import recipe
 from compendium.runs.inputs.matching import median_total
 from compendium.runs.inputs.prepare import measured, training_set, used
 from compendium.runs.run import Run
-from compendium.runs.store import Record
 
 COMPARED = (*SPLITS, *MATCHED)
 SIZES = ["spots", "depth", "test depth", "steps"]
@@ -109,7 +106,7 @@ def training_sets(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
         if fold not in known:
             known[fold] = _depths(run, sections)
         trained, tested = known[fold]
-        spots, taken = record.facts["training_spots"], steps(run, record)
+        spots, taken = record.facts["training_spots"], max(steps(record), default=0)
         lines += [
             (key, run.split.rule, name, spots, trained, tested[name], taken)
             for name in run.split.test
@@ -134,13 +131,6 @@ def _depths(run: Run, sections: Sequence[Section]) -> tuple[float, dict[str, flo
     totals = [each.section.totals(shared) for each in training_set(run, sections)[0]]
     tested = {each.name: median_total(each, shared) for each in measured(run, sections)}
     return float(np.median(np.concatenate(totals))), tested
-
-
-def steps(run: Run, record: Record) -> int:
-    """Count the optimiser steps of a fit: each takes a batch of spots, or one section."""
-    spots, sections = record.facts["training_spots"], len(run.split.train)
-    each = sections if recipe(run.method).unit == "section" else math.ceil(spots / run.batch)
-    return each * len(record.facts["curve"])
 
 
 def in_every(scores: pd.DataFrame, splits: Sequence[str]) -> pd.DataFrame:

@@ -38,8 +38,8 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         scores (means over seeds), depth (see `depth_medians`), seeds (median PCC of each),
         criterion (section left out), permuted (median PCC of the permuted-image controls by split),
         matched and training_sets (see `four_columns` and `training_sets` of matched_sets), tissue
-        (mean over seeds), curves (first seed), cost, attainable (synthetic cohorts only), within (PCC within
-        tissue classes, of means over seeds).
+        (mean over seeds), curves (first seed), cost, attainable (synthetic cohorts only), within
+        (PCC within tissue classes, of means over seeds).
     Facts
         depth (median UMI total of each section), gene (of the tissue map).
     """

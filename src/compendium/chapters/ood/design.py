@@ -13,7 +13,7 @@ def design(
     cohort: str,
     roles: Mapping[str, Sequence[str]],
     methods: Sequence[str],
-    seeds: Mapping[str, int],
+    seeds: int,
     **parameters,
 ) -> Design:
     """Plan every method on the training sections, and its permuted-image control.
@@ -28,8 +28,8 @@ def design(
     methods
         Methods that are compared.
     seeds
-        Number of seeds by unit, see `compendium.evaluation.comparison.repeated`. The controls are
-        fitted once.
+        Number of seeds of every row, see `compendium.evaluation.comparison.repeated`. The controls
+        are fitted once.
     parameters
         Parameters of every run: panel, encoder, weights, budget, seed.
 

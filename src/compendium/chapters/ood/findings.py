@@ -12,6 +12,7 @@ from compendium.data.partition import INSIDE, OUTSIDE
 from compendium.evaluation.evidence import Evidence, limits_of_fits
 from compendium.evaluation.findings import read_findings
 from compendium.evaluation.results import Results
+from compendium.evaluation.settled import training_limits
 
 FAMILIES = {"Fig. 2d": ("alike", "most", "highest")}
 
@@ -45,6 +46,7 @@ def _against_others(table: pd.DataFrame, method: str) -> pd.Series:
 def _evidence(results: Results, apart: pd.Series, name: str, **more) -> Evidence:
     parts, judged = results["parts"], _judged(results)
     tested, limits = parts["role"] == OUTSIDE, limits_of_fits(1)
+    limits += training_limits(results, judged)
     if set(parts.loc[tested, "lab"]) & set(parts.loc[~tested, "lab"]):
         limits.append("test is not of another laboratory")
     if len(judged) < 2:

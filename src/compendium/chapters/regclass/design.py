@@ -15,7 +15,7 @@ def design(
     tested: Sequence[str],
     gammas: Sequence[float],
     gamma: float,
-    epochs: int | None,
+    seeds: int,
     **parameters,
 ) -> comparison.Design:
     """Plan Regclass at every weight of the classes, and Hist2ST trained alike.
@@ -32,8 +32,8 @@ def design(
         Weights of the cross-entropy in the loss.
     gamma
         The weight whose classes are shown and that has a permuted-image control.
-    epochs
-        Epochs of every fit; those of Regclass in the budget by default.
+    seeds
+        Number of seeds of every row; the permuted-image control is fitted once.
     parameters
         Parameters of every run: panel, encoder, weights, budget, seed.
 
@@ -44,24 +44,23 @@ def design(
     sections = comparison.placed(cohort, names)
     _check([section.name for section in sections], tested, gammas, gamma)
     where = (cohort, sections, list(splits) or ["section-out"], tested)
-    own = {"method": "regclass"} | ({"epochs": epochs} if epochs else {})
+    own = {"method": "regclass"}
     rows = [Row(f"γ = {each:g}", "Regclass", own | {"gamma": float(each)}) for each in gammas]
     swept = split_jobs(rows, *where, **parameters)
     first, model = swept[0][1], dict(swept[0][1].model)
-    alike = {"method": "hist2st", "positions": model["positions"], "epochs": first.epochs}
+    alike = {"method": "hist2st", "positions": model["positions"]}
     fits = [*split_jobs([Row("Hist2ST", "Hist2ST", alike)], *where, **parameters), *swept]
     shown = f"γ = {gamma:g}"
     control = [
         (f"{shown}, permuted", replace(run, permute=True)) for key, run in fits if key == shown
     ]
     facts = {
-        "epochs": first.epochs,
         "gamma": gamma,
         "distill": model["distill"],
         "changed": comparison.changed(first),
     }
-    protocol = f"{comparison.protocol_line('as named', parameters)}, epochs = {first.epochs}"
-    groups = {"fits": fits, "permuted": control}
+    protocol = comparison.protocol_line("as named", parameters)
+    groups = {"fits": comparison.repeated(fits, seeds), "permuted": control}
     return comparison.Design(cohort, sections, groups, protocol, facts)
 
 

@@ -9,7 +9,7 @@ from compendium.data.section import Section
 from compendium.data.sources import raw_folder
 from compendium.evaluation import classification, comparison
 from compendium.evaluation.classification import labelling, transfer
-from compendium.evaluation.comparison import Design, Fitted, Job, Tables
+from compendium.evaluation.comparison import Design, Fitted, Job, Tables, by_seed, over_seeds
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import by_panel, on_both_targets
 from compendium.runs.run import Run
@@ -30,28 +30,29 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     -------
     Tables
         labels and transfer (see `compendium.evaluation.classification`), panels (medians by part
-        of the panel, row and split), criterion, sweep (see `sweep`), by_class, roc and confusion
-        (of the gamma that is shown, with section and split), curves, cost (both with the
-        permuted-image control).
+        of the panel, row and split), criterion, sweep (see `sweep`), seeds, by_class, roc and
+        confusion (of the gamma that is shown, over seeds, with section and split), curves (first
+        seed), cost (both with the permuted-image control).
     Facts
         preliminary (titles of methods below the criterion, Regclass at the gamma that is shown).
     """
     fits, permuted = groups["fits"], groups["permuted"]
     every = Fitted([*fits.jobs, *permuted.jobs], [*fits.records, *permuted.records])
     table = fits.scores(sections)
-    panels = on_both_targets(by_panel(table), ["panel", "row", "split"])
+    panels = on_both_targets(by_panel(over_seeds(table)), ["panel", "row", "split"])
     met = criterion(table, permuted.scores(sections), fits.jobs)
-    shown = fits.of([f"γ = {design.facts['gamma']:g}"])
+    shown = fits.averaged.of([f"γ = {design.facts['gamma']:g}"])
     return {
         "labels": labelling(sections),
         "transfer": transfer(sections, raw_folder("her2st")),
         "panels": panels.rename(columns={"row": "method"}),
         "criterion": met,
         "sweep": sweep(every, sections),
+        "seeds": by_seed(table),
         "by_class": _each(shown, sections, classification.by_class),
         "roc": _each(shown, sections, classification.roc),
         "confusion": _each(shown, sections, _cells),
-        "curves": every.curves(),
+        "curves": every.once.curves(),
         "cost": every.cost(),
     }, {"preliminary": preliminary(met, fits.jobs, design.facts["gamma"])}
 
@@ -71,15 +72,15 @@ def preliminary(met: pd.DataFrame, jobs: Sequence[Job], gamma: float) -> list[st
 
 
 def sweep(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
-    """Summarise each run in each of its test sections.
+    """Summarise each row in each of its test sections, mean over seeds.
 
     Returns
     -------
-    One row a run and test section: method, gamma (NaN for a method without it), permuted, split,
-    section, patient, labels_from, pcc (median over genes), and the numbers of
+    One line a row, fold and test section: method, gamma (NaN for a method without it), permuted,
+    split, section, patient, labels_from, pcc (median over genes), and the numbers of
     `compendium.evaluation.classification.over_classes` if the method classifies.
     """
-    runs = ["row", "split", "fold", "section"]
+    runs = ["row", "split", "fold", "section", "seed"]
     medians, rows = fits.scores(sections).groupby(runs)["pcc"].median(), []
     for key, run, record, section in _tested(fits, sections):
         facts = {
@@ -90,12 +91,22 @@ def sweep(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
             "section": section.name,
             "patient": section.patient,
             "labels_from": section.labels_from,
-            "pcc": medians[key, run.split.rule, run.split.name, section.name],
+            "pcc": medians[key, run.split.rule, run.split.name, section.name, run.seed],
         }
         if record.probabilities:
             facts |= classification.over_classes(classification.answers(record, section))
         rows.append(facts)
-    return pd.DataFrame(rows)
+    return _mean(pd.DataFrame(rows))
+
+
+def _mean(rows: pd.DataFrame) -> pd.DataFrame:
+    """Average the numbers of rows that differ in their seed alone; texts are of the first."""
+    key = "method gamma permuted split section patient labels_from".split()
+    if not rows.duplicated(key).any():
+        return rows
+    numbers = rows.select_dtypes("number").columns
+    how = {name: "mean" if name in numbers else "first" for name in rows if name not in key}
+    return rows.groupby(key, sort=False, dropna=False).agg(how).reset_index()[list(rows)]
 
 
 def _tested(

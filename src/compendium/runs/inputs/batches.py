@@ -283,6 +283,13 @@ def training(
         yield joined(pieces)
 
 
+def steps_an_epoch(run: Run, sections: Sequence[Inputs]) -> int:
+    """Return the number of batches that `training` yields."""
+    if recipe(run.method).unit == "section":
+        return len(sections)
+    return -(-sum(map(len, sections)) // run.batch)
+
+
 def in_order(run: Run, section: Inputs) -> Iterator[Batch]:
     """Yield every spot of a section once, in order: all at once for section methods."""
     size = len(section) if recipe(run.method).unit == "section" else PREDICT_SPOTS

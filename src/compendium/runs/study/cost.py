@@ -5,14 +5,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from compendium.data.section import Section
 from compendium.data.splits import Split
+from compendium.data.windows import WHOLE, windows
 from compendium.errors import cause
 from compendium.images.features import Encoding, cache_path
+from compendium.methods import recipe
 from compendium.methods.registry import NONE, OWN
 from compendium.runs import store
 from compendium.runs.execution import device_line
@@ -23,7 +26,7 @@ from compendium.runs.run import Run
 from compendium.storage import home
 
 KIND = ("method", "encoder", "tile_px", "batch", "model", "windows", "checkpoint_activations")
-"""Runs that agree in these take equally long for a spot and epoch."""
+"""Runs that agree in these take equally long for a spot each time that it is seen."""
 
 
 def estimate(runs: Sequence[Run], sections: Sequence[Section], device: str = "auto") -> list[float]:
@@ -45,12 +48,7 @@ def estimate(runs: Sequence[Run], sections: Sequence[Section], device: str = "au
     for run in runs:
         if kind(vars(run)) not in known:
             known[kind(vars(run))] = _measured(trial, run, sections, device)
-    spots = {section.name: len(section) for section in sections}
-
-    def work(run: Run) -> int:
-        return _passes(vars(run)) * sum(spots[name] for name in run.split.train)
-
-    return [known[kind(vars(run))] * work(run) for run in runs]
+    return [known[kind(vars(run))] * work(run, sections) for run in runs]
 
 
 def kind(run: Mapping[str, object]) -> str:
@@ -58,14 +56,24 @@ def kind(run: Mapping[str, object]) -> str:
     return json.dumps([run.get("precision", Run.precision), *(run[name] for name in KIND)])
 
 
-def _passes(run: Mapping) -> int:
-    """How often the fits of a run see a spot: once in closed form, whatever the epochs are."""
-    passes = 1 if run["optimiser"] == "closed form" else max(run["epochs"], 1)
-    return passes * run.get("members", 1)
+def work(run: Run, sections: Sequence[Section]) -> float:
+    """Return how many spots the fits of a run see, each as often as it is seen.
+
+    A method in closed form sees them once, whatever the epochs are.
+    """
+    train = [section for section in sections if section.name in run.split.train]
+    whole = run.windows == WHOLE
+    pieces = [[each] if whole else windows(each, run.windows) for each in train]
+    seen = [len(piece) for several in pieces for piece in several]
+    passes = max(run.epochs, 1)
+    if run.steps:
+        by_spot = recipe(run.method).unit == "spot"
+        passes = run.steps / (ceil(sum(seen) / run.batch) if by_spot else len(seen))
+    return (1 if run.optimiser == "closed form" else passes) * run.members * sum(seen)
 
 
 def stored_rates(device: str) -> dict[str, float]:
-    """Read the median seconds a training spot and epoch of each kind of stored run.
+    """Read the median seconds a training spot of each kind of stored run, each time it is seen.
 
     Parameters
     ----------
@@ -79,8 +87,9 @@ def stored_rates(device: str) -> dict[str, float]:
             run = facts["run"]
             # without its number of threads: workers that share the cores have fewer each
             if facts["device"].split(",")[0] == device.split(",")[0]:
-                rate = facts["seconds"] / (facts["training_spots"] * _passes(run))
-                rates.setdefault(kind(run), []).append(rate)
+                ends = facts["steps"] or [1]
+                seen = facts["training_spots"] * ends[-1] / ends[0] * run.get("members", 1)
+                rates.setdefault(kind(run), []).append(facts["seconds"] / seen)
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             continue  # a damaged record
     return {key: median(values) for key, values in rates.items()}
@@ -94,7 +103,7 @@ def trial(run: Run, sections: Sequence[Section], device: str) -> float:
     prepared = prepare_inputs(run, sections, device, smallest=True)
     (name,) = prepared.train
     split = Split("trial", (name,), (), (name,), "nothing")
-    short = replace(run, split=split, epochs=min(run.epochs, 1))
+    short = replace(run, split=split, epochs=min(run.epochs + run.steps, 1), steps=0)
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):
             began = time.monotonic()
