@@ -62,7 +62,7 @@ def test_the_command_writes_a_prediction_with_what_made_it(record, tmp_path, cap
     assert made["target"] == "log1p: ln(1 + count)"
     assert made["device"].startswith("CPU")
     assert made["version"].startswith("compendium 0.")
-    assert made["code"] == "features 1, fit 1, inputs 1, method 1"
+    assert made["code"] == "features 1, fit 1, inputs 1, method 2, panel 2"
 
 
 def test_the_command_writes_a_measured_section(record, tmp_path):
