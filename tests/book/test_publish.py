@@ -50,7 +50,7 @@ def checkout(tmp_path, monkeypatch, home):
 
 def plan(monkeypatch, methods=("mean", "colour", "stnet"), seeds=2) -> comparison.Design:
     """Let the chapter plan these methods, and return its design."""
-    words = {"matched": ["colour"], "seeds": {"spot": seeds}, "section": "S2"} | PARAMETERS
+    words = {"draws": {"spot": 1}, "seeds": seeds, "section": "S2"} | PARAMETERS
     design = plan_chapter("demo", None, methods, **words)
     monkeypatch.setattr(publishing, "planned", lambda name, profile: design)
     return design

@@ -145,7 +145,7 @@ def test_all_draws_are_of_one_rule(monkeypatch):
 
     def planned(**draws):
         methods = ["colour", "stnet", "histogene"]
-        return plan_chapter("demo", None, methods, draws, {"spot": 3}, **PARAMETERS).groups
+        return plan_chapter("demo", None, methods, draws, 3, **PARAMETERS).groups
 
     seeds = {}
     for key, run in planned()["matched"]:
@@ -178,7 +178,7 @@ class ByBlocks(Config):
 def test_a_penalty_is_chosen_by_blocks_in_all_four_columns(monkeypatch):
     monkeypatch.setattr("compendium.chapters.id_loocv.design.placed", lambda *_: SECTIONS)
     monkeypatch.setitem(METHODS, "colour", replace(METHODS["colour"], config=ByBlocks()))
-    groups = plan_chapter("demo", None, ["colour", "stnet"], {}, {}, **PARAMETERS).groups
+    groups = plan_chapter("demo", None, ["colour", "stnet"], {}, 1, **PARAMETERS).groups
     runs = [run for jobs in groups.values() for _, run in jobs if run.method == "colour"]
     assert {run.split.rule for run in runs} == set(COMPARED)
     assert all(dict(run.model)["penalty_by"] == "blocks" for run in runs)

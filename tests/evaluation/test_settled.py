@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compendium.evaluation.paired import Comparison, verdicts
+from compendium.evaluation.evidence import limits_of_rows
 from compendium.evaluation.results import Results
 from compendium.evaluation.settled import fall, last_fall, training_limits
 
@@ -58,9 +58,8 @@ def test_limits_name_the_rows_and_the_reasons():
     assert training_limits(Results({}, {}), ["a"]) == []
 
 
-def test_a_comparison_with_such_a_row_is_undecided():
-    apart = pd.DataFrame({"comparison": "a - b", "section": list("XYZ"), "patient": list("PQQ")})
-    apart, pair = apart.assign(difference=0.1), [Comparison("a - b", "a", "b")]
-    assert verdicts(apart, pair, ())["verdict"].tolist() == ["better"]
-    assert verdicts(apart, pair, (), {"b"})["verdict"].tolist() == ["undecided"]
-    assert verdicts(apart, pair, {"a"}, {"b"})["verdict"].tolist() == ["preliminary"]
+def test_a_claim_about_such_a_row_has_a_limit():
+    falling = curve("a", 2.0 - EPOCHS / 100)
+    criterion = pd.DataFrame({"row": ["a"], "result": [True]})
+    results = Results({"curves": falling, "criterion": criterion}, {})
+    assert limits_of_rows(results, ["a"], {"a": "A"}) == ["not settled: A", "one seed: A"]

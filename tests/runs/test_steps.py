@@ -1,7 +1,6 @@
 """Runs of a number of steps: the same work whatever the training set, cut and continued."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,8 +115,3 @@ def test_tables_state_what_was_done():
     assert (line["epochs"], line["steps"]) == (3, 7)
     assert fits.curves()["step"].tolist() == [3, 6, 7]
     assert changed(run)["epochs"] == "7 steps instead of 100"
-
-
-def test_fewer_steps_than_were_chosen_are_preliminary():
-    full = planned(budget="laptop")
-    assert full.result and not replace(full, steps=full.steps - 1).result
