@@ -21,7 +21,7 @@ def test_the_rate_is_that_of_the_lowest_loss_and_the_steps_are_near_its_best():
     table = pd.concat([falling(0.1, 990, 50, 0.1), falling(0.3, 980, 50, 0.1), falling(1, 985, 20)])
     chosen = choose(table).iloc[0]
     own = table[table["lr"] == 0.3]
-    limit = chosen["best"] + 0.02 * (chosen["start"] - chosen["best"])
+    limit = chosen["best"] + 0.02 * min(chosen["best"], chosen["start"] - chosen["best"])
     assert chosen["start"] == table.loc[table["step"] == 10, "loss"].max()
     assert (chosen["lr"], chosen["best"]) == (0.3, own["loss"].min())
     assert chosen["steps"] == own.loc[own["loss"] <= limit, "step"].min() == 210
@@ -29,9 +29,15 @@ def test_the_rate_is_that_of_the_lowest_loss_and_the_steps_are_near_its_best():
 
 
 def test_a_part_that_no_training_removes_does_not_shorten_it():
-    low, high = falling(0.1, 0, 50), falling(0.1, 0, 50)
+    low, high = falling(0.1, 900, 50), falling(0.1, 900, 50)
     high["loss"] += 1e6  # all of it within 2 % of its best
     assert choose(high)["steps"].item() == choose(low)["steps"].item() > 100
+
+
+def test_a_loss_that_falls_far_is_near_its_best_only_late():
+    chosen = choose(falling(0.1, 10, 50, 0.1)).iloc[0]
+    own = falling(0.1, 10, 50, 0.1)
+    assert chosen["steps"] == own.loc[own["loss"] <= 1.02 * chosen["best"], "step"].min() > 300
 
 
 def test_a_best_at_the_end_and_a_rate_at_the_edge_are_said():

@@ -9,7 +9,7 @@ FILE = "training/validation_loss.csv"
 GRID = (1 / 3, 1, 3)
 """Learning rates that are tried, as multiples of a base."""
 WITHIN = 0.02
-"""Share of the fall of the validation loss that may be missing at the chosen step."""
+"""Share of the best validation loss, and of the fall to it, that may be missing at the chosen step."""
 LATE = 0.9
 """Share of the steps that were tried; a best loss later than that lies at their end."""
 
@@ -28,9 +28,9 @@ def choose(losses: pd.DataFrame) -> pd.DataFrame:
     """Choose the learning rate and the number of steps of each method.
 
     The rate is that of the lowest validation loss. The steps are the smallest number at which the
-    loss is within 2 % of its best, where 2 % is a share of the fall from the start to the best: a
-    likelihood of counts and a contrastive loss have a part that no training removes, so that 2 %
-    of the loss itself would be reached before anything is learned. The start is the highest of the
+    loss is within 2 % of its best, and within 2 % of the fall from the start to the best: a
+    likelihood of counts has a part that no training removes, so that 2 % of the loss itself would
+    be reached before anything is learned, and a loss that falls far is near its best only late. The start is the highest of the
     first records of the rates, which is the one nearest to the loss before training. Steps are
     rounded up to two significant digits.
 
@@ -58,7 +58,8 @@ def _chosen(losses: pd.DataFrame) -> dict[str, object]:
     best = losses.loc[losses["loss"].idxmin()]
     start = losses.loc[losses.groupby("lr")["step"].idxmin(), "loss"].max()
     own = losses[losses["lr"] == best["lr"]]
-    near = own.loc[own["loss"] <= best["loss"] + WITHIN * (start - best["loss"]), "step"].min()
+    room = WITHIN * min(abs(best["loss"]), start - best["loss"])
+    near = own.loc[own["loss"] <= best["loss"] + room, "step"].min()
     return {
         "lr": best["lr"],
         "steps": readable(int(near)),

@@ -218,7 +218,7 @@ register(
         augment="bleep",
         config=BLEEPConfig(),
         published={"scale": "0-255-bgr"},
-        laptop={"lr": 1e-3, "steps": 84, "batch": 128},
+        laptop={"lr": 1e-3, "steps": 110, "batch": 128},
         smoke={"epochs": 3, "batch": 32, "width": 32, "neighbours": 5},
     ),
 )
