@@ -82,7 +82,7 @@ def test_other_parameters_need_the_sections(checkout, monkeypatch):
 
 def test_a_page_of_another_cohort_is_drawn_from_a_profile_of_that_cohort(checkout, monkeypatch):
     drawn(made, True, monkeypatch)
-    results.publish("real", USUAL)
+    publish(checkout)
     demo = Profile("demo", "Synthetic", "demo")
     monkeypatch.setattr(results, "load", lambda name: {"real": PROFILE, "demo": demo}[name])
     monkeypatch.setattr(results, "prepared_names", lambda cohort: [])

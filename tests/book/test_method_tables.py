@@ -39,6 +39,9 @@ def bibliography() -> dict[str, int]:
     }
 
 
+YES_NO = {True: "yes", False: "no"}
+
+
 @pytest.mark.parametrize("name", [name for name in TABLES if name != "parameters"])
 def test_a_table_is_printed_with_all_it_holds(name, capsys):
     assert main(["table", name]) == 0
@@ -48,7 +51,7 @@ def test_a_table_is_printed_with_all_it_holds(name, capsys):
         word
         for row in table(name).itertuples(index=False)
         for value in row
-        for word in str(value).split()
+        for word in (YES_NO[value] if isinstance(value, bool) else str(value)).split()
     }
     assert words <= set(said.split()) and len(words) > 10
 

@@ -94,13 +94,8 @@ def test_a_chapter_is_computed_from_published_fits_and_none_is_fitted_again(
     assert again.facts["published"] == again.facts["records"] == fitted.facts["records"]
     apart = differences(again, fitted)
     drawn = {"tissue": 0.1, "curves": 0.01}  # predicted values; losses of 5 digits
-    for split in ("matched-within", "matched-between"):
-        np.testing.assert_allclose(
-            again["matched"][split], fitted["matched"][split], atol=0.009, err_msg="single draws"
-        )
+    drawn |= {"matched": 0.009}  # single draws
     for name, each in apart.items():
-        if name == "matched":
-            continue  # its ratio of two small gaps
         assert each.largest <= drawn.get(name, 0.004), name
     for name in ("cost", "attainable"):
         assert apart[name].largest == 0

@@ -83,7 +83,9 @@ def test_the_data_review_counts_both_and_knows_what_the_benchmark_prints_of_them
 
 
 def test_chapter_2_leaves_out_sections_of_both():
-    design = plan_chapter(BOTH, NAMES, ["mean", "colour"], [], 1, section="FFPE", **PARAMETERS)
+    design = plan_chapter(
+        BOTH, NAMES, ["mean", "colour"], {"spot": 0}, 1, section="FFPE", **PARAMETERS
+    )
     found = compute(design, tables, "cpu")
     check_origin(found)
     assert found["scores"].groupby("section")["gene"].nunique().to_dict() == dict.fromkeys(

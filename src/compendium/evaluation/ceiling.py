@@ -153,9 +153,11 @@ def by_set(
     Columns: section, patient, set, genes (number), halves, attainable (of the mean over the genes),
     attainable_gene (median over the genes).
     """
-    measured = {
-        name: [gene for gene in genes if gene in set(shared)] for name, genes in sets.items()
-    }
+    known = set(shared)
+    measured = {name: [gene for gene in genes if gene in known] for name, genes in sets.items()}
+    measured = {name: genes for name, genes in measured.items() if len(genes) > 1}
+    if not measured:
+        return pd.DataFrame(columns=SET_COLUMNS)
     every = list(dict.fromkeys(gene for genes in measured.values() for gene in genes))
     member = np.array([[gene in genes for gene in every] for genes in measured.values()], float)
     weights = (member / member.sum(axis=1, keepdims=True)).T

@@ -9,7 +9,7 @@ FILE = "training/validation_loss.csv"
 GRID = (1 / 3, 1, 3)
 """Learning rates that are tried, as multiples of a base."""
 WITHIN = 0.02
-"""Share of the best validation loss, and of the fall to it, that may be missing at the chosen step."""
+"""Share of the best validation loss, and of the fall to it, that the chosen step may miss."""
 LATE = 0.9
 """Share of the steps that were tried; a best loss later than that lies at their end."""
 
@@ -30,9 +30,9 @@ def choose(losses: pd.DataFrame) -> pd.DataFrame:
     The rate is that of the lowest validation loss. The steps are the smallest number at which the
     loss is within 2 % of its best, and within 2 % of the fall from the start to the best: a
     likelihood of counts has a part that no training removes, so that 2 % of the loss itself would
-    be reached before anything is learned, and a loss that falls far is near its best only late. The start is the highest of the
-    first records of the rates, which is the one nearest to the loss before training. Steps are
-    rounded up to two significant digits.
+    be reached before anything is learned, and a loss that falls far is near its best only late.
+    The start is the highest of the first records of the rates, which is the one nearest to the
+    loss before training. Steps are rounded up to two significant digits.
 
     Why on synthetic sections: every real section with an image is a test section somewhere, so a
     number that is chosen on one of them is chosen on test data. Why steps and not epochs: an epoch
