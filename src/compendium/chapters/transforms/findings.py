@@ -99,7 +99,7 @@ def no_difference(results: Results) -> Outcome:
     return judge(
         Verdict.FAILS if half else Verdict.UNDECIDED,
         _on_common(results),
-        training_limits(results, results.facts["titles"]),
+        training_limits(results, results["criterion"]["row"]),
         statistic=float(decided["mean difference"].abs().max()),
         name="largest difference of PCC that is decided",
         numbers={"decided": len(decided), "compared": len(judged)},
@@ -114,7 +114,7 @@ def all_smaller(results: Results) -> Outcome:
     return judge(
         next(one, Verdict.UNDECIDED),
         _on_common(results),
-        training_limits(results, results.facts["titles"]),
+        training_limits(results, results["criterion"]["row"]),
         statistic=counts[Verdict.HOLDS] / len(cases) if len(cases) else float("nan"),
         name="share of the cases in which it holds",
         numbers={"cases": len(cases), "holds": counts[Verdict.HOLDS]},
