@@ -160,8 +160,10 @@ def choices() -> pd.DataFrame:
     """Tabulate how rates and steps of the budget laptop were chosen, on synthetic sections."""
     chosen = choose(recorded())
     titles = [describe(name).title for name in chosen["method"]]
-    losses = {name: chosen[name].map("{:.4g}".format) for name in ("start", "best")}
-    chosen = chosen.assign(method=titles, lr=chosen["lr"].map(_number), **losses)
+    shown = {name: chosen[name].map("{:.4g}".format) for name in ("start", "best")}
+    answers = {True: "yes", False: "no"}
+    shown |= {name: chosen[name].map(answers) for name in ("at_the_end", "at_the_edge")}
+    chosen = chosen.assign(method=titles, lr=chosen["lr"].map(_number), **shown)
     headings = {"lr": "learning rate", "start": "loss at the start", "best": "lowest loss"}
     return chosen.rename(columns=lambda name: headings.get(name, name.replace("_", " ")))
 
