@@ -11,7 +11,14 @@ from compendium.chapters.id_loocv.attainable import reached, shares
 from compendium.chapters.id_loocv.design import design as plan_chapter
 from compendium.chapters.id_loocv.figures import matched_sets, with_depth
 from compendium.chapters.id_loocv.findings import FINDINGS, LOW
-from compendium.chapters.id_loocv.matched_sets import COMPARED, four_columns, gaps, head, spread
+from compendium.chapters.id_loocv.matched_sets import (
+    COMPARED,
+    four_columns,
+    gaps,
+    head,
+    paired,
+    spread,
+)
 from compendium.chapters.id_loocv.results import largest_part, side_by_side, tables
 from compendium.data.splits import MATCHED
 from compendium.errors import BadInput
@@ -136,7 +143,7 @@ def test_no_draw_is_no_matched_set(chapter):
     results = chapter(methods=["colour"], draws={"spot": 0})
     assert results["permuted"].empty, "no method is trained"
     assert len(results["matched"]) == len(results["training_sets"]) == 0
-    assert len(gaps(results["matched"])) == len(spread(results["matched"])) == 0
+    assert len(gaps(results["matched"], results["paired"])) == len(spread(results["matched"])) == 0
     assert list(head(results["training_sets"], {}))[1:] == list(COMPARED)
 
 
@@ -195,7 +202,9 @@ def test_gaps_are_of_patients_and_their_spread_is_over_draws():
         if (patient, split) != ("B", "matched-within")
     ]
     names = ["method", "section", "patient", "split", "seed", "genes", "missing", "median"]
-    table = gaps(pd.DataFrame(rows, columns=names)).set_index("patient")
+    columns = pd.DataFrame(rows, columns=names)
+    same_genes = spread(columns).assign(genes=9)
+    table = gaps(columns, same_genes).set_index("patient")
     assert table.loc["A", ["sections", "draws"]].tolist() == [2, 2]
     found = table.loc["A", [*COMPARED, "gap", "matched_gap", "spread"]].astype(float)
     assert found.tolist() == pytest.approx([0.35, 0.25, 0.23, 0.19, 0.1, 0.04, 0.02 * 2**0.5])
@@ -223,6 +232,22 @@ def test_only_genes_of_all_columns_count():
     names = ["method", "section", "patient", "split", "seed", "gene", "pcc"]
     found = four_columns(pd.DataFrame(rows, columns=names), SECTIONS)
     assert found["median"].tolist() == [0.2] * 4 and found["genes"].tolist() == [1] * 4
+
+
+def test_gaps_compare_genes_that_every_split_has():
+    """A gene without a correlation under one split is left out of all."""
+    values = {"section-out": (0.3, 0.9), "patient-out": (0.2, 0.9)}
+    values |= {"matched-within": (0.2, np.nan), "matched-between": (0.1, 0.9)}
+    lines = [
+        ("m", "A1", "A", split, seed, gene, pcc)
+        for split, pair in values.items()
+        for seed in (0, 1)
+        for gene, pcc in zip("gh", pair, strict=True)
+    ]
+    names = ["method", "section", "patient", "split", "seed", "gene", "pcc"]
+    found = paired(pd.DataFrame(lines, columns=names), SECTIONS).set_index("split")
+    assert found["genes"].eq(1).all()
+    assert found["median"].to_dict() == {split: pair[0] for split, pair in values.items()}
 
 
 def test_the_figure_has_a_panel_a_method_and_a_colour_a_patient(chapter):

@@ -18,7 +18,7 @@ import pytest
 
 from compendium.__main__ import main
 from compendium.chapters.data_review import sections as review
-from compendium.chapters.id_loocv.matched_sets import COMPARED, four_columns, gaps
+from compendium.chapters.id_loocv.matched_sets import four_columns, gaps, paired
 from compendium.data.panels import published
 from compendium.data.prepare import one_by_one, open_sections, prepared_names
 from compendium.data.sources import cohort, raw_folder
@@ -125,8 +125,8 @@ def test_frozen_features_lose_when_the_patient_is_left_out(controls):
 
 
 def test_equal_spots_and_depth_remove_most_of_the_gap(controls):
-    columns = four_columns(controls[controls["method"] == "ridge"], placed("her2st", IMAGED))
-    table = gaps(columns).set_index("patient")
+    ridge, sections = controls[controls["method"] == "ridge"], placed("her2st", IMAGED)
+    table = gaps(four_columns(ridge, sections), paired(ridge, sections)).set_index("patient")
     assert table["sections"].to_dict() == {"B": 1, "C": 4}
     assert table.loc["B", "section-out"] == table.loc["B", "patient-out"]
     assert table.loc["C", "gap"] > 0.04

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from compendium.data.section import Section
-from compendium.evaluation.scores import pcc, scoring_target
+from compendium.evaluation.correlation import pcc
+from compendium.evaluation.scores import scoring_target
 from compendium.methods.controls import RidgeConfig
 from compendium.methods.ridge_path import PENALTIES, RidgePath, chosen_penalties, fold_of
 from compendium.runs.inputs.batches import inputs

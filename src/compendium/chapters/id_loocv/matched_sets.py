@@ -49,6 +49,31 @@ def four_columns(scores: pd.DataFrame, sections: Sequence[Placed]) -> pd.DataFra
 _KEY = ["method", "section", "patient", "split"]
 
 
+def paired(scores: pd.DataFrame, sections: Sequence[Placed]) -> pd.DataFrame:
+    """Return the median PCC under each split over genes that have one under every split.
+
+    The PCC of a gene is its mean over seeds or draws. A gene that is predicted by its mean has
+    none, and splits with little to train on have more of these: medians over what remains of each
+    would compare different genes.
+
+    Parameters
+    ----------
+    scores, sections
+        See `four_columns`.
+
+    Returns
+    -------
+    One row a method, section and split: method, section, patient, split, genes, median.
+    """
+    table = _patient_out_too(scores[scores["split"].isin(COMPARED)], sections)
+    lines = []
+    for key, part in table.groupby(_KEY[:3], sort=False):
+        wide = part.pivot_table(index="gene", columns="split", values="pcc", sort=False)
+        genes = wide.reindex(columns=part["split"].unique()).dropna()
+        lines += [(*key, split, len(genes), values.median()) for split, values in genes.items()]
+    return pd.DataFrame(lines, columns=[*_KEY, "genes", "median"])
+
+
 def spread(rows: pd.DataFrame) -> pd.DataFrame:
     """Reduce `four_columns` over draws.
 
@@ -61,26 +86,31 @@ def spread(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby(_KEY, sort=False)["median"].agg(**reduce).reset_index()
 
 
-def gaps(rows: pd.DataFrame) -> pd.DataFrame:
+def gaps(rows: pd.DataFrame, same_genes: pd.DataFrame) -> pd.DataFrame:
     """Compare the gap between the splits at equal spots and depth, patient by patient.
 
     Parameters
     ----------
     rows
         Table of `four_columns`.
+    same_genes
+        Table of `paired`.
 
     Returns
     -------
-    One row a patient and method: patient, method, sections; the mean over sections and draws of
-    the median PCC under each split of COMPARED; gap = section-out − patient-out; matched_gap =
-    matched-within − matched-between; spread (standard deviation over draws of the matched gap),
-    draws. The gaps of a patient with one section are NaN: it has no other to train on.
+    One row a patient and method: patient, method, sections, genes (mean number that is compared);
+    the mean over sections of the median PCC of the same genes under each split of COMPARED; gap =
+    section-out − patient-out; matched_gap = matched-within − matched-between; spread (standard
+    deviation over draws of the matched gap of each draw's own genes), draws. The gaps of a patient
+    with one section are NaN: it has no other to train on.
     """
     by = ["patient", "method"]
     means = rows.groupby([*by, "split", "seed"], sort=False)["median"].mean().unstack("split")
     means = means.reindex(columns=list(COMPARED))
     apart = (means["matched-within"] - means["matched-between"]).groupby(by, sort=False)
-    table = means.groupby(by, sort=False).mean()
+    table = same_genes.groupby([*by, "split"], sort=False)["median"].mean().unstack("split")
+    table = table.reindex(columns=list(COMPARED)).reindex(apart.groups)
+    table.insert(0, "genes", same_genes.groupby(by, sort=False)["genes"].mean())
     siblings = table["matched-within"].notna()
     table["gap"] = (table["section-out"] - table["patient-out"]).where(siblings)
     table["matched_gap"], table["spread"] = apart.mean(), apart.std()

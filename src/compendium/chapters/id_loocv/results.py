@@ -7,13 +7,14 @@ import pandas as pd
 
 from compendium.chapters.id_loocv.attainable import reached
 from compendium.chapters.id_loocv.design import SPLITS
-from compendium.chapters.id_loocv.matched_sets import four_columns, training_sets
+from compendium.chapters.id_loocv.matched_sets import four_columns, paired, training_sets
 from compendium.data.section import Section
 from compendium.data.sources import cohort as catalogued
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Tables, by_seed, criterion, over_seeds
 from compendium.evaluation.depth import depth_oracle
+from compendium.evaluation.penalty_curves import over_genes, penalty_curves
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import (
     TITLES,
@@ -37,7 +38,8 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     Tables
         scores (means over seeds), depth (see `depth_medians`), seeds (median PCC of each),
         criterion (section left out), permuted (median PCC of the permuted-image controls by split),
-        matched and training_sets (see `four_columns` and `training_sets` of matched_sets), tissue
+        penalties (see `compendium.evaluation.penalty_curves.over_genes`), matched, paired and
+        training_sets (see `four_columns`, `paired` and `training_sets` of matched_sets), tissue
         (mean over seeds), curves (first seed), cost, attainable (synthetic cohorts only), within
         (PCC within tissue classes, of means over seeds).
     Facts
@@ -57,6 +59,7 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         "depth": depth_medians(fits.once, sections, scores),
         "criterion": criterion(each_seed, control, jobs),
         "permuted": permuted.groupby(["row", "split"], sort=False)["pcc"].median().reset_index(),
+        "penalties": _penalties(fits.once, sections),
         **_matched(groups, every, sections),
         "tissue": tissue,
         "curves": fits.once.curves(),
@@ -67,6 +70,12 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     }
     depth = {s.name: float(np.median(np.asarray(s.counts.sum(axis=1)))) for s in sections}
     return found, {"depth": depth, "gene": gene}
+
+
+def _penalties(fits: Fitted, sections: Sequence[Section]) -> pd.DataFrame:
+    """Return what the choice of a penalty is worth, of the ridge regressions on true images."""
+    runs = [run for _, run, _ in fits if "penalty_by" in dict(run.model) and not run.permute]
+    return over_genes(penalty_curves(runs, sections)) if runs else pd.DataFrame()
 
 
 def depth_medians(fits: Fitted, sections: Sequence[Section], scores: pd.DataFrame) -> pd.DataFrame:
@@ -153,6 +162,7 @@ def _matched(
         both = largest_part(pd.concat([both, drawn.scores(sections)]))
     return {
         "matched": four_columns(both, sections),
+        "paired": paired(both, sections),
         "training_sets": training_sets(every, sections),
     }
 
