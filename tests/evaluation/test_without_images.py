@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from compendium.evaluation import depth as depths
 from compendium.evaluation import without_images as counts
 
 
@@ -67,9 +68,9 @@ def test_each_axis_is_scaled_over_the_spots_of_its_section():
 
 def test_depth_is_transformed_as_the_target_is():
     total = np.array([0, 1, 100], dtype=np.float32)
-    assert counts.depth(total, "raw").tolist() == [1, 1, 100]
+    assert depths.depth(total, "raw").tolist() == [1, 1, 100]
     for transform in ("log1p", "scprep", "wide"):
-        assert counts.depth(total, transform) == pytest.approx([0, 0, np.log(100)])
+        assert depths.depth(total, transform) == pytest.approx([0, 0, np.log(100)])
 
 
 def test_the_sign_of_depth_is_that_within_training_sections():
@@ -77,18 +78,18 @@ def test_the_sign_of_depth_is_that_within_training_sections():
     # within each section expression falls with depth, between them it rises
     shallow, deep = column(3, 2, 1), column(13, 12, 11)
     training = [
-        counts.shared_with_depth(shallow, depth),
-        counts.shared_with_depth(deep, depth + 10),
+        depths.shared_with_depth(shallow, depth),
+        depths.shared_with_depth(deep, depth + 10),
     ]
-    assert counts.from_depth(depth, training).ravel().tolist() == [-1, -2, -3]
+    assert depths.from_depth(depth, training).ravel().tolist() == [-1, -2, -3]
     pooled = np.concatenate([shallow, deep]).ravel()
     assert np.corrcoef(pooled, np.concatenate([depth, depth + 10]))[0, 1] > 0.9
 
 
 def test_the_lowest_share_of_spots_is_left_out():
     total = np.r_[5, 1, np.full(198, 9)]
-    assert np.flatnonzero(~counts.lowest_left_out(total)).tolist() == [0, 1]
-    assert np.flatnonzero(~counts.lowest_left_out(total[:10])).tolist() == [1]
+    assert np.flatnonzero(~depths.lowest_left_out(total)).tolist() == [0, 1]
+    assert np.flatnonzero(~depths.lowest_left_out(total[:10])).tolist() == [1]
 
 
 def test_a_constant_gene_is_missing_and_never_zero():

@@ -1,8 +1,7 @@
-"""Predictions of a section without its image: from sibling sections, and from its own depth.
+"""Predictions of a section without its image: from sibling sections.
 
 Siblings are other sections of the same patient. Their transformed expression is averaged, so the
-average is taken after the transform. The depth of a spot is read from its own RNA: an oracle, which
-is drawn as a line and never tested against.
+average is taken after the transform.
 """
 
 from collections.abc import Sequence
@@ -20,8 +19,6 @@ POOLED, POOLED_OF_EACH = 30, 10
 """Nearest spots of all siblings that a position averages: at most, and for each sibling."""
 CONSTANT = 1e-9
 """A gene whose standard deviation is below this share of its mean is constant."""
-LINEAR = ("raw", "minmax", "pearson")
-"""Transforms that are linear in the count; all others are logarithms of it."""
 DECIMALS = 9  # of a distance: equal ones stay equal in spite of rounding
 
 
@@ -102,54 +99,6 @@ def _averaged(
     ends = np.arange(0, spots * k + 1, k)
     chosen = csr_matrix((np.ones(rows.size), rows.ravel(), ends), shape=(spots, len(target)))
     return chosen @ target.astype(np.float64) / k
-
-
-def depth(total: Num[np.ndarray, "spot"], transform: str) -> Float64[np.ndarray, "spot"]:
-    """Return the depth of each spot as a target sees it: T, or ln T where it is logarithmic.
-
-    Parameters
-    ----------
-    total
-        UMI total over the shared genes; one below 1 counts as 1.
-    transform
-        Name of the target's transform.
-    """
-    total = np.maximum(total.astype(np.float64), 1)
-    return total if transform in LINEAR else np.log(total)
-
-
-def shared_with_depth(
-    target: Float[np.ndarray, "spot gene"], depth: Float[np.ndarray, "spot"]
-) -> Float64[np.ndarray, "gene"]:
-    """Return the sum over a section's spots of centred expression times centred depth.
-
-    Summed over sections it has the sign of the slope of expression on depth within sections.
-    """
-    return (depth - depth.mean()) @ (target - target.mean(axis=0, dtype=np.float64))
-
-
-def from_depth(
-    depth: Float[np.ndarray, "spot"], training: Sequence[Float[np.ndarray, "gene"]]
-) -> Float64[np.ndarray, "spot gene"]:
-    """Predict each gene by the depth of the spot, with the sign of its slope in training.
-
-    Parameters
-    ----------
-    depth
-        Depth of the spots to predict.
-    training
-        `shared_with_depth` of each training section.
-    """
-    return np.outer(depth, np.sign(np.sum(training, axis=0)))
-
-
-def lowest_left_out(
-    total: Num[np.ndarray, "spot"], share: float = 0.01
-) -> Bool[np.ndarray, "spot"]:
-    """Return which spots remain without the given share of lowest total, at least one spot."""
-    remain = np.ones(len(total), dtype=bool)
-    remain[np.argsort(total, kind="stable")[: max(1, round(share * len(total)))]] = False
-    return remain
 
 
 def constant(values: Shaped[np.ndarray, "spot gene"]) -> Bool[np.ndarray, "gene"]:

@@ -14,6 +14,7 @@ from compendium.data.readers.her2st_labels import aligned_places
 from compendium.data.section import Section
 from compendium.data.sources import raw_folder
 from compendium.data.targets.transforms import Target, fit_target
+from compendium.evaluation import depth as depths
 from compendium.evaluation import published, without_images
 from compendium.evaluation.comparison import Design, Fitted, Tables
 
@@ -70,7 +71,7 @@ class Measured:
     def shared(self) -> list[Float64[np.ndarray, "_"]]:
         """Expression shared with depth, by target."""
         pairs = zip(self.expression, self.depths, strict=True)
-        return [without_images.shared_with_depth(*pair) for pair in pairs]
+        return [depths.shared_with_depth(*pair) for pair in pairs]
 
     @property
     def known(self) -> Bool[np.ndarray, "spot"]:
@@ -86,7 +87,7 @@ def measure(
     return Measured(
         section,
         [target(section) for target in targets.values()],
-        [without_images.depth(total, target.transform) for target in targets.values()],
+        [depths.depth(total, target.transform) for target in targets.values()],
         total,
         aligned,
     )
@@ -154,7 +155,7 @@ def predictions(
         if name == "positions":
             yield "positions_aligned", (predicted[known], known)
     predicted = _of_depth(one, training)
-    subsets = {"": every, "_aligned": known, "_deeper": without_images.lowest_left_out(one.total)}
+    subsets = {"": every, "_aligned": known, "_deeper": depths.lowest_left_out(one.total)}
     for name, rows in subsets.items():
         yield f"depth{name}", (predicted[rows], rows)
 
@@ -167,7 +168,7 @@ def _copied(one: Measured, others: Sequence[Measured]) -> Float64[np.ndarray, "s
 
 def _of_depth(one: Measured, training: Sequence[Measured]) -> Float64[np.ndarray, "spot column"]:
     parts = [
-        without_images.from_depth(depth, [each.shared[i] for each in training])
+        depths.from_depth(depth, [each.shared[i] for each in training])
         for i, depth in enumerate(one.depths)
     ]
     return np.hstack(parts)
