@@ -9,7 +9,7 @@ import yaml
 
 from compendium import __version__
 from compendium.book.notebook import tables as results
-from compendium.chapters.id_loocv.results import side_by_side
+from compendium.book.site.readme import CHAPTER, PROFILE, lines, written
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = "book|data|notebooks|src|tests"
@@ -94,26 +94,14 @@ def test_readme_has_the_commands():
     assert [command for command in commands if command not in readme] == []
 
 
-def test_documents_have_the_reference_scores_and_what_they_are_of():
-    found = results.reference("her2st-subset", "id-loocv")
-    kept, titles = found["scores"], found.facts["titles"]
-    rows = side_by_side(kept)
-    wide = rows[rows["panel"] == "hvg_769"].pivot(index="method", columns="split", values="median")
-    told = [
-        f"| {titles[name]} | {wide['section-out'][name]:.3f} | {wide['patient-out'][name]:.3f} |"
-        for name in found.facts["order"]
-        if wide.loc[name].notna().all()
-    ]
-    part = text("README.md").split("## What real sections say so far")[1].split("\n## ")[0]
-    assert [line for line in part.splitlines() if line.startswith("| ")][1:] == told
-    assert (
-        set(rows["sections"].iloc[0]) == {"C2", "C3", "C4", "C5"}
-        and "four HER2+ sections (C2 to C5)" in part
-    )
-    assert (kept["section"].nunique(), kept["patient"].nunique()) == (
-        5,
-        2,
-    ) and "five sections with images are of two patients" in part
+def test_the_table_of_the_readme_is_that_of_the_published_tables():
+    found, readme = results.reference(PROFILE, CHAPTER), text("README.md")
+    assert written(readme, found) == readme
+    assert len(list(lines(found))) > 10
+    part = readme.split("## What real sections say so far")[1].split("\n## ")[0]
+    scores = found["scores"]
+    assert (scores["section"].nunique(), scores["patient"].nunique()) == (5, 2)
+    assert "five sections with images are of two patients" in part
     assert all(
         re.search(r"[Tt]wo patients", text(f"book/{page}.md")) for page in ("intro", "which_method")
     )
