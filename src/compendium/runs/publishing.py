@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import math
 import shutil
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -30,8 +31,10 @@ from compendium.runs.store import Record
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-PREDICTED = ("section-out", "patient-out")
-"""Split rules of which predictions are published, but for those of permuted-image controls."""
+PREDICTED = {"section-out": 1, "patient-out": math.inf}
+"""Split rule -> number of sections that a fold may test for its predictions to be published.
+
+Those of permuted-image controls are not."""
 LEFT_OUT = ("curve", "published", store.CHECKSUM, "predictions_sha256")
 """Facts of a record that are not published, or in another form."""
 DIGITS = 5
@@ -215,7 +218,8 @@ def _curve(curve: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
 def _published_arrays(run: Run, records: Sequence[Record]) -> dict[str, np.ndarray]:
     """Arrays of the mean over seeds, by their name in the file."""
     groups = [] if run.split.match else ["class"]
-    if run.split.rule in PREDICTED and not run.permute:
+    alone = len(run.split.test) <= PREDICTED.get(run.split.rule, 0)
+    if alone and not run.permute:
         groups += ["section", "spread"]
     arrays = dict(_quantised_means(groups, records))
     rows = records[0].rows.items() if arrays else ()
