@@ -117,7 +117,7 @@ def keys_said(notebook: dict) -> set[str]:
                 "tested=[P1b]",
                 "encoder=colour",
                 "budget=smoke",
-                "epochs=2",
+                "steps=2",
             ],
         ),
     ],

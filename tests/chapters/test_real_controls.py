@@ -18,7 +18,7 @@ import pytest
 
 from compendium.__main__ import main
 from compendium.chapters.data_review import sections as review
-from compendium.chapters.id_loocv.matched_sets import four_columns, gaps, paired
+from compendium.chapters.id_loocv.matched_sets import COMPARED, four_columns, gaps, paired
 from compendium.data.panels import published
 from compendium.data.prepare import one_by_one, open_sections, prepared_names
 from compendium.data.sources import cohort, raw_folder

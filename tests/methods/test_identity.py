@@ -58,12 +58,11 @@ def test_a_mended_typo_and_a_renamed_file_change_no_identity(tmp_path):
     copy = shutil.copytree(
         PACKAGE, tmp_path / "compendium", ignore=shutil.ignore_patterns("__pycache__")
     )
+    made_here = ("runs", "sections", "raw", "tables", "features", "scores", "stained")
     shutil.copytree(
         ROOT / "data",
         tmp_path / "compendium" / "resources",
-        ignore=shutil.ignore_patterns(
-            "runs", "sections", "raw", "tables", "features", "scores", "stained"
-        ),
+        ignore=lambda folder, _: made_here if folder == str(ROOT / "data") else (),
     )
     for file in copy.rglob("*.py"):
         file.write_text(file.read_text() + "# a remark\n")
