@@ -32,6 +32,10 @@ def with_depth(fig: go.Figure, depth: pd.DataFrame | None) -> go.Figure:
     return fig.add_hline(y=float(rows["depth"].mean()), line_dash="dash", line_width=1, **label)
 
 
+SHARED = " on frozen features"
+"""End of the titles of all rows that are trained."""
+
+
 def matched_sets(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     """Draw the median PCC under both splits and on matched training sets, a panel a method.
 
@@ -45,7 +49,8 @@ def matched_sets(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     """
     methods = list(dict.fromkeys(rows["method"]))
     height = 150 + 150 * len(methods)
-    fig = stacked([titles[name] for name in methods], 40 / height)
+    short = [titles[name].removesuffix(SHARED) for name in methods]  # as wide as a phone
+    fig = stacked(short, 40 / height)
     colours = style.colour_of(sorted(rows["patient"].unique()))
     for row, method in enumerate(methods, start=1):
         part = rows[rows["method"] == method]
