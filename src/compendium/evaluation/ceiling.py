@@ -163,9 +163,7 @@ def by_set(
     weights = (member / member.sum(axis=1, keepdims=True)).T
     tables = []
     for section in sections:
-        counts, totals, wide = _counted(section, every, shared)
-        single = attainable(split_half(counts, totals, wide, n_splits))
-        halves = split_half(counts, totals, lambda *half: wide(*half) @ weights, n_splits)  # noqa: B023
+        single, halves = _of_genes_and_sets(section, every, shared, weights, n_splits)
         columns = {
             "section": section.name,
             "patient": section.patient,
@@ -173,10 +171,28 @@ def by_set(
             "genes": member.sum(axis=1).astype(int),
             "halves": halves,
             "attainable": attainable(halves),
-            "attainable_gene": [np.nanmedian(single[row > 0]) for row in member],
+            "attainable_gene": [np.nanmedian(attainable(single)[row > 0]) for row in member],
         }
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
+
+
+def _of_genes_and_sets(
+    section: Section,
+    genes: Sequence[str],
+    shared: Sequence[str],
+    weights: Float[np.ndarray, "gene set"],
+    n_splits: int,
+) -> tuple[PerGene, Float[np.ndarray, "set"]]:
+    """Correlate halves of genes and of their weighted means, in the same splits."""
+    counts, totals, wide = _counted(section, genes, shared)
+
+    def both(*half: np.ndarray) -> Float[np.ndarray, "spot value"]:
+        values = wide(*half)
+        return np.hstack([values, values @ weights])
+
+    halves = split_half(counts, totals, both, n_splits)
+    return halves[: len(genes)], halves[len(genes) :]
 
 
 def pooled(table: pd.DataFrame, by: str = "gene") -> pd.DataFrame:
