@@ -409,8 +409,8 @@ def criterion(own: pd.DataFrame, permuted: pd.DataFrame, jobs: Sequence[Job]) ->
     predicts constants. A trained row meets the criterion if the mean over folds is above 0, and
     above that of its permuted-image control (the same model, trained on tiles that are shuffled
     within each section), by more than two standard errors over seeds and folds, and above the
-    control in at least four of five folds, in all where there are fewer. Seeds of one fold are no
-    independent witnesses: the standard error is that of the means of the folds, and of the seeds
+    control in at least four of five folds, in all where there are fewer. Seeds of one fold
+    depend on each other: the standard error is that of the means of the folds, and of the seeds
     where there is one fold. A single fit has none and does not meet the criterion, nor does the
     budget smoke. Methods that are controls themselves are exempt.
 

@@ -90,8 +90,3 @@ def below(results: Results) -> set[str]:
     """Return the keys of the rows below the minimum training criterion."""
     table = results["criterion"]
     return set(table.loc[~table["result"], "row"])
-
-
-def without_verdict(results: Results) -> set[str]:
-    """Return the keys of the rows that are not settled or have one seed."""
-    return set().union(*no_verdict(results).values())
