@@ -89,7 +89,10 @@ def _box(rows: pd.DataFrame, methods: list[str], titles: dict[str, str]) -> dict
 
 
 def section_by_method(
-    medians: pd.DataFrame, methods: list[str], titles: dict[str, str]
+    medians: pd.DataFrame,
+    methods: list[str],
+    titles: dict[str, str],
+    score: str = "median PCC",
 ) -> go.Figure:
     """Draw the median PCC over genes: sections down, methods across, one panel a split.
 
@@ -99,6 +102,8 @@ def section_by_method(
         section, method, split, median.
     methods, titles
         Methods in order, and the title of each; those without a score are left out.
+    score
+        What the score is.
     """
     drawn = medians.dropna(subset="median")
     methods = _scored(drawn, methods)
@@ -112,7 +117,7 @@ def section_by_method(
         cells = cells.reindex(columns=methods).sort_index(ascending=False)
         fig.add_heatmap(
             **heat_cells(cells.rename(columns=titles), "{:z.2f}"),
-            hovertemplate="%{y}, %{x}: median PCC %{z:.3f}<extra></extra>",
+            hovertemplate=f"%{{y}}, %{{x}}: {score} %{{z:.3f}}<extra></extra>",
             row=row,
             col=1,
         )
@@ -122,7 +127,7 @@ def section_by_method(
         "colorscale": DIVERGING,
         "cmin": -bound,
         "cmax": bound,
-        "colorbar": {"title": "median PCC", "thickness": 12},
+        "colorbar": {"title": score, "thickness": 12},
     }
     return plain(fig, 100 + height, coloraxis=scale)
 
@@ -143,19 +148,19 @@ def heat_cells(cells: pd.DataFrame, form: str) -> dict[str, object]:
 
 
 def curves(rows: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
-    """Draw the training loss by step relative to the first epoch, one thin line a fold.
+    """Draw the training loss by step relative to the first epoch, one thin line a row and fold.
 
     Parameters
     ----------
     rows
         Table of `compendium.evaluation.comparison.Fitted.curves`.
     titles
-        Method -> title.
+        Key of a row -> title; rows of one title share its colour.
     """
-    rows = rows.assign(method=rows["method"].map(titles))
-    fold = {"color": "method", "line_group": "fold", "color_discrete_sequence": COLOURS}
+    rows = rows.assign(line=rows["method"] + rows["fold"], method=rows["method"].map(titles))
+    line = {"color": "method", "line_group": "line", "color_discrete_sequence": COLOURS}
     along = "step" if "step" in rows else "epoch"
-    fig = px.line(rows, x=along, y="relative", render_mode="svg", **fold)
+    fig = px.line(rows, x=along, y="relative", render_mode="svg", **line)
     hover = f"%{{fullData.name}}, {along} %{{x}}: %{{y:.2f}}<extra></extra>"
     fig.update_traces(line_width=1.2, opacity=0.7, hovertemplate=hover)
     ticks = {"type": "log", "tickvals": [1, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01]}

@@ -1,4 +1,4 @@
 """Chapter 4, augmentation and stain."""
 
-VERSION = 2
+VERSION = 3
 """Raised when the tables or figures of this chapter change."""

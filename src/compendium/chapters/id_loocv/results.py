@@ -8,12 +8,14 @@ import pandas as pd
 from compendium.chapters.id_loocv.attainable import reached
 from compendium.chapters.id_loocv.design import SPLITS
 from compendium.chapters.id_loocv.matched_sets import four_columns, paired, training_sets
+from compendium.data.panels import gene_sets
 from compendium.data.section import Section
 from compendium.data.sources import cohort as catalogued
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import Design, Fitted, Tables, by_seed, criterion, over_seeds
 from compendium.evaluation.depth import depth_oracle
+from compendium.evaluation.gene_sets import by_set
 from compendium.evaluation.penalty_curves import over_genes, penalty_curves
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import (
@@ -41,7 +43,8 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         penalties (see `compendium.evaluation.penalty_curves.over_genes`), matched, paired and
         training_sets (see `four_columns`, `paired` and `training_sets` of matched_sets), tissue
         (mean over seeds), curves (first seed), cost, attainable (synthetic cohorts only), within
-        (PCC within tissue classes, of means over seeds).
+        (PCC within tissue classes, of means over seeds), gene_sets (of the same, see
+        `compendium.evaluation.gene_sets.by_set`).
     Facts
         depth (median UMI total of each section), gene (of the tissue map).
     """
@@ -53,6 +56,7 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
     )
     jobs = [job for job in fits.jobs if job[1].split.rule == SPLITS[0]]
     averaged = fits.averaged
+    runs = [run for _, run in averaged.jobs]
     tissue, gene = _tissue(design, averaged, sections)
     found = {
         "scores": scores[list(KEPT)],
@@ -66,7 +70,8 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         "cost": fits.cost(("row", "split")),
         "attainable": _attainable(design.cohort, first),
         "seeds": by_seed(every),
-        "within": within_class([run for _, run in averaged.jobs], averaged.records, sections),
+        "within": within_class(runs, averaged.records, sections),
+        "gene_sets": by_set(runs, averaged.records, sections, gene_sets()),
     }
     depth = {s.name: float(np.median(np.asarray(s.counts.sum(axis=1)))) for s in sections}
     return found, {"depth": depth, "gene": gene}
