@@ -66,9 +66,9 @@ def test_total_is_error_and_quarter_of_zinb_and_half_of_distillation(monkeypatch
     monkeypatch.setattr(method, "views_of", lambda image, batch: views)
     terms = method.losses(batch)
     edges = nearest(batch.grid, 4, "Grid")
-    state = method.state(batch.image, batch, edges)
+    state = method.state_of(batch.image, batch, edges)
     parameters = zinb_parameters(*(output(state) for output in method.counts.outputs))
-    shown = [method.state(view, batch, edges) for view in views]
+    shown = [method.state_of(view, batch, edges) for view in views]
     weight = torch.cat([method.coefficient(each) for each in shown], dim=1).softmax(dim=1)
     mixed = sum(weight[:, v : v + 1] * method.head(each) for v, each in enumerate(shown))
     assert list(terms) == ["mean squared error", "count likelihood", "distillation"]
@@ -135,7 +135,7 @@ def test_switches_leave_terms_and_parts_out():
     assert list(method.losses(batch)) == ["mean squared error"]
     assert method.counts is None and method.coefficient is None
     method = build(nb=True, dropout=0.0)
-    state = method.state(batch.image, batch, nearest(batch.grid, 4, "Grid"))
+    state = method.state_of(batch.image, batch, nearest(batch.grid, 4, "Grid"))
     torch.testing.assert_close(
         method.losses(batch)["count likelihood"],
         0.25 * nb_log_odds(batch.counts, *(output(state) for output in method.counts.outputs)),
@@ -303,7 +303,7 @@ def test_on_frozen_features_views_are_drawn_out_of_the_bank_without_repetition()
     torch.manual_seed(3)
     states = torch.stack(
         [
-            method.state(view, batch, nearest(batch.grid, 4, "Grid"))
+            method.state_of(view, batch, nearest(batch.grid, 4, "Grid"))
             for view in method.views_of(batch.image, batch)
         ]
     )

@@ -58,6 +58,8 @@ def test_loss_mean_and_variance_are_the_published_ones(reference):
         method.losses(batch)["negative binomial"], reference["keras_total"], rtol=1e-5, atol=1e-5
     )
     torch.testing.assert_close(method(batch), reference["mean_pred"].float(), rtol=1e-5, atol=1e-6)
+    mean, dispersion = method(batch), method.dispersion(batch)
+    torch.testing.assert_close(method.variance(batch), mean + mean**2 / dispersion)
     torch.testing.assert_close(
         method.variance(batch),
         reference["n"] * (1 - reference["p"]) / reference["p"] ** 2,

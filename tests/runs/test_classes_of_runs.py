@@ -1,4 +1,4 @@
-"""Class probabilities in the record of a run of a method that classifies."""
+"""What the record of a run holds beside predictions: class probabilities, dispersion of counts."""
 
 from dataclasses import replace
 
@@ -71,3 +71,22 @@ def test_several_fits_answer_with_their_mean(home):
     np.testing.assert_allclose(
         store.read(record.folder).probabilities["S3"], np.mean(fits, axis=0), rtol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "has"),
+    [
+        ("stimage", {}, True),
+        ("hist2st", {}, True),
+        ("hist2st", {"nb": True}, True),
+        ("hist2st", {"zinb": 0.0}, False),
+        ("ridge", {}, False),
+    ],
+)
+def test_a_likelihood_of_counts_leaves_its_dispersion(home, method, words, has):
+    record = run_once(smoke(method, **words), SECTIONS, "cpu")
+    found = store.read(record.folder).dispersion
+    assert list(found) == (["S3"] if has else [])
+    if has:
+        assert found["S3"].dtype == np.float16 and found["S3"].shape == (24, 12)
+        assert (found["S3"] > 0).all() and np.isfinite(found["S3"]).all()

@@ -93,14 +93,16 @@ def nb_log_odds(counts: Expression, r: Expression, p: Expression) -> Loss:
 
     The result is summed over genes and averaged over spots: Hist2ST's option.
     """
-    x, failures, odds = double(integer_counts(counts)), double(r).clamp(max=20).exp(), double(p)
+    x, number, odds = double(integer_counts(counts)), failures(double(r)), double(p)
     likelihood = (
-        torch.lgamma(failures + x)
-        - torch.lgamma(failures)
-        + odds * x
-        - F.softplus(odds) * (x + failures)
+        torch.lgamma(number + x) - torch.lgamma(number) + odds * x - F.softplus(odds) * (x + number)
     )
     return -likelihood.sum(dim=1).mean().float()
+
+
+def failures(r: Values) -> Values:
+    """Return exp(r), the number of failures of an NB, finite."""
+    return r.clamp(max=20).exp()
 
 
 def nb_total_probability(y: Values, n: Values, p: Values) -> Values:

@@ -15,7 +15,7 @@ from compendium.errors import BadInput
 from compendium.methods import hist2st_layers as parts
 from compendium.methods.graph import PRUNING, Graph
 from compendium.methods.hist2st import TRAINING
-from compendium.methods.layers import ActivationCheckpoint, Batch, Expression, ModelSpec, State
+from compendium.methods.layers import ActivationCheckpoint, Batch, ModelSpec, State
 from compendium.methods.registry import Recipe, choice, register
 
 SLOPE = 0.2  # of the leaky ReLU
@@ -89,10 +89,6 @@ class GAT(parts.GraphMethod):
                 x = layer(x, graph)
                 states.append(x)
         return self.jump(states)
-
-    def forward(self, batch: Batch) -> Expression:
-        """Predict all spots of one section at once."""
-        return self.head(self.state(batch))
 
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Return the mean squared error and the likelihood of counts."""

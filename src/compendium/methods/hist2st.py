@@ -113,8 +113,13 @@ class Hist2ST(parts.GraphMethod):
             return parts.FeatureTokens(spec.features, config)
         return PatchMixer(spec.tile_px, config)
 
-    def state(self, image: Tensor, batch: Batch, graph: Graph) -> State:
-        """Return the state of each spot before the heads; the image may be a view of the batch."""
+    def state(self, batch: Batch) -> State:
+        """Return the state of each spot before the heads."""
+        image, graph = self.inputs(batch)
+        return self.state_of(image, batch, graph)
+
+    def state_of(self, image: Tensor, batch: Batch, graph: Graph) -> State:
+        """Return the same of an image that may be a view of the batch."""
         x = self.tokens(image) + self.position(batch.grid)
         for block in self.blocks:
             x = block(x)
@@ -129,19 +134,14 @@ class Hist2ST(parts.GraphMethod):
         image = batch.image.transpose(2, 3) if self.transposed else batch.image
         return image, self.neighbours(batch)
 
-    def forward(self, batch: Batch) -> Expression:
-        """Predict all spots of one section at once."""
-        image, graph = self.inputs(batch)
-        return self.head(self.state(image, batch, graph))
-
     def losses(self, batch: Batch) -> dict[str, Loss]:
         """Return squared error, likelihood of counts, and in training the distillation."""
         image, graph = self.inputs(batch)
-        state = self.state(image, batch, graph)
+        state = self.state_of(image, batch, graph)
         predicted = self.head(state)
         terms = self.supervised(predicted, state, batch)
         if self.coefficient and self.training:
-            states = [self.state(view, batch, graph) for view in self.views_of(image, batch)]
+            states = [self.state_of(view, batch, graph) for view in self.views_of(image, batch)]
             distilled = F.mse_loss(self.mixed(torch.stack(states)), predicted)
             terms["distillation"] = self.config.distill * distilled
         return terms | self.further_losses(state, batch)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from compendium.errors import BadInput
-from compendium.methods.count_losses import nb_log_odds, zinb, zinb_parameters
+from compendium.methods.count_losses import failures, nb_log_odds, zinb, zinb_parameters
 from compendium.methods.graph import METRICS, PRUNING, Graph, nearest
 from compendium.methods.layers import (
     ActivationCheckpoint,
@@ -84,12 +84,25 @@ class GraphMethod(Method):
         self.config, width = config, config.width
         self.jump = Jump(width)
         self.counts = CountHead(width, spec.genes, nb) if config.zinb else None
+        self.has_likelihood = self.counts is not None
         self.coefficient = None
         if distilled:
             layers = nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
             self.coefficient = nn.Sequential(*layers)
         self.head = gene_head(width, spec.genes)
         start_at_mean(self.head, self.counts, spec)
+
+    def state(self, batch: Batch) -> State:
+        """Return the state of each spot before the heads."""
+        raise NotImplementedError
+
+    def forward(self, batch: Batch) -> Expression:
+        """Predict all spots of one section at once."""
+        return self.head(self.state(batch))
+
+    def dispersion(self, batch: Batch) -> Expression:
+        """Predict the dispersion of the likelihood."""
+        return self.counts.dispersion(self.state(batch))
 
     def neighbours(self, batch: Batch) -> Graph:
         """Connect the spots of a section."""
@@ -238,10 +251,19 @@ class CountHead(nn.Module):
     def loss(self, state: State, batch: Batch) -> Loss:
         """Return -log-likelihood of the batch's counts."""
         with full_precision(state):
-            values = [output(state.float()) for output in self.outputs]
+            values = self._values(state)
             if self.nb:
                 return nb_log_odds(batch.counts, *values)
             return zinb(batch.counts, *zinb_parameters(*values), batch.size)
+
+    def dispersion(self, state: State) -> Expression:
+        """Return the dispersion of the ZINB, or the number of failures of the NB."""
+        with full_precision(state):
+            values = self._values(state)
+            return failures(values[0]) if self.nb else zinb_parameters(*values)[1]
+
+    def _values(self, state: State) -> list[Expression]:
+        return [output(state.float()) for output in self.outputs]
 
 
 def start_at_mean(head: nn.Sequential, counts: CountHead | None, spec: ModelSpec) -> None:

@@ -79,6 +79,8 @@ class Method(nn.Module):
 
     per_spot_buffers: tuple[str, ...] = ()
     """Buffers that hold one row of each training spot."""
+    has_likelihood = False
+    """Whether a likelihood of counts is trained, so that `dispersion` can be asked for."""
 
     def forward(self, batch: Batch) -> Expression:
         """Predict expression on the method's own target."""
@@ -100,6 +102,10 @@ class Method(nn.Module):
     def predict(self, batch: Batch) -> Expression:
         """Predict at test; a method that averages views overrides it."""
         return self(batch)
+
+    def dispersion(self, batch: Batch) -> Expression:
+        """Predict the dispersion of the count likelihood; variance = mean + mean^2 / dispersion."""
+        raise TypeError(f"{type(self).__name__} has no likelihood of counts")
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
         """Give per-spot buffers as many rows as were stored; no other size gives way."""

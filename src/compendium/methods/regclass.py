@@ -80,8 +80,7 @@ class Regclass(Hist2ST):
 
     def classify(self, batch: Batch) -> Float[Tensor, "spot class"]:
         """Return the probability of each class."""
-        image, graph = self.inputs(batch)
-        return self.classifier(self.state(image, batch, graph)).softmax(dim=1)
+        return self.classifier(self.state(batch)).softmax(dim=1)
 
 
 def cross_entropy(

@@ -59,6 +59,8 @@ class STimage(Method):
     Tan et al., bioRxiv 2023, Methods.
     """
 
+    has_likelihood = True
+
     def __init__(self, spec: ModelSpec, config: STimageConfig):
         super().__init__()
         if spec.target in SIGNED:
@@ -98,6 +100,10 @@ class STimage(Method):
         """Predict the mean, or ln(1 + scale x mean) on a target of rates."""
         mean = nb_mean(*self.nb_parameters(batch))
         return mean if self.scale is None else torch.log1p(self.scale * mean)
+
+    def dispersion(self, batch: Batch) -> Expression:
+        """Predict n."""
+        return self.nb_parameters(batch)[0]
 
     def variance(self, batch: Batch) -> Expression:
         """Return n (1 - p) / p^2, the variance of the target or of counts at 10,000 molecules."""

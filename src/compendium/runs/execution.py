@@ -295,9 +295,17 @@ def _predicted(
     values = {"predictions": {s.name: predict(run, method, s, device) for s in test}}
     if classify := getattr(method, "classify", None):
         values["probabilities"] = {s.name: predict(run, method, s, device, classify) for s in test}
+    if method.has_likelihood:
+        dispersion = {s.name: predict(run, method, s, device, method.dispersion) for s in test}
+        values["dispersion"] = {name: _as_float16(each) for name, each in dispersion.items()}
     rows = {section.name: rows_predicted(run, section) for section in test}
     values["rows"] = {name: spots for name, spots in rows.items() if spots is not None}
     return values
+
+
+def _as_float16(values: np.ndarray) -> np.ndarray:
+    """Values at half precision, kept within its range."""
+    return np.minimum(values, np.finfo(np.float16).max).astype(np.float16)
 
 
 def _training_facts(prepared: RunInputs, fitted: Fitted) -> dict:

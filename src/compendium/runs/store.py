@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, Int64, Shaped
+from jaxtyping import Float16, Float32, Int64, Shaped
 
 from compendium import storage as disk
 from compendium.data.section import Section
@@ -36,6 +36,7 @@ GROUPS = {
     "section": "predictions",
     "spread": "spread",
     "class": "probabilities",
+    "dispersion": "dispersion",
     "rows": "rows",
     "target": "fitted_target",
 }
@@ -62,6 +63,8 @@ class Record:
         Standard deviation over the fits of a run of several.
     probabilities
         Probability of each of facts["classes"], if the method classifies.
+    dispersion
+        Dispersion of the count likelihood, if the method has one.
     rows
         Spot of each row, of sections of which not every spot was predicted once.
     fitted_target
@@ -76,6 +79,7 @@ class Record:
     predictions: dict[str, Float32[np.ndarray, "spot gene"]]
     spread: dict[str, Float32[np.ndarray, "spot gene"]] = field(default_factory=dict)
     probabilities: dict[str, Float32[np.ndarray, "spot class"]] = field(default_factory=dict)
+    dispersion: dict[str, Float16[np.ndarray, "spot gene"]] = field(default_factory=dict)
     rows: dict[str, Int64[np.ndarray, "row"]] = field(default_factory=dict)
     fitted_target: dict[str, np.ndarray] = field(default_factory=dict)
     scores: "DataFrame | None" = None
