@@ -54,6 +54,8 @@ class Design:
         What pages print of the design, as JSON has it: titles of rows, roles of sections.
     predicted
         Groups whose predictions are published; of others only scores, loss and cost are.
+    weighed
+        Group of which weights are published (see compendium.book.run.weights); "" for none.
     """
 
     cohort: str
@@ -62,6 +64,7 @@ class Design:
     protocol: str
     facts: Mapping[str, object] = field(default_factory=dict)
     predicted: Collection[str] = ()
+    weighed: str = ""
 
     def table(self) -> pd.DataFrame:
         """Return one row a group, row and split.

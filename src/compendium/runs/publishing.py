@@ -18,6 +18,7 @@ from compendium.runs.published import (
     PREDICTIONS,
     SCORES,
     UNREADABLE,
+    WEIGHTS,
     checksum_of,
     genes_file,
     stated,
@@ -130,6 +131,8 @@ def write(
         if arrays := _published_arrays(runs[0], records, predicted):
             _write_arrays(aside / PREDICTIONS, arrays)
         facts["files"] = {path.name: disk.sha256(path) for path in sorted(aside.iterdir())}
+        if (weights := target / WEIGHTS).exists():
+            shutil.copy(weights, aside)  # it has a checksum of its own
         text = json.dumps(store.checksummed(facts), sort_keys=True, separators=(",", ":"))
         (aside / FACTS).write_text(text + "\n", encoding="utf-8")
 

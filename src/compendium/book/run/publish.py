@@ -11,13 +11,13 @@ import pandas as pd
 
 from compendium import storage as disk
 from compendium.book.notebook import profiles, tables
-from compendium.book.run import chapters
+from compendium.book.run import chapters, weights
 from compendium.book.run.plan import planned
 from compendium.data.prepare import open_sections
 from compendium.data.section import Section
 from compendium.errors import BadInput
 from compendium.evaluation import results
-from compendium.evaluation.comparison import Design
+from compendium.evaluation.comparison import Design, Fitted
 from compendium.evaluation.results import Results
 from compendium.evaluation.scores import COLUMNS, TITLES, scores
 from compendium.runs import Run, published, publishing, store
@@ -35,6 +35,8 @@ class Report:
     ----------
     added
         Folders of published runs that were written, below data/reference/runs.
+    weights
+        Files of weights that were written, below data/reference/runs.
     kept, unfinished, removed
         Number of published runs that were there already, that lack seeds, and that no chapter of
         the profile plans any more.
@@ -45,6 +47,7 @@ class Report:
     """
 
     added: list[str]
+    weights: list[str]
     kept: int
     unfinished: int
     removed: int
@@ -132,10 +135,10 @@ def publish(profile: str, names: Sequence[str] | None = None) -> Report:
     chosen = names or [name for name in every if tables.is_computed(profile, name)]
     usual = {name: chapters.usual(name, profile) for name in chosen}
     made = tables.to_publish(profile, usual)
-    planned_runs = list(by_seeds(planned(name, profile) for name in names or every))
+    designs = [planned(name, profile) for name in names or every]
     with disk.alone(reference), disk.atomic_folder(reference) as aside:
         shutil.copytree(reference, aside, dirs_exist_ok=True)
-        report = _write(aside, profile, planned_runs, made, remove=not names)
+        report = _write(aside, profile, designs, made, remove=not names)
         if report.megabytes > LIMIT_MB:
             raise BadInput(
                 f"{reference} would take {report.megabytes:.1f} MB with these runs, and at most"
@@ -174,13 +177,14 @@ def _stored(run: Run, sections: Sequence[Section]) -> Record | None:
 def _write(
     reference: Path,
     profile: str,
-    planned_runs: Sequence[Seeds],
+    designs: Sequence[Design],
     made: Mapping[str, Results],
     *,
     remove: bool,
 ) -> Report:
     """Write everything into a copy of data/reference."""
     root, added, kept, unfinished = reference / published.RUNS, [], 0, 0
+    planned_runs = list(by_seeds(designs))
     for each in planned_runs:
         target = root / each.folder
         if each.are_in(root):
@@ -194,7 +198,19 @@ def _write(
     planned_folders = {root / each.folder for each in planned_runs}
     removed = publishing.remove_others(root, profile, planned_folders) if remove else 0
     publishing.remove_unused_genes(root)
+    weighed = [path for design in designs if design.weighed for path in _weights(root, design)]
     for name, of_chapter in made.items():
         results.write(reference / profile / name, of_chapter)
     size = sum(path.stat().st_size for path in reference.rglob("*") if path.is_file())
-    return Report(added, kept, unfinished, removed, list(made), size / 1e6)
+    files = [path.relative_to(root).as_posix() for path in weighed]
+    return Report(added, files, kept, unfinished, removed, list(made), size / 1e6)
+
+
+def _weights(root: Path, design: Design) -> list[Path]:
+    """Write the weights of a design; none before all of its fits are finished."""
+    sections = open_sections(design.cohort, [section.name for section in design.sections])
+    jobs = design.groups[design.weighed]
+    records = [_stored(run, sections) or published.find(run, sections) for _, run in jobs]
+    found = [record for record in records if record]
+    whole = len(found) == len(jobs)
+    return weights.publish(root, design, Fitted(jobs, found), sections) if whole else []
