@@ -114,8 +114,8 @@ def write(path: Path, fitted: Trained, **facts: str) -> None:
     """Write weights and what a prediction needs beside them.
 
     Matrices are written in as many bits as the method says (`Method.weight_bits`), which changes a
-    PCC by 0.003 at most; vectors, and what the method names `exact`, as they are. Parts
-    of the method that prediction does without are left out.
+    PCC of published fits by 0.003 at most; vectors, and what the method names `exact`, as they are.
+    Parts of the method that prediction does without are left out.
 
     Parameters
     ----------
