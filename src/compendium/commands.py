@@ -230,7 +230,8 @@ def publish(options: Namespace) -> None:
     from compendium.book.run.publish import LIMIT_MB, publish
 
     report = publish(options.profile, options.chapters)
-    print(*report.added, sep="\n", end="\n" * bool(report.added))
+    written = [*report.added, *report.weights]
+    print(*written, sep="\n", end="\n" * bool(written))
     print(
         f"{len(report.added)} published runs added, {report.kept} there already,"
         f" {report.unfinished} not finished, {report.removed} removed that no chapter plans;"

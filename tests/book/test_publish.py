@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +20,9 @@ from compendium.errors import BadInput
 from compendium.evaluation import comparison
 from compendium.evaluation.comparison import compute
 from compendium.evaluation.results import differences
-from compendium.evaluation.scores import scores
+from compendium.evaluation.scores import TITLES, scores
 from compendium.runs import execute, published, store
+from compendium.runs.publishing import has_predictions
 from compendium.runs.study.progress import Progress
 from conftest import tiny_section
 
@@ -198,6 +201,44 @@ def test_runs_without_published_predictions_refuse_to_give_any(checkout, monkeyp
     for use in (dict, lambda known: known[runs[0].split.test[0]]):
         with pytest.raises(BadInput, match="COMPENDIUM_PUBLISHED=no"):
             use(record.predictions)
+
+
+def test_of_matched_sets_the_scores_that_pages_print_are_published(checkout, monkeypatch, tmp_path):
+    runs = [run for _, run in plan(monkeypatch).groups["matched"]][:1]
+    before = scores(runs, execute(runs, SECTIONS, device="cpu"), SECTIONS)
+    publishing.publish("tiny")
+    elsewhere(monkeypatch, tmp_path)
+    after = scores(runs, execute(runs, SECTIONS, device="cpu"), SECTIONS)
+    assert list(after) == list(before) and (after.dtypes[list(TITLES)] == "float32").all()
+    np.testing.assert_allclose(after[list(TITLES)], before[list(TITLES)], atol=0.008)
+    assert before["rmse"].notna().all() and after["rmse"].isna().all()
+
+
+def test_predictions_are_of_the_groups_that_a_chapter_names(checkout, monkeypatch, tmp_path):
+    design = plan(monkeypatch, methods=("mean", "permuted", "stnet"))
+    plain = replace(design, predicted=())
+    fits = execute(runs_of(design), SECTIONS, device="cpu")
+
+    def predicted(report) -> set[str]:
+        return {each for each in report.added if has_predictions(checkout / "runs" / each)}
+
+    def folders(runs) -> set[str]:
+        return {published.folder(Path(), run, SECTIONS).as_posix() for run in runs}
+
+    named = [run for _, run in design.groups["fits"]]
+    monkeypatch.setattr(publishing, "planned", lambda name, profile: plain)
+    assert predicted(first := publishing.publish("tiny")) == set() and first.unfinished == 0
+    monkeypatch.setattr(publishing, "planned", lambda name, profile: design)
+    assert predicted(again := publishing.publish("tiny")) == set(again.added) == folders(named)
+    seeds = plan(monkeypatch, methods=("mean", "permuted", "stnet"), seeds=3)
+    more = [run for key, run in seeds.groups["fits"] if key == "stnet"]
+    execute(more, SECTIONS, device="cpu")
+    monkeypatch.setattr(publishing, "planned", lambda name, profile: replace(seeds, predicted=()))
+    assert predicted(publishing.publish("tiny")) == folders(more), "they are not stripped of them"
+    name, run = named[0].split.test[0], named[0]
+    elsewhere(monkeypatch, tmp_path)
+    (record,) = execute([run], SECTIONS, device="cpu")
+    np.testing.assert_allclose(record.predictions[name], fits[0].predictions[name], rtol=1e-6)
 
 
 def test_runs_that_no_chapter_plans_are_removed_with_their_genes(checkout, monkeypatch):

@@ -52,6 +52,16 @@ def test_what_is_written_is_read(tmp_path):
     assert list(again.facts["titles"]) == ["b", "a"], "an order that was given stays"
 
 
+def test_numbers_of_single_genes_have_four_decimals_and_others_are_as_they_were(tmp_path):
+    table = pd.DataFrame({"gene": ["A", "B"], "pcc": [0.123456, np.nan], "spots": [7, 8]})
+    tables = {"scores": table, "medians": table.drop(columns="gene")}
+    write(tmp_path / "kept", Results(tables, {}))
+    again = read(tmp_path / "kept")
+    assert again["scores"]["pcc"].tolist()[0] == np.float32(0.1235)
+    assert again["medians"]["pcc"].tolist()[0] == np.float32(0.123456)
+    assert np.isnan(again["scores"]["pcc"][1]) and again["scores"]["spots"].tolist() == [7, 8]
+
+
 def test_it_is_written_again_bit_for_bit(tmp_path):
     write(tmp_path / "one", found())
     write(tmp_path / "two", read(tmp_path / "one"))

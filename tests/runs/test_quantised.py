@@ -6,28 +6,35 @@ import pytest
 from compendium.evaluation.scores import pcc
 from compendium.runs.quantised import coded, joined, planes, quantised
 
-SPOTS, GENES = 187, 2000
+GENES = 2000
 
 
-def drawn(kind: str, rng: np.random.Generator) -> np.ndarray:
-    """Predictions of a section, with as few spots as the smallest imaged one."""
-    smooth = rng.normal(size=(SPOTS, 5)) @ rng.normal(size=(5, GENES))
+def drawn(kind: str, spots: int, rng: np.random.Generator) -> np.ndarray:
+    """Predictions of a section."""
+    smooth = rng.normal(size=(spots, 5)) @ rng.normal(size=(5, GENES))
     return {
-        "normal": rng.normal(size=(SPOTS, GENES)),
+        "normal": rng.normal(size=(spots, GENES)),
         "smooth": 100 + 1e-3 * smooth,
-        "heavy tails": rng.lognormal(sigma=1.5, size=(SPOTS, GENES)),
-        "counts": rng.negative_binomial(1, 0.05, (SPOTS, GENES)).astype(float),
+        "heavy tails": rng.lognormal(sigma=1.5, size=(spots, GENES)),
+        "counts": rng.negative_binomial(1, 0.05, (spots, GENES)).astype(float),
     }[kind].astype(np.float32)
 
 
+@pytest.mark.parametrize("spots", [60, 187, 700, 3000])
 @pytest.mark.parametrize("kind", ["normal", "smooth", "heavy tails", "counts"])
-def test_no_pcc_moves_by_above_3_thousandths(kind):
+def test_no_pcc_moves_by_above_3_thousandths(kind, spots):
     rng = np.random.default_rng(0)
-    predicted = drawn(kind, rng)
+    predicted = drawn(kind, spots, rng)
     own = (predicted - predicted.mean(axis=0)) / predicted.std(axis=0)
     measured = rng.normal(size=predicted.shape) + rng.uniform(0, 2, GENES) * own
     moved = pcc(quantised(predicted).values, measured) - pcc(predicted, measured)
     assert np.abs(moved).max() <= 0.003
+
+
+@pytest.mark.parametrize(("spots", "steps"), [(150, 36), (600, 18), (15000, 3.6)])
+def test_more_spots_take_fewer_steps(spots, steps):
+    predicted = np.random.default_rng(0).normal(size=(spots, 3)).astype(np.float32)
+    np.testing.assert_allclose(predicted.std(axis=0) / quantised(predicted).step, steps, rtol=1e-5)
 
 
 def test_a_constant_gene_stays_constant_and_any_other_varies():

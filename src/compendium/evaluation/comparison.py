@@ -52,6 +52,10 @@ class Design:
         The protocol as a page names it.
     facts
         What pages print of the design, as JSON has it: titles of rows, roles of sections.
+    predicted
+        Groups whose predictions are published; of others only scores, loss and cost are.
+    weighed
+        Group of which weights are published (see compendium.book.run.weights); "" for none.
     """
 
     cohort: str
@@ -59,6 +63,8 @@ class Design:
     groups: Mapping[str, Sequence[Job]]
     protocol: str
     facts: Mapping[str, object] = field(default_factory=dict)
+    predicted: Collection[str] = ()
+    weighed: str = ""
 
     def table(self) -> pd.DataFrame:
         """Return one row a group, row and split.

@@ -17,6 +17,8 @@ FACTS = "facts.json"
 TOLERANCE = 0.1
 """Largest `Difference.share` expected on another CPU or with other threads, where rounding differs
 and training amplifies it (0.02 measured for chapter 3, one thread against two)."""
+DECIMALS = 4
+"""Of numbers in a table with a line for each gene, which then takes a third of the room."""
 TIMED = ("seconds", "relative")
 """Columns that depend on how busy the machine was; tables are compared without them."""
 
@@ -42,14 +44,22 @@ class Results:
 
 
 def write(folder: Path, results: Results) -> None:
-    """Write tables (in single precision) and facts, all or nothing."""
+    """Write tables and facts, all or nothing.
+
+    Numbers are in single precision; in tables with a column `gene` they are rounded to 4 decimals.
+    """
     with atomic_folder(folder) as aside:
         for name, table in results.tables.items():
-            single = table.astype(dict.fromkeys(table.select_dtypes("float64"), "float32"))
-            single.to_parquet(aside / f"{name}.parquet", index=False, compression="zstd")
+            _single(table).to_parquet(aside / f"{name}.parquet", index=False, compression="zstd")
         checksums = {name: sha256(aside / f"{name}.parquet") for name in results.tables}
         text = json.dumps(dict(results.facts) | {"tables": checksums}, indent=1, allow_nan=False)
         (aside / FACTS).write_text(text + "\n", encoding="utf-8")
+
+
+def _single(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as it is written."""
+    single = table.astype(dict.fromkeys(table.select_dtypes("float64"), "float32"))
+    return single.round(DECIMALS) if "gene" in single else single
 
 
 def read(folder: Path) -> Results:

@@ -77,6 +77,9 @@ class BLEEP(Method):
     """
 
     per_spot_buffers = ("keys", "measured")
+    training_only = ("of_expression",)
+    weight_bits = 16
+    exact = ("of_image", "keys")  # rounded to 16 bits, some tiles take another neighbour
 
     def __init__(self, spec: ModelSpec, config: BLEEPConfig):
         super().__init__()

@@ -81,6 +81,12 @@ class Method(nn.Module):
     """Buffers that hold one row of each training spot."""
     has_likelihood = False
     """Whether a likelihood of counts is trained, so that `dispersion` can be asked for."""
+    training_only: tuple[str, ...] = ()
+    """Parts that prediction does without; published weights lack them."""
+    weight_bits: int = 8
+    """Bits in which published weights have each value of a matrix: 8 or 16."""
+    exact: tuple[str, ...] = ()
+    """Parts whose published weights are in single precision all the same."""
 
     def forward(self, batch: Batch) -> Expression:
         """Predict expression on the method's own target."""

@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING
 
 from compendium.data.export import to_anndata
 from compendium.data.section import Section
-from compendium.data.splits import Split
 from compendium.data.targets.transforms import REGISTRY
 from compendium.errors import BadInput
 from compendium.runs import store
-from compendium.runs.run import Run
+from compendium.runs.run import Run, restored
 from compendium.storage import home
 
 if TYPE_CHECKING:
@@ -82,11 +81,7 @@ def provenance(record: store.Record) -> dict[str, str]:
 def _run(record: store.Record) -> Run:
     """The run as it was planned."""
     try:
-        stored = record.facts["run"]
-        parts = stored["split"].items()
-        split = {name: tuple(part) if isinstance(part, list) else part for name, part in parts}
-        model = tuple(map(tuple, stored["model"]))
-        return Run(**stored | {"split": Split(**split), "model": model})
+        return restored(record.facts["run"])
     except (TypeError, KeyError) as error:
         raise BadInput(
             f"run {record.id} was planned by another version of compendium, whose parameters this"

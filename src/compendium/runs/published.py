@@ -3,6 +3,7 @@
 COHORT/METHOD/SPLIT/ID/runs.json        facts of the run with each of its seeds, with a checksum
 COHORT/METHOD/SPLIT/ID/scores.npz       scores of each seed, section and gene, as integers
 COHORT/METHOD/SPLIT/ID/predictions.npz  mean over the seeds, as integers
+COHORT/METHOD/SPLIT/ID/weights.safetensors  of the first seed (see compendium.runs.weights)
 COHORT/genes/CHECKSUM.tsv.xz            the genes of some runs, each list once
 
 ID is the identity of the run with seed 0. The folder is written when all seeds are finished.
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 RUNS, FACTS, SCORES, PREDICTIONS = "runs", "runs.json", "scores.npz", "predictions.npz"
+WEIGHTS = "weights.safetensors"
 IGNORED = ("COMPENDIUM_PUBLISHED", "no")
 """Environment variable, and its value with which published runs are fitted again."""
 UNREADABLE = (ValueError, LookupError, TypeError, EOFError, OSError)

@@ -2,7 +2,6 @@
 
 import json
 import lzma
-import math
 import shutil
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from compendium.runs.published import (
     PREDICTIONS,
     SCORES,
     UNREADABLE,
+    WEIGHTS,
     checksum_of,
     genes_file,
     stated,
@@ -31,10 +31,6 @@ from compendium.runs.store import Record
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-PREDICTED = {"section-out": 1, "patient-out": math.inf}
-"""Split rule -> number of sections that a fold may test for its predictions to be published.
-
-Those of permuted-image controls are not."""
 LEFT_OUT = ("curve", "published", store.CHECKSUM, "predictions_sha256")
 """Facts of a record that are not published, or in another form."""
 DIGITS = 5
@@ -48,6 +44,15 @@ def seeds(target: Path) -> list[int]:
     except UNREADABLE:
         return []
     return [int(seed) for seed in facts["seeds"]] if facts["scored"] == versions.SCORES else []
+
+
+def has_predictions(target: Path) -> bool:
+    """Return whether a folder holds predictions; probabilities of classes alone are none."""
+    try:
+        with zipfile.ZipFile(target / PREDICTIONS) as packed:
+            return any(name.startswith("section ") for name in packed.namelist())
+    except UNREADABLE:
+        return False
 
 
 def remove_others(root: Path, profile: str, planned: Collection[Path]) -> int:
@@ -89,7 +94,13 @@ def remove_unused_genes(root: Path) -> None:
 
 
 def write(
-    target: Path, runs: Sequence[Run], records: Sequence[Record], scores: "DataFrame", profile: str
+    target: Path,
+    runs: Sequence[Run],
+    records: Sequence[Record],
+    scores: "DataFrame",
+    profile: str,
+    *,
+    predicted: bool,
 ) -> None:
     """Publish runs that differ in their seed alone.
 
@@ -103,6 +114,8 @@ def write(
         Table of `compendium.evaluation.scores.scores` of these runs.
     profile
         Profile whose chapters plan them.
+    predicted
+        Whether their predictions are published.
     """
     by_gene = _columns_by_gene(scores)
     listed = {run.seed: _list(scores[scores["seed"] == run.seed], by_gene) for run in runs}
@@ -115,9 +128,11 @@ def write(
     facts["scores"], arrays = _packed(scores, every, by_gene, bits)
     with disk.atomic_folder(target) as aside:
         _write_arrays(aside / SCORES, arrays)
-        if arrays := _published_arrays(runs[0], records):
+        if arrays := _published_arrays(runs[0], records, predicted):
             _write_arrays(aside / PREDICTIONS, arrays)
         facts["files"] = {path.name: disk.sha256(path) for path in sorted(aside.iterdir())}
+        if (weights := target / WEIGHTS).exists():
+            shutil.copy(weights, aside)  # it has a checksum of its own
         text = json.dumps(store.checksummed(facts), sort_keys=True, separators=(",", ":"))
         (aside / FACTS).write_text(text + "\n", encoding="utf-8")
 
@@ -215,12 +230,12 @@ def _curve(curve: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     return {name: [float(f"{row[name]:.{DIGITS}g}") for row in curve] for name in terms}
 
 
-def _published_arrays(run: Run, records: Sequence[Record]) -> dict[str, np.ndarray]:
+def _published_arrays(
+    run: Run, records: Sequence[Record], predicted: bool
+) -> dict[str, np.ndarray]:
     """Arrays of the mean over seeds, by their name in the file."""
     groups = [] if run.split.match else ["class"]
-    alone = len(run.split.test) <= PREDICTED.get(run.split.rule, 0)
-    if alone and not run.permute:
-        groups += ["section", "spread"]
+    groups += ["section", "spread"] if predicted else []
     arrays = dict(_quantised_means(groups, records))
     rows = records[0].rows.items() if arrays else ()
     return arrays | {f"rows {name}": values for name, values in rows}

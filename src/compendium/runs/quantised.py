@@ -6,8 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, Integer, UInt8, UInt16
 
-STEPS_PER_SD = 36
-"""A step of a 36th of a gene's standard deviation moves a PCC over 150 spots by 0.003 at most."""
+STEPS_PER_SD, SPOTS = 36, 150
+"""A step of a 36th of a gene's standard deviation moves a PCC over 150 spots by 0.003 at most.
+
+Rounding to S steps moves a PCC over n spots by a number of standard deviation 1 / (S sqrt(12 n)),
+so that over n spots 36 sqrt(150 / n) steps are as good."""
 BITS = 9
 """A correlation is kept to 2^-9, hence within 0.001; another number within a 1,000th of it."""
 BITS_OF_DRAWS = 6
@@ -41,7 +44,8 @@ def quantised(values: Float[np.ndarray, "spot gene"]) -> Quantised:
     low = values.min(axis=0).astype(np.float32)
     above = values.astype(np.float64) - low
     varies = np.ptp(values, axis=0) > 0
-    step = np.where(varies, above.std(axis=0) / STEPS_PER_SD, 0).astype(np.float32)
+    steps = STEPS_PER_SD * np.sqrt(SPOTS / len(values))
+    step = np.where(varies, above.std(axis=0) / steps, 0).astype(np.float32)
     codes = np.divide(above, step, out=np.zeros_like(above), where=step > 0)
     return Quantised(np.rint(codes).astype(np.uint16), low, step)
 

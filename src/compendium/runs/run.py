@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Annotated, Any, Literal, get_type_hints
@@ -195,6 +196,20 @@ class Run:
         if self.target == "sct":
             facts["corrected"] = {s.name: seurat.checksum(s) for s in sections}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def restored(stored: Mapping[str, Any]) -> Run:
+    """Return a run from its fields as JSON has them.
+
+    Raises
+    ------
+    TypeError, KeyError
+        If they are of another version of compendium.
+    """
+    parts = stored["split"].items()
+    split = {name: tuple(part) if isinstance(part, list) else part for name, part in parts}
+    model = tuple(map(tuple, stored["model"]))
+    return Run(**stored | {"split": Split(**split), "model": model})
 
 
 UNSTATED = {

@@ -86,7 +86,8 @@ def design(
         "gene": gene,
         "changed": {runs[name].title: changed(runs[name]) for name in trained},
     }
-    return Design(cohort, sections, groups, protocol_line("as named", parameters), facts)
+    line = protocol_line("as named", parameters)
+    return Design(cohort, sections, groups, line, facts, predicted=["fits"])
 
 
 def _matched(names: Sequence[str]) -> list[str]:

@@ -49,4 +49,4 @@ def design(
     }
     its = {"roles": parts.roles, "validation_is": parts.validation_is, "test_is": parts.test_is}
     protocol = protocol_line(f"= {parts.split.rule}", parameters)
-    return Design(cohort, sections, groups, protocol, its)
+    return Design(cohort, sections, groups, protocol, its, weighed="fits")
