@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from compendium.evaluation.comparison import compute
 from compendium.evaluation.results import differences
 from compendium.evaluation.scores import scores
 from compendium.runs import execute, published, store
+from compendium.runs import publishing as runs_published
 from compendium.runs.study.progress import Progress
 from conftest import tiny_section
 
@@ -198,6 +200,18 @@ def test_runs_without_published_predictions_refuse_to_give_any(checkout, monkeyp
     for use in (dict, lambda known: known[runs[0].split.test[0]]):
         with pytest.raises(BadInput, match="COMPENDIUM_PUBLISHED=no"):
             use(record.predictions)
+
+
+def test_predictions_that_no_page_draws_are_not_published(checkout, monkeypatch):
+    run = of_stnet(plan(monkeypatch))[0]
+    records = execute([run], SECTIONS, device="cpu")
+
+    def kept(**changed) -> set[str]:
+        return set(runs_published._published_arrays(replace(run, **changed), records))
+
+    assert f"section {run.split.test[0]}" in kept()
+    undrawn = {"protocol": "published"}, {"panel": "hvg_union(6)+all"}, {"permute": True}
+    assert [kept(**changed) for changed in undrawn] == [set()] * 3
 
 
 def test_runs_that_no_chapter_plans_are_removed_with_their_genes(checkout, monkeypatch):

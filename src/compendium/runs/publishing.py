@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 PREDICTED = {"section-out": 1, "patient-out": math.inf}
 """Split rule -> number of sections that a fold may test for its predictions to be published.
 
-Those of permuted-image controls are not."""
+Those of permuted-image controls, of the protocol `published` and of BLEEP's enlarged genes are not:
+no page draws them."""
 LEFT_OUT = ("curve", "published", store.CHECKSUM, "predictions_sha256")
 """Facts of a record that are not published, or in another form."""
 DIGITS = 5
@@ -219,7 +220,8 @@ def _published_arrays(run: Run, records: Sequence[Record]) -> dict[str, np.ndarr
     """Arrays of the mean over seeds, by their name in the file."""
     groups = [] if run.split.match else ["class"]
     alone = len(run.split.test) <= PREDICTED.get(run.split.rule, 0)
-    if alone and not run.permute:
+    drawn = run.protocol == "clean" and "hvg_union(" not in run.panel
+    if alone and drawn and not run.permute:
         groups += ["section", "spread"]
     arrays = dict(_quantised_means(groups, records))
     rows = records[0].rows.items() if arrays else ()
