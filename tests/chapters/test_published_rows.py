@@ -1,6 +1,6 @@
 """Chapter 2: rows as published, and BLEEP towards its enlarged genes."""
 
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from compendium.chapters.id_loocv.design import design as plan_chapter
 from compendium.chapters.id_loocv.results import first_filled, tables
 from compendium.errors import BadInput
 from compendium.evaluation import comparison
-from compendium.evaluation.comparison import compute
+from compendium.evaluation.comparison import Fitted, compute
 from compendium.evaluation.results import Results
 from conftest import tiny_section
 
@@ -141,14 +141,22 @@ def test_bleep_towards_more_genes_is_scored_on_the_panel(plan):
     assert len(complete) and complete.to_dict() == pytest.approx(medians[complete.index].to_dict())
 
 
-def scored(pccs: dict[str, tuple[float, str]]) -> SimpleNamespace:
+@dataclass(frozen=True)
+class Scored(Fitted):
+    """Fits whose scores are known."""
+
+    def scores(self, sections):
+        names = "row fold split section patient seed gene pcc pcc_pearson panels".split()
+        return pd.DataFrame(self.jobs, columns=names)
+
+
+def scored(pccs: dict[str, tuple[float, str]]) -> Scored:
     """Fits whose scores are given by gene, with the parts of the panel that have it."""
     rows = [
         ("bleep", "f", "section-out", "S1", "P1", 0, gene, pcc, pcc / 2, panels)
         for gene, (pcc, panels) in pccs.items()
     ]
-    names = "row fold split section patient seed gene pcc pcc_pearson panels".split()
-    return SimpleNamespace(jobs=rows, scores=lambda _: pd.DataFrame(rows, columns=names))
+    return Scored(rows, rows)
 
 
 def test_enlarged_and_plain_are_compared_on_the_same_genes_of_each_part():
