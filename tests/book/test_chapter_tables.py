@@ -69,6 +69,15 @@ def test_what_is_computed_again_is_held_against_what_was_kept(checkout, monkeypa
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "others"), [([], []), (None, []), (["a"], ["new"]), (0, ["new"])]
+)
+def test_tables_made_before_a_parameter_are_those_of_its_open_default(value, others):
+    kept = Results({}, {"parameters": {"seed": 0}})
+    assert results.other_parameters({"seed": 0, "new": value}, kept) == others
+    assert results.other_parameters({"seed": 1, "new": value}, kept) == ["seed", *others]
+
+
 def test_other_parameters_need_the_sections(checkout, monkeypatch):
     drawn(made, True, monkeypatch)
     publish(checkout)
@@ -120,13 +129,8 @@ def test_a_run_with_other_parameters_is_not_the_profiles(checkout, monkeypatch):
 def test_what_is_kept_is_what_the_profile_asks_for(profile):
     """Otherwise its book could not be drawn without raw data."""
     for chapter in results.chapters_of(profile):
-        kept = results.reference(profile, chapter).facts["parameters"]
-        asked = {
-            word: value
-            for word, value in usual(chapter, profile).items()
-            if word not in results.FREE
-        }
-        assert {word: kept.get(word) for word in asked} == asked, chapter
+        kept = results.reference(profile, chapter)
+        assert results.other_parameters(usual(chapter, profile), kept) == [], chapter
 
 
 @pytest.mark.parametrize("profile", results.references())

@@ -9,6 +9,7 @@ from typing import Any
 
 from compendium import storage as disk
 from compendium import versions
+from compendium.book.notebook.parameters import OPEN
 from compendium.book.notebook.profiles import Profile, load
 from compendium.data.prepare import prepared_names
 from compendium.data.sources import cohort as listed
@@ -47,12 +48,12 @@ def drawn(
     if set(wanted) <= set(prepared_names(cohort)) or kept is None:
         facts = {"parameters": asked, "commit": commit}
         made = _stored(computed(profile.name) / chapter, make(), facts)
-        if kept is None or kept.facts["parameters"] != made.facts["parameters"]:
+        if kept is None or other_parameters(asked, kept):
             return made, ""
         near = tables.summarise_differences(tables.differences(made, kept))
         line = f"Computed here; against the reference run (made at {kept.facts['commit']}) {near}."
         return made, line
-    if other := _others({**parameters, "profile": source}, kept):
+    if other := other_parameters({**parameters, "profile": source}, kept):
         cohorts = cohort.split("+")
         cure = " and ".join(
             f"compendium fetch {one} and compendium prepare {one}" for one in cohorts
@@ -142,7 +143,7 @@ def to_publish(profile: str, usual: Mapping[str, Mapping[str, Any]]) -> dict[str
         raise BadInput(f"{wrong}; run compendium book --profile {profile} first")
     found = {name: tables.read(computed(profile) / name) for name in usual}
     for name, parameters in usual.items():
-        if other := _others(parameters, found[name]):
+        if other := other_parameters(parameters, found[name]):
             wrong = f"with other {', '.join(other)} than profile {profile} has"
             cure = f"run compendium chapter {name} --profile {profile}"
             raise BadInput(f"chapter {name} was last computed {wrong}; {cure}")
@@ -154,7 +155,15 @@ def is_computed(profile: str, chapter: str) -> bool:
     return (computed(profile) / chapter).is_dir()
 
 
-def _others(asked: Mapping[str, Any], results: Results) -> list[str]:
-    """The parameters that change numbers and had other values when the tables were made."""
+def other_parameters(asked: Mapping[str, Any], results: Results) -> list[str]:
+    """The parameters that change numbers and had other values when the tables were made.
+
+    Tables made before a parameter existed are those of its open default.
+    """
     made = results.facts["parameters"]
-    return [key for key, value in asked.items() if key not in FREE and made.get(key) != value]
+    changing = {key: value for key, value in asked.items() if key not in FREE}
+    return [
+        key
+        for key, value in changing.items()
+        if made.get(key, value if value in OPEN else None) != value
+    ]

@@ -14,7 +14,7 @@ from compendium.book.notebook import profiles
 from compendium.errors import BadInput
 from compendium.methods import names, recipe
 
-SHIPPED = ("sources.yaml", "genes", "published", "reference", "training")
+SHIPPED = ("sources.yaml", "genes", "published", "reference", "training", "windows")
 SHOWN = ("tags", "mystnb")  # metadata of a cell that decide how the page shows it
 
 

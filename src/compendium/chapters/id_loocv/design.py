@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from compendium.chapters.id_loocv import bleep_genes, published_rows
 from compendium.data.splits import MATCHED
 from compendium.errors import BadInput
 from compendium.evaluation.comparison import Design, Job, changed, placed, protocol_line, repeated
@@ -24,6 +25,9 @@ def design(
     *,
     section: str = "",
     gene: str = "",
+    as_published: Sequence[str] = (),
+    published_epochs: int | None = None,
+    enlarged: int | None = None,
     **parameters,
 ) -> Design:
     """Plan every method under both splits and on matched training sets, and its controls.
@@ -44,25 +48,23 @@ def design(
         Number of seeds of every row, see `compendium.evaluation.comparison.repeated`.
     section, gene
         What the tissue map shows; the first by default.
+    as_published, published_epochs
+        Methods fitted as published, and their epochs (see `published_rows.jobs`); none by default.
+    enlarged
+        Variable genes of each training section towards which BLEEP is trained too (see
+        `bleep_genes.jobs`); none by default.
     parameters
         Parameters of every run: panel, encoder, weights, budget, seed.
 
     Returns
     -------
-    Design with the groups fits, matched, permuted (one seed under both splits).
+    Design with the groups fits, matched, permuted (one seed under both splits), published,
+    published permuted, enlarged.
     """
     sections = placed(cohort, names)
     order = [recipe(name).name for name in methods]
     names = [section.name for section in sections]
-    if set(order) <= {"mean"}:
-        raise BadInput(
-            "methods names nothing that can be correlated; add one, e.g. methods=[ridge]"
-        )
-    if section and section not in names:
-        raise BadInput(
-            f"section {section} of the tissue map is not among {', '.join(names)}; "
-            "set section to one of them"
-        )
+    _check(order, section, names)
 
     def jobs(rules: Sequence[str], compared: Sequence[str], **more) -> list[Job]:
         return [
@@ -73,10 +75,13 @@ def design(
 
     trained = [name for name in order if not recipe(name).control]
     siblings = len({section.patient for section in sections}) < len(sections)
+    fits = repeated(jobs(SPLITS, order, **parameters), seeds)
     groups = {
-        "fits": repeated(jobs(SPLITS, order, **parameters), seeds),
+        "fits": fits,
         "matched": _drawn(jobs(MATCHED, _matched(order), **parameters), draws) if siblings else [],
         "permuted": jobs(SPLITS, trained, permute=True, **parameters),
+        **published_rows.jobs(cohort, sections, as_published, published_epochs, parameters),
+        "enlarged": bleep_genes.jobs(fits, enlarged),
     }
     runs = dict(groups["fits"])
     facts = {
@@ -88,6 +93,18 @@ def design(
     }
     line = protocol_line("as named", parameters)
     return Design(cohort, sections, groups, line, facts, predicted=["fits"])
+
+
+def _check(order: Sequence[str], section: str, names: Sequence[str]) -> None:
+    if set(order) <= {"mean"}:
+        raise BadInput(
+            "methods names nothing that can be correlated; add one, e.g. methods=[ridge]"
+        )
+    if section and section not in names:
+        raise BadInput(
+            f"section {section} of the tissue map is not among {', '.join(names)}; "
+            "set section to one of them"
+        )
 
 
 def _matched(names: Sequence[str]) -> list[str]:

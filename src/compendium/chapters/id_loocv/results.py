@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from compendium.chapters.id_loocv import bleep_genes, published_rows
 from compendium.chapters.id_loocv.attainable import reached
 from compendium.chapters.id_loocv.design import SPLITS
 from compendium.chapters.id_loocv.matched_sets import four_columns, paired, training_sets
@@ -44,7 +45,8 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         training_sets (see `four_columns`, `paired` and `training_sets` of matched_sets), tissue
         (mean over seeds), curves (first seed), cost, attainable (synthetic cohorts only), within
         (PCC within tissue classes, of means over seeds), gene_sets (of the same, see
-        `compendium.evaluation.gene_sets.by_set`).
+        `compendium.evaluation.gene_sets.by_set`), published and enlarged (see the `table` of
+        published_rows and of bleep_genes).
     Facts
         depth (median UMI total of each section), gene (of the tissue map).
     """
@@ -72,6 +74,8 @@ def tables(design: Design, groups: Mapping[str, Fitted], sections: Sequence[Sect
         "seeds": by_seed(every),
         "within": within_class(runs, averaged.records, sections),
         "gene_sets": by_set(runs, averaged.records, sections, gene_sets()),
+        "published": published_rows.table(groups, sections),
+        "enlarged": bleep_genes.table(fits.of({bleep_genes.METHOD}), groups["enlarged"], sections),
     }
     depth = {s.name: float(np.median(np.asarray(s.counts.sum(axis=1)))) for s in sections}
     return found, {"depth": depth, "gene": gene}
@@ -124,6 +128,22 @@ def titled(wide: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
     """Return a table [method, ...] in the order of the titles, with the title of each method."""
     names = [name for name in titles if name in wide.index]
     return wide.loc[names].rename(index=titles).reset_index()
+
+
+def first_filled(name: str, *sources: tuple[Results, str]) -> tuple[pd.DataFrame, str]:
+    """Return the first table of a name that has rows, and the provenance line of its source.
+
+    Parameters
+    ----------
+    name
+        Name of the table; an earlier version may have made none.
+    sources
+        Results and their provenance lines. Where none has rows an empty table is returned.
+    """
+    for results, line in sources:
+        if len(table := results.tables.get(name, ())):
+            return table, line
+    return pd.DataFrame(), ""
 
 
 def quartiles(scores: pd.DataFrame, by: Sequence[str], titles: Mapping[str, str]) -> pd.DataFrame:
