@@ -6,7 +6,7 @@ import pytest
 from compendium.evaluation.scores import pcc
 from compendium.runs.quantised import coded, joined, planes, quantised
 
-GENES = 2000
+GENES = 600
 
 
 def drawn(kind: str, spots: int, rng: np.random.Generator) -> np.ndarray:
@@ -63,6 +63,13 @@ def test_scores_are_kept_within_a_thousandth_and_missing_ones_stay_missing():
 def test_scores_none_of_which_is_there():
     missing = np.full((2, 1, 5), np.nan)
     assert np.isnan(coded(missing).values).all()
+
+
+@pytest.mark.parametrize(("kind", "factors"), [("normal", 0), ("smooth", 6)])
+def test_what_few_factors_explain_leaves_small_codes(kind, factors):
+    kept = quantised(drawn(kind, 200, np.random.default_rng(0)))
+    assert kept.left.shape[1] == len(kept.right) == factors
+    assert (np.abs(kept.codes).max() <= 1) == (kind == "smooth")
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.uint16])

@@ -14,7 +14,7 @@ import logging
 import lzma
 import os
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ from compendium.data.section import Section
 from compendium.errors import BadInput, one_line
 from compendium.runs import store
 from compendium.runs.inputs.prepare import used
-from compendium.runs.quantised import Quantised, Scores, joined
+from compendium.runs.quantised import PARTS, Quantised, Scores, joined
 from compendium.runs.run import Run
 from compendium.runs.store import Damaged, Record
 
@@ -218,10 +218,18 @@ def _arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
     groups: dict[str, dict[str, np.ndarray]] = {}
     for name, values in arrays.items():
         word, of = name.split(" ", 1)
+        if word == PARTS[-1]:
+            values = _rounded(arrays, of)
+            word, of = of.split(" ", 1)
         if word in store.GROUPS:
-            if f"low {name}" in arrays:
-                parts = [arrays[each] for each in (name, f"upper {name}") if each in arrays]
-                scale = arrays[f"low {name}"], arrays[f"step {name}"]
-                values = Quantised(joined(parts, np.uint16), *scale).values
             groups.setdefault(store.GROUPS[word], {})[of] = values
     return groups
+
+
+def _rounded(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """Values that were stored as integers and factors."""
+    planes = []
+    while (plane := f"plane{len(planes)} {name}") in arrays:
+        planes.append(arrays[plane])
+    parts = [arrays[f"{part} {name}"] for part in PARTS]
+    return Quantised(joined(planes, np.int32), *parts).values

@@ -24,7 +24,7 @@ from compendium.runs.published import (
     stated,
     union,
 )
-from compendium.runs.quantised import BITS, BITS_OF_DRAWS, coded, planes, quantised
+from compendium.runs.quantised import BITS, BITS_OF_DRAWS, PARTS, coded, planes, quantised
 from compendium.runs.run import Run
 from compendium.runs.store import Record
 
@@ -50,7 +50,7 @@ def has_predictions(target: Path) -> bool:
     """Return whether a folder holds predictions; probabilities of classes alone are none."""
     try:
         with zipfile.ZipFile(target / PREDICTIONS) as packed:
-            return any(name.startswith("section ") for name in packed.namelist())
+            return any(name.startswith("step section ") for name in packed.namelist())
     except UNREADABLE:
         return False
 
@@ -248,11 +248,9 @@ def _quantised_means(
         found = [getattr(record, store.GROUPS[word]) for record in records]
         for name in found[0]:
             parts = quantised(np.mean([each[name] for each in found], axis=0))
-            lower, *upper = map(np.asfortranarray, planes(parts.codes))  # gene by gene packs best
-            yield f"{word} {name}", lower
-            yield from ((f"upper {word} {name}", plane) for plane in upper)
-            yield f"low {word} {name}", parts.low
-            yield f"step {word} {name}", parts.step
+            for i, plane in enumerate(planes(parts.codes)):
+                yield f"plane{i} {word} {name}", np.asfortranarray(plane)  # packs gene by gene
+            yield from ((f"{part} {word} {name}", getattr(parts, part)) for part in PARTS)
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

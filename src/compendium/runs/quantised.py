@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int32, Integer, UInt8, UInt16
+from jaxtyping import Bool, Float, Float16, Float32, Int32, Integer, UInt8
 
 STEPS_PER_SD, SPOTS = 36, 150
 """A step of a 36th of a gene's standard deviation moves a PCC over 150 spots by 0.003 at most.
 
 Rounding to S steps moves a PCC over n spots by a number of standard deviation 1 / (S sqrt(12 n)),
 so that over n spots 36 sqrt(150 / n) steps are as good."""
+FACTORS = (0, 2, 4, 6, 8, 12, 16, 24, 32)
+"""Numbers of factors that are tried."""
 BITS = 9
 """A correlation is kept to 2^-9, hence within 0.001; another number within a 1,000th of it."""
 BITS_OF_DRAWS = 6
@@ -19,35 +21,71 @@ MANTISSA_BITS = 23
 
 
 class Quantised(NamedTuple):
-    """Values of a section as low + step * code.
+    """Values of a section as low + step * (code + left @ right).
 
     Parameters
     ----------
     codes
-        Codes of every spot and gene; few are above 255.
+        Codes of every spot and gene.
+    left, right
+        What a few factors explain, so that codes are small: predictions of all genes come from few
+        colours, or from a narrow layer.
     low, step
-        Lowest value and step of each gene; the step is 0 where all values are equal.
+        Mean and step of each gene; the step is 0 where all values are equal.
     """
 
-    codes: UInt16[np.ndarray, "spot gene"]
+    codes: Int32[np.ndarray, "spot gene"]
+    left: Float16[np.ndarray, "spot factor"]
+    right: Float16[np.ndarray, "factor gene"]
     low: Float32[np.ndarray, "gene"]
     step: Float32[np.ndarray, "gene"]
 
     @property
     def values(self) -> Float32[np.ndarray, "spot gene"]:
         """The values, a constant gene exactly."""
-        return (self.low + self.step.astype(np.float64) * self.codes).astype(np.float32)
+        steps = self.codes + self.left.astype(np.float64) @ self.right.astype(np.float64)
+        return (self.low + self.step.astype(np.float64) * steps).astype(np.float32)
 
 
-def quantised(values: Float[np.ndarray, "spot gene"]) -> Quantised:
-    """Round the values of each gene to multiples of a step above its lowest value."""
-    low = values.min(axis=0).astype(np.float32)
+PARTS = ("left", "right", "low", "step")
+"""Parts of `Quantised` beside the codes."""
+
+
+def quantised(values: Float[np.ndarray, "spot gene"], per_sd: float = STEPS_PER_SD) -> Quantised:
+    """Round the values of each gene to multiples of a step, after what a few factors explain.
+
+    Parameters
+    ----------
+    values
+        The values.
+    per_sd
+        Steps in a standard deviation over 150 spots, see `STEPS_PER_SD`.
+    """
+    low = values.mean(axis=0, dtype=np.float64).astype(np.float32)
     above = values.astype(np.float64) - low
     varies = np.ptp(values, axis=0) > 0
-    steps = STEPS_PER_SD * np.sqrt(SPOTS / len(values))
+    steps = per_sd * np.sqrt(SPOTS / len(values))
     step = np.where(varies, above.std(axis=0) / steps, 0).astype(np.float32)
-    codes = np.divide(above, step, out=np.zeros_like(above), where=step > 0)
-    return Quantised(np.rint(codes).astype(np.uint16), low, step)
+    in_steps = np.divide(above, step, out=np.zeros_like(above), where=step > 0)
+    left, right = _factors(in_steps)
+    rest = in_steps - left.astype(np.float64) @ right.astype(np.float64)
+    return Quantised(np.rint(rest).astype(np.int32), left, right, low, step)
+
+
+def _factors(
+    values: Float[np.ndarray, "spot gene"],
+) -> tuple[Float16[np.ndarray, "spot factor"], Float16[np.ndarray, "factor gene"]]:
+    """Return the principal components after which values and components take the fewest bytes."""
+    left, sizes, right = np.linalg.svd(values, full_matrices=False)
+    scores, loadings = left * np.sqrt(len(left)), sizes[:, None] * right / np.sqrt(len(left))
+
+    def bits(number: int) -> float:
+        spread = (loadings[number:] ** 2).sum(axis=0)  # variance of a gene that is left over
+        codes = len(values) * 0.5 * np.log2(1 + 2 * np.pi * np.e * spread).sum()
+        return codes + 16 * number * sum(values.shape)
+
+    best = min((number for number in FACTORS if number <= len(sizes)), key=bits)
+    return scores[:, :best].astype(np.float16), loadings[:best].astype(np.float16)
 
 
 class Scores(NamedTuple):
