@@ -40,6 +40,7 @@ def checkout(tmp_path, monkeypatch, home):
     data = tmp_path / "checkout" / "data"
     (data / "reference").mkdir(parents=True)
     shutil.copy(disk.CHECKOUT / "data" / "sources.yaml", data)
+    shutil.copytree(disk.CHECKOUT / "data" / "genes", data / "genes")
     monkeypatch.setattr(disk, "CHECKOUT", data.parent)
     for opens in (comparison, publishing):
         monkeypatch.setattr(opens, "open_sections", lambda cohort, names: SECTIONS)
@@ -158,6 +159,20 @@ def test_a_further_seed_joins_those_of_another_machine(checkout, monkeypatch, tm
     name = runs[0].split.test[0]
     mean = np.mean([record.predictions[name] for record in records], axis=0)
     np.testing.assert_allclose(all_three[0].predictions[name], mean, atol=np.ptp(mean) / 60)
+
+
+def test_the_dispersion_of_counts_is_published_too(checkout, monkeypatch, tmp_path):
+    runs = [run for key, run in plan(monkeypatch, ["stimage"]).groups["fits"] if key == "stimage"]
+    fits = execute(runs_of(plan(monkeypatch, ["stimage"])), SECTIONS, device="cpu")
+    own = {fit.id: fit.dispersion for fit in fits}
+    publishing.publish("tiny")
+    elsewhere(monkeypatch, tmp_path)
+    first, second = execute(runs[:2], SECTIONS, device="cpu")
+    (name,) = first.dispersion
+    logs = np.log2([own[each.id][name] for each in (first, second)], dtype=np.float64).mean(axis=0)
+    apart = np.abs(np.log2(first.dispersion[name]) - logs)
+    assert (apart <= np.maximum(logs.std(axis=0), 1e-3)).all() and logs.std() > 0
+    assert (first.dispersion[name] == second.dispersion[name]).all()
 
 
 @pytest.mark.parametrize("name", [published.SCORES, published.PREDICTIONS, published.FACTS])

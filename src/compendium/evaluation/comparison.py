@@ -20,7 +20,7 @@ from compendium.evaluation.scores import COLUMNS, TITLES, scores, summary
 from compendium.evaluation.settled import last_fall
 from compendium.methods import recipe
 from compendium.runs import Run, execute, plan_run, plan_runs
-from compendium.runs.store import Record
+from compendium.runs.store import AVERAGED, Record, mean_over
 
 Job = tuple[str, Run]  # the key of a row, and one of its runs
 KEPT = (*"row method split fold section patient gene panels spots".split(), *TITLES)
@@ -222,18 +222,8 @@ def averaged(records: Sequence[Record]) -> Record:
     seeds = [len(record.facts.get("published", {"seeds": ()})["seeds"]) for record in records]
     if max(seeds) >= len(records):  # a published run has the means already
         means = records[int(np.argmax(seeds))]
-        return replace(first, predictions=means.predictions, probabilities=means.probabilities)
-    predictions = _mean([record.predictions for record in records])
-    return replace(
-        first,
-        predictions=predictions,
-        probabilities=_mean([record.probabilities for record in records]),
-    )
-
-
-def _mean(fits: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Mean over fits of the arrays of each section."""
-    return {name: np.mean([each[name] for each in fits], axis=0) for name in fits[0]}
+        return replace(first, **{name: getattr(means, name) for name in AVERAGED})
+    return replace(first, **{name: mean_over(records, name) for name in AVERAGED})
 
 
 def steps(record: Record) -> list[int]:

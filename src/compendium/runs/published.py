@@ -221,6 +221,7 @@ def _arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
         if word == PARTS[-1]:
             values = _rounded(arrays, of)
             word, of = of.split(" ", 1)
+            values = np.exp2(values) if word == "dispersion" else values
         if word in store.GROUPS:
             groups.setdefault(store.GROUPS[word], {})[of] = values
     return groups

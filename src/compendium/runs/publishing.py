@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 LEFT_OUT = ("curve", "published", store.CHECKSUM, "predictions_sha256")
 """Facts of a record that are not published, or in another form."""
+LOG_STEPS = 4
+"""Steps in a standard deviation over 150 spots of the logarithm of a dispersion."""
 DIGITS = 5
 """Significant digits of a training loss."""
 
@@ -235,7 +237,7 @@ def _published_arrays(
 ) -> dict[str, np.ndarray]:
     """Arrays of the mean over seeds, by their name in the file."""
     groups = [] if run.split.match else ["class"]
-    groups += ["section", "spread"] if predicted else []
+    groups += ["section", "spread", "dispersion"] if predicted else []
     arrays = dict(_quantised_means(groups, records))
     rows = records[0].rows.items() if arrays else ()
     return arrays | {f"rows {name}": values for name, values in rows}
@@ -245,9 +247,9 @@ def _quantised_means(
     groups: Sequence[str], records: Sequence[Record]
 ) -> Iterator[tuple[str, np.ndarray]]:
     for word in groups:
-        found = [getattr(record, store.GROUPS[word]) for record in records]
-        for name in found[0]:
-            parts = quantised(np.mean([each[name] for each in found], axis=0))
+        for name, mean in store.mean_over(records, store.GROUPS[word]).items():
+            logarithmic = word == "dispersion"
+            parts = quantised(np.log2(mean), LOG_STEPS) if logarithmic else quantised(mean)
             for i, plane in enumerate(planes(parts.codes)):
                 yield f"plane{i} {word} {name}", np.asfortranarray(plane)  # packs gene by gene
             yield from ((f"{part} {word} {name}", getattr(parts, part)) for part in PARTS)

@@ -11,14 +11,14 @@ import json
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float16, Float32, Int64, Shaped
+from jaxtyping import Float, Float32, Int64, Shaped
 
 from compendium import storage as disk
 from compendium.data.section import Section
@@ -79,7 +79,7 @@ class Record:
     predictions: dict[str, Float32[np.ndarray, "spot gene"]]
     spread: dict[str, Float32[np.ndarray, "spot gene"]] = field(default_factory=dict)
     probabilities: dict[str, Float32[np.ndarray, "spot class"]] = field(default_factory=dict)
-    dispersion: dict[str, Float16[np.ndarray, "spot gene"]] = field(default_factory=dict)
+    dispersion: dict[str, Float[np.ndarray, "spot gene"]] = field(default_factory=dict)
     rows: dict[str, Int64[np.ndarray, "row"]] = field(default_factory=dict)
     fitted_target: dict[str, np.ndarray] = field(default_factory=dict)
     scores: "DataFrame | None" = None
@@ -117,6 +117,25 @@ class Record:
         total = np.zeros((len(section), len(self.genes)), dtype=np.float32)
         np.add.at(total, rows, self.predictions[section.name])
         return np.divide(total, times, out=np.full_like(total, np.nan), where=times > 0)
+
+
+AVERAGED = ("predictions", "probabilities", "dispersion")
+"""Fields of a record of which `mean_over` gives a mean."""
+
+
+def mean_over(records: Sequence[Record], name: str) -> dict[str, Float32[np.ndarray, "spot value"]]:
+    """Return the mean of a field over records that differ in their seed, for each test section.
+
+    That of a dispersion is geometric; nothing where a record lacks it.
+    """
+    found = [getattr(record, name) for record in records]
+    if not all(found):
+        return {}
+    values = {section: np.stack([each[section] for each in found]) for section in found[0]}
+    if name != "dispersion":
+        return {section: each.mean(axis=0) for section, each in values.items()}
+    logs = {section: np.log2(each, dtype=np.float32) for section, each in values.items()}
+    return {section: np.exp2(each.mean(axis=0)) for section, each in logs.items()}
 
 
 class Damaged(BadInput):
