@@ -34,7 +34,7 @@ def spreads(rows: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
     patients = "patient " + rows["patient"]
     rows = rows.assign(line=rows["row"].map(titles), of=patients)
     rows = rows.sort_values(["scored_on", "of"], ascending=[False, True], kind="stable")
-    axis = {"title": "standard deviation of PCC<br>over genes", "rangemode": "tozero"}
+    axis = {"title": "SD of PCC<br>over genes", "rangemode": "tozero"}
     colours = colour_of(sorted(patients.unique()))
     fig = dots(rows, "sd", list(titles.values()), colours, axis, 48, panel="scored_on")
     return fig.update_layout(legend_y=1.06, margin_t=80)

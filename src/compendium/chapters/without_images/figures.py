@@ -45,7 +45,7 @@ def beside(rows: pd.DataFrame) -> go.Figure:
         Table of `lines_of`.
     """
     colours = colour_of(sorted(rows["of"].unique()))
-    axis = {"title": "PCC: mean over genes, then over a patient's sections"}
+    axis = {"title": "mean PCC"}
     lines = list(rows["line"].unique())
     fig = dots(rows.assign(section=rows["of"]), "pcc", lines, colours, axis, step=24)
     means = rows.groupby("line", sort=False)[["pcc", "depth"]].mean()
