@@ -1,11 +1,12 @@
 """Weights that are published: of ridge, BLEEP and the best head that a chapter fits."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from compendium.book.notebook.commit import commit
 from compendium.data.partition import INSIDE
@@ -19,7 +20,7 @@ from compendium.runs.store import Record
 from compendium.storage import CHECKOUT
 
 ALWAYS = ("ridge", "bleep")
-HEADS = ("stnet", "stimage", "deepspace", "bleep")
+HEADS = ("stnet", "stimage", "deepspace")
 """Methods that predict a spot from frozen features; of the best the weights are published too."""
 MOVED = 0.003
 """How far a score may lie from that of the fit whose weights are published."""
@@ -45,12 +46,17 @@ def chosen(design: Design, fits: Fitted, sections: Sequence[Section]) -> list[Ru
     The first seed of each method of `ALWAYS`, and of the one of `HEADS` with the highest median PCC
     (over genes, each the mean over seeds) on the validation sections. Test sections have no say.
     """
-    roles = design.facts["roles"]
-    table = over_seeds(fits.of(HEADS).scores(sections))
-    inside = table[table["section"].map(roles) == INSIDE]
-    best = summary(inside, ["method", "section"]).groupby("method")["median"].mean().idxmax()
     first = {key: run for key, run, _ in fits.once}
-    return [first[key] for key in dict.fromkeys([*ALWAYS, best]) if key in first]
+    heads = fits.of(HEADS)
+    best = [_best(heads.scores(sections), design.facts["roles"])] if heads.jobs else []
+    return [first[key] for key in (*ALWAYS, *best) if key in first]
+
+
+def _best(table: pd.DataFrame, roles: Mapping[str, str]) -> str:
+    """The method of the highest median PCC in validation."""
+    scored = over_seeds(table)
+    inside = scored[scored["section"].map(roles) == INSIDE]
+    return summary(inside, ["method", "section"]).groupby("method")["median"].mean().idxmax()
 
 
 def publish(root: Path, design: Design, fits: Fitted, sections: Sequence[Section]) -> list[Path]:
