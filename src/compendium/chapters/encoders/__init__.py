@@ -1,4 +1,4 @@
 """Chapter 7, encoders: pre-trained or random, frozen or tuned."""
 
-VERSION = 2
+VERSION = 3
 """Raised when the tables or figures of this chapter change."""
