@@ -122,8 +122,8 @@ def test_scores_of_each_seed_and_the_mean_prediction_come_back(checkout, monkeyp
     records = execute(runs, SECTIONS, device="cpu")
     after = scores(runs, records, SECTIONS)
     assert list(after) == list(before) and (after["gene"] == before["gene"]).all()
-    np.testing.assert_allclose(after["pcc"], before["pcc"], atol=0.001)
-    np.testing.assert_allclose(after["rmse"], before["rmse"], rtol=0.001)
+    np.testing.assert_allclose(after["pcc"], before["pcc"], atol=0.002)
+    np.testing.assert_allclose(after["rmse"], before["rmse"], rtol=0.002)
     assert not np.array_equal(after["pcc"][:12], after["pcc"][12:]), "each seed has its own"
     name = runs[0].split.test[0]
     mean = np.mean([fit.predictions[name] for fit in fits], axis=0)
@@ -218,15 +218,16 @@ def test_runs_without_published_predictions_refuse_to_give_any(checkout, monkeyp
             use(record.predictions)
 
 
-def test_of_matched_sets_the_scores_that_pages_print_are_published(checkout, monkeypatch, tmp_path):
+def test_of_matched_sets_the_score_that_pages_print_is_published(checkout, monkeypatch, tmp_path):
     runs = [run for _, run in plan(monkeypatch).groups["matched"]][:1]
     before = scores(runs, execute(runs, SECTIONS, device="cpu"), SECTIONS)
     publishing.publish("tiny")
     elsewhere(monkeypatch, tmp_path)
     after = scores(runs, execute(runs, SECTIONS, device="cpu"), SECTIONS)
     assert list(after) == list(before) and (after.dtypes[list(TITLES)] == "float32").all()
-    np.testing.assert_allclose(after[list(TITLES)], before[list(TITLES)], atol=0.008)
-    assert before["rmse"].notna().all() and after["rmse"].isna().all()
+    np.testing.assert_allclose(after["pcc"], before["pcc"], atol=0.008)
+    others = ["partial", "pcc_pearson", "rmse"]
+    assert before[others].notna().any().all() and after[others].isna().all(axis=None)
 
 
 def test_predictions_are_of_the_groups_that_a_chapter_names(checkout, monkeypatch, tmp_path):

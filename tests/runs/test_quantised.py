@@ -46,7 +46,7 @@ def test_a_constant_gene_stays_constant_and_any_other_varies():
     assert np.ptp(restored[:, 1]) > 0 and np.ptp(restored[:, 2]) > 0
 
 
-def test_scores_are_kept_within_a_thousandth_and_missing_ones_stay_missing():
+def test_scores_are_kept_within_two_thousandths_and_missing_ones_stay_missing():
     rng = np.random.default_rng(0)
     scores = rng.uniform(-1, 1, (4, 3, 500))
     scores[2] = 1000 ** scores[2]
@@ -55,8 +55,8 @@ def test_scores_are_kept_within_a_thousandth_and_missing_ones_stay_missing():
     scores[2, 0, 0] = 0
     kept = coded(scores)
     assert list(kept.correlations) == [True, True, False, False]
-    np.testing.assert_allclose(kept.values[:2], scores[:2], atol=0.001)
-    np.testing.assert_allclose(kept.values[2:], scores[2:], rtol=0.001)
+    np.testing.assert_allclose(kept.values[:2], scores[:2], atol=0.002)
+    np.testing.assert_allclose(kept.values[2:], scores[2:], rtol=0.002)
     assert not coded(scores[[0, 0]]).codes[1].any(), "a kind that is the first again"
 
 

@@ -19,6 +19,7 @@ TOLERANCE = 0.1
 and training amplifies it (0.02 measured for chapter 3, one thread against two)."""
 DECIMALS = 4
 """Of numbers in a table with a line for each gene, which then takes a third of the room."""
+PACKED = {"compression": "zstd", "compression_level": 19}
 TIMED = ("seconds", "relative")
 """Columns that depend on how busy the machine was; tables are compared without them."""
 
@@ -50,7 +51,7 @@ def write(folder: Path, results: Results) -> None:
     """
     with atomic_folder(folder) as aside:
         for name, table in results.tables.items():
-            _single(table).to_parquet(aside / f"{name}.parquet", index=False, compression="zstd")
+            _single(table).to_parquet(aside / f"{name}.parquet", index=False, **PACKED)
         checksums = {name: sha256(aside / f"{name}.parquet") for name in results.tables}
         text = json.dumps(dict(results.facts) | {"tables": checksums}, indent=1, allow_nan=False)
         (aside / FACTS).write_text(text + "\n", encoding="utf-8")

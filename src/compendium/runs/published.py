@@ -1,6 +1,6 @@
 """Published runs: what chapters need of finished fits, in data/reference/runs of the repository.
 
-COHORT/METHOD/SPLIT/ID/runs.json        facts of the run with each of its seeds, with a checksum
+COHORT/METHOD/SPLIT/ID/runs.json.xz     facts of the run with each of its seeds, with a checksum
 COHORT/METHOD/SPLIT/ID/scores.npz       scores of each seed, section and gene, as integers
 COHORT/METHOD/SPLIT/ID/predictions.npz  mean over the seeds, as integers
 COHORT/METHOD/SPLIT/ID/weights.safetensors  of the first seed (see compendium.runs.weights)
@@ -34,7 +34,7 @@ from compendium.runs.store import Damaged, Record
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-RUNS, FACTS, SCORES, PREDICTIONS = "runs", "runs.json", "scores.npz", "predictions.npz"
+RUNS, FACTS, SCORES, PREDICTIONS = "runs", "runs.json.xz", "scores.npz", "predictions.npz"
 WEIGHTS = "weights.safetensors"
 IGNORED = ("COMPENDIUM_PUBLISHED", "no")
 """Environment variable, and its value with which published runs are fitted again."""
@@ -130,18 +130,23 @@ def read(target: Path, seed: int) -> Record | None:
 
 
 def stated(target: Path) -> dict:
-    """Read runs.json, and compare the checksums of the files beside it.
+    """Read runs.json.xz, and compare the checksums of the files beside it.
 
     Raises
     ------
     OSError, ValueError, KeyError, TypeError
         If one is not as it was written.
     """
-    facts = store.stated(target, FACTS)
+    facts = facts_of(target)
     for name, checksum in facts["files"].items():
         if disk.sha256(target / name) != checksum:
             raise ValueError(f"{name} has changed since it was written")
     return facts
+
+
+def facts_of(target: Path) -> dict:
+    """Read runs.json.xz; see `stated`."""
+    return store.checked(lzma.decompress((target / FACTS).read_bytes()).decode(), FACTS)
 
 
 def genes_file(target: Path, checksum: str) -> Path:

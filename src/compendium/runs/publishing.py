@@ -20,6 +20,7 @@ from compendium.runs.published import (
     UNREADABLE,
     WEIGHTS,
     checksum_of,
+    facts_of,
     genes_file,
     stated,
     union,
@@ -46,6 +47,11 @@ def seeds(target: Path) -> list[int]:
     except UNREADABLE:
         return []
     return [int(seed) for seed in facts["seeds"]] if facts["scored"] == versions.SCORES else []
+
+
+def is_coarse(run: Run) -> bool:
+    """Return whether only medians of its scores are printed: one draw of many, or a control."""
+    return bool(run.split.match) or run.permute
 
 
 def has_predictions(target: Path) -> bool:
@@ -79,7 +85,7 @@ def remove_others(root: Path, profile: str, planned: Collection[Path]) -> int:
 def _profile(target: Path) -> str:
     """Profile with which runs were published; empty where their facts cannot be read."""
     try:
-        return store.stated(target, FACTS)["profile"]
+        return facts_of(target)["profile"]
     except UNREADABLE:
         return ""
 
@@ -89,7 +95,7 @@ def remove_unused_genes(root: Path) -> None:
     named = {
         genes_file(path.parent, own["genes"])
         for path in root.glob(f"*/*/*/*/{FACTS}")
-        for own in json.loads(path.read_text(encoding="utf-8"))["seeds"].values()
+        for own in facts_of(path.parent)["seeds"].values()
     }
     for path in set(root.glob("*/genes/*.tsv.xz")) - named:
         path.unlink()
@@ -126,7 +132,7 @@ def write(
         own["genes"] = _write_genes(target, listed[int(seed)])
     facts = {"profile": profile, "scored": versions.SCORES, "shared": shared, "seeds": seeds}
     every = union(each["gene"] for each in listed.values())
-    bits = BITS_OF_DRAWS if runs[0].split.match else BITS
+    bits = BITS_OF_DRAWS if is_coarse(runs[0]) else BITS
     facts["scores"], arrays = _packed(scores, every, by_gene, bits)
     with disk.atomic_folder(target) as aside:
         _write_arrays(aside / SCORES, arrays)
@@ -136,7 +142,7 @@ def write(
         if (weights := target / WEIGHTS).exists():
             shutil.copy(weights, aside)  # it has a checksum of its own
         text = json.dumps(store.checksummed(facts), sort_keys=True, separators=(",", ":"))
-        (aside / FACTS).write_text(text + "\n", encoding="utf-8")
+        (aside / FACTS).write_bytes(lzma.compress(text.encode()))
 
 
 def _columns_by_gene(scores: "DataFrame") -> list[str]:

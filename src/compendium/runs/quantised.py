@@ -13,10 +13,10 @@ Rounding to S steps moves a PCC over n spots by a number of standard deviation 1
 so that over n spots 36 sqrt(150 / n) steps are as good."""
 FACTORS = (0, 2, 4, 6, 8, 12, 16, 24, 32)
 """Numbers of factors that are tried."""
-BITS = 9
-"""A correlation is kept to 2^-9, hence within 0.001; another number within a 1,000th of it."""
+BITS = 8
+"""A correlation is kept to 2^-8, hence within 0.002; another number within a 500th of it."""
 BITS_OF_DRAWS = 6
-"""The same of one draw of ten, within 0.008: means over draws and medians over genes stay exact."""
+"""The same of one draw of ten, and of a control, within 0.008: medians over genes stay exact."""
 MANTISSA_BITS = 23
 
 

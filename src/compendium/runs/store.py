@@ -215,15 +215,20 @@ def _group(stored: np.lib.npyio.NpzFile, start: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(start): stored[name] for name in names}
 
 
-def stated(target: Path, name: str = "run.json") -> dict:
-    """Read a file of facts.
+def stated(target: Path) -> dict:
+    """Read run.json.
 
     Raises
     ------
     OSError, ValueError, KeyError, TypeError
         If it is not as it was written.
     """
-    facts = json.loads((target / name).read_text())
+    return checked((target / "run.json").read_text(), "run.json")
+
+
+def checked(text: str, name: str) -> dict:
+    """Return the facts in a text, if their checksum holds; see `stated`."""
+    facts = json.loads(text)
     if facts[CHECKSUM] != checksummed(facts)[CHECKSUM]:
         raise ValueError(f"{name} has changed since it was written")
     return facts

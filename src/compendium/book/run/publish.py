@@ -104,10 +104,11 @@ class Seeds(NamedTuple):
         return found
 
     def scores(self, records: Sequence[Record]) -> pd.DataFrame:
-        """Return the scores of records; of matched training sets those that pages print."""
+        """Return the scores of records, of which those that no page prints are missing."""
         table = scores(self.runs, records, self.sections)
-        others = set(COLUMNS) - set(TITLES) if self.runs[0].split.match else ()
-        return table.assign(**dict.fromkeys(others, np.nan))
+        coarse = publishing.is_coarse(self.runs[0])
+        printed = ("pcc",) if coarse else (*TITLES, "rmse", "pcc_native")
+        return table.assign(**{name: np.nan for name in COLUMNS if name not in printed})
 
 
 def publish(profile: str, names: Sequence[str] | None = None) -> Report:
