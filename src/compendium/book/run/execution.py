@@ -21,7 +21,8 @@ SIDE_BY_SIDE = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Chapters run side by side: threads that wait for others must sleep, or two chapters on two cores
 take ten times as long."""
 
-START = "-m ipykernel_launcher -f {connection_file} --log-level=ERROR"
+START = "-m ipykernel_launcher -f {connection_file} --log-level=CRITICAL"
+# a kernel that is shut down is interrupted first, and calls that an error
 PLAIN = {"kernel_name": "python3", "language": "python", "progress_bar": False}
 
 
