@@ -84,7 +84,7 @@ class Method(nn.Module):
     training_only: tuple[str, ...] = ()
     """Parts that prediction does without; published weights lack them."""
     weight_bits: int = 8
-    """Bits in which published weights have each value of a matrix: 8 or 16."""
+    """Bits of each value of a matrix in published weights, 8 or 16."""
     exact: tuple[str, ...] = ()
     """Parts whose published weights are in single precision all the same."""
 
