@@ -16,6 +16,7 @@ import pytest
 
 from compendium import __version__
 from compendium.book.notebook.show import PLOTLY
+from compendium.book.run.fingerprint import SHIPPED
 from compendium.book.site import method_tables
 from compendium.methods import METHODS
 from compendium.storage import CHECKOUT
@@ -100,7 +101,7 @@ TOC = "format: jb-book\nroot: intro\nchapters:\n  - file: methods\n"
 ROOMS = (
     "src",
     "notebooks",
-    *(f"data/{part}" for part in ("genes", "published", "reference", "sources.yaml")),
+    *(f"data/{part}" for part in SHIPPED),
     "_config.yml",
     "book/_assets",
     "book/references.bib",

@@ -13,12 +13,12 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from compendium.book.run.fingerprint import SHIPPED
 from compendium.storage import CHECKOUT
 
 pytestmark = pytest.mark.slow
 
 COPIED = ("src", "book", "notebooks", "_config.yml", "CONTRIBUTING.md", "pyproject.toml")
-DATA = ("sources.yaml", "genes", "published", "reference")
 FOLDER = {
     "__init__.py": '"""Chapter 10: neighbours."""\n\nVERSION = 1\n',
     "design.py": """
@@ -80,7 +80,7 @@ def copied(root: Path) -> Path:
             source, root / name, **({"ignore": ignored} if source.is_dir() else {})
         )
     shutil.rmtree(root / "book" / "chapters", ignore_errors=True)
-    for name in DATA:
+    for name in SHIPPED:
         source = CHECKOUT / "data" / name
         (root / "data").mkdir(exist_ok=True)
         (shutil.copytree if source.is_dir() else shutil.copyfile)(source, root / "data" / name)
