@@ -7,7 +7,7 @@ from compendium.methods import describe
 from compendium.storage import resource
 
 FILE = "windows/scores.csv"
-SOURCE = "synthetic Visium slides · benchmarks/windows.py · data/windows/scores.csv"
+SOURCE = "benchmarks/windows.py · synthetic Visium slides · data/windows/scores.csv"
 """Provenance line under tables of these scores."""
 ATTAINABLE = "attainable"
 """Name of the row of what images tell, in place of a method."""

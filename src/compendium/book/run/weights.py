@@ -24,7 +24,7 @@ HEADS = ("stnet", "stimage", "deepspace")
 """Methods that predict a spot from frozen features; of the best the weights are published too."""
 MOVED = 0.003
 """How far a score may lie from that of the fit whose weights are published."""
-ROUNDED = 0.001
+ROUNDED = 0.002
 """How far a published score may lie from that of its fit besides."""
 log = logging.getLogger(__name__)
 
@@ -108,9 +108,10 @@ def moved(path: Path, record: Record, sections: Sequence[Section]) -> float:
     tested = [section for section in sections if section.name in fitted.run.split.test]
     images = {section.name: image_input(fitted.run, section, "cpu") for section in tested}
     predictions = {name: fitted.predict(image) for name, image in images.items()}
-    own = scores([fitted.run], [record], sections)[list(TITLES)].to_numpy()
     again = replace(record, genes=fitted.genes, predictions=predictions, scores=None)
-    table = score(fitted.run, again, sections)[list(TITLES)].to_numpy()
-    if (np.isnan(own) != np.isnan(table)).any():
+    both = scores([fitted.run], [record], sections), score(fitted.run, again, sections)
+    own, table = (each.set_index(["section", "gene"])[list(TITLES)] for each in both)
+    table = table.reindex(own.index)
+    if (own.isna() != table.isna()).any(axis=None):
         return float("inf")
     return float(np.nanmax(np.abs(own - table), initial=0))
