@@ -104,7 +104,8 @@ def test_every_figure_has_words_and_data():
             assert csv, f"{page}: a figure without data"
             assert len(((HTML / page).parent / csv[1]).read_text().splitlines()) > 1
             assert re.search(r'caption-text">\S', figure) and re.search(
-                r'compendium-provenance">(profile|registry|reference run|authors|benchmarks)',
+                r'compendium-provenance">(profile|registry of methods|reference run|authors|'
+                r"benchmarks)",
                 figure,
             )
         assert all(re.findall(r'class="compendium-plot" role="group" aria-label="([^"]*)"', text))

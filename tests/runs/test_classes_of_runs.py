@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from compendium.data.splits import Split
-from compendium.runs import plan_run, run_once, store
+from compendium.errors import BadInput
+from compendium.runs import plan_run, published, run_once, store
 from conftest import tiny_section
 
 SECTIONS = [
@@ -71,6 +72,15 @@ def test_several_fits_answer_with_their_mean(home):
     np.testing.assert_allclose(
         store.read(record.folder).probabilities["S3"], np.mean(fits, axis=0), rtol=1e-6
     )
+
+
+def test_a_mean_over_records_refuses_predictions_that_are_not_published(home):
+    record = run_once(smoke(epochs=0), SECTIONS, "cpu")
+    without = replace(record, predictions=published.Unpublished())
+    for records in ([record, without], [without, record]):
+        with pytest.raises(BadInput, match="no predictions"):
+            store.mean_over(records, "predictions")
+    assert store.mean_over([record, replace(record, probabilities={})], "probabilities") == {}
 
 
 @pytest.mark.parametrize(

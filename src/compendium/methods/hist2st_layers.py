@@ -94,7 +94,7 @@ class GraphMethod(Method):
 
     def state(self, batch: Batch) -> State:
         """Return the state of each spot before the heads."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no state")
 
     def forward(self, batch: Batch) -> Expression:
         """Predict all spots of one section at once."""

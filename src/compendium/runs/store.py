@@ -126,10 +126,11 @@ AVERAGED = ("predictions", "probabilities", "dispersion")
 def mean_over(records: Sequence[Record], name: str) -> dict[str, Float32[np.ndarray, "spot value"]]:
     """Return the mean of a field over records that differ in their seed, for each test section.
 
-    That of a dispersion is geometric; nothing where a record lacks it.
+    That of a dispersion is geometric; nothing where a record lacks a field that not all have.
+    Predictions that are not published are refused (see compendium.runs.published).
     """
     found = [getattr(record, name) for record in records]
-    if not all(found):
+    if name != "predictions" and not all(found):
         return {}
     values = {section: np.stack([each[section] for each in found]) for section in found[0]}
     if name != "dispersion":

@@ -22,7 +22,7 @@ SIDE_BY_SIDE = {"OMP_WAIT_POLICY": "PASSIVE"}
 take ten times as long."""
 
 START = "-m ipykernel_launcher -f {connection_file} --log-level=CRITICAL"
-# a kernel that is shut down is interrupted first, and calls that an error
+"""How a kernel is started; one that is shut down is interrupted first, and calls that an error."""
 PLAIN = {"kernel_name": "python3", "language": "python", "progress_bar": False}
 
 

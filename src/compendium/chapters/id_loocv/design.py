@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from compendium.chapters.id_loocv import bleep_genes, published_rows
-from compendium.data.splits import MATCHED
+from compendium.data.splits import MATCHED, Placed
 from compendium.errors import BadInput
 from compendium.evaluation.comparison import Design, Job, changed, placed, protocol_line, repeated
 from compendium.methods import recipe
-from compendium.runs import plan_run
+from compendium.runs import Run, plan_run
 from compendium.runs.study.runs import distinct
 
 SPLITS = ("section-out", "patient-out")
@@ -31,8 +31,6 @@ def design(
     **parameters,
 ) -> Design:
     """Plan every method under both splits and on matched training sets, and its controls.
-
-    In a comparison of patients ridge chooses its penalty by one rule everywhere: by blocks.
 
     Parameters
     ----------
@@ -65,34 +63,44 @@ def design(
     order = [recipe(name).name for name in methods]
     names = [section.name for section in sections]
     _check(order, section, names)
-
-    def jobs(rules: Sequence[str], compared: Sequence[str], **more) -> list[Job]:
-        return [
-            (name, plan_run(cohort, split, name, sections=sections, **_by_blocks(name), **more))
-            for split in distinct(rules, sections)
-            for name in dict.fromkeys(compared)
-        ]
-
     trained = [name for name in order if not recipe(name).control]
     siblings = len({section.patient for section in sections}) < len(sections)
-    fits = repeated(jobs(SPLITS, order, **parameters), seeds)
+    matched = _jobs(sections, cohort, MATCHED, _matched(order), parameters) if siblings else []
+    fits = repeated(_jobs(sections, cohort, SPLITS, order, parameters), seeds)
     groups = {
         "fits": fits,
-        "matched": _drawn(jobs(MATCHED, _matched(order), **parameters), draws) if siblings else [],
-        "permuted": jobs(SPLITS, trained, permute=True, **parameters),
+        "matched": _drawn(matched, draws),
+        "permuted": _jobs(sections, cohort, SPLITS, trained, parameters | {"permute": True}),
         **published_rows.jobs(cohort, sections, as_published, published_epochs, parameters),
         "enlarged": bleep_genes.jobs(fits, enlarged),
     }
-    runs = dict(groups["fits"])
-    facts = {
+    facts = _facts(order, dict(fits)) | {"section": section or names[0], "gene": gene}
+    return Design(cohort, sections, groups, protocol_line("as named", parameters), facts, ["fits"])
+
+
+def _jobs(
+    sections: Sequence[Placed],
+    cohort: str,
+    rules: Sequence[str],
+    methods: Sequence[str],
+    parameters: Mapping[str, object],
+) -> list[Job]:
+    """Plan methods on every distinct fold."""
+    return [
+        (name, plan_run(cohort, split, name, sections=sections, **_by_blocks(name), **parameters))
+        for split in distinct(rules, sections)
+        for name in dict.fromkeys(methods)
+    ]
+
+
+def _facts(order: Sequence[str], runs: Mapping[str, Run]) -> dict[str, object]:
+    """What pages print of the methods."""
+    trained = [name for name in order if not recipe(name).control]
+    return {
         "order": order,
         "titles": {name: run.title for name, run in runs.items()},
-        "section": section or names[0],
-        "gene": gene,
         "changed": {runs[name].title: changed(runs[name]) for name in trained},
     }
-    line = protocol_line("as named", parameters)
-    return Design(cohort, sections, groups, line, facts, predicted=["fits"])
 
 
 def _check(order: Sequence[str], section: str, names: Sequence[str]) -> None:
@@ -122,4 +130,5 @@ def _drawn(jobs: Sequence[Job], draws: Mapping[str, int | None]) -> list[Job]:
 
 
 def _by_blocks(name: str) -> dict[str, str]:
+    """In a comparison of patients ridge chooses its penalty by one rule everywhere: by blocks."""
     return {"penalty_by": "blocks"} if "penalty_by" in recipe(name).model else {}
